@@ -1,0 +1,288 @@
+package retry
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+)
+
+// The zero Policy's values.
+const (
+	// DefaultInitial is the first delay of the zero Policy.
+	DefaultInitial = 50 * time.Millisecond
+	// DefaultMax is the longest delay of the zero Policy.
+	DefaultMax = 5 * time.Second
+	// DefaultJitter is the jitter of the zero Policy and of Exponential.
+	DefaultJitter = 0.5
+)
+
+// multiplier is the growth from one exponential delay to the next.
+const multiplier = 2
+
+// shape is the rule by which delays follow each other.
+type shape uint8
+
+const (
+	standard    shape = iota // the zero Policy: exponential, default values
+	exponential              // initial, then doubling up to longest
+	constant                 // initial, again and again
+	custom                   // whatever the caller's BackOff says
+)
+
+// Policy says how long to wait between the tries of an operation, and when to
+// give up. It is immutable and holds no progress: copy it and share it freely.
+// The zero value retries for ever with exponential delays from DefaultInitial
+// to DefaultMax and DefaultJitter.
+//
+// Every method named With returns a changed copy and leaves its receiver
+// alone. Using the same With method twice keeps the second value.
+type Policy struct {
+	shape   shape
+	initial time.Duration
+	longest time.Duration
+	custom  func() backoff.BackOff
+
+	jitter  setting[float64]
+	retries setting[int]
+	elapsed setting[time.Duration]
+	rand    func() float64
+}
+
+// setting is a value that may have been left unset.
+type setting[T any] struct {
+	value T
+	set   bool
+}
+
+func set[T any](v T) setting[T] { return setting[T]{value: v, set: true} }
+
+// Exponential returns a policy whose delays start at initial and double up to
+// longest, with DefaultJitter and no limit on the number of tries. Both
+// durations must be positive, and longest not below initial.
+func Exponential(initial, longest time.Duration) Policy {
+	return Policy{shape: exponential, initial: initial, longest: longest}
+}
+
+// Forever returns a policy that retries without end, delay apart and without
+// jitter. The delay must be positive: endless retries without a pause would
+// occupy a processor and the server.
+func Forever(delay time.Duration) Policy {
+	return Policy{shape: constant, initial: delay}
+}
+
+// NTimes returns a policy of at most n retries (n+1 tries), delay apart and
+// without jitter. Both may be zero, neither may be negative.
+func NTimes(n int, delay time.Duration) Policy {
+	return Forever(delay).WithMaxRetries(n)
+}
+
+// Once returns a policy of one retry after delay.
+func Once(delay time.Duration) Policy { return NTimes(1, delay) }
+
+// Never returns a policy without any retry: one try, and its result stands.
+func Never() Policy { return NTimes(0, 0) }
+
+// UntilElapsed returns a policy that retries, delay apart and without jitter,
+// as long as no try would begin later than total after the start. Both must be
+// positive.
+func UntilElapsed(total, delay time.Duration) Policy {
+	return Forever(delay).WithMaxElapsed(total)
+}
+
+// FromBackOff returns a policy whose delays come from a BackOff of
+// github.com/cenkalti/backoff/v4. A BackOff keeps its progress in itself, so a
+// Policy needs a function that makes a new one: it is called and Reset once
+// for every Start, from any goroutine. A negative delay, or a nil BackOff, ends
+// the tries. The delays are used as they come, unless WithJitter is given too.
+func FromBackOff(fresh func() backoff.BackOff) Policy {
+	return Policy{shape: custom, custom: fresh}
+}
+
+// WithMaxRetries limits the number of retries to n; 0 means none, so that a
+// first failure is final. n must not be negative.
+func (p Policy) WithMaxRetries(n int) Policy {
+	p.retries = set(n)
+	return p
+}
+
+// WithMaxElapsed forbids every try that would begin later than d after Start.
+// d must be positive.
+func (p Policy) WithMaxElapsed(d time.Duration) Policy {
+	p.elapsed = set(d)
+	return p
+}
+
+// WithJitter shortens each delay by a random part of it, evenly between none
+// and factor. factor must lie in [0, 1]: 0 takes delays as they are, 1 draws
+// them from the whole range down to zero.
+func (p Policy) WithJitter(factor float64) Policy {
+	p.jitter = set(factor)
+	return p
+}
+
+// WithRand sets the source of randomness for jitter: a function that returns
+// numbers in [0, 1). It is for simulations that must replay, and must be safe
+// for concurrent use if the policy is. Defaults to Float64 of math/rand/v2,
+// also when source is nil.
+func (p Policy) WithRand(source func() float64) Policy {
+	p.rand = source
+	return p
+}
+
+// Err reports everything that is wrong with the policy, or nil. A policy with
+// an error allows no try at all.
+func (p Policy) Err() error {
+	problems := p.delayProblems()
+	if j := p.jitter; j.set && !(j.value >= 0 && j.value <= 1) {
+		problems = append(problems, fmt.Errorf("jitter %v is outside [0, 1]", j.value))
+	}
+	if r := p.retries; r.set && r.value < 0 {
+		problems = append(problems, fmt.Errorf("the number of retries %d is negative", r.value))
+	}
+	if e := p.elapsed; e.set && e.value <= 0 {
+		problems = append(problems, fmt.Errorf("the limit on elapsed time %v is not positive", e.value))
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	return fmt.Errorf("retry policy: %w", errors.Join(problems...))
+}
+
+func (p Policy) delayProblems() []error {
+	var problems []error
+	switch p.shape {
+	case exponential:
+		if p.initial <= 0 {
+			problems = append(problems, fmt.Errorf("the first exponential delay %v is not positive", p.initial))
+		}
+		if p.longest < p.initial {
+			problems = append(problems, fmt.Errorf("the longest delay %v is below the first delay %v", p.longest, p.initial))
+		}
+	case constant:
+		if p.initial < 0 {
+			problems = append(problems, fmt.Errorf("the delay %v is negative", p.initial))
+		}
+		if p.initial == 0 && !p.retries.set {
+			problems = append(problems, errors.New("retries without a delay need a limit on their number"))
+		}
+	case custom:
+		if p.custom == nil {
+			problems = append(problems, errors.New("FromBackOff was given a nil function"))
+		}
+	}
+	return problems
+}
+
+// newBackOff returns the delays of one operation before jitter, limited in
+// number. The policy has been checked.
+func (p Policy) newBackOff() backoff.BackOff {
+	b := p.delays()
+	if p.retries.set {
+		b = backoff.WithMaxRetries(b, uint64(p.retries.value)) //nolint:gosec // Err has refused negative numbers
+	}
+	b.Reset()
+	return b
+}
+
+func (p Policy) delays() backoff.BackOff {
+	switch p.shape {
+	case constant:
+		return backoff.NewConstantBackOff(p.initial)
+	case custom:
+		if b := p.custom(); b != nil {
+			return b
+		}
+		return &backoff.StopBackOff{}
+	default:
+		initial, longest := p.bounds()
+		return backoff.NewExponentialBackOff(
+			backoff.WithInitialInterval(initial),
+			backoff.WithMaxInterval(longest),
+			backoff.WithMultiplier(multiplier),
+			// Its jitter draws from the global source, which no seed
+			// reaches, and its clock would be a second one.
+			backoff.WithRandomizationFactor(0),
+			backoff.WithMaxElapsedTime(0),
+		)
+	}
+}
+
+// bounds returns the first and the longest exponential delay.
+func (p Policy) bounds() (initial, longest time.Duration) {
+	if p.shape == standard {
+		return DefaultInitial, DefaultMax
+	}
+	return p.initial, p.longest
+}
+
+// jitterFactor returns the jitter that applies when none was chosen, too.
+func (p Policy) jitterFactor() float64 {
+	switch {
+	case p.jitter.set:
+		return p.jitter.value
+	case p.shape == standard || p.shape == exponential:
+		return DefaultJitter
+	default:
+		return 0
+	}
+}
+
+func (p Policy) source() func() float64 {
+	if p.rand != nil {
+		return p.rand
+	}
+	return rand.Float64
+}
+
+// String describes the policy for logs: "exponential 50ms..5s jitter 0.5, at
+// most 10 retries", "every 1s, at most 1m0s in all", "never".
+func (p Policy) String() string {
+	if p.retries.set && p.retries.value == 0 {
+		return "never"
+	}
+	var b strings.Builder
+	b.WriteString(p.describeDelays())
+	if j := p.jitterFactor(); j != 0 {
+		b.WriteString(" jitter " + strconv.FormatFloat(j, 'g', -1, 64))
+	}
+	b.WriteString(p.describeLimits())
+	return b.String()
+}
+
+func (p Policy) describeDelays() string {
+	switch p.shape {
+	case constant:
+		return "every " + p.initial.String()
+	case custom:
+		return "custom delays"
+	default:
+		initial, longest := p.bounds()
+		return "exponential " + initial.String() + ".." + longest.String()
+	}
+}
+
+func (p Policy) describeLimits() string {
+	var limits string
+	switch r := p.retries; {
+	case r.set && r.value == 1:
+		limits = ", at most 1 retry"
+	case r.set:
+		limits = ", at most " + strconv.Itoa(r.value) + " retries"
+	}
+	if p.elapsed.set {
+		limits += ", at most " + p.elapsed.value.String() + " in all"
+	}
+	if limits == "" && p.shape != custom {
+		return ", no limit"
+	}
+	return limits
+}
+
+// LogValue makes slog print what String says.
+func (p Policy) LogValue() slog.Value { return slog.StringValue(p.String()) }
