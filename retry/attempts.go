@@ -89,8 +89,8 @@ func (a *Attempts) Retries() int { return a.retries }
 // Elapsed returns the time since Start by the monotonic clock.
 func (a *Attempts) Elapsed() time.Duration { return time.Since(a.start) }
 
-// sleep waits for d. When d and the end of ctx fall together, ctx wins, so
-// that the outcome does not depend on which of two ready channels is picked.
+// sleep waits for d. If ctx has ended by then, ctx wins: which of two ready
+// channels a select picks must not decide whether there is another try.
 func sleep(ctx context.Context, d time.Duration) error {
 	if d > 0 {
 		timer := time.NewTimer(d)

@@ -63,11 +63,14 @@ func isPermanent(err error) bool {
 	return errors.As(err, &mark)
 }
 
-// unmark takes a mark off the outside. One under further wrapping stays: the
+// unmark takes marks off the outside. One under further wrapping stays: the
 // text around it belongs to the error.
 func unmark(err error) error {
-	if mark, ok := err.(*backoff.PermanentError); ok { //nolint:errorlint // only the outermost
-		return mark.Err
+	for {
+		mark, ok := err.(*backoff.PermanentError) //nolint:errorlint // only the outermost
+		if !ok {
+			return err
+		}
+		err = mark.Err
 	}
-	return err
 }

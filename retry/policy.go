@@ -140,40 +140,40 @@ func (p Policy) WithRand(source func() float64) Policy {
 func (p Policy) Err() error {
 	problems := p.delayProblems()
 	if j := p.jitter; j.set && !(j.value >= 0 && j.value <= 1) {
-		problems = append(problems, fmt.Errorf("jitter %v is outside [0, 1]", j.value))
+		problems = append(problems, fmt.Sprintf("jitter %v is outside [0, 1]", j.value))
 	}
 	if r := p.retries; r.set && r.value < 0 {
-		problems = append(problems, fmt.Errorf("the number of retries %d is negative", r.value))
+		problems = append(problems, fmt.Sprintf("the number of retries %d is negative", r.value))
 	}
 	if e := p.elapsed; e.set && e.value <= 0 {
-		problems = append(problems, fmt.Errorf("the limit on elapsed time %v is not positive", e.value))
+		problems = append(problems, fmt.Sprintf("the limit on elapsed time %v is not positive", e.value))
 	}
 	if len(problems) == 0 {
 		return nil
 	}
-	return fmt.Errorf("retry policy: %w", errors.Join(problems...))
+	return errors.New("retry policy: " + strings.Join(problems, "; "))
 }
 
-func (p Policy) delayProblems() []error {
-	var problems []error
+func (p Policy) delayProblems() []string {
+	var problems []string
 	switch p.shape {
 	case exponential:
 		if p.initial <= 0 {
-			problems = append(problems, fmt.Errorf("the first exponential delay %v is not positive", p.initial))
+			problems = append(problems, fmt.Sprintf("the first exponential delay %v is not positive", p.initial))
 		}
 		if p.longest < p.initial {
-			problems = append(problems, fmt.Errorf("the longest delay %v is below the first delay %v", p.longest, p.initial))
+			problems = append(problems, fmt.Sprintf("the longest delay %v is below the first delay %v", p.longest, p.initial))
 		}
 	case constant:
 		if p.initial < 0 {
-			problems = append(problems, fmt.Errorf("the delay %v is negative", p.initial))
+			problems = append(problems, fmt.Sprintf("the delay %v is negative", p.initial))
 		}
 		if p.initial == 0 && !p.retries.set {
-			problems = append(problems, errors.New("retries without a delay need a limit on their number"))
+			problems = append(problems, "retries without a delay need a limit on their number")
 		}
 	case custom:
 		if p.custom == nil {
-			problems = append(problems, errors.New("FromBackOff was given a nil function"))
+			problems = append(problems, "FromBackOff was given a nil function")
 		}
 	}
 	return problems
