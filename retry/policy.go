@@ -135,6 +135,12 @@ func (p Policy) WithRand(source func() float64) Policy {
 	return p
 }
 
+// IsZero reports whether p is the zero Policy, so that a configuration can tell
+// a policy that was left unset.
+func (p Policy) IsZero() bool {
+	return p.shape == standard && !p.jitter.set && !p.retries.set && !p.elapsed.set && p.rand == nil
+}
+
 // Err reports everything that is wrong with the policy, or nil. A policy with
 // an error allows no try at all.
 func (p Policy) Err() error {
