@@ -1,0 +1,132 @@
+package framework
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// binding is one context that hangs on an epoch under a policy.
+type binding struct {
+	n      uint64 // in the order of creation
+	policy Policy
+	claim  bool // ends with trust, whatever the policy
+	cancel context.CancelCauseFunc
+	grace  *time.Timer // runs while suspended
+}
+
+// bindings are the contexts of one epoch. Guarded by the epoch's mutex; cancelling a context runs its AfterFuncs in
+// goroutines of their own, so nothing of a user's runs under it.
+type bindings struct {
+	m         map[*binding]struct{}
+	n         uint64
+	suspended bool
+	ended     error // set once: the epoch is over or the client is closing
+}
+
+// ordered lists the bindings from the oldest, so that simulations replay.
+func (bs *bindings) ordered() []*binding {
+	return slices.SortedFunc(maps.Keys(bs.m), func(a, b *binding) int { return cmp.Compare(a.n, b.n) })
+}
+
+// bind derives a context from parent that ends when policy says so. The caller must cancel it.
+func (e *epoch) bind(parent context.Context, p Policy, claim bool) (context.Context, context.CancelCauseFunc) {
+	ctx, cancel := context.WithCancelCause(parent)
+	b := &binding{policy: p, claim: claim, cancel: cancel}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	bs := &e.bindings
+	if bs.ended != nil {
+		cancel(bs.ended)
+		return ctx, cancel
+	}
+	if bs.m == nil {
+		bs.m = make(map[*binding]struct{})
+	}
+	bs.n++
+	b.n = bs.n
+	bs.m[b] = struct{}{}
+	if claim && !e.trusted(time.Now()) {
+		cancel(ErrUntrusted)
+	}
+	if bs.suspended {
+		b.suspend()
+	}
+	return ctx, func(cause error) {
+		cancel(cause)
+		e.unbind(b)
+	}
+}
+
+func (e *epoch) unbind(b *binding) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	b.stopGrace()
+	delete(e.bindings.m, b)
+}
+
+// suspend applies the policy's answer to SUSPENDED.
+func (b *binding) suspend() {
+	switch {
+	case b.policy.OnSuspended == Cancel:
+		b.cancel(ErrSuspended)
+	case b.policy.Grace > 0 && b.grace == nil:
+		b.grace = time.AfterFunc(b.policy.Grace, func() {
+			b.cancel(fmt.Errorf("%w for longer than the grace of %v", ErrSuspended, b.policy.Grace))
+		})
+	}
+}
+
+func (b *binding) stopGrace() {
+	if b.grace != nil {
+		b.grace.Stop()
+		b.grace = nil
+	}
+}
+
+// suspendBindings is called when the connection breaks.
+func (e *epoch) suspendBindings() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.bindings.suspended = true
+	for _, b := range e.bindings.ordered() {
+		b.suspend()
+	}
+}
+
+// resumeBindings is called when the same session is connected again.
+func (e *epoch) resumeBindings() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.bindings.suspended = false
+	for _, b := range e.bindings.ordered() {
+		b.stopGrace()
+	}
+}
+
+// distrust ends every claim.
+func (e *epoch) distrust() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, b := range e.bindings.ordered() {
+		if b.claim {
+			b.cancel(ErrUntrusted)
+		}
+	}
+}
+
+// endBindings ends every context of the epoch, now and later. First cause wins.
+func (e *epoch) endBindings(cause error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.bindings.ended == nil {
+		e.bindings.ended = cause
+	}
+	for _, b := range e.bindings.ordered() {
+		b.stopGrace()
+		b.cancel(cause)
+	}
+}

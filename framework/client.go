@@ -1,0 +1,144 @@
+package framework
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Client is a connection to a ZooKeeper ensemble that outlives its sessions. It is safe for use by many goroutines, and
+// one is enough for a process. A Client of a namespace shares everything with the one it came from.
+type Client struct {
+	ops
+	closer *closer
+}
+
+type closer struct {
+	once sync.Once
+	err  error
+}
+
+// New starts a client. It does not wait for a connection: see [Client.WaitConnected]. The error lists everything that is
+// wrong with cfg.
+func New(cfg Config) (*Client, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	servers, root, _ := parseConnectString(cfg.ConnectString)
+	if cfg.Namespace != "" {
+		root, _ = root.child(cfg.Namespace)
+	}
+	c := &core{
+		cfg: cfg, log: cfg.Logger, random: &random{r: cfg.Random}, wall: time.Now,
+		quit: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	c.hosts = newHosts(&c.cfg, servers, c.random)
+	c.janitor.init(c)
+	c.gate.Store(&gate{StateChange: StateChange{State: Connecting, Time: time.Now()}, changed: make(chan struct{})})
+	e, err := openEpoch(c, 1, 0)
+	if err != nil {
+		return nil, err
+	}
+	go c.supervise(e)
+	return &Client{ops: ops{core: c, space: root}, closer: &closer{}}, nil
+}
+
+// Namespace returns a client that does everything under path, below this client's own namespace. It shares the session;
+// closing either closes both.
+func (c *Client) Namespace(path string) (*Client, error) {
+	s, err := c.space.child(path)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{ops: ops{core: c.core, space: s}, closer: c.closer}, nil
+}
+
+// State is the latest change of the connection's state.
+func (c *Client) State() StateChange { return c.core.gate.Load().StateChange }
+
+// States returns a channel of state changes: the present one, then every later one in order, none left out, however
+// slowly it is read. The channel is closed when ctx ends, and after Closed. What was not read is kept in memory until ctx
+// ends, so a reader that has lost interest must end ctx.
+func (c *Client) States(ctx context.Context) <-chan StateChange { return c.core.subscribe(ctx) }
+
+// WaitConnected waits until operations can be sent. It returns [ErrNotConnected], with the reason of the last failed
+// attempt, when ctx ends first, and [ErrClosed] after Close.
+func (c *Client) WaitConnected(ctx context.Context) error {
+	if _, err := c.await(ctx); err != nil {
+		return fmt.Errorf("zookeeper %s: %w", c.core.cfg.ConnectString, err)
+	}
+	return nil
+}
+
+// Session waits for a connection and returns the session behind it. Recipes get theirs from [Client.Run].
+func (c *Client) Session(ctx context.Context) (*Session, error) {
+	e, err := c.await(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return c.session(e), nil
+}
+
+func (c *Client) session(e *epoch) *Session {
+	return &Session{ops: ops{core: c.core, space: c.space, fixed: e}, e: e}
+}
+
+// Recipes lists the recipes that are running, oldest first.
+func (c *Client) Recipes() []LiveRecipe { return c.core.live.list() }
+
+// Close ends the client: contexts that hang on its session end with [ErrClosed], running recipes are waited for, at most
+// Config.CloseTimeout, then the session is closed, so that its ephemeral nodes go at once, and every call that is still
+// under way returns [ErrClosed]. It returns an error if a recipe did not return in time.
+// All goroutines of the client have ended when it returns, but for those of such recipes and of subscribers of States
+// that have not read to the end. Close may be called repeatedly and from any goroutine except a recipe's own.
+func (c *Client) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), c.core.cfg.CloseTimeout)
+	defer cancel()
+	return c.Shutdown(ctx)
+}
+
+// Shutdown is Close with ctx in place of Config.CloseTimeout.
+func (c *Client) Shutdown(ctx context.Context) error {
+	c.closer.once.Do(func() { c.closer.err = c.core.shutdown(ctx) })
+	return c.closer.err
+}
+
+// shut reports whether operations are refused.
+func (c *core) shut() bool {
+	select {
+	case <-c.quit:
+		return true
+	default:
+		return false
+	}
+}
+
+func (c *core) shutdown(ctx context.Context) error {
+	empty := c.live.close()
+	// Whoever loads the gate's epoch after this has seen closing first; whoever loaded it before is ended here.
+	c.closing.Store(true)
+	if g := c.gate.Load(); g.epoch != nil {
+		g.epoch.endBindings(ErrClosed)
+	}
+	var err error
+	select {
+	case <-empty:
+	case <-ctx.Done():
+		err = c.stuck(context.Cause(ctx))
+	}
+	close(c.quit)
+	c.janitor.close()
+	<-c.stopped
+	return err
+}
+
+func (c *core) stuck(cause error) error {
+	var errs []error
+	for _, r := range c.live.list() {
+		errs = append(errs, fmt.Errorf("%s %s has been running since %v", r.Name, r.Path, r.Since.Round(time.Millisecond)))
+	}
+	return fmt.Errorf("the session is closed although recipes have not returned (%w): %w", cause, errors.Join(errs...))
+}

@@ -1,0 +1,240 @@
+package framework
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+
+	"github.com/docent-zk/docent/retry"
+)
+
+// ACL is one entry of a node's access-control list, Stat what a server says of a node. They are go-zookeeper's types.
+type (
+	ACL  = zk.ACL
+	Stat = zk.Stat
+)
+
+// OpenACL allows everything to everybody. It is what nodes get when nothing else is said, as in Curator.
+func OpenACL() []ACL { return zk.WorldACL(zk.PermAll) }
+
+// CreatorACL allows everything to the identities of [Config.Auth] and nothing to anybody else.
+func CreatorACL() []ACL { return zk.AuthACL(zk.PermAll) }
+
+// DigestACL gives perms (zk.PermRead and so on) to the user that authenticates with scheme "digest" and user:password.
+func DigestACL(perms int32, user, password string) []ACL { return zk.DigestACL(perms, user, password) }
+
+// Auth is one identity that the client presents on every connection, ahead of any operation.
+type Auth struct {
+	Scheme      string // "digest" for user:password
+	Credentials []byte // never logged
+}
+
+// Defaults of Config.
+const (
+	DefaultSessionTimeout = 15 * time.Second
+	DefaultMaxRequestSize = 1<<20 - 1
+	DefaultMaxReplySize   = 64 << 20
+)
+
+// minRequestSize leaves room for the driver's setWatches requests, which it splits at 128 KiB.
+const minRequestSize = 160 << 10
+
+// Config says how to reach an ensemble and how to behave towards it. Only ConnectString is required; the zero value of
+// every other field is a good default.
+type Config struct {
+	// ConnectString is ZooKeeper's "host:port,host:port/chroot". Names are resolved again at each dial. A chroot must
+	// exist or is created, as containers, with the first create that asks for parents.
+	ConnectString string
+
+	// SessionTimeout is what the client asks for; the server grants what its own limits allow, and all clocks of this
+	// package use what it granted. Between 100 ms and 24 h. Defaults to 15 s.
+	SessionTimeout time.Duration
+
+	// ConnectTimeout bounds one dial, name resolution and TLS handshake included. Defaults to a quarter of SessionTimeout.
+	ConnectTimeout time.Duration
+
+	// HandshakeTimeout bounds ZooKeeper's own handshake on a new connection, so that a server which accepts and then
+	// hangs costs no more than this. Defaults to a quarter of SessionTimeout.
+	HandshakeTimeout time.Duration
+
+	// OperationTimeout bounds operations of Client whose ctx has no deadline; negative means no bound. Operations of
+	// Session are bounded by the life of the session. Defaults to twice SessionTimeout.
+	OperationTimeout time.Duration
+
+	// CloseTimeout bounds how long Close waits for running recipes to return. Defaults to SessionTimeout.
+	CloseTimeout time.Duration
+
+	// TrustMargin is how long before the end of the session timeout what is held by the session is given up when no
+	// answer comes. At most half of SessionTimeout, since pings go out every third of it. When the server grants less
+	// than was asked for, it shrinks in proportion. Defaults to a quarter of the granted timeout.
+	TrustMargin time.Duration
+
+	// Namespace is a path under which everything of this client happens, below the chroot. Defaults to none.
+	Namespace string
+
+	// ACL is what created nodes get unless the create says otherwise. Defaults to OpenACL.
+	ACL []ACL
+
+	// Auth are the identities presented on every connection. Defaults to none.
+	Auth []Auth
+
+	// TLS turns on TLS. An empty ServerName is replaced by the host name of the server that is dialled. Defaults to none.
+	TLS *tls.Config
+
+	// Dialer opens connections. It must honour ctx. Defaults to net.Dialer's DialContext.
+	Dialer func(ctx context.Context, network, address string) (net.Conn, error)
+
+	// LookupHost resolves names of the connect string. Defaults to net.DefaultResolver; with a Dialer of one's own names
+	// are handed to it unresolved unless LookupHost is set too.
+	LookupHost func(ctx context.Context, host string) ([]string, error)
+
+	// RetryPolicy says how often and how soon an operation of Client is tried again after a connection failure.
+	// Defaults to retry's zero value: exponential with jitter, until ctx or OperationTimeout ends.
+	RetryPolicy retry.Policy
+
+	// ReconnectPolicy gives the pauses between dials once every server has been tried. It starts anew when a connection
+	// has lasted; a policy that ends goes on with its last delay. Defaults to exponential with jitter, from a hundredth of
+	// SessionTimeout to an eighth of it.
+	ReconnectPolicy retry.Policy
+
+	// MaxRequestSize is the largest request that is sent, in bytes: the servers' jute.maxbuffer, over which they cut the
+	// connection without a word. At least 163840, which the driver needs to set its watches again after a reconnect.
+	// Defaults to 1048575.
+	MaxRequestSize int
+
+	// MaxReplySize is the largest reply that is accepted, in bytes. Lists of children have no limit on a server.
+	// Defaults to 64 MiB.
+	MaxReplySize int
+
+	// Logger gets connection changes (info), failures (warn) and the driver's own remarks (debug). Defaults to silence.
+	Logger *slog.Logger
+
+	// Random is the source of shuffles, jitter and GUIDs. Simulations set it to replay a run. Defaults to crypto/rand.
+	Random io.Reader
+}
+
+// Validate reports everything that is wrong with the configuration, in one error.
+func (c Config) Validate() error {
+	c = c.withDefaults()
+	var errs []error
+	bad := func(field, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%s: "+format, append([]any{field}, args...)...))
+	}
+	if _, _, err := parseConnectString(c.ConnectString); err != nil {
+		bad("ConnectString", "%w", err)
+	}
+	c.validateTimes(bad)
+	c.validateLimits(bad)
+	if c.Namespace != "" {
+		if _, err := space("").child(c.Namespace); err != nil {
+			bad("Namespace", "%w", err)
+		}
+	}
+	if err := c.RetryPolicy.Err(); err != nil {
+		bad("RetryPolicy", "%w", err)
+	}
+	if err := c.ReconnectPolicy.Err(); err != nil {
+		bad("ReconnectPolicy", "%w", err)
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return fmt.Errorf("invalid framework.Config: %w", errors.Join(errs...))
+}
+
+type reporter func(field, format string, args ...any)
+
+func (c *Config) validateTimes(bad reporter) {
+	if c.SessionTimeout < 100*time.Millisecond || c.SessionTimeout > 24*time.Hour {
+		bad("SessionTimeout", "%v is not between 100ms and 24h", c.SessionTimeout)
+	}
+	positive := func(field string, d time.Duration) {
+		if d < 0 {
+			bad(field, "%v is negative", d)
+		}
+	}
+	positive("ConnectTimeout", c.ConnectTimeout)
+	positive("HandshakeTimeout", c.HandshakeTimeout)
+	positive("CloseTimeout", c.CloseTimeout)
+	positive("TrustMargin", c.TrustMargin)
+	if c.TrustMargin*2 > c.SessionTimeout {
+		bad("TrustMargin", "%v is more than half of SessionTimeout (%v); pings could not keep trust alive", c.TrustMargin, c.SessionTimeout)
+	}
+}
+
+func (c *Config) validateLimits(bad reporter) {
+	if c.MaxRequestSize < minRequestSize {
+		bad("MaxRequestSize", "%d is less than %d bytes", c.MaxRequestSize, minRequestSize)
+	}
+	if c.MaxReplySize < smallBuffer {
+		bad("MaxReplySize", "%d is less than %d bytes", c.MaxReplySize, smallBuffer)
+	}
+	for i, a := range c.ACL {
+		if a.Scheme == "" || a.Perms&^zk.PermAll != 0 || a.Perms == 0 {
+			bad("ACL", "entry %d needs a scheme and permissions of 1 to 31", i)
+		}
+	}
+	for i, a := range c.Auth {
+		if a.Scheme == "" {
+			bad("Auth", "entry %d has no scheme", i)
+		}
+	}
+}
+
+// withDefaults fills in what is zero.
+func (c Config) withDefaults() Config {
+	def(&c.SessionTimeout, DefaultSessionTimeout)
+	def(&c.ConnectTimeout, c.SessionTimeout/4)
+	def(&c.HandshakeTimeout, c.SessionTimeout/4)
+	def(&c.OperationTimeout, 2*c.SessionTimeout)
+	def(&c.CloseTimeout, c.SessionTimeout)
+	def(&c.MaxRequestSize, DefaultMaxRequestSize)
+	def(&c.MaxReplySize, DefaultMaxReplySize)
+	if len(c.ACL) == 0 {
+		c.ACL = OpenACL()
+	}
+	if c.LookupHost == nil && c.Dialer == nil {
+		c.LookupHost = net.DefaultResolver.LookupHost
+	}
+	if c.Dialer == nil {
+		c.Dialer = (&net.Dialer{}).DialContext
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Random == nil {
+		c.Random = rand.Reader
+	}
+	if c.ReconnectPolicy.IsZero() {
+		c.ReconnectPolicy = retry.Exponential(c.SessionTimeout/100, c.SessionTimeout/8)
+	}
+	return c
+}
+
+// def sets *p to d if it is zero.
+func def[T comparable](p *T, d T) {
+	var zero T
+	if *p == zero {
+		*p = d
+	}
+}
+
+// margin is the trust margin for a session of timeout granted.
+func (c *Config) margin(granted time.Duration) time.Duration {
+	switch {
+	case c.TrustMargin == 0:
+		return granted / 4
+	case granted < c.SessionTimeout:
+		return time.Duration(float64(c.TrustMargin) * float64(granted) / float64(c.SessionTimeout))
+	default:
+		return c.TrustMargin
+	}
+}

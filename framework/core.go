@@ -1,0 +1,236 @@
+package framework
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/docent-zk/docent/internal/fanout"
+)
+
+// core is what the views of one client (namespaces, sessions) share. One goroutine, the supervisor, moves it from epoch to
+// epoch and from state to state.
+type core struct {
+	cfg    Config
+	log    *slog.Logger
+	hosts  *hosts
+	random *random
+	wall   func() time.Time // the wall clock; tests put a sleeping machine here
+
+	gate    atomic.Pointer[gate]
+	hub     fanout.Hub[StateChange]
+	janitor janitor
+	live    registry
+
+	closing  atomic.Bool   // Close was called: recipes and claims are being ended
+	quit     chan struct{} // closed when the supervisor should end the last epoch
+	stopped  chan struct{} // closed when it has
+	retiring sync.WaitGroup
+
+	mu       sync.Mutex // guards the hub's order against the gate, and lastDial
+	lastDial error      // why the last dial failed, for the error of an operation that found no connection
+}
+
+// gate is the present: the latest state and the epoch behind it. A new one is put in place at every change, and the old
+// one's changed channel closed.
+type gate struct {
+	StateChange
+	epoch   *epoch
+	changed chan struct{}
+}
+
+// publish makes ch the state, fills in what it follows from, and tells the subscribers.
+func (c *core) publish(e *epoch, ch StateChange) {
+	c.say(c.change(e, ch))
+}
+
+func (c *core) change(e *epoch, ch StateChange) StateChange {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	old := c.gate.Load()
+	ch.Previous, ch.Time = old.State, time.Now()
+	if e != nil {
+		ch.Epoch, ch.SessionID, ch.Timeout, ch.Server = e.n, e.wire.ID(), e.wire.Timeout(), e.server
+	}
+	c.gate.Store(&gate{StateChange: ch, epoch: e, changed: make(chan struct{})})
+	close(old.changed)
+	c.hub.Publish(ch)
+	return ch
+}
+
+func (c *core) say(ch StateChange) {
+	level := slog.LevelInfo
+	if ch.State == Suspended || ch.State == Lost {
+		level = slog.LevelWarn
+	}
+	c.log.Log(context.Background(), level, "zookeeper connection is "+ch.State.String(),
+		"epoch", ch.Epoch, "session", fmt.Sprintf("%#x", ch.SessionID), "server", ch.Server, "cause", ch.Cause)
+}
+
+// subscribe is atomic with publish, so that a subscriber sees every change after its first.
+func (c *core) subscribe(ctx context.Context) <-chan StateChange {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.hub.Subscribe(ctx, c.gate.Load().StateChange)
+}
+
+func (c *core) dialFailed(server string, err error) {
+	c.log.Debug("dial failed", "server", server, "error", err)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lastDial = err
+}
+
+func (c *core) authFailed(scheme string, err error) {
+	c.log.Error("a server refused an identity of Config.Auth", "scheme", scheme, "error", err)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lastDial = fmt.Errorf("identity of scheme %q: %w", scheme, ErrAuthFailed)
+}
+
+// notConnected describes why an operation was not sent.
+func (c *core) notConnected(cause error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.lastDial != nil {
+		return fmt.Errorf("%w: %w; last attempt: %v", ErrNotConnected, cause, c.lastDial)
+	}
+	return fmt.Errorf("%w: %w", ErrNotConnected, cause)
+}
+
+// supervise runs epochs until the client is closed.
+func (c *core) supervise(e *epoch) {
+	defer close(c.stopped)
+	for {
+		cause := c.follow(e)
+		if errors.Is(cause, ErrClosed) {
+			e.endBindings(ErrClosed)
+			e.shutdown(c.gate.Load().State.Connected(), ErrClosed)
+			e.watches.end(ErrClosed)
+			break
+		}
+		c.retire(e)
+		next, err := openEpoch(c, e.n+1, e.zxid())
+		if err != nil { // the driver refuses its own arguments: not in this world
+			c.log.Error("no further session can be started", "error", err)
+			break
+		}
+		e = next
+	}
+	c.retiring.Wait()
+	c.publish(nil, StateChange{State: Closed, Epoch: e.n, Cause: ErrClosed})
+	c.hub.Close()
+}
+
+// retire closes a lost epoch's connection beside the next epoch: the driver may take a second for it.
+func (c *core) retire(e *epoch) {
+	c.retiring.Add(1)
+	go func() {
+		defer c.retiring.Done()
+		e.shutdown(false, ErrSessionLost)
+	}()
+}
+
+// follow moves one epoch through its states and returns why it is over.
+func (c *core) follow(e *epoch) error {
+	timer := time.NewTimer(e.nextCheck(time.Now()))
+	defer timer.Stop()
+	for {
+		var over error
+		select {
+		case <-c.quit:
+			return ErrClosed
+		case <-e.signals.ready:
+			over = c.handle(e, e.signals.take())
+		case <-timer.C:
+			over = c.checkClocks(e)
+		}
+		if over != nil {
+			c.lose(e, over)
+			return over
+		}
+		timer.Reset(e.nextCheck(time.Now()))
+	}
+}
+
+// handle answers what the driver said. It returns the cause when the session is over.
+func (c *core) handle(e *epoch, signals []signal) error {
+	for _, s := range signals {
+		switch s.kind {
+		case linkUp:
+			c.up(e, s.server)
+		case linkDown:
+			c.down(e, s.cause)
+		case sessionExpired:
+			return s.cause
+		}
+	}
+	return nil
+}
+
+// up is the driver's report of an established session.
+func (c *core) up(e *epoch, server string) {
+	now := time.Now()
+	c.hosts.established(now)
+	e.server = server
+	e.created.clear()
+	switch c.gate.Load().State {
+	case Connected, Reconnected: // its break was not reported: it is the same link to us
+	case Suspended:
+		e.resumeBindings()
+		c.publish(e, StateChange{State: Reconnected})
+	default:
+		c.publish(e, StateChange{State: Connected})
+	}
+}
+
+// down is the report of a broken link, or of a failed attempt to get one, which says nothing new.
+func (c *core) down(e *epoch, cause error) {
+	if !c.gate.Load().State.Connected() {
+		return
+	}
+	c.hosts.broken(time.Now())
+	e.suspendBindings()
+	c.publish(e, StateChange{State: Suspended, Cause: cause})
+}
+
+// checkClocks looks at the two clocks of the session. It returns the cause when the session is over.
+func (c *core) checkClocks(e *epoch) error {
+	timeout := e.wire.Timeout()
+	if timeout == 0 || !c.reached(e) {
+		return nil
+	}
+	now := time.Now()
+	if e.trusted(now) {
+		return nil
+	}
+	e.distrust()
+	if !now.Before(e.lostAt()) {
+		return fmt.Errorf("no answer for the session timeout of %v: %w", timeout, ErrSessionLost)
+	}
+	if c.gate.Load().State.Connected() {
+		cause := fmt.Errorf("%w: %s has not answered since %v", ErrUntrusted, e.server, now.Sub(e.wire.LastAnswered()).Round(time.Millisecond))
+		e.wire.Break(cause) // another server may answer while the session still lives
+		c.down(e, cause)
+	}
+	return nil
+}
+
+// reached reports whether the present state belongs to e: before its first connection the state is that of its predecessor.
+func (c *core) reached(e *epoch) bool { return c.gate.Load().epoch == e }
+
+// lose ends a session: first it can send nothing more, then everything that hangs on it ends, then the world is told.
+func (c *core) lose(e *epoch, cause error) {
+	e.fence(cause)
+	e.distrust()
+	c.down(e, cause) // SUSPENDED always comes before LOST
+	e.endBindings(cause)
+	e.watches.end(ErrSessionLost)
+	if c.reached(e) {
+		c.publish(e, StateChange{State: Lost, Cause: cause})
+	}
+}

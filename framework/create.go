@@ -1,0 +1,392 @@
+package framework
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+
+	"github.com/docent-zk/docent/internal/seqnode"
+)
+
+// Mode is the kind of a node. A Mode is a [CreateOption].
+type Mode int32
+
+// The modes, as in ZooKeeper's CreateMode.
+const (
+	Persistent           Mode = zk.FlagPersistent
+	Ephemeral            Mode = zk.FlagEphemeral
+	PersistentSequential Mode = zk.FlagSequence
+	EphemeralSequential  Mode = zk.FlagEphemeralSequential
+	// Container nodes are removed by the servers some time after their last child was deleted.
+	Container Mode = zk.FlagContainer
+	// PersistentTTL nodes are removed when they have no children and were not changed for the TTL. Servers need
+	// extendedTypesEnabled.
+	PersistentTTL           Mode = zk.FlagTTL
+	PersistentSequentialTTL Mode = zk.FlagPersistentSequentialWithTTL
+)
+
+func (m Mode) ephemeral() bool { return m == Ephemeral || m == EphemeralSequential }
+func (m Mode) ttl() bool       { return m == PersistentTTL || m == PersistentSequentialTTL }
+func (m Mode) sequential() bool {
+	return m == PersistentSequential || m == EphemeralSequential || m == PersistentSequentialTTL
+}
+
+// CreateOption says how a node is created: a [Mode], [Parents], [Protected], [WithTTL], [WithACL] or [Idempotent].
+type CreateOption interface{ applyCreate(*create) }
+
+type createOption func(*create)
+
+func (f createOption) applyCreate(c *create) { f(c) }
+func (m Mode) applyCreate(c *create)         { c.mode = m }
+
+var (
+	// Parents creates missing parents, as containers without data. Servers remove empty containers at any time; a
+	// create that meets that creates them again.
+	Parents CreateOption = createOption(func(c *create) { c.parents = true })
+
+	// Protected puts a GUID into the node's name, "_c_<GUID>-name" as Curator does, so that a node whose create was
+	// answered by a broken connection is found again. When the create is given up, the node, should it exist, is removed
+	// in the background as soon as the servers are back.
+	Protected CreateOption = createOption(func(c *create) { c.protected = true })
+)
+
+// WithTTL sets the time to live of a node of a TTL mode, in whole milliseconds.
+func WithTTL(ttl time.Duration) CreateOption { return createOption(func(c *create) { c.ttl = ttl }) }
+
+// WithACL sets the node's access-control list. Defaults to Config.ACL. Parents get Config.ACL.
+func WithACL(acl []ACL) CreateOption { return createOption(func(c *create) { c.acl = acl }) }
+
+// create is one create on its way.
+type create struct {
+	mode      Mode
+	parents   bool
+	protected bool
+	repeat    bool
+	ttl       time.Duration
+	acl       []ACL
+	data      []byte
+
+	space  space
+	at     string // the path asked for, as the server knows it, GUID included
+	guid   string
+	before int64  // newest change seen before the last try
+	sentIn *epoch // of the last try
+	node   Node   // the result
+	list   *listing
+}
+
+// Create creates a node and returns it as it is: with its sequence number, GUID and Stat. Data that is nil is stored as
+// empty and not as null, which readers in other languages stumble over.
+//
+// When the answer is lost, the node is looked for and created again only if it certainly is not there: a protected node by
+// its GUID, an ephemeral one by its owner. A node of a session that is gone is never taken for one's own. What cannot be
+// decided (a persistent or sequential node without [Protected]) is [ErrOutcomeUnknown].
+//
+// Errors: [ErrNodeExists], [ErrNoNode] for a missing parent without [Parents], [ErrNoChildrenForEphemerals], [ErrNoAuth],
+// [ErrInvalidACL], [ErrTooLarge], [ErrInvalidPath].
+func (o *ops) Create(ctx context.Context, path string, data []byte, opts ...CreateOption) (Node, error) {
+	c, err := o.newCreate(path, data, opts)
+	if err != nil {
+		return Node{}, &OpError{Op: "create", Path: path, State: o.core.gate.Load().State, Err: err}
+	}
+	return c.run(ctx, o, path)
+}
+
+// CreateInQueue creates a protected ephemeral sequential node named name in dir, with dir and its parents if need be, and
+// lists dir right behind it on the session's ordered connection: one round trip for both. The node is in the list.
+func (s *Session) CreateInQueue(ctx context.Context, dir, name string, data []byte, opts ...CreateOption) (Node, []string, error) {
+	opts = append([]CreateOption{EphemeralSequential, Parents, Protected}, opts...)
+	path := Join(dir, name)
+	c, err := s.newCreate(path, data, opts)
+	if err != nil {
+		return Node{}, nil, &OpError{Op: "create", Path: path, State: s.core.gate.Load().State, Err: err}
+	}
+	c.list = &listing{}
+	node, err := c.run(ctx, &s.ops, path)
+	if err != nil {
+		return Node{}, nil, err
+	}
+	if _, own := Split(node.Path); !contains(c.list.names, own) {
+		names, _, err := s.Children(ctx, dir)
+		return node, names, err
+	}
+	return node, c.list.names, nil
+}
+
+func contains(names []string, name string) bool {
+	for _, n := range names {
+		if n == name {
+			return true
+		}
+	}
+	return false
+}
+
+func (o *ops) newCreate(path string, data []byte, opts []CreateOption) (*create, error) {
+	c := &create{data: data, acl: o.core.cfg.ACL, space: o.space}
+	for _, opt := range opts {
+		opt.applyCreate(c)
+	}
+	if c.data == nil {
+		c.data = []byte{}
+	}
+	if c.mode.ttl() != (c.ttl > 0) || c.ttl < 0 {
+		return nil, fmt.Errorf("%w: a TTL mode goes with a positive WithTTL, and no other mode does", zk.ErrInvalidFlags)
+	}
+	if c.protected && c.mode == Container {
+		return nil, fmt.Errorf("%w: containers are not created with Protected", zk.ErrInvalidFlags)
+	}
+	at, err := o.resolveNew(path, c.mode)
+	c.at = at
+	return c, err
+}
+
+// resolveNew is resolve for a node to create: a sequential one may be nothing but its number, "/queue/".
+func (o *ops) resolveNew(path string, m Mode) (string, error) {
+	if dir, ok := strings.CutSuffix(path, "/"); ok && m.sequential() && dir != "" {
+		at, err := o.space.resolve(dir)
+		return at + "/", err
+	}
+	return o.space.resolve(path)
+}
+
+func (c *create) run(ctx context.Context, o *ops, path string) (Node, error) {
+	if err := c.protect(o.core.random); err != nil {
+		return Node{}, &OpError{Op: "create", Path: path, Err: err}
+	}
+	size := len(c.at) + len(c.data)
+	for _, a := range c.acl {
+		size += 12 + len(a.Scheme) + len(a.ID)
+	}
+	r := request{op: "create", path: path, size: size, repeatable: c.repeat, try: c.try}
+	if c.decidable() {
+		r.settle = c.settle
+	}
+	err := o.do(ctx, r)
+	if err != nil {
+		c.abandon(o, err)
+		return Node{}, err
+	}
+	return c.node, nil
+}
+
+// protect draws the GUID.
+func (c *create) protect(r *random) error {
+	if !c.protected {
+		return nil
+	}
+	guid, err := seqnode.ReadGUID(r)
+	if err != nil {
+		return err
+	}
+	dir, name := c.at[:strings.LastIndexByte(c.at, '/')+1], c.at[strings.LastIndexByte(c.at, '/')+1:]
+	c.guid, c.at = guid, dir+seqnode.Protected(guid, name)
+	return nil
+}
+
+// decidable reports whether a look at the tree can tell what became of the create. A sequential node without a GUID could
+// be any of its siblings.
+func (c *create) decidable() bool { return c.protected || !c.mode.sequential() }
+
+// try creates the node, and its parents as often as servers take them away.
+func (c *create) try(ctx context.Context, e *epoch) error {
+	const enough = 100 // rounds; somebody is deleting the parents in a loop
+	for range enough {
+		c.before, c.sentIn = e.zxid(), e
+		node, err := c.send(ctx, e)
+		if err == nil {
+			c.node = node
+			return nil
+		}
+		if !errors.Is(err, ErrNoNode) || !c.parents {
+			return err
+		}
+		if err := e.makeParents(ctx, c.at); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("the parent was deleted %d times while the node was created: %w", enough, ErrNoNode)
+}
+
+// send creates the node and, for CreateInQueue, lists its directory behind it.
+func (c *create) send(ctx context.Context, e *epoch) (Node, error) {
+	if c.list == nil {
+		return call(ctx, e, func(conn *zk.Conn) (Node, error) { return c.create(conn, e) })
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	sent := make(chan struct{})
+	defer e.sent.add(c.at, func() { close(sent) })()
+	listed := make(chan listing, 1)
+	go func() {
+		defer close(listed)
+		select {
+		case <-sent:
+		case <-ctx.Done():
+			return
+		}
+		dir, _ := Split(c.at)
+		l, err := call(ctx, e, func(conn *zk.Conn) (listing, error) { return listChildren(conn, dir) })
+		if err == nil {
+			listed <- l
+		}
+	}()
+	node, err := call(ctx, e, func(conn *zk.Conn) (Node, error) { return c.create(conn, e) })
+	if err != nil {
+		cancel()
+	}
+	*c.list = <-listed // empty when it failed; the caller then lists again
+	return node, err
+}
+
+// create is the driver call. It runs to its end also when the caller has left.
+func (c *create) create(conn *zk.Conn, e *epoch) (Node, error) {
+	at, err := c.driverCreate(conn)
+	if err != nil {
+		return Node{}, err
+	}
+	stat, ok := e.created.take(at)
+	if !ok { // a server that does not return it
+		_, s, err := conn.Exists(at)
+		if err != nil {
+			return Node{}, err
+		}
+		stat = *s
+	}
+	return Node{Path: c.space.local(at), Data: c.data, Stat: stat}, nil
+}
+
+func (c *create) driverCreate(conn *zk.Conn) (string, error) {
+	switch {
+	case c.mode == Container:
+		return conn.CreateContainer(c.at, c.data, int32(c.mode), c.acl)
+	case c.mode.ttl():
+		return conn.CreateTTL(c.at, c.data, int32(c.mode), c.acl, c.ttl)
+	default:
+		return conn.Create(c.at, c.data, int32(c.mode), c.acl)
+	}
+}
+
+// makeParents creates what is missing above at. It may be repeated at will.
+func (e *epoch) makeParents(ctx context.Context, at string) error {
+	dir, _ := Split(strings.TrimSuffix(at, "/"))
+	if dir == "/" {
+		return nil
+	}
+	_, err := call(ctx, e, func(conn *zk.Conn) (string, error) {
+		return conn.CreateContainer(dir, []byte{}, zk.FlagContainer, e.core.cfg.ACL)
+	})
+	switch {
+	case err == nil:
+		e.created.take(dir)
+		return nil
+	case errors.Is(err, ErrNodeExists):
+		return nil
+	case !errors.Is(err, ErrNoNode):
+		return err
+	}
+	if err := e.makeParents(ctx, dir); err != nil {
+		return err
+	}
+	return e.makeParents(ctx, at)
+}
+
+// settle finds out what became of a create whose answer was lost.
+func (c *create) settle(ctx context.Context, e *epoch) (verdict, error) {
+	at := c.at
+	if c.protected {
+		dir, _ := Split(c.at)
+		found, err := e.find(ctx, dir, c.guid)
+		if err != nil {
+			return undecided, err
+		}
+		if found == "" {
+			return notApplied, nil
+		}
+		at = found
+	}
+	node, err := call(ctx, e, func(conn *zk.Conn) (Node, error) { return getNode(conn, c.space, at) })
+	if errors.Is(err, ErrNoNode) {
+		return notApplied, nil // or gone again, which comes to the same
+	}
+	if err != nil {
+		return undecided, err
+	}
+	return c.judge(e, node)
+}
+
+// judge decides whether node is the one that was asked for.
+func (c *create) judge(e *epoch, node Node) (verdict, error) {
+	owned := c.mode.ephemeral() && node.Stat.EphemeralOwner == e.wire.ID() && e == c.sentIn
+	switch {
+	case c.protected && c.mode.ephemeral() && !owned:
+		return notApplied, nil // a dead session's: it will go, and is never adopted
+	case c.protected:
+		c.node = node
+		return applied, nil
+	case node.Stat.Czxid <= c.before, c.mode.ephemeral() && !owned:
+		return undecided, ErrNodeExists
+	case !bytes.Equal(node.Data, c.data) && node.Stat.Version == 0:
+		return undecided, ErrNodeExists
+	case owned:
+		c.node = node
+		return applied, nil
+	}
+	return undecided, nil
+}
+
+// ownChild returns the path of the child that carries guid, or "".
+func ownChild(dir string, names []string, guid string) string {
+	for _, n := range names {
+		if seqnode.HasGUID(n, guid) {
+			return Join(dir, n)
+		}
+	}
+	return ""
+}
+
+// abandon has a protected node that may exist removed in the background.
+func (c *create) abandon(o *ops, err error) {
+	if !c.protected || c.sentIn == nil || isRefusal(err) {
+		return
+	}
+	dir, _ := Split(c.at)
+	t := task{name: "remove " + c.at, after: leftBehind(err), run: func(ctx context.Context, e *epoch) error {
+		return e.removeProtected(ctx, dir, c.guid)
+	}}
+	if c.mode.ephemeral() {
+		t.epoch = c.sentIn
+	}
+	o.core.janitor.add(t)
+}
+
+// isRefusal reports whether a server answered: then there is nothing to clean up.
+func isRefusal(err error) bool {
+	return isAnswer(errors.Unwrap(err)) && !errors.Is(err, ErrOutcomeUnknown)
+}
+
+// removeProtected deletes the protected node of ours in dir, if there is one.
+func (e *epoch) removeProtected(ctx context.Context, dir, guid string) error {
+	if err := e.sync(ctx); err != nil {
+		return err
+	}
+	at, err := e.find(ctx, dir, guid)
+	if err != nil || at == "" {
+		return err
+	}
+	return e.remove(ctx, at)
+}
+
+// remove deletes a node on an epoch. One that is gone already is as good.
+func (e *epoch) remove(ctx context.Context, at string) error {
+	_, err := call(ctx, e, func(conn *zk.Conn) (struct{}, error) { return struct{}{}, conn.Delete(at, AnyVersion) })
+	if errors.Is(err, ErrNoNode) {
+		return nil
+	}
+	return err
+}

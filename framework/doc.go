@@ -1,0 +1,83 @@
+// Package framework is the client that every docent recipe stands on: ZooKeeper sessions as objects, a connection-state
+// bus that loses nothing, operations that know what became of them, and one engine that runs a recipe once per session.
+//
+// # Why
+//
+// Everything a recipe owns on ZooKeeper (ephemeral nodes, watches, trust in what it has read) belongs to one session and
+// dies with it. A client that lets work meant for one session run in the next one, or that learns late that its session
+// is gone, breaks every lock built on it. So a session is an object here, an epoch, and nothing crosses from one to the next.
+//
+// # Connection states
+//
+//	            established                link broken, or no answer for T-margin
+//	Connecting ------------> Connected ------------------------------------------> Suspended
+//	                          ^     ^        <------------------------------------     |
+//	                          |     |                Reconnected (same session)        | server says expired, or
+//	          next epoch,     |     |                                                  | no answer for T
+//	          new session id  |     |                                                  v
+//	                          |     +--------------------------------------------------+
+//	                          +------------------------------------------------------ Lost
+//	any state -- Close --> Closed
+//
+// Connected is the first state of every session, Reconnected says that the same session goes on after Suspended. Lost of
+// one epoch always comes before Connected of the next, and Suspended always before Lost. Every [StateChange] carries the
+// state before it, the epoch, the time and the cause. Each subscriber of [Client.States] has its own ordered queue in
+// which nothing is dropped; one that does not read delays nobody.
+//
+// # Two clocks
+//
+// Both run, on the monotonic clock, from the time at which the last answered request was sent, with T the negotiated timeout:
+//
+//   - TrustedUntil is that time + T - margin ([Config.TrustMargin], a quarter of T by default). What is held by virtue of
+//     the session is given up no later, whatever the policy says, and a link that is silent that long is replaced.
+//   - Lost comes at that time + T at the latest, or as soon as the server says that the session has expired.
+//
+// A server lets a session expire no earlier than T after it last heard from it, which cannot be before the request was
+// sent; so Lost is never later than the expiry by clocks that run at the same rate. The margin covers the half tick by
+// which a follower reports its clients late to the leader. docs/guarantees.md names what this does not cover.
+// When the wall clock has run ahead of the monotonic one by more than the margin since the last answer, the machine was
+// suspended: trust is void until the next answer.
+//
+// Once an epoch is lost it is fenced for good: its connection refuses to dial, a link that the server would still have
+// resumed is closed, and operations on its [Session] return [ErrSessionLost].
+//
+// # Recipes
+//
+// A recipe is a sequential function of one session, run by [Client.Run] under a [Policy]. Its context ends, with the
+// reason as [context.Cause], when the policy says so; it is called again on the next session when the policy says [Rebuild].
+//
+//	err := cli.Run(ctx, framework.Recipe{
+//		Name:   "presence",
+//		Policy: framework.Policy{OnSuspended: framework.Hold, OnLost: framework.Rebuild},
+//		Run: func(ctx context.Context, s *framework.Session) error {
+//			if _, err := s.Create(ctx, "/presence/a", nil, framework.Ephemeral, framework.Parents); err != nil {
+//				return err
+//			}
+//			<-ctx.Done() // the session is gone, or the caller is
+//			return context.Cause(ctx)
+//		},
+//	})
+//
+// # Operations
+//
+// The operations of [Client] run on whatever session is current and those of [Session] on that one only. Both honour ctx at
+// all times: waiting happens at a gate of this package, and a call whose ctx ends leaves at once. An operation is tried
+// again according to what is known of its outcome:
+//
+//   - certainly not sent: always;
+//   - may have been applied: reads again; writes are looked at first (behind a sync, so that a lagging server cannot
+//     answer from the past) and repeated only when they certainly were not applied. What cannot be decided returns
+//     [ErrOutcomeUnknown]; nothing is ever silently applied twice. [Idempotent] opts out of the question.
+//
+// [Client] operations are bounded by [Config.RetryPolicy] and, when ctx has no deadline, by [Config.OperationTimeout].
+// [Session] operations go on for as long as the session may live.
+//
+// Errors are [*OpError] with the path and a sentinel to test with errors.Is, ours or go-zookeeper's: they are the same values.
+//
+// # Watches
+//
+// [Session.WatchData], [Session.WatchExists] and [Session.WatchChildren] read and watch in one step. A [Watch] fires exactly
+// once, with the event or with the end of its session, unless it is stopped. All watches of one kind on one path share a
+// single watch on the server, and one whose last user left is kept for the next, because ZooKeeper clients of this
+// generation cannot take one back: what is left behind is bounded by the number of paths, not of calls.
+package framework

@@ -1,0 +1,90 @@
+package framework
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/docent-zk/docent/internal/wire"
+)
+
+// driverLog hands the driver's remarks on at debug level. What a user needs to know, the supervisor says itself.
+type driverLog struct{ log *slog.Logger }
+
+// Printf implements zk.Logger.
+func (d driverLog) Printf(format string, args ...any) {
+	if d.log.Enabled(context.Background(), slog.LevelDebug) {
+		d.log.Debug("driver: " + fmt.Sprintf(format, args...))
+	}
+}
+
+// created holds the Stat of nodes that were just created, from the moment the reply passes the wire until the call that
+// created them picks it up. The driver's own create returns only the path.
+type created struct {
+	mu sync.Mutex
+	m  map[string]Stat
+}
+
+func (c *created) put(path string, s wire.Stat) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.m == nil {
+		c.m = make(map[string]Stat)
+	}
+	c.m[path] = Stat(s)
+}
+
+func (c *created) take(path string) (Stat, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s, ok := c.m[path]
+	delete(c.m, path)
+	return s, ok
+}
+
+// clear forgets what nobody will pick up: calls whose link broke between the reply and its delivery.
+func (c *created) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.m)
+}
+
+// sentHooks call back once when a request for a path has been written, which is how a second request is put right behind
+// it on the session's ordered connection.
+type sentHooks struct {
+	n  atomic.Int32
+	mu sync.Mutex
+	m  map[string]func()
+}
+
+// add registers fn for the next request whose path is path; the result takes it back.
+func (h *sentHooks) add(path string, fn func()) (remove func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.m == nil {
+		h.m = make(map[string]func())
+	}
+	h.m[path] = fn
+	h.n.Store(int32(len(h.m)))
+	return func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		delete(h.m, path)
+		h.n.Store(int32(len(h.m)))
+	}
+}
+
+// fire runs in the driver's sending goroutine.
+func (h *sentHooks) fire(_ int32, path []byte) {
+	if h.n.Load() == 0 {
+		return
+	}
+	h.mu.Lock()
+	fn := h.m[string(path)]
+	h.mu.Unlock()
+	if fn != nil {
+		fn()
+	}
+}

@@ -1,0 +1,338 @@
+package framework
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+
+	"github.com/docent-zk/docent/internal/wire"
+)
+
+const (
+	// smallBuffer is what the driver's two buffers start with; its own defaults cost 3 MiB per connection.
+	smallBuffer = 64 << 10
+	// maxCalls bounds the driver calls of one epoch that are under way, and so the goroutines that outlive a cancelled
+	// ctx: they end with the reply or with the link.
+	maxCalls = 1024
+)
+
+// errLink says that a connection broke. Its text is completed with the server's address.
+var errLink = errors.New("connection broke")
+
+// epoch is one session: one driver connection, fenced so that it can never begin another session.
+//
+//	opening --up--> live <--down/up--> suspended --expired or no answer for T--> over
+//
+// The driver's goroutines only leave signals; the supervisor alone moves an epoch through these states.
+type epoch struct {
+	n    uint64
+	core *core
+	wire *wire.Session
+	conn *zk.Conn
+	quit <-chan zk.Event // closed by the driver when its last goroutine ends
+
+	ctx context.Context // ends when the epoch is over, with the reason as its cause
+	end context.CancelCauseFunc
+
+	signals signals
+	slots   chan struct{}
+	watches watches
+	created created
+	sent    sentHooks
+	base    int64        // newest change that the epochs before it have seen
+	buffer  atomic.Int64 // size that the driver's sending buffer should have
+
+	mu       sync.Mutex
+	over     bool
+	calls    sync.WaitGroup
+	pause    time.Duration // before the next dial
+	server   string
+	bindings bindings
+}
+
+// signal is what the driver says of its connection.
+type signal struct {
+	kind   signalKind
+	server string
+	cause  error
+}
+
+type signalKind int
+
+const (
+	linkUp signalKind = iota
+	linkDown
+	sessionExpired
+)
+
+// signals is the queue between the driver's goroutines, which must not block, and the supervisor.
+type signals struct {
+	mu    sync.Mutex
+	queue []signal
+	ready chan struct{} // holds a token while the queue is not empty
+}
+
+func (s *signals) push(sig signal) {
+	s.mu.Lock()
+	s.queue = append(s.queue, sig)
+	s.mu.Unlock()
+	select {
+	case s.ready <- struct{}{}:
+	default:
+	}
+}
+
+func (s *signals) take() []signal {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q := s.queue
+	s.queue = nil
+	return q
+}
+
+// openEpoch starts epoch n. The driver dials in the background.
+func openEpoch(c *core, n uint64, base int64) (*epoch, error) {
+	e := &epoch{n: n, core: c, base: base, slots: make(chan struct{}, maxCalls), signals: signals{ready: make(chan struct{}, 1)}}
+	e.ctx, e.end = context.WithCancelCause(context.Background())
+	e.buffer.Store(smallBuffer)
+	e.wire = wire.NewSession(e.wireOptions())
+	conn, quit, err := zk.Connect([]string{"epoch"}, c.cfg.SessionTimeout,
+		func(conn *zk.Conn) { e.conn = conn }, // before its goroutine starts, which dials
+		zk.WithHostProvider((*epochHosts)(e)),
+		zk.WithDialer(e.dial),
+		zk.WithEventCallback(e.onEvent),
+		zk.WithLogger(driverLog{c.log}),
+		zk.WithLogInfo(false),
+		zk.WithMaxConnBufferSize(smallBuffer),
+		zk.WithMaxBufferSize(smallBuffer),
+	)
+	if err != nil {
+		e.end(err)
+		return nil, fmt.Errorf("start of the ZooKeeper connection: %w", err)
+	}
+	e.conn, e.quit = conn, quit
+	return e, nil
+}
+
+func (e *epoch) wireOptions() wire.Options {
+	cfg := &e.core.cfg
+	auth := make([]wire.Auth, len(cfg.Auth))
+	for i, a := range cfg.Auth {
+		auth[i] = wire.Auth{Scheme: a.Scheme, Data: a.Credentials}
+	}
+	return wire.Options{
+		HandshakeTimeout: cfg.HandshakeTimeout,
+		MaxFrame:         cfg.MaxReplySize,
+		Auth:             auth,
+		OnForeign:        func(asked, got int64) { e.expire(foreignError(asked, got)) },
+		OnCreated:        e.created.put,
+		OnRequest:        e.sent.fire,
+		BeforeWrite:      e.growSend,
+		BeforeFirstRead:  func() { zk.WithMaxBufferSize(cfg.MaxReplySize)(e.conn) },
+		OnAuthFailed:     e.core.authFailed,
+		Logger:           cfg.Logger,
+	}
+}
+
+func foreignError(asked, got int64) error {
+	return fmt.Errorf("the server answered the resume of session %#x with another session, %#x: %w", asked, got, ErrSessionLost)
+}
+
+// growSend gives the driver a larger buffer when one was asked for. It runs in the driver's sending goroutine, the only
+// one that touches the buffer.
+func (e *epoch) growSend() {
+	if want := e.buffer.Load(); want < 0 {
+		e.buffer.Store(-want)
+		zk.WithMaxConnBufferSize(int(-want))(e.conn)
+	}
+}
+
+// overhead is more than a request needs besides what the caller can count: headers, lengths, flags.
+const overhead = 256
+
+// fit makes sure that a request of size bytes fits the driver's sending buffer. Finding out by trying is no way: a request
+// that ends exactly at the end of the buffer panics in the driver.
+func (e *epoch) fit(ctx context.Context, size int) error {
+	limit := e.core.cfg.MaxRequestSize
+	if size += overhead; size > limit {
+		return fmt.Errorf("%w: about %d bytes, limit %d; store less, or raise it together with the servers' jute.maxbuffer", ErrTooLarge, size, limit)
+	}
+	if size <= smallBuffer || e.buffer.Load() == int64(limit)+overhead {
+		return nil
+	}
+	return e.grow(ctx)
+}
+
+// grow asks for a sending buffer for the largest request and waits until the driver has it: the driver takes it over with
+// the next request, whatever that is.
+func (e *epoch) grow(ctx context.Context) error {
+	e.buffer.Store(-int64(e.core.cfg.MaxRequestSize) - overhead)
+	_, err := call(ctx, e, func(conn *zk.Conn) (*Stat, error) { return existsStat(conn, "/") })
+	return err
+}
+
+// dial is the driver's zk.Dialer. It runs in the driver's main goroutine, between links.
+func (e *epoch) dial(_, server string, _ time.Duration) (net.Conn, error) {
+	e.mu.Lock()
+	pause := e.pause
+	e.mu.Unlock()
+	if err := sleep(e.ctx, pause); err != nil {
+		return nil, err
+	}
+	zk.WithMaxBufferSize(smallBuffer)(e.conn) // the next receiving goroutine starts with it
+	conn, err := e.core.hosts.dial(e.ctx, server)
+	if err != nil {
+		e.core.dialFailed(server, err)
+		return nil, err
+	}
+	return e.wire.Wrap(conn)
+}
+
+// sleep waits for d or for the end of ctx.
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return causeOf(ctx)
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// epochHosts is the epoch as the driver's HostProvider. Next is called under a mutex of the driver: it must not block,
+// and leaves the pause to the dial.
+type epochHosts epoch
+
+// Init is not used: the client knows its servers.
+func (*epochHosts) Init([]string) error { return nil }
+
+// Len is the number of servers.
+func (h *epochHosts) Len() int { return h.core.hosts.size() }
+
+// Connected is not used: established sessions are seen in the driver's events.
+func (*epochHosts) Connected() {}
+
+// Next gives the next server. When the epoch is over it makes the driver flush what is queued instead.
+func (h *epochHosts) Next() (string, bool) {
+	if h.ctx.Err() != nil {
+		return "fenced", true
+	}
+	server, pause := h.core.hosts.take()
+	h.mu.Lock()
+	h.pause = pause
+	h.mu.Unlock()
+	return server, false
+}
+
+// zxid is the newest change of the ensemble that this client has seen.
+func (e *epoch) zxid() int64 { return max(e.base, e.wire.LastZxid()) }
+
+// onEvent is the driver's callback. It runs on the driver's goroutines and must neither block nor call back.
+func (e *epoch) onEvent(ev zk.Event) {
+	switch {
+	case ev.Type != zk.EventSession:
+		e.watches.fire(ev)
+	case ev.State == zk.StateHasSession:
+		e.signals.push(signal{kind: linkUp, server: ev.Server})
+	case ev.State == zk.StateDisconnected:
+		e.signals.push(signal{kind: linkDown, server: ev.Server, cause: fmt.Errorf("%w: %s", errLink, ev.Server)})
+	case ev.State == zk.StateExpired:
+		e.expire(fmt.Errorf("%s says that the session has expired: %w", ev.Server, ErrSessionLost))
+	}
+}
+
+// expire fences the epoch at once and tells the supervisor.
+func (e *epoch) expire(cause error) {
+	e.fence(cause)
+	e.signals.push(signal{kind: sessionExpired, cause: cause})
+}
+
+// fence makes the epoch unable to send another byte. First cause wins.
+func (e *epoch) fence(cause error) {
+	e.mu.Lock()
+	e.over = true
+	e.mu.Unlock()
+	e.end(cause)
+	e.wire.Fence(cause)
+}
+
+// shutdown ends the driver's connection and waits for everything that runs in it. A graceful one lets the server end the
+// session first, so that its ephemeral nodes go at once.
+func (e *epoch) shutdown(graceful bool, cause error) {
+	if !graceful {
+		e.fence(cause)
+	}
+	e.conn.Close()
+	e.fence(cause)
+	for range e.quit { //nolint:revive // the driver closes it when its last goroutine ends
+	}
+	e.calls.Wait()
+}
+
+// enter admits one driver call, when there is room and the epoch is not over.
+func (e *epoch) enter(ctx context.Context) error {
+	select {
+	case e.slots <- struct{}{}:
+	default:
+		select {
+		case e.slots <- struct{}{}:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-e.ctx.Done():
+			return errNotAdmitted
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.over {
+		<-e.slots
+		return errNotAdmitted
+	}
+	e.calls.Add(1)
+	return nil
+}
+
+func (e *epoch) leave() {
+	<-e.slots
+	e.calls.Done()
+}
+
+// call runs one blocking driver call and leaves it when ctx ends. What it returns comes through a channel, so that a call
+// which is left behind writes nothing that its caller could read.
+func call[T any](ctx context.Context, e *epoch, fn func(*zk.Conn) (T, error)) (T, error) {
+	var zero T
+	if err := e.enter(ctx); err != nil {
+		return zero, err
+	}
+	if ctx.Done() == nil {
+		defer e.leave()
+		return fn(e.conn)
+	}
+	type result struct {
+		v   T
+		err error
+	}
+	back, done := make(chan result, 1), make(chan struct{})
+	go func() {
+		defer e.leave()
+		defer close(done)
+		v, err := fn(e.conn)
+		back <- result{v, err}
+	}()
+	select {
+	case r := <-back:
+		return r.v, r.err
+	case <-ctx.Done():
+		return zero, &errCallEnded{cause: context.Cause(ctx), done: done}
+	}
+}

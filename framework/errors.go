@@ -1,0 +1,162 @@
+package framework
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/go-zookeeper/zk"
+)
+
+// What the connection can do to an operation, or to a context that hangs on a session.
+var (
+	// ErrClosed says that the client was closed.
+	ErrClosed = errors.New("client is closed")
+	// ErrSessionLost says that the session ended: its ephemeral nodes and watches are gone or will be. A [Client]
+	// continues with a new session; a [Session] does not come back.
+	ErrSessionLost = errors.New("session is lost")
+	// ErrSuspended is the cause of a context that was bound with [Cancel] for SUSPENDED: the connection broke.
+	ErrSuspended = errors.New("connection is suspended")
+	// ErrUntrusted is the cause of a claim's context when no answer has come for so long that the server may soon give
+	// what is held to somebody else: TrustedUntil has passed, or the machine was asleep.
+	ErrUntrusted = errors.New("no answer from the servers for too long to be sure of the session")
+	// ErrNotConnected says that ctx, or Config.OperationTimeout, ended before there was a connection to send the
+	// operation on. It was not sent.
+	ErrNotConnected = errors.New("not connected")
+	// ErrOutcomeUnknown says that the operation was sent and that nobody can say whether it was applied. Read, then decide.
+	ErrOutcomeUnknown = errors.New("outcome unknown: it was sent, but the answer was lost")
+	// ErrInvalidPath says that a path is not one that ZooKeeper can have. The error's text names the rule.
+	ErrInvalidPath = zk.ErrInvalidPath
+	// ErrTooLarge says that a request is larger than Config.MaxRequestSize. It was not sent.
+	ErrTooLarge = errors.New("request is larger than MaxRequestSize")
+)
+
+// What a server answers. They are go-zookeeper's own values, so that errors.Is works with either name.
+var (
+	// ErrNoNode says that the node, or for a create its parent, does not exist.
+	ErrNoNode = zk.ErrNoNode
+	// ErrNodeExists says that the node exists already.
+	ErrNodeExists = zk.ErrNodeExists
+	// ErrBadVersion says that the node has another version than the operation asked for.
+	ErrBadVersion = zk.ErrBadVersion
+	// ErrNotEmpty says that a node with children cannot be deleted.
+	ErrNotEmpty = zk.ErrNotEmpty
+	// ErrNoAuth says that the node's ACL does not allow the operation to this client.
+	ErrNoAuth = zk.ErrNoAuth
+	// ErrAuthFailed says that a server refused one of Config.Auth.
+	ErrAuthFailed = zk.ErrAuthFailed
+	// ErrInvalidACL says that the server does not accept the ACL.
+	ErrInvalidACL = zk.ErrInvalidACL
+	// ErrNoChildrenForEphemerals says that an ephemeral node cannot have children.
+	ErrNoChildrenForEphemerals = zk.ErrNoChildrenForEphemerals
+)
+
+// OpError is the error of an operation.
+type OpError struct {
+	Op       string // "create", "get", ...
+	Path     string // as the caller gave it
+	Attempts int    // how often it was sent; 0 when it never was
+	State    State  // the connection's state when the operation ended
+	Err      error  // unwraps to one of the sentinels, or to the cause of the end of ctx
+}
+
+// Error names the operation, the path, what happened and, where the connection had a part in it, its state.
+func (e *OpError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "zookeeper: %s %s: %v", e.Op, e.Path, e.Err)
+	switch {
+	case e.Attempts > 1:
+		fmt.Fprintf(&b, " (after %d attempts; connection is %s)", e.Attempts, e.State)
+	case !e.State.Connected():
+		fmt.Fprintf(&b, " (connection is %s)", e.State)
+	}
+	return b.String()
+}
+
+// Unwrap returns Err.
+func (e *OpError) Unwrap() error { return e.Err }
+
+// MultiError says which operation of a multi the server refused. Nothing of the multi was applied.
+type MultiError struct {
+	Index int    // position of the refused operation
+	Op    string // "create", "set", "delete" or "check"
+	Path  string
+	Err   error
+}
+
+// Error names the operation that was refused.
+func (e *MultiError) Error() string {
+	return fmt.Sprintf("operation %d (%s %s) was refused, nothing was applied: %v", e.Index, e.Op, e.Path, e.Err)
+}
+
+// Unwrap returns Err.
+func (e *MultiError) Unwrap() error { return e.Err }
+
+// outcome is what is known about a request after it was tried.
+type outcome int
+
+const (
+	answered outcome = iota // the server answered, or the request was refused before it was sent: err is final
+	notSent                 // certainly not applied
+	unknown                 // may have been applied
+	ended                   // the caller's ctx ended; may have been applied
+)
+
+// errNotAdmitted says that an epoch ended before the request was handed to its connection.
+var errNotAdmitted = errors.New("the session ended before the request was sent")
+
+// errCallEnded marks a call that was left because its ctx ended while the request was under way.
+type errCallEnded struct {
+	cause error
+	done  <-chan struct{} // closed when the call that was left behind has returned
+}
+
+func (e *errCallEnded) Error() string { return e.cause.Error() }
+func (e *errCallEnded) Unwrap() error { return e.cause }
+
+// outcomeOf reads a driver error. ErrNoServer is given only to requests that were never written; everything else that is
+// not a server's answer may have reached a server (a request is flushed with ErrConnectionClosed whether or not it was on
+// the wire, so the doubt goes to the careful side).
+func outcomeOf(err error) outcome {
+	var left *errCallEnded
+	switch {
+	case err == nil:
+		return answered
+	case errors.As(err, &left):
+		return ended
+	case errors.Is(err, zk.ErrNoServer), errors.Is(err, errNotAdmitted):
+		return notSent
+	case errors.Is(err, zk.ErrConnectionClosed), errors.Is(err, zk.ErrClosing), errors.Is(err, zk.ErrSessionExpired), errors.Is(err, zk.ErrSessionMoved):
+		return unknown
+	case isAnswer(err):
+		return answered
+	default: // an error of the socket: the request may have left in part or in whole
+		return unknown
+	}
+}
+
+// answers are the errors that say that a server has looked at the request and refused it, or that it never left.
+var answers = []error{
+	zk.ErrAPIError, zk.ErrNoNode, zk.ErrNoAuth, zk.ErrBadVersion, zk.ErrNoChildrenForEphemerals, zk.ErrNodeExists,
+	zk.ErrNotEmpty, zk.ErrInvalidACL, zk.ErrAuthFailed, zk.ErrNothing, zk.ErrInvalidPath,
+	zk.ErrBadArguments, zk.ErrInvalidFlags, zk.ErrReconfigDisabled, zk.ErrShortBuffer, ErrTooLarge, ErrOutcomeUnknown,
+}
+
+// isAnswer reports whether err is final. Codes that the driver does not know come as fresh values with this text.
+func isAnswer(err error) bool {
+	for _, a := range answers {
+		if errors.Is(err, a) {
+			return true
+		}
+	}
+	return strings.HasPrefix(err.Error(), "unknown error: ")
+}
+
+// causeOf gives the reason why ctx ended, or nil while it has not.
+func causeOf(ctx context.Context) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	return context.Cause(ctx)
+}

@@ -1,0 +1,157 @@
+package framework
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/docent-zk/docent/retry"
+)
+
+// hosts knows the servers of a client and how soon the next one may be dialled. It outlives epochs, so that neither a
+// server that accepts and drops nor one that hands out sessions and dies is dialled in a tight loop.
+//
+// The first dial after a connection that has lasted goes out at once. While not every server has been tried since, the
+// next follows after a few milliseconds; from then on the reconnect policy spaces them.
+type hosts struct {
+	cfg    *Config
+	random *random
+
+	mu     sync.Mutex
+	order  []string // shuffled once
+	next   int
+	since  int             // dials since a connection lasted
+	pauses *retry.Attempts // of the reconnect policy, once since > len(order)
+	last   time.Duration   // the policy's last delay, for when it ends
+	up     time.Time       // when the current connection was established; zero while there is none
+}
+
+func newHosts(cfg *Config, servers []string, r *random) *hosts {
+	h := &hosts{cfg: cfg, random: r, order: append([]string(nil), servers...)}
+	shuffle(r, h.order)
+	return h
+}
+
+// take returns the next server and the pause before it may be dialled.
+func (h *hosts) take() (server string, pause time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	server = h.order[h.next]
+	h.next = (h.next + 1) % len(h.order)
+	h.since++
+	return server, h.pause()
+}
+
+func (h *hosts) pause() time.Duration {
+	switch {
+	case h.since == 1:
+		return 0
+	case h.since <= len(h.order):
+		// Spreads the clients of a server that died over a moment.
+		return time.Duration(h.random.float64() * float64(h.cfg.SessionTimeout) / 200)
+	}
+	if h.pauses == nil {
+		h.pauses = h.cfg.ReconnectPolicy.WithRand(h.random.float64).Start()
+	}
+	if d, ok := h.pauses.Next(); ok {
+		h.last = d
+	}
+	return h.last
+}
+
+// established notes that a session is up on the server that was dialled last.
+func (h *hosts) established(now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.up = now
+}
+
+// broken notes that the connection is gone. One that has lasted a quarter of the session timeout starts the pauses anew.
+func (h *hosts) broken(now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.up.IsZero() && now.Sub(h.up) >= h.cfg.SessionTimeout/4 {
+		h.since, h.pauses = 0, nil
+	}
+	h.up = time.Time{}
+}
+
+// size is the number of servers.
+func (h *hosts) size() int { return len(h.order) }
+
+// dial connects to server, trying each of its addresses, within ConnectTimeout in all.
+func (h *hosts) dial(ctx context.Context, server string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, h.cfg.ConnectTimeout)
+	defer cancel()
+	addrs, err := h.resolve(ctx, server)
+	if err != nil {
+		return nil, err
+	}
+	var errs []error
+	for i, addr := range addrs {
+		conn, err := h.dialAddr(ctx, addr, len(addrs)-i)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		return h.secure(ctx, conn, server)
+	}
+	return nil, fmt.Errorf("dial %s: %w", server, errors.Join(errs...))
+}
+
+// dialAddr gives one of left remaining addresses its share of the time that is left.
+func (h *hosts) dialAddr(ctx context.Context, addr string, left int) (net.Conn, error) {
+	if deadline, ok := ctx.Deadline(); ok && left > 1 {
+		share := time.Until(deadline) / time.Duration(left)
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, share)
+		defer cancel()
+	}
+	return h.cfg.Dialer(ctx, "tcp", addr)
+}
+
+// resolve turns a server into addresses, at each dial anew: pods and virtual machines come back under the same name with
+// another address.
+func (h *hosts) resolve(ctx context.Context, server string) ([]string, error) {
+	host, port, err := net.SplitHostPort(server)
+	if err != nil {
+		return nil, err
+	}
+	if h.cfg.LookupHost == nil || net.ParseIP(host) != nil {
+		return []string{server}, nil
+	}
+	ips, err := h.cfg.LookupHost(ctx, host)
+	if err != nil {
+		return nil, fmt.Errorf("resolve %s: %w", host, err)
+	}
+	if len(ips) == 0 {
+		return nil, fmt.Errorf("resolve %s: the name has no address", host)
+	}
+	addrs := make([]string, len(ips))
+	for i, ip := range ips {
+		addrs[i] = net.JoinHostPort(ip, port)
+	}
+	shuffle(h.random, addrs)
+	return addrs, nil
+}
+
+// secure adds TLS, verified against the name in the connect string and not against the address behind it.
+func (h *hosts) secure(ctx context.Context, conn net.Conn, server string) (net.Conn, error) {
+	if h.cfg.TLS == nil {
+		return conn, nil
+	}
+	cfg := h.cfg.TLS.Clone()
+	if cfg.ServerName == "" {
+		cfg.ServerName, _, _ = net.SplitHostPort(server)
+	}
+	secured := tls.Client(conn, cfg)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("TLS handshake with %s: %w", server, err)
+	}
+	return secured, nil
+}

@@ -1,0 +1,66 @@
+package framework
+
+import (
+	"fmt"
+	"time"
+)
+
+// Reaction is what a recipe does when the state of the connection changes under it.
+type Reaction int
+
+// The reactions.
+const (
+	// Hold keeps going while the session may live. What is held by virtue of the session (a [Claim]) is kept at most
+	// until TrustedUntil, or until Policy.Grace has passed if that is sooner. For SUSPENDED only.
+	Hold Reaction = iota + 1
+	// Cancel ends the work at once: contexts end with ErrSuspended or ErrSessionLost as their cause. The engine starts
+	// the work again when the connection is back, in the same session if it lived.
+	Cancel
+	// Rebuild does the work again on the next session. For LOST only.
+	Rebuild
+	// Stop ends the recipe with ErrSessionLost. For LOST only.
+	Stop
+)
+
+var reactionNames = map[Reaction]string{Hold: "Hold", Cancel: "Cancel", Rebuild: "Rebuild", Stop: "Stop"}
+
+// String returns the reaction's name.
+func (r Reaction) String() string {
+	if n, ok := reactionNames[r]; ok {
+		return n
+	}
+	return fmt.Sprintf("Reaction(%d)", int(r))
+}
+
+// Policy is how a recipe answers SUSPENDED and LOST. Every recipe declares one; [Client.Run] and [Session.Context]
+// enforce it.
+type Policy struct {
+	OnSuspended Reaction // Hold or Cancel
+	OnLost      Reaction // Rebuild or Stop
+	// Grace bounds Hold, counted from SUSPENDED; 0 means no bound of its own.
+	Grace time.Duration
+}
+
+// Validate says what a policy cannot mean.
+func (p Policy) Validate() error {
+	switch {
+	case p.OnSuspended != Hold && p.OnSuspended != Cancel:
+		return fmt.Errorf("policy: OnSuspended must be Hold or Cancel, not %v", p.OnSuspended)
+	case p.OnLost != Rebuild && p.OnLost != Stop:
+		return fmt.Errorf("policy: OnLost must be Rebuild or Stop, not %v", p.OnLost)
+	case p.Grace < 0:
+		return fmt.Errorf("policy: Grace must not be negative, but is %v", p.Grace)
+	case p.Grace > 0 && p.OnSuspended != Hold:
+		return fmt.Errorf("policy: Grace goes with Hold only")
+	}
+	return nil
+}
+
+// String shows the policy as the documentation's table does.
+func (p Policy) String() string {
+	s := fmt.Sprintf("SUSPENDED: %v, LOST: %v", p.OnSuspended, p.OnLost)
+	if p.Grace > 0 {
+		s += fmt.Sprintf(", grace %v", p.Grace)
+	}
+	return s
+}

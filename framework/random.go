@@ -1,0 +1,38 @@
+package framework
+
+import (
+	"encoding/binary"
+	"io"
+	"sync"
+)
+
+// random draws everything that is random in a client from one reader, so that a simulation can replay it.
+type random struct {
+	mu sync.Mutex
+	r  io.Reader
+}
+
+// Read serves GUIDs.
+func (r *random) Read(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return io.ReadFull(r.r, p)
+}
+
+// uint64 returns 64 random bits. A reader that fails costs randomness, not the client: jitter and shuffles need no more.
+func (r *random) uint64() uint64 {
+	var b [8]byte
+	_, _ = r.Read(b[:])
+	return binary.BigEndian.Uint64(b[:])
+}
+
+// float64 returns a number in [0,1).
+func (r *random) float64() float64 { return float64(r.uint64()>>11) / (1 << 53) }
+
+// shuffle orders s at random.
+func shuffle[T any](r *random, s []T) {
+	for i := len(s) - 1; i > 0; i-- {
+		j := int(r.uint64() % uint64(i+1))
+		s[i], s[j] = s[j], s[i]
+	}
+}

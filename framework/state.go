@@ -1,0 +1,54 @@
+package framework
+
+import "time"
+
+// State is the state of a client's connection. See the package documentation for the picture.
+type State int
+
+// The connection states.
+const (
+	// Connecting is the state before the first session.
+	Connecting State = iota
+	// Connected says that a new session has begun.
+	Connected
+	// Suspended says that the connection is broken. The session may live or not: only the servers know.
+	Suspended
+	// Reconnected says that the session that was suspended goes on; its ephemeral nodes and watches are in place.
+	Reconnected
+	// Lost says that the session is over. Its ephemeral nodes and watches are gone, or will be. Connected follows
+	// when there is a new one.
+	Lost
+	// Closed says that the client was closed. No other state follows.
+	Closed
+)
+
+var stateNames = [...]string{"Connecting", "Connected", "Suspended", "Reconnected", "Lost", "Closed"}
+
+// String returns the state's name.
+func (s State) String() string {
+	if s < 0 || int(s) >= len(stateNames) {
+		return "State(?)"
+	}
+	return stateNames[s]
+}
+
+// Connected reports whether operations can be sent in this state.
+func (s State) Connected() bool { return s == Connected || s == Reconnected }
+
+// StateChange is one step of a client's connection state.
+type StateChange struct {
+	State    State
+	Previous State
+	// Epoch counts the client's sessions, from 1. It is 0 before the first attempt to get one.
+	Epoch uint64
+	// SessionID is the server's number of the session, 0 while there is none yet.
+	SessionID int64
+	// Server is the address of the server that is or was connected, empty if there was none yet.
+	Server string
+	// Timeout is the session timeout that the server granted, 0 while there is no session yet.
+	Timeout time.Duration
+	// Time is when the client saw it, with a monotonic reading.
+	Time time.Time
+	// Cause says why, for Suspended, Lost and Closed; it is nil otherwise.
+	Cause error
+}
