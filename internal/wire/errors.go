@@ -1,0 +1,59 @@
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"net"
+)
+
+// Conditions that end a link or the whole session. They are wrapped: test for
+// them with errors.Is.
+var (
+	// ErrFenced is wrapped, together with the cause given to Fence, by every
+	// error that follows a Fence.
+	ErrFenced = errors.New("wire: the session is fenced")
+
+	// ErrExpired is the cause of the fence when the server answered a resume
+	// with session id 0.
+	ErrExpired = errors.New("the server says that the session has expired")
+
+	// ErrForeignSession is the cause of the fence when the server answered a
+	// resume with another session, or the driver asked for one that is not
+	// the session of this epoch.
+	ErrForeignSession = errors.New("the connection belongs to another session")
+
+	// ErrSecondSession is the cause of the fence when the driver asked for a
+	// new session although this epoch has had one.
+	ErrSecondSession = errors.New("the driver asked for a second session")
+
+	// ErrRefused ends a link whose server did not open the session asked for.
+	ErrRefused = errors.New("wire: the server did not open a session")
+
+	// ErrMalformed ends a link on which a frame broke the protocol.
+	ErrMalformed = errors.New("wire: malformed frame")
+
+	// ErrAuthFailed ends a link on which the server rejected a credential.
+	ErrAuthFailed = errors.New("wire: authentication failed")
+
+	// ErrTooManyRequests ends a link with more unanswered requests than any
+	// server would let pile up.
+	ErrTooManyRequests = errors.New("wire: too many unanswered requests")
+)
+
+// errNoCause stands in for a nil cause.
+var errNoCause = errors.New("no cause given")
+
+// errSuperseded ends a link that was still open when the driver dialed anew:
+// two connections on one session would steal it from each other.
+var errSuperseded = errors.New("another connection took its place")
+
+// stop is the reason why nothing moves any more.
+type stop struct{ err error }
+
+func (l *link) malformed(format string, args ...any) error {
+	return fmt.Errorf("%w from %s: %s", ErrMalformed, l.peer(), fmt.Sprintf(format, args...))
+}
+
+func (l *link) closedError() error {
+	return fmt.Errorf("wire: the link to %s is closed: %w", l.peer(), net.ErrClosed)
+}

@@ -1,0 +1,222 @@
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// fallbackHandshake bounds the handshake of a driver that asks for no timeout.
+const fallbackHandshake = 3 * time.Second
+
+// connectRequest is what matters of the record that opens a link.
+type connectRequest struct {
+	zxid    int64 // lastZxidSeen
+	timeout time.Duration
+	id      int64 // 0 asks for a new session
+}
+
+func parseConnectRequest(body []byte) connectRequest {
+	return connectRequest{
+		zxid:    int64At(body, 4),
+		timeout: time.Duration(int32At(body, 12)) * time.Millisecond,
+		id:      int64At(body, 16),
+	}
+}
+
+// connectAnswer is the server's ConnectResponse.
+type connectAnswer struct {
+	timeout  time.Duration
+	id       int64 // 0: the session is not, or no longer, there
+	password []byte
+}
+
+// parseConnectAnswer checks what the driver would rely on: it makes a ticker
+// from the timeout, and a ConnectRequest in 256 bytes from the password.
+func parseConnectAnswer(body []byte) (connectAnswer, error) {
+	a := connectAnswer{
+		timeout: time.Duration(int32At(body, 4)) * time.Millisecond,
+		id:      int64At(body, 8),
+	}
+	n := int(int32At(body, 16))
+	if n < -1 || n > len(body)-connectAnswerLen || n > maxPassword {
+		return a, fmt.Errorf("a password of %d bytes in a ConnectResponse of %d", n, len(body))
+	}
+	if a.id != 0 && a.timeout <= 0 {
+		return a, fmt.Errorf("a session timeout of %v", a.timeout)
+	}
+	a.password = bytes.Clone(body[connectAnswerLen : connectAnswerLen+max(0, n)])
+	return a, nil
+}
+
+// writeConnect passes the ConnectRequest on, if the session may be asked for.
+func (l *link) writeConnect(p []byte) (int, error) {
+	if l.asked {
+		return 0, l.fail(errors.New("wire: the driver wrote before its handshake was answered"))
+	}
+	frame, used, err := l.asm.cut(p, connectRequestLen, maxHandshake)
+	if err != nil {
+		return 0, l.fail(fmt.Errorf("wire: the driver wrote nonsense: %w", err))
+	}
+	if frame == nil {
+		return used, nil
+	}
+	if used < len(p) {
+		return 0, l.fail(errors.New("wire: the driver wrote more than the ConnectRequest"))
+	}
+	l.ask = parseConnectRequest(frame[prefixLen:])
+	if err := l.s.admit(l.ask); err != nil {
+		l.s.Fence(err)
+		return 0, l.halted()
+	}
+	l.asked = true
+	l.limits.start(l.conn, l.s.handshakeLimit(l.ask))
+	l.askedAt = time.Now()
+	n, err := l.conn.Write(frame)
+	l.s.counters.bytesOut.Add(uint64(n))
+	if err != nil {
+		return 0, l.handshakeFailed(err)
+	}
+	l.s.counters.framesOut.Add(1)
+	return len(p), nil
+}
+
+// admit decides whether the driver may ask for a session. Once there was one in
+// this epoch, only that one may be asked for.
+func (s *Session) admit(ask connectRequest) error {
+	s.mu.Lock()
+	id := s.id
+	s.mu.Unlock()
+	switch {
+	case id == 0 || ask.id == id:
+		return nil
+	case ask.id == 0:
+		return fmt.Errorf("%w; this epoch had %s", ErrSecondSession, hex(id))
+	}
+	return fmt.Errorf("%w: the driver asked for %s, this epoch has %s", ErrForeignSession, hex(ask.id), hex(id))
+}
+
+// handshakeLimit is how long the handshake may take.
+func (s *Session) handshakeLimit(ask connectRequest) time.Duration {
+	if s.opt.HandshakeTimeout > 0 {
+		return s.opt.HandshakeTimeout
+	}
+	if limit := ask.timeout / 3; limit > 0 {
+		return limit
+	}
+	return fallbackHandshake
+}
+
+// handshake reads the answer to the ConnectRequest and, if it is what the
+// session needs, leaves it for the driver.
+func (l *link) handshake() error {
+	frame, err := l.in.next(meter{l}, connectAnswerLen, maxHandshake)
+	if err != nil {
+		return l.handshakeFailed(err)
+	}
+	l.s.counters.framesIn.Add(1)
+	if !l.asked {
+		return l.broken(l.malformed("%d bytes before anything was asked", len(frame)))
+	}
+	answer, err := parseConnectAnswer(frame[prefixLen:])
+	if err != nil {
+		return l.broken(l.malformed("%v", err))
+	}
+	if err := l.judge(answer); err != nil {
+		return err
+	}
+	l.out, l.greeting = frame, true
+	if err := l.halted(); err != nil && !l.owed() {
+		return err
+	}
+	return nil
+}
+
+// judge accepts the answer, or returns the error for the driver.
+func (l *link) judge(answer connectAnswer) error {
+	switch {
+	case answer.id == l.ask.id || l.ask.id == 0:
+		if answer.id == 0 {
+			return l.fail(fmt.Errorf("%w: %s answered a request for a new one with id 0", ErrRefused, l.peer()))
+		}
+		return l.established(answer)
+	case answer.id == 0:
+		l.expired()
+		return nil
+	}
+	l.foreign(answer.id)
+	return l.halted()
+}
+
+// established makes the link the session's open one. Credentials go first: as
+// long as nothing is established, a failure costs no more than this link.
+func (l *link) established(answer connectAnswer) error {
+	if err := l.sendAuth(); err != nil {
+		return l.handshakeFailed(err)
+	}
+	if err := l.s.establish(l, answer); err != nil {
+		return err
+	}
+	l.limits.lift(l)
+	l.s.log.Info("link open", "session", hex(answer.id), "server", l.peer(),
+		"timeout", answer.timeout, "resumed", l.ask.id != 0)
+	if l.s.opt.OnEstablished != nil {
+		l.s.opt.OnEstablished(Established{
+			SessionID:  answer.id,
+			Timeout:    answer.timeout,
+			Resumed:    l.ask.id != 0,
+			RemoteAddr: l.conn.RemoteAddr(),
+			LastZxid:   l.ask.zxid,
+		})
+	}
+	return nil
+}
+
+// establish takes over what the server granted, unless the session was fenced
+// meanwhile or the link has ended.
+func (s *Session) establish(l *link, answer connectAnswer) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := l.halted(); err != nil {
+		return err
+	}
+	s.id, s.timeout, s.password = answer.id, answer.timeout, answer.password
+	if l.askedAt.After(s.answered) {
+		s.answered = l.askedAt
+	}
+	l.watches = s.openLink(l.ask.zxid)
+	return nil
+}
+
+// expired fences the session but leaves the answer for the driver, which
+// learns from it alone that its session is gone.
+func (l *link) expired() {
+	l.parting.Store(true)
+	l.s.Fence(fmt.Errorf("%w (%s, by %s)", ErrExpired, hex(l.ask.id), l.peer()))
+	if l.s.opt.OnExpired != nil {
+		l.s.opt.OnExpired()
+	}
+}
+
+// foreign fences the session because the server answered with another one.
+func (l *link) foreign(got int64) {
+	l.s.Fence(fmt.Errorf("%w: %s answered a resume of %s with %s",
+		ErrForeignSession, l.peer(), hex(l.ask.id), hex(got)))
+	if l.s.opt.OnForeign != nil {
+		l.s.opt.OnForeign(l.ask.id, got)
+	}
+}
+
+// handshakeFailed ends the link and returns the driver's error.
+func (l *link) handshakeFailed(err error) error {
+	switch {
+	case errors.Is(err, errFrameLength):
+		return l.broken(l.malformed("%v in the handshake", err))
+	case isTimeout(err):
+		err = fmt.Errorf("wire: %s did not finish the handshake in time: %w", l.peer(), err)
+	default:
+		err = fmt.Errorf("wire: handshake with %s: %w", l.peer(), err)
+	}
+	return l.fail(err)
+}

@@ -1,0 +1,260 @@
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// defaultMaxFrame bounds frames of the server. Lists of children have no limit
+// of their own on the server; 20 MB are seen in practice.
+const defaultMaxFrame = 64 << 20
+
+// Options configure a Session. The zero value is valid: a fence, a bounded
+// handshake and validation, without callbacks.
+type Options struct {
+	// HandshakeTimeout bounds the handshake of a link, from the first byte of
+	// the ConnectRequest to the last of the ConnectResponse. Defaults to one
+	// third of the session timeout that the ConnectRequest asks for.
+	HandshakeTimeout time.Duration
+
+	// MaxFrame is the length in bytes of the longest frame accepted from the
+	// server. Defaults to 64 MiB.
+	MaxFrame int
+
+	// Auth holds the credentials that are sent on every link right behind the
+	// handshake, ahead of any request of the driver. Their replies are hidden
+	// from the driver. Defaults to none.
+	Auth []Auth
+
+	// OnEstablished is called when a handshake was accepted, in the reading
+	// goroutine, before the driver sees the answer.
+	OnEstablished func(Established)
+
+	// OnExpired is called when the server answered a resume with session id 0,
+	// after the session was fenced and before the driver sees the answer.
+	OnExpired func()
+
+	// OnForeign is called when the server answered a resume of session asked
+	// with another session, got, after the session was fenced. The driver never
+	// sees the answer.
+	OnForeign func(asked, got int64)
+
+	// OnCreated is called with the path and Stat of a node that was created
+	// outside a multi, in the reading goroutine, before the driver sees the
+	// reply. It is not called where the server sends no Stat. Setting it makes
+	// creates leave as create2. Defaults to plain creates.
+	OnCreated func(path string, stat Stat)
+
+	// OnRequest is called in the driver's sending goroutine after a frame of the
+	// driver was written, with the driver's opcode and the path of the request,
+	// nil if it has none (ping, multi, setWatches). The path is valid during
+	// the call only. The reply may have been read already.
+	OnRequest func(op int32, path []byte)
+
+	// BeforeWrite is called in the driver's sending goroutine at the start of
+	// every Write after the handshake.
+	BeforeWrite func()
+
+	// BeforeFirstRead is called in the driver's receiving goroutine at the
+	// first Read of each link after the handshake.
+	BeforeFirstRead func()
+
+	// OnAuthFailed is called when the server rejected a credential. The link is
+	// closed after it; the driver will dial again.
+	OnAuthFailed func(scheme string, err error)
+
+	// Logger receives what ends links and sessions. Defaults to silence.
+	Logger *slog.Logger
+}
+
+// Auth is a credential: a scheme known to the server, such as "digest", and its
+// data, such as "user:password".
+type Auth struct {
+	Scheme string
+	Data   []byte
+}
+
+// Established describes an accepted handshake.
+type Established struct {
+	SessionID  int64
+	Timeout    time.Duration // negotiated
+	Resumed    bool          // the session existed before this link
+	RemoteAddr net.Addr      // of the server
+	LastZxid   int64         // what the driver had seen when it asked
+}
+
+// Session is the state shared by all links of one zk.Conn. Its methods may be
+// called from any goroutine.
+type Session struct {
+	opt  Options
+	auth []byte // the frames of opt.Auth, one after another
+	log  *slog.Logger
+
+	counters counters
+	fence    atomic.Pointer[stop] // set once, under mu
+	noStat   atomic.Bool          // creates leave unchanged
+
+	mu       sync.Mutex
+	link     *link // the latest, until it ends
+	id       int64
+	timeout  time.Duration
+	password []byte
+	answered time.Time
+	zxid     int64
+	caughtUp int64
+	watches  *rearming // of the latest link that was open
+	create2  create2
+}
+
+// NewSession returns a Session that has no links yet.
+func NewSession(opt Options) *Session {
+	if opt.MaxFrame <= 0 {
+		opt.MaxFrame = defaultMaxFrame
+	}
+	s := &Session{opt: opt, log: opt.Logger, auth: authFrames(opt.Auth)}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	return s
+}
+
+// Wrap makes conn the session's current link; a link that is still open is
+// closed first. After a Fence it closes conn and fails with an error that wraps
+// ErrFenced and the cause.
+func (s *Session) Wrap(conn net.Conn) (net.Conn, error) {
+	if conn == nil {
+		return nil, errors.New("wire: no connection to wrap")
+	}
+	l := &link{s: s, conn: conn}
+	s.mu.Lock()
+	fence, old := s.fence.Load(), s.link
+	if fence == nil {
+		s.link = l
+	}
+	s.mu.Unlock()
+	if fence != nil {
+		abort(conn)
+		return nil, fence.err
+	}
+	if old != nil {
+		old.end(fmt.Errorf("wire: link to %s: %w", old.peer(), errSuperseded))
+	}
+	s.counters.links.Add(1)
+	return l, nil
+}
+
+// Fence ends the session for good: the current link is closed, and every later
+// Wrap, Read and Write fails with an error that wraps ErrFenced and cause. The
+// first cause wins; further calls do nothing.
+func (s *Session) Fence(cause error) {
+	if cause == nil {
+		cause = errNoCause
+	}
+	s.mu.Lock()
+	if s.fence.Load() != nil {
+		s.mu.Unlock()
+		return
+	}
+	fence := &stop{fmt.Errorf("%w: %w", ErrFenced, cause)}
+	s.fence.Store(fence)
+	l, id := s.link, s.id
+	s.mu.Unlock()
+	s.log.Info("session fenced", "session", hex(id), "cause", cause)
+	if l != nil {
+		l.end(fence.err)
+	}
+}
+
+// Break closes the current link, if there is one. The driver will dial again
+// and resume the session. Reads and writes on the link fail with an error that
+// wraps cause.
+func (s *Session) Break(cause error) {
+	if cause == nil {
+		cause = errNoCause
+	}
+	s.mu.Lock()
+	l := s.link
+	s.mu.Unlock()
+	if l != nil {
+		l.end(fmt.Errorf("wire: the link to %s was broken off: %w", l.peer(), cause))
+	}
+}
+
+// Timeout returns the session timeout negotiated in the latest handshake, 0
+// before the first.
+func (s *Session) Timeout() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.timeout
+}
+
+// ID returns the session id, 0 before the first handshake.
+func (s *Session) ID() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.id
+}
+
+// Password returns a copy of the session's password, nil before the first
+// handshake.
+func (s *Session) Password() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return bytes.Clone(s.password)
+}
+
+// LastAnswered returns when the latest of all answered requests was sent, with
+// its monotonic reading; the zero time before the first handshake. Requests are
+// the driver's, its pings included, and the ConnectRequest. A reply saying that
+// the session is gone or has moved does not count.
+func (s *Session) LastAnswered() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.answered
+}
+
+// LastZxid returns the highest zxid seen in the header of a reply.
+func (s *Session) LastZxid() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.zxid
+}
+
+// CreateStatUnsupported reports whether OnCreated will not be called for plain
+// creates because the server does not know create2. It never becomes false
+// again.
+func (s *Session) CreateStatUnsupported() bool { return s.noStat.Load() }
+
+// noteAnswer records that the server answered a request sent at that time.
+func (s *Session) noteAnswer(sent time.Time, zxid int64, code int32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !disowns(code) && sent.After(s.answered) {
+		s.answered = sent
+	}
+	s.zxid = max(s.zxid, zxid)
+}
+
+// disowns reports whether an error code says that the server no longer keeps
+// the session: such an answer did not prolong it.
+func disowns(code int32) bool {
+	return code == codeSessionExpired || code == codeSessionMoved || code == codeSASLRequired
+}
+
+// forget drops a link that has ended, so that its buffers can go.
+func (s *Session) forget(l *link) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.link == l {
+		s.link = nil
+	}
+}
+
+// hex formats a session id the way servers log it.
+func hex(id int64) string { return fmt.Sprintf("0x%x", uint64(id)) }

@@ -1,0 +1,35 @@
+package wire
+
+import "sync/atomic"
+
+// Stats are running totals over all links of a Session.
+type Stats struct {
+	Links            uint64 // connections wrapped
+	HandshakesFailed uint64 // links that ended without an answer to their handshake
+	FramesIn         uint64 // whole frames read, those hidden from the driver included
+	FramesOut        uint64 // whole frames written, credentials included
+	BytesIn          uint64 // read from the socket
+	BytesOut         uint64 // written to the socket
+	Malformed        uint64 // frames that broke the protocol or answered nothing
+}
+
+type counters struct {
+	links, handshakesFailed     atomic.Uint64
+	framesIn, framesOut         atomic.Uint64
+	bytesIn, bytesOut, malforms atomic.Uint64
+}
+
+// Stats returns the totals so far. Each is exact; together they are not a
+// snapshot of one instant.
+func (s *Session) Stats() Stats {
+	c := &s.counters
+	return Stats{
+		Links:            c.links.Load(),
+		HandshakesFailed: c.handshakesFailed.Load(),
+		FramesIn:         c.framesIn.Load(),
+		FramesOut:        c.framesOut.Load(),
+		BytesIn:          c.bytesIn.Load(),
+		BytesOut:         c.bytesOut.Load(),
+		Malformed:        c.malforms.Load(),
+	}
+}
