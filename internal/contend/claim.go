@@ -1,0 +1,164 @@
+package contend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/docent-zk/docent/framework"
+)
+
+// What a claim's context ends with, besides the causes of package framework.
+var (
+	// ErrReleased says that the holder has released the claim itself.
+	ErrReleased = errors.New("released")
+	// ErrNotHeld says that a guarded transaction was refused because the claim no longer stands. Nothing was applied.
+	ErrNotHeld = errors.New("the claim no longer stands")
+)
+
+// watchDelay is how long a claim is held before it watches its own node. Critical sections shorter than this cost no
+// request besides create, list and delete.
+const watchDelay = 20 * time.Millisecond
+
+// Claim is what the first in a queue holds.
+type Claim struct {
+	place  *Place
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	over   chan struct{} // closed when the goroutine that guards the node has ended
+
+	once sync.Once
+	err  error // what Release returned
+}
+
+// claim binds a place that is first to its session.
+func (p *Place) claim(parent context.Context, policy framework.Policy) (*Claim, error) {
+	c := &Claim{place: p, over: make(chan struct{})}
+	c.ctx, c.cancel = p.session.ClaimContext(context.WithoutCancel(parent), policy)
+	if c.ctx.Err() != nil { // suspended or lost since the list was read
+		c.cancel(nil)
+		return nil, context.Cause(c.ctx)
+	}
+	go c.guard()
+	return c, nil
+}
+
+// guard ends the claim when its node is deleted by anybody else.
+func (c *Claim) guard() {
+	defer close(c.over)
+	if err := c.watch(); err != nil {
+		c.cancel(err)
+	}
+	<-c.ctx.Done()
+	c.cancel(nil) // unbinds the context from the session
+}
+
+func (c *Claim) watch() error {
+	if c.place.watch == nil && !c.lasts(watchDelay) {
+		return nil
+	}
+	for {
+		if err := c.place.watchOwn(c.ctx); err != nil {
+			return c.reason(err)
+		}
+		select {
+		case ev := <-c.place.watch.C:
+			c.place.watch = nil
+			if ev.Type == framework.EventDeleted {
+				return fmt.Errorf("%s: %w", c.place.node.Path, ErrDeleted)
+			}
+		case <-c.ctx.Done():
+			return nil
+		}
+	}
+}
+
+// reason drops errors that only say that the context has ended: it knows why itself.
+func (c *Claim) reason(err error) error {
+	if c.ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// lasts reports whether the claim is still held after d.
+func (c *Claim) lasts(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-c.ctx.Done():
+		return false
+	}
+}
+
+// Context ends when the claim does; its cause says why.
+func (c *Claim) Context() context.Context { return c.ctx }
+
+// Token grows from holder to holder: the czxid of the claim's node.
+func (c *Claim) Token() int64 { return c.place.node.Stat.Czxid }
+
+// Path is the claim's node.
+func (c *Claim) Path() string { return c.place.node.Path }
+
+// Session is the session that the claim hangs on.
+func (c *Claim) Session() *framework.Session { return c.place.session }
+
+// Check makes a multi fail unless the claim's node stands. Its name is used once only, so no version is needed.
+func (c *Claim) Check() framework.Op {
+	return framework.CheckOp(c.place.node.Path, framework.AnyVersion)
+}
+
+// standing returns why the claim may not be relied on, or nil.
+func (c *Claim) standing() error {
+	if c.ctx.Err() != nil {
+		return context.Cause(c.ctx)
+	}
+	if !time.Now().Before(c.place.session.TrustedUntil()) {
+		return framework.ErrUntrusted // a process that was stopped may run before its timers do
+	}
+	return nil
+}
+
+// Multi applies operations if, and only if, the claim still stands. A claim that is over is refused without asking.
+func (c *Claim) Multi(ctx context.Context, operations []framework.Op, opts ...framework.WriteOption) ([]framework.OpResult, error) {
+	if cause := c.standing(); cause != nil {
+		return nil, fmt.Errorf("%s: %w: %w", c.place.node.Path, ErrNotHeld, cause)
+	}
+	guarded := append([]framework.Op{c.Check()}, operations...)
+	results, err := c.place.session.Multi(ctx, guarded, opts...)
+	var refused *framework.MultiError
+	switch {
+	case errors.As(err, &refused) && refused.Index == 0:
+		return nil, fmt.Errorf("%w: %w", ErrNotHeld, err)
+	case errors.As(err, &refused):
+		refused.Index-- // as the caller counts
+		return nil, err
+	case errors.Is(err, framework.ErrSessionLost):
+		return nil, fmt.Errorf("%w: %w", ErrNotHeld, err)
+	case err != nil:
+		return nil, err
+	}
+	return results[1:], nil
+}
+
+// Release ends the claim and removes its node; what ctx leaves undone is done in the background. It returns nil if the
+// claim stood until then, and why it had ended otherwise. Further calls return the same.
+func (c *Claim) Release(ctx context.Context) error {
+	c.once.Do(func() {
+		c.cancel(ErrReleased)
+		<-c.over
+		err := c.place.leave(ctx)
+		cause := context.Cause(c.ctx)
+		switch {
+		case !errors.Is(cause, ErrReleased):
+			c.err = fmt.Errorf("%s had ended before its release: %w", c.place.node.Path, cause)
+		case err != nil:
+			c.err = fmt.Errorf("the release goes on in the background: %w", err)
+		}
+	})
+	return c.err
+}

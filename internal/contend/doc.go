@@ -1,0 +1,36 @@
+// Package contend is the queue and the claim behind locks and elections.
+//
+// Everybody who wants something adds an ephemeral sequential node to one directory. The oldest node holds; each other one
+// watches only the node right before it, so that a release wakes one waiter, not all.
+//
+//	Enter           not first            predecessor gone, list again
+//	------> listed ------------> waiting -----------------------------+
+//	          |   ^                 |                                 |
+//	          |   +-----------------|---------------------------------+
+//	          | first               | ctx, session, panic
+//	          v                     v
+//	        held                 withdrawn (its node is removed, in the background if need be)
+//	          |
+//	          | Release, or the end of its context: released, suspended, untrusted, lost, deleted, closed
+//	          v
+//	         over
+//
+// # What is promised
+//
+//   - A [Claim] is only given for a node of the session that it is bound to: the node's ephemeralOwner is checked, and a
+//     node of a dead session is never taken over (CURATOR-498, CURATOR-604).
+//   - The claim's context ends before the servers can give the place to somebody else, under the assumptions of package
+//     framework's TrustedUntil; the cause says why.
+//   - Its token is the node's czxid. Nodes of one queue are granted in the order of their creation, so tokens grow from
+//     holder to holder, for the life of the ensemble, also when the directory was removed and its sequence numbers began
+//     again.
+//   - Whoever leaves the queue, by error, cancellation or panic, leaves no node behind while its session lives.
+//   - The node stays until Release, also when the context has ended earlier: somebody who is slow to stop is not overtaken
+//     while the session lives.
+//
+// # Cost
+//
+// An uncontended acquire is one round trip of two requests (create and list together), a release one request. A waiter
+// adds a watch on its predecessor and one on its own node; a hand-over is the release and one list. A holder that did not
+// wait watches its own node only once it has held for a moment, so that short critical sections do not pay for it.
+package contend

@@ -1,0 +1,143 @@
+package contend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/seqnode"
+)
+
+// Queue is a directory in which nodes compete.
+type Queue struct {
+	Dir     string          // its path; made, as a container, when it is missing
+	Name    string          // what a node's name ends with, before the number: "lock-"
+	Dialect seqnode.Dialect // which names compete
+	Data    []byte          // of a node
+	ACL     []framework.ACL // of a node; nil means the client's
+}
+
+// Place is one node in a queue, in one session.
+type Place struct {
+	queue   Queue
+	session *framework.Session
+	node    framework.Node
+	watch   *framework.Watch // on the own node; nil until it is needed
+}
+
+// ErrDeleted says that somebody else has deleted the node that stood for a claim or for a place in the queue.
+var ErrDeleted = errors.New("its node was deleted by somebody else")
+
+// enter adds a node to the queue and returns it with the list of the directory.
+func (q Queue) enter(ctx context.Context, s *framework.Session) (*Place, []string, error) {
+	opts := []framework.CreateOption{}
+	if q.ACL != nil {
+		opts = append(opts, framework.WithACL(q.ACL))
+	}
+	node, names, err := s.CreateInQueue(ctx, q.Dir, q.Name, q.Data, opts...)
+	if err != nil && node.Path == "" {
+		return nil, nil, err
+	}
+	p := &Place{queue: q, session: s, node: node}
+	if err == nil && node.Stat.EphemeralOwner != s.ID() {
+		err = fmt.Errorf("%s belongs to session %#x and not to this one, %#x", node.Path, node.Stat.EphemeralOwner, s.ID())
+	}
+	if err != nil {
+		p.withdraw()
+		return nil, nil, err
+	}
+	return p, names, nil
+}
+
+// rank finds the place among names: how many are before it, and which is next to it.
+func (p *Place) rank(names []string) (ahead int, before string, err error) {
+	order, _, err := p.queue.Dialect.Arrange(names)
+	if err != nil {
+		return 0, "", fmt.Errorf("%s: %w", p.queue.Dir, err)
+	}
+	_, own := framework.Split(p.node.Path)
+	i := slices.IndexFunc(order, func(n seqnode.Name) bool { return n.Full == own })
+	switch {
+	case i < 0:
+		return 0, "", fmt.Errorf("%s: %w", p.node.Path, ErrDeleted)
+	case i == 0:
+		return 0, "", nil
+	}
+	return i, framework.Join(p.queue.Dir, order[i-1].Full), nil
+}
+
+// wait returns nil when the place is first. names is the directory as it was listed last.
+func (p *Place) wait(ctx context.Context, names []string) error {
+	for {
+		ahead, before, err := p.rank(names)
+		if err != nil || ahead == 0 {
+			return err
+		}
+		if err := p.waitFor(ctx, before); err != nil {
+			return err
+		}
+		if names, _, err = p.session.Children(ctx, p.queue.Dir); err != nil {
+			return err
+		}
+	}
+}
+
+// waitFor returns nil when the node before the own one has changed or is gone.
+func (p *Place) waitFor(ctx context.Context, before string) error {
+	_, w, err := p.session.WatchData(ctx, before)
+	switch {
+	case errors.Is(err, framework.ErrNoNode):
+		return nil
+	case err != nil:
+		return err
+	}
+	defer w.Stop()
+	if err := p.watchOwn(ctx); err != nil {
+		return err
+	}
+	select {
+	case ev := <-w.C:
+		return ev.Err
+	case ev := <-p.watch.C:
+		p.watch = nil
+		return ev.Err // listed again, it is seen whether the node is still there
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// watchOwn watches the own node, unless it does already.
+func (p *Place) watchOwn(ctx context.Context) error {
+	if p.watch != nil {
+		return nil
+	}
+	_, w, err := p.session.WatchData(ctx, p.node.Path)
+	if errors.Is(err, framework.ErrNoNode) {
+		return fmt.Errorf("%s: %w", p.node.Path, ErrDeleted)
+	}
+	if err == nil {
+		p.watch = w
+	}
+	return err
+}
+
+// withdraw leaves the queue without waiting for it.
+func (p *Place) withdraw() {
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = p.leave(now)
+}
+
+// leave removes the node. What ctx leaves undone is done in the background.
+func (p *Place) leave(ctx context.Context) error {
+	if p.watch != nil {
+		p.watch.Stop()
+	}
+	err := p.session.Delete(ctx, p.node.Path, framework.AnyVersion, framework.Guaranteed)
+	if errors.Is(err, framework.ErrNoNode) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,52 @@
+package lock
+
+import (
+	"context"
+	"time"
+
+	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/contend"
+)
+
+// Held is one acquisition of a lock. It is safe for use by many goroutines.
+type Held struct{ claim *contend.Claim }
+
+// Context ends when the lock is no longer held or can no longer be relied on. context.Cause of it says why: [ErrReleased],
+// framework.ErrSuspended, framework.ErrUntrusted, framework.ErrSessionLost, [ErrDeleted] or framework.ErrClosed. It carries
+// the values of the ctx that was given to Lock, but not its deadline or cancellation.
+func (h *Held) Context() context.Context { return h.claim.Context() }
+
+// Token is the fencing token: larger than the token of every earlier holder of the lock. It is the czxid of the node.
+func (h *Held) Token() int64 { return h.claim.Token() }
+
+// Path is the node that stands for this acquisition, in the client's namespace.
+func (h *Held) Path() string { return h.claim.Path() }
+
+// TrustedUntil is when the lock will have to be given up unless the servers answer once more. Each answer moves it.
+func (h *Held) TrustedUntil() time.Time { return h.claim.Session().TrustedUntil() }
+
+// Check is an operation that makes a multi fail unless the lock is still held. [Held.Multi] adds it by itself.
+func (h *Held) Check() framework.Op { return h.claim.Check() }
+
+// Multi applies operations as one change if the lock is still held at that moment, and returns [ErrNotHeld] if it is not.
+// It is decided by the servers and by no clock. Errors otherwise are those of [framework.Client]'s Multi; in particular
+// framework.ErrOutcomeUnknown when the answer was lost.
+func (h *Held) Multi(ctx context.Context, operations []framework.Op, opts ...framework.WriteOption) ([]framework.OpResult, error) {
+	return h.claim.Multi(ctx, operations, opts...)
+}
+
+// Set writes a node's data if the lock is still held: [Held.Multi] with one set.
+func (h *Held) Set(ctx context.Context, path string, data []byte, version int32) (framework.Stat, error) {
+	results, err := h.Multi(ctx, []framework.Op{framework.SetOp(path, data, version)})
+	if err != nil {
+		return framework.Stat{}, err
+	}
+	return results[0].Stat, nil
+}
+
+// Unlock gives the lock up. Its node is removed even if ctx has ended or the servers are away: what cannot be done now is
+// done in the background, by this client while the session lives, by the servers when it does not.
+//
+// It returns nil if the lock was held until now. If it had ended before, the error says why, and work done since may have
+// overlapped with the next holder's. Further calls do nothing and return the same.
+func (h *Held) Unlock(ctx context.Context) error { return h.claim.Release(ctx) }
