@@ -1,0 +1,58 @@
+package zktest
+
+import (
+	"context"
+	"net"
+	"time"
+)
+
+// Client is a host that connections come from, so that faults can be aimed at it. In memory each has an IP address of
+// its own.
+type Client struct {
+	s    *Server
+	name string
+	host net.IP // its address in memory
+	dial uint64 // number of connections it has opened
+}
+
+// Client returns the client host with the name, which is made at the first call.
+func (s *Server) Client(name string) *Client {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.clients[name]
+	if c == nil {
+		n := len(s.clients) + 1
+		c = &Client{s: s, name: name, host: net.IPv4(10, byte(n>>16), byte(n>>8), byte(n)).To4()}
+		s.clients[name] = c
+	}
+	return c
+}
+
+// Name returns the client's name.
+func (c *Client) Name() string {
+	return c.name
+}
+
+// Dial opens a connection to one of the server's addresses. It ends when ctx does. Its errors are of the kind that
+// net.Dialer returns.
+func (c *Client) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	return c.s.net.dial(ctx, c, network, addr)
+}
+
+// DialTimeout is Dial with a timeout in place of a context; its signature is that of net.DialTimeout and of
+// go-zookeeper's Dialer.
+func (c *Client) DialTimeout(network, addr string, timeout time.Duration) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	return c.Dial(ctx, network, addr)
+}
+
+// Dial opens a connection as a client without a name.
+func (s *Server) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	return s.Client("").Dial(ctx, network, addr)
+}
+
+// DialTimeout opens a connection as a client without a name; see Client.DialTimeout.
+func (s *Server) DialTimeout(network, addr string, timeout time.Duration) (net.Conn, error) {
+	return s.Client("").DialTimeout(network, addr, timeout)
+}

@@ -1,0 +1,79 @@
+package zktest
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Config configures a Server. The zero value is a single server that suits most tests.
+type Config struct {
+	// TickTime is the server's unit of time: a silent session ends between its timeout and one tick later. Defaults
+	// to 100 ms.
+	TickTime time.Duration
+	// MinSessionTimeout is the shortest session timeout that is granted. Defaults to two ticks.
+	MinSessionTimeout time.Duration
+	// MaxSessionTimeout is the longest session timeout that is granted. A real server's default is 20 ticks; here a
+	// client is meant to get what it asks for unless a test wants otherwise. Defaults to one hour.
+	MaxSessionTimeout time.Duration
+	// Endpoints is the number of addresses under which the one state can be reached: members that a client can fail
+	// over between. None of them ever lags behind another. Defaults to 1.
+	Endpoints int
+	// MaxRequestSize is the largest request that is read, in bytes, which servers call jute.maxbuffer. A larger one
+	// ends its connection. Defaults to 1 048 575.
+	MaxRequestSize int
+	// SuperDigest is the digest identity "user:base64(sha1(user:password))" that may do everything. Defaults to none.
+	SuperDigest string
+	// ContainerCheckInterval is the time between two searches for empty containers and outlived TTL nodes. Defaults
+	// to 60 s.
+	ContainerCheckInterval time.Duration
+	// Latency is the mean one-way delay of the in-memory network. Each message takes between half and one and a half
+	// of it, drawn from Seed, and no two arrive at the same instant. Start does not use it. Defaults to 200 µs.
+	Latency time.Duration
+	// Seed determines everything that is drawn: latencies and the secret behind session passwords. Defaults to 0.
+	Seed uint64
+	// Trace, if set, is called with a line for everything that happens, in order, each starting with the time since
+	// the start. It is called with the server's lock held and so must not call the server. Defaults to none.
+	Trace func(line string)
+}
+
+// withDefaults fills in what was left zero.
+func (c Config) withDefaults() Config {
+	def := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	def(&c.TickTime, 100*time.Millisecond)
+	def(&c.MinSessionTimeout, 2*c.TickTime)
+	def(&c.MaxSessionTimeout, max(time.Hour, c.MinSessionTimeout))
+	def(&c.ContainerCheckInterval, time.Minute)
+	def(&c.Latency, 200*time.Microsecond)
+	if c.Endpoints == 0 {
+		c.Endpoints = 1
+	}
+	if c.MaxRequestSize == 0 {
+		c.MaxRequestSize = 0xfffff
+	}
+	return c
+}
+
+// validate reports everything that is wrong with a Config whose defaults are filled in.
+func (c Config) validate() error {
+	var errs []error
+	wrong := func(bad bool, format string, args ...any) {
+		if bad {
+			errs = append(errs, fmt.Errorf("zktest: "+format, args...))
+		}
+	}
+	wrong(c.TickTime < time.Millisecond, "TickTime is %v; it must be at least 1ms", c.TickTime)
+	wrong(c.MinSessionTimeout < time.Millisecond, "MinSessionTimeout is %v; it must be at least 1ms", c.MinSessionTimeout)
+	wrong(c.MaxSessionTimeout < c.MinSessionTimeout, "MaxSessionTimeout %v is less than MinSessionTimeout %v",
+		c.MaxSessionTimeout, c.MinSessionTimeout)
+	wrong(c.Endpoints < 1 || c.Endpoints > 250, "Endpoints is %d; it must be between 1 and 250", c.Endpoints)
+	wrong(c.MaxRequestSize < 64, "MaxRequestSize is %d; it must be at least 64", c.MaxRequestSize)
+	wrong(c.ContainerCheckInterval < time.Millisecond, "ContainerCheckInterval is %v; it must be at least 1ms",
+		c.ContainerCheckInterval)
+	wrong(c.Latency < 0, "Latency is %v; it must not be negative", c.Latency)
+	return errors.Join(errs...)
+}

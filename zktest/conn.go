@@ -1,0 +1,216 @@
+package zktest
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/docent-zk/docent/internal/jute"
+)
+
+// maxQueued is the number of bytes that may wait in one direction of a connection before it is closed.
+const maxQueued = 256 << 20
+
+// link is the transport below a connection. None of its methods blocks, and they are called in the order in which their
+// effects must reach the client.
+type link interface {
+	// send queues bytes. It reports false if too much is queued already.
+	send(b []byte) bool
+	// finish closes the connection when everything queued has been sent.
+	finish()
+	// abort resets the connection at once.
+	abort()
+}
+
+// conn is the server's end of a connection. All fields are guarded by Server.mu.
+type conn struct {
+	id       int64
+	client   string
+	endpoint *endpoint
+	addr     net.Addr
+	link     link
+	opened   time.Duration // on the server's clock
+
+	framer    framer
+	in, out   gate
+	gone      bool // the server has ended it: nothing more is read
+	muted     bool // cut by a fault: nothing more is sent either
+	session   *session
+	sessionID int64 // stays when the session is gone
+	ids       []authID
+	watched   map[watchKey]watchMode
+	perClient *tally
+
+	received, sent int64
+	lastOp         Op
+	lastXid        int32
+	lastZxid       int64
+}
+
+func byAge(a, b *conn) int { return cmp.Compare(a.id, b.id) }
+
+// String names the connection in traces, such as "conn 3 alice@0".
+func (c *conn) String() string {
+	return fmt.Sprintf("conn %d %s@%d", c.id, c.client, c.endpoint.index)
+}
+
+func (c *conn) info() ConnInfo {
+	return ConnInfo{ID: c.id, Session: c.sessionID, Client: c.client, Endpoint: c.endpoint.index, Addr: c.addr}
+}
+
+func (c *conn) addID(id authID) {
+	if !slices.Contains(c.ids, id) {
+		c.ids = append(c.ids, id)
+	}
+}
+
+// tally applies f to every set of counters that the connection's traffic belongs to.
+func (c *conn) tally(f func(*tally)) {
+	f(&c.endpoint.s.total)
+	f(c.perClient)
+	if c.session != nil {
+		f(c.session.tally)
+	}
+}
+
+// hostOf returns the IP address part of addr.
+func hostOf(addr net.Addr) string {
+	if tcp, ok := addr.(*net.TCPAddr); ok {
+		return tcp.IP.String()
+	}
+	return addr.String()
+}
+
+// accept makes a connection known to the server. It returns nil if the server does not take it.
+func (s *Server) accept(e *endpoint, client string, addr net.Addr, l link) *conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing || e.down || e.refusing {
+		return nil
+	}
+	s.lastConn++
+	c := &conn{id: s.lastConn, client: client, endpoint: e, addr: addr, link: l, opened: s.clock(),
+		perClient: s.tallyOf(client), framer: framer{max: s.cfg.MaxRequestSize}}
+	c.ids = []authID{{"ip", hostOf(addr)}}
+	s.conns[c.id] = c
+	c.tally(func(t *tally) { t.accepted++ })
+	s.tracef("%v opened from %v", c, addr)
+	return c
+}
+
+// receive takes bytes from a connection's transport.
+func (s *Server) receive(c *conn, b []byte) {
+	s.mu.Lock()
+	if !c.gone {
+		c.framer.push(b)
+		for kind, frame := c.framer.next(); kind != cutNothing; kind, frame = c.framer.next() {
+			s.admit(c, &packet{kind: packetKinds[kind], data: frame})
+		}
+	}
+	s.mu.Unlock()
+	s.wake()
+}
+
+var packetKinds = [...]packetKind{cutFrame: framePacket, cutWord: wordPacket, cutBad: endPacket}
+
+// receiveEnd takes the end of the stream from a connection's transport.
+func (s *Server) receiveEnd(c *conn) {
+	s.mu.Lock()
+	if !c.gone {
+		s.admit(c, &packet{kind: endPacket})
+	}
+	s.mu.Unlock()
+	s.wake()
+}
+
+// request is a request being served.
+type request struct {
+	xid  int32
+	op   Op
+	path string // for hooks and traces
+	err  ErrCode
+	body *jute.Decoder
+
+	authReply bool // the reply carries zxid 0
+}
+
+// reply answers a request with success and a body.
+func (s *Server) reply(c *conn, r *request, body func(*jute.Encoder)) {
+	s.respond(c, r, 0, body)
+}
+
+// fail answers a request with an error.
+func (s *Server) fail(c *conn, r *request, err ErrCode) {
+	r.err = err
+	s.respond(c, r, err, nil)
+}
+
+// finish answers a request that has no body, whether it failed or not.
+func (s *Server) finish(c *conn, r *request, err ErrCode) {
+	r.err = err
+	s.respond(c, r, err, nil)
+}
+
+func (s *Server) respond(c *conn, r *request, err ErrCode, body func(*jute.Encoder)) {
+	header := jute.ReplyHeader{Xid: r.xid, Zxid: s.zxid, Err: int32(err)}
+	if r.authReply {
+		header.Zxid = 0
+	}
+	var e jute.Encoder
+	mark := e.BeginFrame()
+	header.Encode(&e)
+	if body != nil {
+		body(&e)
+	}
+	e.EndFrame(mark)
+	c.lastZxid = s.zxid
+	s.emit(c, &packet{kind: framePacket, data: e.Bytes(), meta: Frame{
+		Stage: Reply, Op: r.op, Xid: r.xid, Path: r.path, Err: r.err, Zxid: s.zxid}})
+}
+
+// notify sends a watch event.
+func (s *Server) notify(c *conn, event EventType, path string) {
+	const connected = 3 // the state that every event carries
+	var e jute.Encoder
+	mark := e.BeginFrame()
+	(&jute.ReplyHeader{Xid: -1, Zxid: -1}).Encode(&e)
+	(&jute.WatcherEvent{Type: int32(event), State: connected, Path: path}).Encode(&e)
+	e.EndFrame(mark)
+	s.emit(c, &packet{kind: framePacket, data: e.Bytes(), meta: Frame{
+		Stage: Event, Event: event, Xid: -1, Path: path, Zxid: s.zxid}})
+}
+
+// detach takes everything from a connection that lives only as long as it does.
+func (s *Server) detach(c *conn) {
+	if c.gone {
+		return
+	}
+	c.gone = true
+	c.in = gate{}
+	s.watches.dropAll(c)
+	if c.session != nil && c.session.conn == c {
+		c.session.conn = nil
+	}
+}
+
+// hangUp ends a connection after what has been queued for it.
+func (s *Server) hangUp(c *conn) {
+	if !c.gone {
+		s.emit(c, &packet{kind: endPacket})
+		s.detach(c)
+	}
+}
+
+// sever resets a connection: what has not left yet is lost.
+func (s *Server) sever(c *conn) {
+	if s.conns[c.id] != c {
+		return
+	}
+	s.tracef("%v cut", c)
+	s.detach(c)
+	c.muted = true
+	c.out = gate{}
+	s.depart(c, &packet{kind: resetPacket})
+}

@@ -1,0 +1,100 @@
+package zktest
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+
+	"github.com/docent-zk/docent/internal/jute"
+)
+
+// maxTTL is the longest time to live that a node can have, in milliseconds.
+const maxTTL = 1<<40 - 1
+
+// creation is a create operation of any opcode.
+type creation struct {
+	jute.CreateRequest
+	op  Op
+	ttl int64 // milliseconds; -1 for every opcode but createTTL
+}
+
+// decode reads the body that belongs to op.
+func (c *creation) decode(op Op, d *jute.Decoder) {
+	c.op, c.ttl = op, -1
+	c.CreateRequest.Decode(d)
+	if op == OpCreateTTL {
+		c.ttl = d.Int64()
+	}
+}
+
+// create adds a node. The order of the checks is the server's: the first that fails decides the error.
+func (t *txn) create(c *creation) (*node, ErrCode) {
+	mode := Mode(c.Flags)
+	parentPath, _, named := splitPath(c.Path)
+	if !mode.valid() || !validTTL(mode, c.ttl) || !named {
+		return nil, ErrBadArguments
+	}
+	acl, err := fixACL(c.ACL, t.ids)
+	if err != 0 {
+		return nil, err
+	}
+	parent := t.s.tree.get(parentPath)
+	if parent == nil {
+		return nil, ErrNoNode
+	}
+	if !t.allowed(parent, permCreate) {
+		return nil, ErrNoAuth
+	}
+	path := c.Path
+	if mode.sequential() {
+		path += fmt.Sprintf("%010d", parent.created)
+	}
+	switch {
+	case !validPath(path):
+		return nil, ErrBadArguments
+	case t.s.tree.get(path) != nil:
+		return nil, ErrNodeExists
+	case parent.mode == Ephemeral:
+		return nil, ErrNoChildrenForEphemerals
+	}
+	n := &node{path: path, acl: acl, data: bytes.Clone(c.Data), mode: mode.lasting()}
+	if mode.ephemeral() {
+		n.owner = t.session
+	}
+	if mode.ttl() {
+		n.ttl = time.Duration(c.ttl) * time.Millisecond
+	}
+	t.add(n)
+	return n, 0
+}
+
+// validTTL reports whether a time to live was given exactly if the mode has one, and within its range.
+func validTTL(mode Mode, ttl int64) bool {
+	if !mode.ttl() {
+		return ttl < 0
+	}
+	return ttl > 0 && ttl <= maxTTL
+}
+
+// serveCreate answers create, create2, createContainer and createTTL.
+func (s *Server) serveCreate(c *conn, r *request) {
+	t := s.begin(c)
+	var req creation
+	req.decode(r.op, r.body)
+	if r.body.Err() != nil {
+		s.fail(c, r, t.end(ErrMarshalling))
+		return
+	}
+	n, err := t.create(&req)
+	if t.end(err) != 0 {
+		s.fail(c, r, err)
+		return
+	}
+	r.path = n.path
+	s.reply(c, r, func(e *jute.Encoder) {
+		e.String(n.path)
+		if r.op != OpCreate {
+			n.wireStat().Encode(e)
+		}
+	})
+}

@@ -1,0 +1,161 @@
+package zktest
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// A gate stands in each direction of each connection, between the transport and the server's queues. It is where
+// partitions, delays and pauses act, so that they mean the same on both transports. Like TCP, a gate never loses or
+// reorders what it holds: it lets it through when the fault has healed.
+type gate struct {
+	held  []*packet // in order
+	bytes int       // their size
+}
+
+type packetKind uint8
+
+const (
+	framePacket packetKind = iota
+	wordPacket             // a four-letter word
+	endPacket              // end of the stream; outwards, the connection is closed after all before it was sent
+	resetPacket            // outwards only: the connection is reset
+)
+
+// packet is what passes a gate.
+type packet struct {
+	seq    uint64        // place among all packets of the server
+	due    time.Duration // on the server's clock: it passes no earlier
+	kind   packetKind
+	data   []byte
+	meta   Frame
+	hooked bool // hooks have seen it
+}
+
+// hold puts a packet in its place, by seq. It is nearly always the last.
+func (g *gate) hold(p *packet) {
+	i := len(g.held)
+	for i > 0 && g.held[i-1].seq > p.seq {
+		i--
+	}
+	g.held = slices.Insert(g.held, i, p)
+	g.bytes += len(p.data)
+}
+
+// pop takes the first packet if it may pass at now.
+func (g *gate) pop(now time.Duration) *packet {
+	if len(g.held) == 0 || g.held[0].due > now {
+		return nil
+	}
+	p := g.held[0]
+	g.held = g.held[1:]
+	g.bytes -= len(p.data)
+	if len(g.held) == 0 {
+		g.held = nil
+	}
+	return p
+}
+
+// queued is a packet with the connection that it came from or goes to.
+type queued struct {
+	c *conn
+	p *packet
+}
+
+// admit takes a packet from the transport through the inward gate.
+func (s *Server) admit(c *conn, p *packet) {
+	s.lastPacket++
+	p.seq = s.lastPacket
+	if s.stop(c, &c.in, toServer, p) {
+		return
+	}
+	s.inbox = append(s.inbox, queued{c, p})
+}
+
+// emit queues a packet for a client. It goes out in this order, after hooks have seen it.
+func (s *Server) emit(c *conn, p *packet) {
+	if !c.gone {
+		s.outbox = append(s.outbox, queued{c, p})
+	}
+}
+
+// depart takes a packet through the outward gate to the transport.
+func (s *Server) depart(c *conn, p *packet) {
+	s.lastPacket++
+	p.seq = s.lastPacket
+	if !s.stop(c, &c.out, toClient, p) {
+		s.transmit(c, p)
+	}
+}
+
+// stop holds a packet if the gate is shut, or if others are held before it, or if it is too early for it.
+func (s *Server) stop(c *conn, g *gate, dir direction, p *packet) bool {
+	now := s.clock()
+	shut, delay := s.faultsOn(c, dir)
+	p.due = max(p.due, now+delay)
+	if !shut && len(g.held) == 0 && p.due <= now {
+		return false
+	}
+	g.hold(p)
+	s.holding[c] = struct{}{}
+	s.nextRelease = min(s.nextRelease, g.held[0].due)
+	if g.bytes > maxQueued {
+		s.sever(c)
+	}
+	return true
+}
+
+// release lets pass what is held and no longer has to be, in the order in which it came.
+func (s *Server) release() {
+	now := s.clock()
+	s.nextRelease = never
+	var in, out []queued
+	for c := range s.holding {
+		in = s.drain(in, c, &c.in, toServer, now)
+		out = s.drain(out, c, &c.out, toClient, now)
+		if len(c.in.held) == 0 && len(c.out.held) == 0 {
+			delete(s.holding, c)
+		}
+	}
+	bySeq := func(a, b queued) int { return cmp.Compare(a.p.seq, b.p.seq) }
+	slices.SortFunc(in, bySeq)
+	slices.SortFunc(out, bySeq)
+	s.inbox = append(in, s.inbox...)
+	for _, q := range out {
+		s.transmit(q.c, q.p)
+	}
+}
+
+// drain appends to list what may pass a gate now, and notes when the next may.
+func (s *Server) drain(list []queued, c *conn, g *gate, dir direction, now time.Duration) []queued {
+	if shut, _ := s.faultsOn(c, dir); shut {
+		return list
+	}
+	for p := g.pop(now); p != nil; p = g.pop(now) {
+		list = append(list, queued{c, p})
+	}
+	if len(g.held) > 0 {
+		s.nextRelease = min(s.nextRelease, g.held[0].due)
+	}
+	return list
+}
+
+// transmit hands a packet to the transport.
+func (s *Server) transmit(c *conn, p *packet) {
+	switch {
+	case p.kind == resetPacket:
+		c.link.abort()
+		delete(s.conns, c.id)
+	case p.kind == endPacket:
+		s.tracef("%v closed", c)
+		c.link.finish()
+		delete(s.conns, c.id)
+	default:
+		c.sent++
+		s.sent++
+		if !c.link.send(p.data) {
+			s.sever(c)
+		}
+	}
+}

@@ -1,0 +1,257 @@
+package zktest
+
+import (
+	"math"
+	"time"
+
+	"github.com/docent-zk/docent/internal/jute"
+)
+
+// never is a time that does not come.
+const never = time.Duration(math.MaxInt64)
+
+// The server is one goroutine that takes one step after the other: it sends what is queued for clients, runs what is
+// due, and serves the next packet, in this order. Which of several things that are ready at the same instant comes
+// first is thereby decided here and not by the scheduler, so that a seed replays.
+
+// run is the server's goroutine.
+func (s *Server) run() {
+	defer close(s.stopped)
+	timer := time.NewTimer(never)
+	defer timer.Stop()
+	for {
+		s.mu.Lock()
+		for !s.closing && s.step() {
+			s.yieldLock()
+		}
+		wait := s.alarm() - s.clock()
+		closing := s.closing
+		s.mu.Unlock()
+		if closing {
+			return
+		}
+		timer.Reset(wait)
+		select {
+		case <-s.signal:
+		case <-timer.C:
+		}
+	}
+}
+
+// yieldLock lets transports and tests in between two steps.
+func (s *Server) yieldLock() {
+	s.mu.Unlock()
+	s.mu.Lock()
+}
+
+// wake makes the server's goroutine look for work.
+func (s *Server) wake() {
+	select {
+	case s.signal <- struct{}{}:
+	default:
+	}
+}
+
+// clock returns the time since the server was made; expiry and delays are measured on it.
+func (s *Server) clock() time.Duration {
+	return time.Since(s.started)
+}
+
+// step does one thing and reports whether there was any.
+func (s *Server) step() bool {
+	switch {
+	case len(s.outbox) > 0:
+		q := s.outbox[0]
+		s.outbox = s.outbox[1:]
+		s.dispatch(q.c, q.p)
+	case s.nextRelease <= s.clock():
+		s.release()
+	case s.expireDue(), s.reapDue():
+	case len(s.inbox) > 0:
+		q := s.inbox[0]
+		s.inbox = s.inbox[1:]
+		s.take(q.c, q.p)
+	default:
+		s.inbox, s.outbox = nil, nil
+		return false
+	}
+	return true
+}
+
+// alarm returns when the next thing is due by itself.
+func (s *Server) alarm() time.Duration {
+	at := s.nextRelease
+	if !s.frozen() {
+		at = min(at, s.nextExpiry, s.nextReap())
+	}
+	if at == never {
+		return s.clock() + time.Hour*24*365
+	}
+	return at
+}
+
+// dispatch sends a queued packet on its way, if the hooks let it.
+func (s *Server) dispatch(c *conn, p *packet) {
+	if c.muted {
+		return
+	}
+	verdict := Pass
+	if p.kind == framePacket {
+		if s.cfg.Trace != nil {
+			s.tracef("%v: %v", c, p.meta)
+		}
+		verdict = s.ask(c, p.meta)
+	}
+	switch verdict {
+	case Drop:
+	case Cut:
+		s.sever(c)
+	case CutAfter:
+		s.detach(c)
+		c.muted = true
+		s.depart(c, p)
+		s.depart(c, &packet{kind: endPacket})
+	default:
+		p.due = s.clock() + time.Duration(verdict)
+		s.depart(c, p)
+	}
+	if p.meta.Stage == Event && verdict != Drop && verdict != Cut {
+		c.tally(func(t *tally) { t.events++ })
+	}
+}
+
+// take serves a packet from a client, if the hooks let it and no fault holds it.
+func (s *Server) take(c *conn, p *packet) {
+	if c.gone || s.putBack(c, p) {
+		return
+	}
+	switch p.kind {
+	case endPacket:
+		s.hangUp(c)
+		return
+	case wordPacket:
+		s.answerWord(c, string(p.data))
+		return
+	}
+	verdict := Pass
+	if len(s.hooks) > 0 && !p.hooked {
+		p.hooked = true
+		verdict = s.ask(c, s.peek(c, p.data))
+	}
+	switch {
+	case c.gone || verdict == Drop:
+	case verdict == Cut:
+		s.sever(c)
+	case verdict > 0:
+		p.due = s.clock() + time.Duration(verdict)
+		s.hold(c, p)
+	default:
+		s.serve(c, p.data)
+		if verdict == CutAfter {
+			s.sever(c)
+		}
+	}
+}
+
+// putBack holds a packet that was let in before a fault or before a delay of an earlier one.
+func (s *Server) putBack(c *conn, p *packet) bool {
+	shut, _ := s.faultsOn(c, toServer)
+	if !shut && len(c.in.held) == 0 {
+		return false
+	}
+	s.hold(c, p)
+	return true
+}
+
+func (s *Server) hold(c *conn, p *packet) {
+	c.in.hold(p)
+	s.holding[c] = struct{}{}
+	s.nextRelease = min(s.nextRelease, c.in.held[0].due)
+}
+
+// serve processes one frame.
+func (s *Server) serve(c *conn, frame []byte) {
+	c.received++
+	s.received++
+	if c.session == nil {
+		s.handshake(c, frame)
+		return
+	}
+	d := jute.NewDecoder(frame)
+	var h jute.RequestHeader
+	h.Decode(d)
+	if d.Err() != nil {
+		s.hangUp(c)
+		return
+	}
+	r := &request{xid: h.Xid, op: Op(h.Op), body: d}
+	r.path = firstPath(r.op, jute.NewDecoder(frame[8:]))
+	c.lastOp, c.lastXid = r.op, r.xid
+	c.tally(func(t *tally) { t.count(r.op) })
+	s.touch(c.session)
+	if s.cfg.Trace != nil {
+		s.tracef("%v: request %v %s xid=%d", c, r.op, r.path, r.xid)
+	}
+	s.serveRequest(c, r)
+}
+
+// serveRequest answers a request.
+func (s *Server) serveRequest(c *conn, r *request) {
+	switch r.op {
+	case OpPing:
+		r.xid = -2
+		s.finish(c, r, 0)
+	case OpCreate, OpCreate2, OpCreateContainer, OpCreateTTL:
+		s.serveCreate(c, r)
+	case OpDelete:
+		s.serveDelete(c, r)
+	case OpSetData:
+		s.serveSetData(c, r)
+	case OpExists:
+		s.serveExists(c, r)
+	case OpGetData, OpGetChildren, OpGetChildren2:
+		s.serveRead(c, r)
+	case OpSync:
+		s.serveSync(c, r)
+	case OpMulti:
+		s.serveMulti(c, r)
+	case OpMultiRead:
+		s.serveMultiRead(c, r)
+	case OpCloseSession:
+		s.serveCloseSession(c, r)
+	default:
+		s.serveRare(c, r)
+	}
+}
+
+// serveRare answers the requests that clients send less often.
+func (s *Server) serveRare(c *conn, r *request) {
+	switch r.op {
+	case OpGetACL:
+		s.serveGetACL(c, r)
+	case OpSetACL:
+		s.serveSetACL(c, r)
+	case OpAuth:
+		s.serveAuth(c, r)
+	case OpWhoAmI:
+		s.serveWhoAmI(c, r)
+	case OpSetWatches, OpSetWatches2:
+		s.serveSetWatches(c, r)
+	case OpAddWatch:
+		s.serveAddWatch(c, r)
+	case OpCheckWatches, OpRemoveWatches:
+		s.serveWatchTypes(c, r)
+	case OpGetEphemerals:
+		s.serveEphemerals(c, r)
+	case OpGetAllChildrenNumber:
+		s.serveChildrenNumber(c, r)
+	case OpReconfig:
+		t := s.begin(c)
+		s.fail(c, r, t.end(ErrReconfigDisabled))
+	case OpConnect:
+		s.hangUp(c) // createSession: only servers among themselves say that
+	default:
+		s.fail(c, r, ErrUnimplemented)
+		s.hangUp(c)
+	}
+}

@@ -1,0 +1,176 @@
+package zktest
+
+import "github.com/docent-zk/docent/internal/jute"
+
+// multiOp is one operation of a multi. Only the field that belongs to op is set.
+type multiOp struct {
+	op     Op
+	create creation
+	target jute.PathInt32Request // delete, check
+	set    jute.SetDataRequest
+}
+
+// multiResult is what an operation of a multi is answered with.
+type multiResult struct {
+	op   Op // as it stands in the reply
+	path string
+	stat *jute.Stat
+}
+
+// decodeMulti reads the operations of a multi; ok is false if the body is malformed or holds an operation that a
+// multi cannot.
+func decodeMulti(d *jute.Decoder) (ops []multiOp, ok bool) {
+	for {
+		var h jute.MultiHeader
+		h.Decode(d)
+		if d.Err() != nil {
+			return nil, false
+		}
+		if h.Done {
+			return ops, true
+		}
+		o := multiOp{op: Op(h.Type)}
+		switch o.op {
+		case OpCreate, OpCreate2, OpCreateContainer, OpCreateTTL:
+			o.create.decode(o.op, d)
+		case OpDelete, OpCheck:
+			o.target.Decode(d)
+		case OpSetData:
+			o.set.Decode(d)
+		default:
+			return nil, false
+		}
+		ops = append(ops, o)
+	}
+}
+
+// apply runs one operation of a multi.
+func (t *txn) apply(o *multiOp) (multiResult, ErrCode) {
+	result := multiResult{op: o.op}
+	var err ErrCode
+	switch o.op {
+	case OpDelete:
+		err = t.delete(&o.target)
+	case OpCheck:
+		err = t.check(&o.target)
+	case OpSetData:
+		var n *node
+		if n, err = t.setData(&o.set); err == 0 {
+			result.stat = n.wireStat()
+		}
+	default:
+		var n *node
+		if n, err = t.create(&o.create); err == 0 {
+			result = createResult(o.op, n)
+		}
+	}
+	return result, err
+}
+
+// createResult is the answer to a create of any kind. Inside a multi, a create2 is answered as a create, and the
+// others as a create2; servers since 3.9 answer create2 as itself.
+func createResult(op Op, n *node) multiResult {
+	if op == OpCreate || op == OpCreate2 {
+		return multiResult{op: OpCreate, path: n.path}
+	}
+	return multiResult{op: OpCreate2, path: n.path, stat: n.wireStat()}
+}
+
+func (r *multiResult) encode(e *jute.Encoder) {
+	(&jute.MultiHeader{Type: int32(r.op)}).Encode(e)
+	if r.path != "" {
+		e.String(r.path)
+	}
+	if r.stat != nil {
+		r.stat.Encode(e)
+	}
+}
+
+// serveMulti answers multi: all operations, or none. The header of the reply says success in either case; what failed
+// stands in the results.
+func (s *Server) serveMulti(c *conn, r *request) {
+	t := s.begin(c)
+	ops, ok := decodeMulti(r.body)
+	if !ok {
+		s.fail(c, r, t.end(ErrMarshalling))
+		return
+	}
+	results := make([]multiResult, len(ops))
+	for i := range ops {
+		var err ErrCode
+		if results[i], err = t.apply(&ops[i]); err != 0 {
+			t.end(err)
+			r.err = err
+			s.reply(c, r, func(e *jute.Encoder) { encodeFailedMulti(e, len(ops), i, err) })
+			return
+		}
+	}
+	t.end(0)
+	s.reply(c, r, func(e *jute.Encoder) {
+		for i := range results {
+			results[i].encode(e)
+		}
+		jute.EndOfMulti().Encode(e)
+	})
+}
+
+// encodeFailedMulti appends the results of a multi of n operations of which the one at failed did.
+func encodeFailedMulti(e *jute.Encoder, n, failed int, err ErrCode) {
+	for i := range n {
+		code := ErrCode(0)
+		switch {
+		case i == failed:
+			code = err
+		case i > failed:
+			code = ErrRuntimeInconsistency
+		}
+		encodeErrorResult(e, code)
+	}
+	jute.EndOfMulti().Encode(e)
+}
+
+func encodeErrorResult(e *jute.Encoder, err ErrCode) {
+	(&jute.MultiHeader{Type: -1, Err: int32(err)}).Encode(e)
+	e.Int32(int32(err))
+}
+
+// decodeMultiRead reads the operations of a multiRead, which may be getData and getChildren.
+func decodeMultiRead(d *jute.Decoder) (ops []Op, paths []string, ok bool) {
+	for {
+		var h jute.MultiHeader
+		h.Decode(d)
+		if d.Err() != nil {
+			return nil, nil, false
+		}
+		if h.Done {
+			return ops, paths, true
+		}
+		if op := Op(h.Type); op != OpGetData && op != OpGetChildren {
+			return nil, nil, false
+		}
+		var req jute.PathWatchRequest
+		req.Decode(d)
+		ops, paths = append(ops, Op(h.Type)), append(paths, req.Path)
+	}
+}
+
+// serveMultiRead answers multiRead, whose operations succeed and fail one by one.
+func (s *Server) serveMultiRead(c *conn, r *request) {
+	ops, paths, ok := decodeMultiRead(r.body)
+	if !ok {
+		s.fail(c, r, ErrMarshalling)
+		return
+	}
+	s.reply(c, r, func(e *jute.Encoder) {
+		for i, op := range ops {
+			n, err := s.readable(c, paths[i])
+			if err != 0 {
+				encodeErrorResult(e, err)
+				continue
+			}
+			(&jute.MultiHeader{Type: int32(op)}).Encode(e)
+			encodeRead(e, op, n)
+		}
+		jute.EndOfMulti().Encode(e)
+	})
+}

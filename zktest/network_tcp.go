@@ -1,0 +1,247 @@
+package zktest
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"time"
+)
+
+// tcpNetwork is the transport over 127.0.0.1. Each connection has a goroutine that reads and one that writes.
+type tcpNetwork struct {
+	s  *Server
+	wg sync.WaitGroup
+
+	mu        sync.Mutex
+	named     *sync.Cond // signalled when a client's dial has ended
+	dials     int        // dials under way
+	names     map[string]string
+	listeners map[*endpoint]net.Listener
+	links     map[*tcpLink]struct{}
+	closed    bool
+}
+
+func newTCPNetwork(s *Server) *tcpNetwork {
+	n := &tcpNetwork{s: s, names: make(map[string]string), listeners: make(map[*endpoint]net.Listener),
+		links: make(map[*tcpLink]struct{})}
+	n.named = sync.NewCond(&n.mu)
+	return n
+}
+
+// listen takes a port outside the range that systems hand out for outgoing connections: while an endpoint refuses
+// connections its port is free, and must not become the source of one.
+func (n *tcpNetwork) listen(e *endpoint) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed || n.listeners[e] != nil {
+		return nil
+	}
+	l, err := listenAt(e.addr)
+	if err != nil {
+		return fmt.Errorf("zktest: endpoint %d cannot listen: %w", e.index, err)
+	}
+	e.addr = l.Addr().String()
+	n.listeners[e] = l
+	n.wg.Go(func() { n.acceptAll(e, l) })
+	return nil
+}
+
+// listenAt listens at addr, or at a free port for "".
+func listenAt(addr string) (net.Listener, error) {
+	if addr != "" {
+		return net.Listen("tcp4", addr)
+	}
+	var err error
+	for range 100 {
+		var l net.Listener
+		if l, err = net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(12000))); err == nil {
+			return l, nil
+		}
+	}
+	return nil, err
+}
+
+func (n *tcpNetwork) unlisten(e *endpoint) {
+	n.mu.Lock()
+	l := n.listeners[e]
+	delete(n.listeners, e)
+	n.mu.Unlock()
+	if l != nil {
+		_ = l.Close()
+	}
+}
+
+func (n *tcpNetwork) acceptAll(e *endpoint, l net.Listener) {
+	for {
+		socket, err := l.Accept()
+		if err != nil {
+			return // closed by unlisten or close
+		}
+		n.start(e, socket.(*net.TCPConn))
+	}
+}
+
+// start runs the goroutines of a connection.
+func (n *tcpNetwork) start(e *endpoint, socket *net.TCPConn) {
+	l := newTCPLink(socket)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		_ = socket.Close()
+		return
+	}
+	n.links[l] = struct{}{}
+	n.wg.Go(func() {
+		l.write()
+		n.mu.Lock()
+		delete(n.links, l)
+		n.mu.Unlock()
+	})
+	n.wg.Go(func() { n.read(e, l) })
+}
+
+// read passes on what a client sends.
+func (n *tcpNetwork) read(e *endpoint, l *tcpLink) {
+	addr := l.socket.RemoteAddr()
+	c := n.s.accept(e, n.nameOf(addr), addr, l)
+	if c == nil {
+		l.abort()
+		return
+	}
+	buf := make([]byte, 16<<10)
+	for {
+		size, err := l.socket.Read(buf)
+		if size > 0 {
+			n.s.receive(c, buf[:size])
+		}
+		if err != nil {
+			n.s.receiveEnd(c)
+			return
+		}
+	}
+}
+
+// nameOf returns the name of the client at addr. A client's own dial may end later than the server's accept, so it
+// waits for dials under way.
+func (n *tcpNetwork) nameOf(addr net.Addr) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for {
+		name, known := n.names[addr.String()]
+		if known || n.dials == 0 || n.closed {
+			delete(n.names, addr.String())
+			return name
+		}
+		n.named.Wait()
+	}
+}
+
+func (n *tcpNetwork) dial(ctx context.Context, c *Client, network, addr string) (net.Conn, error) {
+	n.mu.Lock()
+	n.dials++
+	n.mu.Unlock()
+	var d net.Dialer
+	socket, err := d.DialContext(ctx, network, addr)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.dials--
+	if err == nil && c.name != "" && !n.closed {
+		n.names[socket.LocalAddr().String()] = c.name
+	}
+	n.named.Broadcast()
+	return socket, err
+}
+
+func (n *tcpNetwork) changed() {}
+
+func (n *tcpNetwork) close() {
+	n.mu.Lock()
+	n.closed = true
+	n.named.Broadcast()
+	for _, l := range n.listeners {
+		_ = l.Close()
+	}
+	for l := range n.links {
+		l.abort()
+	}
+	n.mu.Unlock()
+	n.wg.Wait()
+}
+
+// tcpLink is the transport of one connection. Its queue keeps a client that does not read from blocking the server.
+type tcpLink struct {
+	socket *net.TCPConn
+
+	mu     sync.Mutex
+	ready  *sync.Cond
+	queue  net.Buffers
+	bytes  int
+	ending bool // close when the queue is empty
+	reset  bool // close now
+}
+
+func newTCPLink(socket *net.TCPConn) *tcpLink {
+	l := &tcpLink{socket: socket}
+	l.ready = sync.NewCond(&l.mu)
+	return l
+}
+
+func (l *tcpLink) send(b []byte) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.queue = append(l.queue, b)
+	l.bytes += len(b)
+	l.ready.Signal()
+	return l.bytes <= maxQueued
+}
+
+// finish gives a client that does not read some time to take what is queued.
+func (l *tcpLink) finish() {
+	const patience = 10 * time.Second
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ending = true
+	_ = l.socket.SetWriteDeadline(time.Now().Add(patience))
+	l.ready.Signal()
+}
+
+func (l *tcpLink) abort() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.reset = true
+	_ = l.socket.SetDeadline(time.Unix(1, 0)) // wakes both goroutines out of the system
+	l.ready.Signal()
+}
+
+// write sends what is queued until the connection is to be closed, and closes it.
+func (l *tcpLink) write() {
+	for {
+		batch, more := l.next()
+		if !more {
+			break
+		}
+		if _, err := batch.WriteTo(l.socket); err != nil {
+			break
+		}
+	}
+	l.mu.Lock()
+	reset := l.reset
+	l.mu.Unlock()
+	if reset {
+		_ = l.socket.SetLinger(0)
+	}
+	_ = l.socket.Close()
+}
+
+// next waits for something to write.
+func (l *tcpLink) next() (batch net.Buffers, more bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for len(l.queue) == 0 && !l.ending && !l.reset {
+		l.ready.Wait()
+	}
+	batch, l.queue, l.bytes = l.queue, nil, 0
+	return batch, len(batch) > 0 && !l.reset
+}

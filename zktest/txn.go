@@ -1,0 +1,125 @@
+package zktest
+
+import (
+	"time"
+
+	"github.com/docent-zk/docent/internal/jute"
+)
+
+// txn is one transaction: a single write, a multi, the end of a session or a write that a test makes directly. It owns
+// one zxid, which is used up even when the transaction fails. Operations are applied at once and undone if a later one
+// fails; what watchers are to be told waits until all have succeeded.
+type txn struct {
+	s       *Server
+	zxid    int64
+	now     int64 // milliseconds since 1970, the same for all operations
+	session int64 // owner of ephemeral nodes
+	ids     []authID
+	trusted bool // permissions are not checked: the server's own writes and those of tests
+	undo    []func()
+	changes []change
+}
+
+// change is one thing that watchers may have to be told, with the ACLs that decide who may hear of it.
+type change struct {
+	event     EventType
+	path      string
+	parent    string
+	acl       []jute.ACL
+	parentACL []jute.ACL
+}
+
+// begin starts a transaction on behalf of c, or of the server itself if c is nil.
+func (s *Server) begin(c *conn) *txn {
+	s.zxid++
+	t := &txn{s: s, zxid: s.zxid, now: time.Now().UnixMilli(), trusted: c == nil}
+	if c != nil {
+		t.session, t.ids = c.session.id, c.ids
+	}
+	return t
+}
+
+// end finishes the transaction: watchers are told of it if err is 0, and otherwise nothing of it remains.
+func (t *txn) end(err ErrCode) ErrCode {
+	if err != 0 {
+		t.rollback()
+		return err
+	}
+	for i := range t.changes {
+		t.s.watches.fire(&t.changes[i], t.zxid)
+	}
+	return 0
+}
+
+func (t *txn) rollback() {
+	for i := len(t.undo) - 1; i >= 0; i-- {
+		t.undo[i]()
+	}
+	t.undo, t.changes = nil, nil
+}
+
+// allowed reports whether the transaction's identities have perm on n.
+func (t *txn) allowed(n *node, perm int32) bool {
+	return t.trusted || permitted(n.acl, perm, t.ids)
+}
+
+// add puts a new node into the tree.
+func (t *txn) add(n *node) {
+	tr := t.s.tree
+	n.czxid, n.mzxid, n.pzxid = t.zxid, t.zxid, t.zxid
+	n.ctime, n.mtime = t.now, t.now
+	tr.insert(n)
+	parent, pzxid := n.parent, n.parent.pzxid
+	parent.created++
+	parent.pzxid = t.zxid
+	t.s.own(n)
+	t.undo = append(t.undo, func() {
+		t.s.disown(n)
+		tr.remove(n)
+		parent.created--
+		parent.pzxid = pzxid
+	})
+	t.changes = append(t.changes, change{EventCreated, n.path, parent.path, n.acl, parent.acl})
+}
+
+// drop takes a childless node out of the tree.
+func (t *txn) drop(n *node) {
+	tr := t.s.tree
+	parent, pzxid := n.parent, n.parent.pzxid
+	t.s.disown(n)
+	tr.remove(n)
+	parent.pzxid = t.zxid
+	t.undo = append(t.undo, func() {
+		tr.insert(n)
+		parent.pzxid = pzxid
+		t.s.own(n)
+	})
+	t.changes = append(t.changes, change{EventDeleted, n.path, parent.path, n.acl, parent.acl})
+}
+
+// set gives n new data.
+func (t *txn) set(n *node, data []byte) {
+	before := *n
+	tr := t.s.tree
+	tr.dataSize += int64(len(data) - len(n.data))
+	n.data, n.mzxid, n.mtime = data, t.zxid, t.now
+	n.version++
+	t.undo = append(t.undo, func() {
+		tr.dataSize -= int64(len(data) - len(before.data))
+		n.data, n.mzxid, n.mtime, n.version = before.data, before.mzxid, before.mtime, before.version
+	})
+	t.changes = append(t.changes, change{event: EventDataChanged, path: n.path, acl: n.acl})
+}
+
+// own records an ephemeral node with its session; disown forgets it.
+func (s *Server) own(n *node) {
+	if owner := s.sessions[n.owner]; owner != nil && n.owner != 0 {
+		owner.ephemerals[n.path] = struct{}{}
+	}
+}
+
+func (s *Server) disown(n *node) {
+	if owner := s.sessions[n.owner]; owner != nil && n.owner != 0 {
+		delete(owner.ephemerals, n.path)
+	}
+}
