@@ -22,8 +22,8 @@ const (
 // "_c_", guid, "-", name.
 func Protected(guid, name string) string { return protection + guid + "-" + name }
 
-// HasGUID reports whether name is the name of a node protected by guid. It is
-// false for an empty guid.
+// HasGUID reports whether name is the name of a node protected by guid, a whole
+// GUID of any form. It is false for an empty guid.
 func HasGUID(name, guid string) bool {
 	rest, ok := strings.CutPrefix(name, protection)
 	if !ok || guid == "" {

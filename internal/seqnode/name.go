@@ -51,36 +51,56 @@ func quote(name string) string {
 func Parse(name string) (Name, error) {
 	n := Name{Full: name}
 	n.GUID, _ = GUIDOf(name)
-	kind, number := cutMarker(name)
-	n.Kind = kind
-	if kind == Foreign {
+	var ok bool
+	if n.Kind, n.Seq, ok = cutNumber(name); ok {
 		return n, nil
 	}
-	seq, ok := ParseSeq(number)
-	if !ok {
-		return n, &UnorderableError{Name: name, Kind: kind}
+	if n.Kind = lastMarker(name); n.Kind != Foreign {
+		return n, &UnorderableError{Name: name, Kind: n.Kind}
 	}
-	n.Seq = seq
 	return n, nil
 }
 
-// cutMarker returns the kind of the last marker and the text behind it.
-func cutMarker(name string) (kind Kind, rest string) {
-	end := 0
+// cutNumber finds the marker and the number that name ends with.
+func cutNumber(name string) (kind Kind, seq int32, ok bool) {
+	for _, width := range [...]int{seqWidth, seqWidth + 1} {
+		at := len(name) - width
+		if at < 0 {
+			break
+		}
+		for k := Foreign + 1; k < kinds; k++ {
+			if !strings.HasSuffix(name[:at], markers[k]) {
+				continue
+			}
+			if seq, ok = ParseSeq(name[at:]); ok {
+				return k, seq, true
+			}
+		}
+	}
+	return Foreign, 0, false
+}
+
+// lastMarker returns the kind of the marker nearest to the end of name.
+func lastMarker(name string) Kind {
+	kind, end := Foreign, 0
 	for k := Foreign + 1; k < kinds; k++ {
 		m := markers[k]
 		if i := strings.LastIndex(name, m); i >= 0 && i+len(m) > end {
 			kind, end = k, i+len(m)
 		}
 	}
-	return kind, name[end:]
+	return kind
 }
+
+// seqWidth is the width that the server pads a sequence number to, sign
+// included. Only numbers from -1000000000 down are wider, by one.
+const seqWidth = 10
 
 // ParseSeq parses the text that the server appends to a sequential name. It
 // returns false for everything but the exact text of FormatSeq.
 func ParseSeq(s string) (int32, bool) {
 	digits, negative := strings.CutPrefix(s, "-")
-	if len(digits) != 10 && (len(digits) != 9 || !negative) {
+	if len(digits) != seqWidth && len(s) != seqWidth {
 		return 0, false
 	}
 	var v int64
@@ -95,7 +115,7 @@ func ParseSeq(s string) (int32, bool) {
 	}
 	// Padding counts the sign: a negative number has ten digits only if it
 	// needs them, and there is no negative zero.
-	padded := negative && (v == 0 || len(digits) == 10 && v > -1_000_000_000)
+	padded := negative && (v == 0 || len(s) > seqWidth && v > -1_000_000_000)
 	if padded || int64(int32(v)) != v {
 		return 0, false
 	}
@@ -103,4 +123,4 @@ func ParseSeq(s string) (int32, bool) {
 }
 
 // FormatSeq returns the text that the server appends for seq.
-func FormatSeq(seq int32) string { return fmt.Sprintf("%010d", seq) }
+func FormatSeq(seq int32) string { return fmt.Sprintf("%0*d", seqWidth, seq) }
