@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -117,6 +118,7 @@ func NewSession(opt Options) *Session {
 	if opt.MaxFrame <= 0 {
 		opt.MaxFrame = defaultMaxFrame
 	}
+	opt.Auth = slices.Clone(opt.Auth)
 	s := &Session{opt: opt, log: opt.Logger, auth: authFrames(opt.Auth)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

@@ -1,0 +1,116 @@
+package wire
+
+import (
+	"errors"
+	"io"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var twoCredentials = []Auth{{"digest", []byte("u:secret")}, {"ip", nil}}
+
+func authRequest(scheme, data string) []byte {
+	return requestFrame(xidAuth, opAuth, enc{}.i32(0).str(scheme).str(data))
+}
+
+func TestCredentialsGoFirstOnEveryLink(t *testing.T) {
+	s := NewSession(Options{Auth: twoCredentials})
+	for range 2 {
+		tp := &tape{}
+		conn, err := s.Wrap(tp)
+		require.NoError(t, err)
+		_, err = conn.Write(connectFrame(0, testTimeout, s.ID()))
+		require.NoError(t, err)
+		assert.Len(t, tp.written(t), 1, "nothing before the handshake is accepted")
+		tp.feed(answerFrame(testTimeout, testSession))
+		_, err = readFrame(conn)
+		require.NoError(t, err)
+		assert.Equal(t, [][]byte{authRequest("digest", "u:secret"), authRequest("ip", "")}, tp.written(t))
+
+		// The answers are hidden from the driver, also in the middle of others.
+		_, err = conn.Write(requestFrame(1, opDelete, enc{}.str("/a").i32(-1)))
+		require.NoError(t, err)
+		tp.feed(replyFrame(xidAuth, 0, 0, nil), replyFrame(1, 9, 0, nil), replyFrame(xidAuth, 0, 0, nil))
+		got, err := readFrame(conn)
+		require.NoError(t, err)
+		assert.Equal(t, replyFrame(1, 9, 0, nil), got)
+		nothingMore(t, conn)
+		assert.Zero(t, s.Stats().Malformed)
+	}
+	assert.EqualValues(t, 2*(1+2+1), s.Stats().FramesOut)
+}
+
+func TestCredentialsAreCopied(t *testing.T) {
+	creds := []Auth{{"digest", []byte("u:p")}}
+	s := NewSession(Options{Auth: creds})
+	creds[0] = Auth{"broken", []byte("broken")}
+	tp := &tape{}
+	conn, err := s.Wrap(tp)
+	require.NoError(t, err)
+	_, err = conn.Write(connectFrame(0, testTimeout, 0))
+	require.NoError(t, err)
+	tp.feed(answerFrame(testTimeout, testSession))
+	_, err = readFrame(conn)
+	require.NoError(t, err)
+	assert.Equal(t, authRequest("digest", "u:p"), tp.written(t)[1])
+}
+
+func TestRejectedCredential(t *testing.T) {
+	var scheme string
+	var cause error
+	s, conn, tp := opened(t, Options{Auth: twoCredentials, OnAuthFailed: func(s string, err error) {
+		scheme, cause = s, err
+	}})
+	tp.feed(replyFrame(xidAuth, 0, 0, nil), replyFrame(xidAuth, 0, -115, nil))
+	_, err := readFrame(conn)
+	assert.ErrorIs(t, err, ErrAuthFailed)
+	assert.ErrorIs(t, cause, ErrAuthFailed)
+	assert.Equal(t, "ip", scheme)
+	assert.NotContains(t, err.Error(), "secret")
+	assert.True(t, tp.isClosed())
+	shake(t, s, 0, testSession) // only the link has failed
+}
+
+// The driver's own attempt at this wedges it for ever; here the link fails and
+// nothing is established that the driver does not know of.
+func TestWriteFailureOfCredentials(t *testing.T) {
+	s := NewSession(Options{Auth: twoCredentials, OnEstablished: func(Established) { t.Error("OnEstablished was called") }})
+	broken := errors.New("broken pipe")
+	tp := &tape{failAt: 2, failWith: broken}
+	conn, err := s.Wrap(tp)
+	require.NoError(t, err)
+	_, err = conn.Write(connectFrame(0, testTimeout, 0))
+	require.NoError(t, err)
+	tp.feed(answerFrame(testTimeout, testSession))
+	n, err := conn.Read(make([]byte, 100))
+	assert.Zero(t, n)
+	assert.ErrorIs(t, err, broken)
+	assert.True(t, tp.isClosed())
+	assert.Zero(t, s.ID())
+	assert.True(t, s.LastAnswered().IsZero())
+
+	s.opt.OnEstablished = nil
+	shake(t, s, 0, 0)
+}
+
+// Answers to credentials do not prolong a session, so they are no sign of it.
+func TestCredentialsAreNoSignOfLife(t *testing.T) {
+	s, conn, tp := opened(t, Options{Auth: twoCredentials})
+	before := s.LastAnswered()
+	tp.feed(replyFrame(xidAuth, 0, 0, nil), replyFrame(xidAuth, 0, 0, nil))
+	nothingMore(t, conn)
+	assert.Equal(t, before, s.LastAnswered())
+}
+
+// Without credentials of ours, a reply with their xid answers nothing.
+func TestUnexpectedAuthReply(t *testing.T) {
+	s, conn, tp := opened(t, Options{})
+	tp.feed(replyFrame(xidAuth, 0, -115, nil))
+	nothingMore(t, conn)
+	assert.EqualValues(t, 1, s.Stats().Malformed)
+	tp.hangUp(io.EOF)
+	_, err := readFrame(conn)
+	assert.Equal(t, io.EOF, err)
+}
