@@ -58,11 +58,13 @@ type Config struct {
 	// package use what it granted. Between 100 ms and 24 h. Defaults to 15 s.
 	SessionTimeout time.Duration
 
-	// ConnectTimeout bounds one dial, name resolution and TLS handshake included. Defaults to a quarter of SessionTimeout.
+	// ConnectTimeout bounds one dial, name resolution and TLS handshake included. A connection that breaks is
+	// noticed after two thirds of the session timeout at the latest, so that what is left must suffice to find another
+	// server. Defaults to a sixth of SessionTimeout.
 	ConnectTimeout time.Duration
 
 	// HandshakeTimeout bounds ZooKeeper's own handshake on a new connection, so that a server which accepts and then
-	// hangs costs no more than this. Defaults to a quarter of SessionTimeout.
+	// hangs costs no more than this. Defaults to a sixth of SessionTimeout.
 	HandshakeTimeout time.Duration
 
 	// OperationTimeout bounds operations of Client whose ctx has no deadline; negative means no bound. Operations of
@@ -192,8 +194,8 @@ func (c *Config) validateLimits(bad reporter) {
 // withDefaults fills in what is zero.
 func (c Config) withDefaults() Config {
 	def(&c.SessionTimeout, DefaultSessionTimeout)
-	def(&c.ConnectTimeout, c.SessionTimeout/4)
-	def(&c.HandshakeTimeout, c.SessionTimeout/4)
+	def(&c.ConnectTimeout, c.SessionTimeout/6)
+	def(&c.HandshakeTimeout, c.SessionTimeout/6)
 	def(&c.OperationTimeout, 2*c.SessionTimeout)
 	def(&c.CloseTimeout, c.SessionTimeout)
 	def(&c.MaxRequestSize, DefaultMaxRequestSize)

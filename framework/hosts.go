@@ -70,11 +70,14 @@ func (h *hosts) established(now time.Time) {
 	h.up = now
 }
 
-// broken notes that the connection is gone. One that has lasted a quarter of the session timeout starts the pauses anew.
+// lasting is how long a connection must have been up for its end to be news and not a habit.
+const lasting = 500 * time.Millisecond
+
+// broken notes that the connection is gone. One that has lasted starts the pauses anew.
 func (h *hosts) broken(now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.up.IsZero() && now.Sub(h.up) >= h.cfg.SessionTimeout/4 {
+	if !h.up.IsZero() && now.Sub(h.up) >= min(lasting, h.cfg.SessionTimeout/4) {
 		h.since, h.pauses = 0, nil
 	}
 	h.up = time.Time{}
