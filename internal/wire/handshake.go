@@ -159,7 +159,7 @@ func (l *link) established(answer connectAnswer) error {
 		return err
 	}
 	l.limits.lift(l)
-	l.s.log.Info("link open", "session", hex(answer.id), "server", l.peer(),
+	l.s.log.Debug("link open", "session", hex(answer.id), "server", l.peer(),
 		"timeout", answer.timeout, "resumed", l.ask.id != 0)
 	if l.s.opt.OnEstablished != nil {
 		l.s.opt.OnEstablished(Established{

@@ -167,7 +167,7 @@ func (s *Session) Fence(cause error) {
 	s.fence.Store(fence)
 	l, id := s.link, s.id
 	s.mu.Unlock()
-	s.log.Info("session fenced", "session", hex(id), "cause", cause)
+	s.log.Debug("session fenced", "session", hex(id), "cause", cause)
 	if l != nil {
 		l.end(fence.err)
 	}
