@@ -102,7 +102,7 @@ func openEpoch(c *core, n uint64, base int64) (*epoch, error) {
 	e.ctx, e.end = context.WithCancelCause(context.Background())
 	e.buffer.Store(smallBuffer)
 	e.wire = wire.NewSession(e.wireOptions())
-	conn, quit, err := zk.Connect([]string{"epoch"}, c.cfg.SessionTimeout,
+	_, quit, err := zk.Connect([]string{"epoch"}, c.cfg.SessionTimeout,
 		func(conn *zk.Conn) { e.conn = conn }, // before its goroutine starts, which dials
 		zk.WithHostProvider((*epochHosts)(e)),
 		zk.WithDialer(e.dial),
@@ -116,7 +116,7 @@ func openEpoch(c *core, n uint64, base int64) (*epoch, error) {
 		e.end(err)
 		return nil, fmt.Errorf("start of the ZooKeeper connection: %w", err)
 	}
-	e.conn, e.quit = conn, quit
+	e.quit = quit
 	return e, nil
 }
 
