@@ -12,6 +12,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"time"
@@ -25,13 +26,13 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	os.Exit(run(ctx, *zk, *timeout))
+	os.Exit(run(ctx, os.Stdout, *zk, *timeout))
 }
 
-func run(ctx context.Context, zk string, timeout time.Duration) int {
+func run(ctx context.Context, out io.Writer, zk string, timeout time.Duration) int {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
-	s := &story{out: os.Stdout, zk: zk, timeout: timeout}
+	s := &story{out: out, zk: zk, timeout: timeout}
 	if zk == "" {
 		server, err := zktest.Start(zktest.Config{})
 		if err != nil {

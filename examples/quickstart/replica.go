@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -27,8 +28,11 @@ func newReplica(ctx context.Context, name, zk string, timeout time.Duration) (*r
 	if err != nil {
 		return nil, err
 	}
+	if err := cli.WaitConnected(ctx); err != nil {
+		return nil, errors.Join(err, cli.Close())
+	}
 	r.cli = cli
-	return r, cli.WaitConnected(ctx)
+	return r, nil
 }
 
 // term is the news of a replica that began to lead, or stopped.
