@@ -1,0 +1,121 @@
+package archtest
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// layers says what each package stands on. It may import that, and whatever
+// that stands on. A name that ends in "/..." stands for all packages below it.
+var layers = map[string][]string{
+	"retry":              {},
+	"internal/fanout":    {},
+	"internal/seqnode":   {},
+	"internal/jute":      {},
+	"internal/wire":      {},
+	"internal/telemetry": {},
+
+	"framework": {
+		"retry", "internal/fanout", "internal/seqnode", "internal/jute", "internal/wire", "internal/telemetry",
+	},
+
+	"internal/contend": {"framework"},
+	"lock":             {"internal/contend"},
+	"leader":           {"internal/contend"},
+	"barrier":          {"internal/contend"},
+
+	"node":      {"framework"},
+	"cache":     {"framework"},
+	"counter":   {"framework"},
+	"discovery": {"node", "cache"},
+
+	"zktest":            {"internal/jute"},
+	"internal/realzk":   {},
+	"internal/archtest": {},
+	"internal/sim": {
+		"lock", "leader", "barrier", "node", "cache", "counter", "discovery", "zktest", "internal/realzk",
+	},
+
+	"examples/...": public,
+	"bench/...":    public,
+}
+
+// public are the packages that users import. What is written as users would
+// write it gets these and nothing below them.
+var public = []string{
+	"retry", "framework", "lock", "leader", "barrier", "node", "cache", "counter", "discovery", "zktest",
+}
+
+// servers are what every test may run against.
+var servers = []string{"zktest", "internal/realzk"}
+
+// layerOf returns the entry of layers that holds for a package, or "".
+func layerOf(dir string) string {
+	if _, ok := layers[dir]; ok {
+		return dir
+	}
+	for name := range layers {
+		if root, ok := strings.CutSuffix(name, "/..."); ok && (dir == root || strings.HasPrefix(dir, root+"/")) {
+			return name
+		}
+	}
+	return ""
+}
+
+// mayImport reports whether a package of the given layer may import target.
+func mayImport(layer, target string) bool {
+	direct := layers[layer]
+	if slices.Contains(direct, target) {
+		return true
+	}
+	if strings.HasSuffix(layer, "/...") {
+		return false
+	}
+	return slices.ContainsFunc(direct, func(d string) bool { return mayImport(d, target) })
+}
+
+// checkLayers holds the module's own imports against the table.
+func checkLayers(t *tree) []finding {
+	var all []finding
+	for _, f := range t.files {
+		layer := layerOf(f.dir)
+		if layer == "" {
+			all = append(all, finding{path: f.path, text: "its package is not in the table of layers; decide what it stands on"})
+			continue
+		}
+		for _, imp := range f.imports() {
+			target, own := t.inside(imp.path)
+			if !own || mayImport(layer, target) || f.test && testMayImport(f.dir, target) {
+				continue
+			}
+			all = append(all, t.find(imp.at, "%s may not import %s: imports point downwards only", f.dir, target))
+		}
+	}
+	return all
+}
+
+// testMayImport is what test files may import in addition.
+func testMayImport(dir, target string) bool {
+	return target == dir || slices.Contains(servers, target)
+}
+
+// inside returns the path of a package within the module.
+func (t *tree) inside(importPath string) (dir string, own bool) {
+	if importPath == t.module {
+		return ".", true
+	}
+	return strings.CutPrefix(importPath, t.module+"/")
+}
+
+// The table must be one: all names known, and no circles.
+func TestLayersAreLayers(t *testing.T) {
+	for name, below := range layers {
+		assert.False(t, mayImport(name, name), "%s stands on itself", name)
+		for _, b := range below {
+			assert.Contains(t, layers, b, "%s stands on something unknown", name)
+		}
+	}
+}
