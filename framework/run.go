@@ -28,14 +28,22 @@ type Recipe struct {
 //   - on the next session, when the session was lost and the policy says [Rebuild].
 //
 // It returns what r.Run returned otherwise: nil, its own error, [ErrSessionLost] under [Stop], the cause of ctx, or
-// [ErrClosed]. r.Run has always returned before it is called again and before Run returns.
+// [ErrClosed]; errors with the recipe's name and path in front. r.Run has always returned before it is called again and
+// before Run returns.
 func (c *Client) Run(ctx context.Context, r Recipe) error {
-	if err := r.Policy.Validate(); err != nil {
+	if err := c.runAll(ctx, r); err != nil {
 		return fmt.Errorf("%s %s: %w", r.Name, r.Path, err)
+	}
+	return nil
+}
+
+func (c *Client) runAll(ctx context.Context, r Recipe) error {
+	if err := r.Policy.Validate(); err != nil {
+		return err
 	}
 	entry, err := c.core.live.enter(r)
 	if err != nil {
-		return fmt.Errorf("%s %s: %w", r.Name, r.Path, err)
+		return err
 	}
 	defer c.core.live.leave(entry)
 	for {
@@ -50,10 +58,10 @@ func (c *Client) Run(ctx context.Context, r Recipe) error {
 func (c *Client) runOnce(ctx context.Context, r Recipe, entry *LiveRecipe) (again bool, err error) {
 	e, err := c.await(ctx)
 	if err != nil {
-		return false, fmt.Errorf("%s %s: %w", r.Name, r.Path, err)
+		return false, err
 	}
 	if c.core.closing.Load() { // looked at after the epoch: see Close
-		return false, fmt.Errorf("%s %s: %w", r.Name, r.Path, ErrClosed)
+		return false, ErrClosed
 	}
 	s := c.session(e)
 	c.core.live.started(entry, e.n)
@@ -73,12 +81,12 @@ func (c *Client) judge(ctx, work context.Context, r Recipe, err error) (again bo
 	case ctx.Err() != nil:
 		return false, err
 	case errors.Is(cause, ErrClosed), c.core.closing.Load():
-		return false, fmt.Errorf("%s %s: %w", r.Name, r.Path, ErrClosed)
+		return false, ErrClosed
 	case errors.Is(cause, ErrSessionLost), cause == nil && errors.Is(err, ErrSessionLost):
 		if r.Policy.OnLost == Rebuild {
 			return true, nil
 		}
-		return false, fmt.Errorf("%s %s: %w", r.Name, r.Path, cmpOr(cause, err))
+		return false, cmpOr(cause, err)
 	case errors.Is(cause, ErrSuspended), errors.Is(cause, ErrUntrusted), cause == nil && ownEnd(err):
 		return true, nil
 	}
