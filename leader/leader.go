@@ -1,6 +1,7 @@
 package leader
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,8 @@ type campaign struct {
 	queue   contend.Queue
 	holding framework.Policy
 	lead    func(context.Context, *Term) error
+	caller  context.Context // of Run
+	result  error           // of Run, when cli.Run returns nil
 }
 
 // Option changes how Run behaves.
@@ -65,6 +68,7 @@ func Run(ctx context.Context, cli *framework.Client, path string, lead func(ctx 
 		queue:   queueAt(path),
 		holding: framework.Policy{OnSuspended: framework.Cancel, OnLost: framework.Rebuild},
 		lead:    lead,
+		caller:  ctx,
 	}
 	c.queue.Data = []byte(defaultID())
 	for _, opt := range opts {
@@ -73,7 +77,11 @@ func Run(ctx context.Context, cli *framework.Client, path string, lead func(ctx 
 	if err := c.holding.Validate(); err != nil {
 		return fmt.Errorf("leader %s: %w", path, err)
 	}
-	return cli.Run(ctx, framework.Recipe{Name: "leader", Path: path, Policy: contend.Waiting, Run: c.stand})
+	err := cli.Run(ctx, framework.Recipe{Name: "leader", Path: path, Policy: contend.Waiting, Run: c.stand})
+	if err != nil {
+		return err
+	}
+	return c.result
 }
 
 func defaultID() string {
@@ -95,26 +103,36 @@ func (c *campaign) stand(ctx context.Context, s *framework.Session) error {
 	}
 }
 
-// term calls lead and releases behind it, however it ends.
+// term calls lead and releases behind it, however it ends. What lead returns is never shown to the engine, which would
+// take a framework.ErrSessionLost out of some other session for the end of this one: where it counts, it is c.result.
 func (c *campaign) term(ctx context.Context, claim *contend.Claim) (again bool, err error) {
-	defer func() { _ = claim.Release(context.WithoutCancel(ctx)) }()
+	defer release(ctx, claim)
 	term, stop := context.WithCancelCause(claim.Context())
 	defer stop(ErrResigned)
 	defer context.AfterFunc(ctx, func() { stop(context.Cause(ctx)) })()
 	err = c.lead(term, &Term{claim: claim, ctx: term})
 	cause := context.Cause(term)
 	switch {
-	case term.Err() == nil: // lead has had enough
-		return false, err
-	case ctx.Err() != nil: // the caller, the session or the client is done: the engine knows which
-		if err == nil {
-			err = cause
-		}
-		return false, err
+	case cause == nil: // lead has had enough
+		c.result = err
+		return false, nil
+	case c.caller.Err() != nil:
+		c.result = cmp.Or(err, context.Cause(c.caller))
+		return false, nil
+	case ctx.Err() != nil: // the session or the client is over
+		return false, context.Cause(ctx)
 	case errors.Is(cause, ErrDeleted):
 		return true, nil
 	}
-	return false, cause // suspended or lost: the engine runs the campaign again
+	return false, cause // suspended or untrusted: the engine runs the campaign again
+}
+
+// release removes the node before Run goes on, so that whoever sees Run return sees the next leader soon; when the servers
+// do not answer, it goes on in the background.
+func release(ctx context.Context, claim *contend.Claim) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), claim.Session().Timeout()/4)
+	defer cancel()
+	_ = claim.Release(ctx) // why the term ended is in its context
 }
 
 // Term is one period of leadership. It is safe for use by many goroutines.

@@ -100,7 +100,9 @@ func (m *Mutex) Lock(ctx context.Context) (*Held, error) {
 }
 
 // TryLock returns [ErrLocked] instead of waiting for others. It still waits for a connection, until ctx ends.
-func (m *Mutex) TryLock(ctx context.Context) (*Held, error) { return m.acquire(ctx, m.queue.TryAcquire) }
+func (m *Mutex) TryLock(ctx context.Context) (*Held, error) {
+	return m.acquire(ctx, m.queue.TryAcquire)
+}
 
 type acquire func(context.Context, *framework.Session, framework.Policy) (*contend.Claim, error)
 
@@ -120,7 +122,7 @@ func (m *Mutex) acquire(ctx context.Context, how acquire) (held *Held, err error
 		},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("lock %s: %w", m.queue.Dir, err)
+		return nil, err
 	}
 	return held, nil
 }

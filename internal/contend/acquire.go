@@ -3,7 +3,6 @@ package contend
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/docent-zk/docent/framework"
 )
@@ -15,17 +14,12 @@ var ErrTaken = errors.New("somebody else holds it or is in the queue for it")
 var Waiting = framework.Policy{OnSuspended: framework.Hold, OnLost: framework.Rebuild}
 
 // Acquire joins the queue in session s and returns when it is first. holding is the policy of the claim. When it returns
-// an error, or panics, its node is removed, in the background if need be.
+// an error, or panics, its node is removed, in the background if need be. When ctx ends at the moment of the grant, either
+// of the two is returned.
 //
 // The errors of package framework that a session's end or ctx brings come through, for [framework.Client.Run] to judge.
 func (q Queue) Acquire(ctx context.Context, s *framework.Session, holding framework.Policy) (*Claim, error) {
-	for {
-		claim, err := q.attempt(ctx, s, holding, (*Place).wait)
-		if !errors.Is(err, ErrDeleted) {
-			return claim, err
-		}
-		// Somebody has removed the waiting node: that costs the place, not the wish.
-	}
+	return q.untilNotDeleted(ctx, s, holding, (*Place).wait)
 }
 
 // TryAcquire returns [ErrTaken] instead of waiting. It creates a node only when it sees nobody else.
@@ -34,25 +28,40 @@ func (q Queue) TryAcquire(ctx context.Context, s *framework.Session, holding fra
 	if err != nil && !errors.Is(err, framework.ErrNoNode) {
 		return nil, err
 	}
-	order, _, err := q.Dialect.Arrange(names)
+	order, err := q.arrange(names)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", q.Dir, err)
+		return nil, err
 	}
 	if len(order) > 0 {
 		return nil, ErrTaken
 	}
-	return q.attempt(ctx, s, holding, func(p *Place, _ context.Context, names []string) error {
-		ahead, _, err := p.rank(names)
-		if err == nil && ahead > 0 {
-			err = ErrTaken
-		}
-		return err
-	})
+	return q.untilNotDeleted(ctx, s, holding, (*Place).first)
 }
 
+// first returns ErrTaken unless the place is first.
+func (p *Place) first(_ context.Context, names []string) error {
+	ahead, _, err := p.rank(names)
+	if err == nil && ahead > 0 {
+		return ErrTaken
+	}
+	return err
+}
+
+// untilNotDeleted takes a new place when somebody has removed the node: that costs the place, not the wish.
+func (q Queue) untilNotDeleted(ctx context.Context, s *framework.Session, holding framework.Policy, wait waitFunc) (*Claim, error) {
+	for {
+		claim, err := q.attempt(ctx, s, holding, wait)
+		if !errors.Is(err, ErrDeleted) {
+			return claim, err
+		}
+	}
+}
+
+// waitFunc returns nil when a place is first. names is the directory as it was listed last.
+type waitFunc func(p *Place, ctx context.Context, names []string) error
+
 // attempt enters the queue, waits and claims. Whatever goes wrong, the node does not stay.
-func (q Queue) attempt(ctx context.Context, s *framework.Session, holding framework.Policy,
-	wait func(*Place, context.Context, []string) error) (claim *Claim, err error) {
+func (q Queue) attempt(ctx context.Context, s *framework.Session, holding framework.Policy, wait waitFunc) (claim *Claim, err error) {
 	place, names, err := q.enter(ctx, s)
 	if err != nil {
 		return nil, err

@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/docent-zk/docent/framework"
@@ -29,13 +30,14 @@ type Claim struct {
 	cancel context.CancelCauseFunc
 	over   chan struct{} // closed when the goroutine that guards the node has ended
 
-	once sync.Once
-	err  error // what Release returned
+	releasing atomic.Bool
+	released  chan struct{} // closed when err is set
+	err       error         // what Release returned
 }
 
 // claim binds a place that is first to its session.
 func (p *Place) claim(parent context.Context, policy framework.Policy) (*Claim, error) {
-	c := &Claim{place: p, over: make(chan struct{})}
+	c := &Claim{place: p, over: make(chan struct{}), released: make(chan struct{})}
 	c.ctx, c.cancel = p.session.ClaimContext(context.WithoutCancel(parent), policy)
 	if c.ctx.Err() != nil { // suspended or lost since the list was read
 		c.cancel(nil)
@@ -48,28 +50,29 @@ func (p *Place) claim(parent context.Context, policy framework.Policy) (*Claim, 
 // guard ends the claim when its node is deleted by anybody else.
 func (c *Claim) guard() {
 	defer close(c.over)
-	if err := c.watch(); err != nil {
-		c.cancel(err)
+	if c.lasts(watchDelay) {
+		if err := c.watch(); err != nil {
+			c.cancel(err)
+		}
 	}
 	<-c.ctx.Done()
 	c.cancel(nil) // unbinds the context from the session
 }
 
+// watch returns when the node is gone, with the reason, or when the claim is over.
 func (c *Claim) watch() error {
-	if c.place.watch == nil && !c.lasts(watchDelay) {
-		return nil
-	}
 	for {
-		if err := c.place.watchOwn(c.ctx); err != nil {
+		_, w, err := c.place.session.WatchData(c.ctx, c.place.node.Path)
+		if errors.Is(err, framework.ErrNoNode) {
+			return c.place.deleted()
+		}
+		if err != nil {
 			return c.reason(err)
 		}
 		select {
-		case ev := <-c.place.watch.C:
-			c.place.watch = nil
-			if ev.Type == framework.EventDeleted {
-				return fmt.Errorf("%s: %w", c.place.node.Path, ErrDeleted)
-			}
+		case <-w.C: // read again, it is seen whether the node is still there
 		case <-c.ctx.Done():
+			w.Stop()
 			return nil
 		}
 	}
@@ -130,35 +133,52 @@ func (c *Claim) Multi(ctx context.Context, operations []framework.Op, opts ...fr
 	}
 	guarded := append([]framework.Op{c.Check()}, operations...)
 	results, err := c.place.session.Multi(ctx, guarded, opts...)
-	var refused *framework.MultiError
-	switch {
-	case errors.As(err, &refused) && refused.Index == 0:
-		return nil, fmt.Errorf("%w: %w", ErrNotHeld, err)
-	case errors.As(err, &refused):
-		refused.Index-- // as the caller counts
-		return nil, err
-	case errors.Is(err, framework.ErrSessionLost):
-		return nil, fmt.Errorf("%w: %w", ErrNotHeld, err)
-	case err != nil:
-		return nil, err
+	if err != nil {
+		return nil, c.refusal(err, slices.Contains(opts, framework.WriteOption(framework.Idempotent)))
 	}
 	return results[1:], nil
 }
 
+// refusal reads the error of a guarded multi. One that is repeated may have been applied by a try whose answer was lost
+// before the session was: then the end of the session does not say that nothing happened.
+func (c *Claim) refusal(err error, repeated bool) error {
+	var refused *framework.MultiError
+	switch {
+	case errors.As(err, &refused) && refused.Index > 0:
+		refused.Index-- // as the caller counts
+	case errors.As(err, &refused) && !errors.Is(refused, framework.ErrNoNode):
+		return fmt.Errorf("the claim's node could not be checked: %w", err)
+	case refused != nil, errors.Is(err, framework.ErrSessionLost) && !repeated:
+		return fmt.Errorf("%w: %w", ErrNotHeld, err)
+	}
+	return err
+}
+
 // Release ends the claim and removes its node; what ctx leaves undone is done in the background. It returns nil if the
-// claim stood until then, and why it had ended otherwise. Further calls return the same.
+// claim stood until then, and why it had ended otherwise. Further calls wait for the first one and return the same.
 func (c *Claim) Release(ctx context.Context) error {
-	c.once.Do(func() {
-		c.cancel(ErrReleased)
-		<-c.over
-		err := c.place.leave(ctx)
-		cause := context.Cause(c.ctx)
-		switch {
-		case !errors.Is(cause, ErrReleased):
-			c.err = fmt.Errorf("%s had ended before its release: %w", c.place.node.Path, cause)
-		case err != nil:
-			c.err = fmt.Errorf("the release goes on in the background: %w", err)
+	if !c.releasing.CompareAndSwap(false, true) {
+		select {
+		case <-c.released:
+			return c.err
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
-	})
+	}
+	c.err = c.release(ctx)
+	close(c.released)
 	return c.err
+}
+
+func (c *Claim) release(ctx context.Context) error {
+	c.cancel(ErrReleased)
+	<-c.over
+	err := c.place.leave(ctx)
+	if cause := context.Cause(c.ctx); !errors.Is(cause, ErrReleased) {
+		return fmt.Errorf("%s had ended before its release: %w", c.place.node.Path, cause)
+	}
+	if err != nil {
+		return fmt.Errorf("released, but its node is not gone yet; the removal goes on in the background: %w", err)
+	}
+	return nil
 }

@@ -26,7 +26,7 @@ func (q Queue) Contenders(ctx context.Context, cli *framework.Client) ([]Contend
 	if err != nil {
 		return nil, err
 	}
-	order, _, err := q.Dialect.Arrange(names)
+	order, err := q.arrange(names)
 	if err != nil {
 		return nil, err
 	}

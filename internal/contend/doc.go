@@ -31,6 +31,8 @@
 // # Cost
 //
 // An uncontended acquire is one round trip of two requests (create and list together), a release one request. A waiter
-// adds a watch on its predecessor and one on its own node; a hand-over is the release and one list. A holder that did not
-// wait watches its own node only once it has held for a moment, so that short critical sections do not pay for it.
+// adds a watch on its predecessor; a hand-over is the release, one event and one list. A claim watches its own node only
+// once it has been held for a moment, so that short critical sections do not pay for it.
+//
+// All contenders must be allowed to read each other's nodes: that is how they watch them.
 package contend

@@ -24,7 +24,6 @@ type Place struct {
 	queue   Queue
 	session *framework.Session
 	node    framework.Node
-	watch   *framework.Watch // on the own node; nil until it is needed
 }
 
 // ErrDeleted says that somebody else has deleted the node that stood for a claim or for a place in the queue.
@@ -41,8 +40,8 @@ func (q Queue) enter(ctx context.Context, s *framework.Session) (*Place, []strin
 		return nil, nil, err
 	}
 	p := &Place{queue: q, session: s, node: node}
-	if err == nil && node.Stat.EphemeralOwner != s.ID() {
-		err = fmt.Errorf("%s belongs to session %#x and not to this one, %#x", node.Path, node.Stat.EphemeralOwner, s.ID())
+	if err == nil {
+		err = p.own()
 	}
 	if err != nil {
 		p.withdraw()
@@ -51,17 +50,40 @@ func (q Queue) enter(ctx context.Context, s *framework.Session) (*Place, []strin
 	return p, names, nil
 }
 
+// own returns an error unless the node is this session's.
+func (p *Place) own() error {
+	switch p.node.Stat.EphemeralOwner {
+	case p.session.ID():
+		return nil
+	case 0: // deleted before it could be read, on a server whose creates do not return a Stat
+		return p.deleted()
+	}
+	return fmt.Errorf("%s belongs to session %#x and not to this one, %#x",
+		p.node.Path, p.node.Stat.EphemeralOwner, p.session.ID())
+}
+
+func (p *Place) deleted() error { return fmt.Errorf("%s: %w", p.node.Path, ErrDeleted) }
+
+// arrange lists the competitors among names in order.
+func (q Queue) arrange(names []string) ([]seqnode.Name, error) {
+	order, _, err := q.Dialect.Arrange(names)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", q.Dir, err)
+	}
+	return order, nil
+}
+
 // rank finds the place among names: how many are before it, and which is next to it.
 func (p *Place) rank(names []string) (ahead int, before string, err error) {
-	order, _, err := p.queue.Dialect.Arrange(names)
+	order, err := p.queue.arrange(names)
 	if err != nil {
-		return 0, "", fmt.Errorf("%s: %w", p.queue.Dir, err)
+		return 0, "", err
 	}
 	_, own := framework.Split(p.node.Path)
 	i := slices.IndexFunc(order, func(n seqnode.Name) bool { return n.Full == own })
 	switch {
 	case i < 0:
-		return 0, "", fmt.Errorf("%s: %w", p.node.Path, ErrDeleted)
+		return 0, "", p.deleted()
 	case i == 0:
 		return 0, "", nil
 	}
@@ -69,6 +91,9 @@ func (p *Place) rank(names []string) (ahead int, before string, err error) {
 }
 
 // wait returns nil when the place is first. names is the directory as it was listed last.
+//
+// The own node is not watched meanwhile: that would cost every waiter a request and every hand-over an event. Whoever
+// loses its node while it waits finds out when the one before it goes, and then queues again.
 func (p *Place) wait(ctx context.Context, names []string) error {
 	for {
 		ahead, before, err := p.rank(names)
@@ -94,49 +119,26 @@ func (p *Place) waitFor(ctx context.Context, before string) error {
 		return err
 	}
 	defer w.Stop()
-	if err := p.watchOwn(ctx); err != nil {
-		return err
-	}
 	select {
 	case ev := <-w.C:
 		return ev.Err
-	case ev := <-p.watch.C:
-		p.watch = nil
-		return ev.Err // listed again, it is seen whether the node is still there
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-}
-
-// watchOwn watches the own node, unless it does already.
-func (p *Place) watchOwn(ctx context.Context) error {
-	if p.watch != nil {
-		return nil
-	}
-	_, w, err := p.session.WatchData(ctx, p.node.Path)
-	if errors.Is(err, framework.ErrNoNode) {
-		return fmt.Errorf("%s: %w", p.node.Path, ErrDeleted)
-	}
-	if err == nil {
-		p.watch = w
-	}
-	return err
 }
 
 // withdraw leaves the queue without waiting for it.
 func (p *Place) withdraw() {
 	now, cancel := context.WithCancel(context.Background())
 	cancel()
-	_ = p.leave(now)
+	_ = p.leave(now) // in the background
 }
 
-// leave removes the node. What ctx leaves undone is done in the background.
+// leave removes the node. What ctx leaves undone is done in the background. A node that is gone already, or whose session
+// is over, needs nothing more.
 func (p *Place) leave(ctx context.Context) error {
-	if p.watch != nil {
-		p.watch.Stop()
-	}
 	err := p.session.Delete(ctx, p.node.Path, framework.AnyVersion, framework.Guaranteed)
-	if errors.Is(err, framework.ErrNoNode) {
+	if errors.Is(err, framework.ErrNoNode) || errors.Is(err, framework.ErrSessionLost) {
 		return nil
 	}
 	return err
