@@ -66,18 +66,36 @@ func idMatches(id authID, pattern string) bool {
 // ipPattern parses "a.b.c.d" or "a.b.c.d/bits".
 func ipPattern(pattern string) (netip.Prefix, bool) {
 	host, bitText, limited := strings.Cut(pattern, "/")
-	addr, err := netip.ParseAddr(host)
-	if err != nil || !addr.Is4() {
+	addr, ok := ipv4(host)
+	if !ok {
 		return netip.Prefix{}, false
 	}
 	bits := 32
 	if limited {
+		var err error
 		if bits, err = strconv.Atoi(bitText); err != nil {
 			return netip.Prefix{}, false
 		}
 	}
 	prefix, err := addr.Prefix(bits)
 	return prefix, err == nil
+}
+
+// ipv4 parses four decimal numbers with dots. Zeros in front mean nothing, as in Java's Integer.parseInt.
+func ipv4(host string) (netip.Addr, bool) {
+	parts := strings.Split(host, ".")
+	if len(parts) != 4 {
+		return netip.Addr{}, false
+	}
+	var b [4]byte
+	for i, part := range parts {
+		v, err := strconv.Atoi(part)
+		if err != nil || v < 0 || v > 255 {
+			return netip.Addr{}, false
+		}
+		b[i] = byte(v)
+	}
+	return netip.AddrFrom4(b), true
 }
 
 // fixACL checks an ACL and brings it into the form in which it is stored: duplicates go, and "auth" stands for the
@@ -212,19 +230,20 @@ func blotted(acl []jute.ACL) []jute.ACL {
 	return shown
 }
 
-// serveAuth answers auth. Its reply carries zxid 0; a scheme that the server does not know ends the connection.
+// serveAuth answers auth. Its reply carries zxid 0. Credentials that cannot be read end the connection without a reply,
+// and those that cannot be used end it after one.
 func (s *Server) serveAuth(c *conn, r *request) {
 	var req jute.AuthRequest
 	req.Decode(r.body)
 	if r.body.Err() != nil {
-		s.fail(c, r, ErrMarshalling)
+		s.hangUp(c)
 		return
 	}
-	r.authReply = true
-	switch req.Scheme {
-	case "digest":
+	r.zxid = 0
+	switch {
+	case req.Scheme == "digest" && req.Auth != nil:
 		s.addDigest(c, string(req.Auth))
-	case "ip":
+	case req.Scheme == "ip":
 		c.addID(authID{"ip", hostOf(c.addr)})
 	default:
 		s.fail(c, r, ErrAuthFailed)

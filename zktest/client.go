@@ -7,7 +7,7 @@ import (
 )
 
 // Client is a host that connections come from, so that faults can be aimed at it. In memory each has an IP address of
-// its own.
+// its own; over TCP, and in memory for clients without a name, it is 127.0.0.1.
 type Client struct {
 	s    *Server
 	name string
@@ -23,6 +23,9 @@ func (s *Server) Client(name string) *Client {
 	if c == nil {
 		n := len(s.clients) + 1
 		c = &Client{s: s, name: name, host: net.IPv4(10, byte(n>>16), byte(n>>8), byte(n)).To4()}
+		if name == "" {
+			c.host = net.IPv4(127, 0, 0, 1).To4()
+		}
 		s.clients[name] = c
 	}
 	return c

@@ -133,8 +133,11 @@ type request struct {
 	err  ErrCode
 	body *jute.Decoder
 
-	authReply bool // the reply carries zxid 0
+	zxid int64 // in the reply: lastZxid, 0 or -1
 }
+
+// lastZxid stands for the last zxid applied.
+const lastZxid = 1
 
 // reply answers a request with success and a body.
 func (s *Server) reply(c *conn, r *request, body func(*jute.Encoder)) {
@@ -155,8 +158,8 @@ func (s *Server) finish(c *conn, r *request, err ErrCode) {
 
 func (s *Server) respond(c *conn, r *request, err ErrCode, body func(*jute.Encoder)) {
 	header := jute.ReplyHeader{Xid: r.xid, Zxid: s.zxid, Err: int32(err)}
-	if r.authReply {
-		header.Zxid = 0
+	if r.zxid != lastZxid {
+		header.Zxid = r.zxid
 	}
 	var e jute.Encoder
 	mark := e.BeginFrame()

@@ -31,7 +31,7 @@ func (c *creation) decode(op Op, d *jute.Decoder) {
 func (t *txn) create(c *creation) (*node, ErrCode) {
 	mode := Mode(c.Flags)
 	parentPath, _, named := splitPath(c.Path)
-	if !mode.valid() || !validTTL(mode, c.ttl) || !named {
+	if !mode.valid() || !c.validTTL() || !named {
 		return nil, ErrBadArguments
 	}
 	acl, err := fixACL(c.ACL, t.ids)
@@ -68,12 +68,13 @@ func (t *txn) create(c *creation) (*node, ErrCode) {
 	return n, 0
 }
 
-// validTTL reports whether a time to live was given exactly if the mode has one, and within its range.
-func validTTL(mode Mode, ttl int64) bool {
-	if !mode.ttl() {
-		return ttl < 0
+// validTTL reports whether a time to live was given exactly if the mode has one, and within its range. (A createTTL of
+// another mode with a negative time to live stops a real server for good.)
+func (c *creation) validTTL() bool {
+	if Mode(c.Flags).ttl() {
+		return c.ttl > 0 && c.ttl <= maxTTL
 	}
-	return ttl > 0 && ttl <= maxTTL
+	return c.op != OpCreateTTL
 }
 
 // serveCreate answers create, create2, createContainer and createTTL.

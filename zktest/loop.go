@@ -184,7 +184,7 @@ func (s *Server) serve(c *conn, frame []byte) {
 		s.hangUp(c)
 		return
 	}
-	r := &request{xid: h.Xid, op: Op(h.Op), body: d}
+	r := &request{xid: h.Xid, op: Op(h.Op), body: d, zxid: lastZxid}
 	r.path = firstPath(r.op, jute.NewDecoder(frame[8:]))
 	c.lastOp, c.lastXid = r.op, r.xid
 	c.tally(func(t *tally) { t.count(r.op) })
@@ -246,12 +246,27 @@ func (s *Server) serveRare(c *conn, r *request) {
 	case OpGetAllChildrenNumber:
 		s.serveChildrenNumber(c, r)
 	case OpReconfig:
-		t := s.begin(c)
-		s.fail(c, r, t.end(ErrReconfigDisabled))
+		s.serveReconfig(c, r)
+	case opDeleteContainer:
+		s.fail(c, r, s.begin(c).end(ErrBadArguments))
 	case OpConnect:
 		s.hangUp(c) // createSession: only servers among themselves say that
 	default:
+		r.zxid = -1
 		s.fail(c, r, ErrUnimplemented)
 		s.hangUp(c)
 	}
+}
+
+// serveReconfig answers reconfig, which a server refuses unless it is configured otherwise.
+func (s *Server) serveReconfig(c *conn, r *request) {
+	for range 3 {
+		r.body.Buffer() // strings that may be null
+	}
+	r.body.Int64()
+	if r.body.Err() != nil {
+		s.fail(c, r, ErrMarshalling)
+		return
+	}
+	s.fail(c, r, s.begin(c).end(ErrReconfigDisabled))
 }

@@ -33,6 +33,9 @@ func decodeMulti(d *jute.Decoder) (ops []multiOp, ok bool) {
 		switch o.op {
 		case OpCreate, OpCreate2, OpCreateContainer, OpCreateTTL:
 			o.create.decode(o.op, d)
+			if o.op != OpCreateTTL && Mode(o.create.Flags).ttl() {
+				return nil, false
+			}
 		case OpDelete, OpCheck:
 			o.target.Decode(d)
 		case OpSetData:
@@ -61,19 +64,19 @@ func (t *txn) apply(o *multiOp) (multiResult, ErrCode) {
 	default:
 		var n *node
 		if n, err = t.create(&o.create); err == 0 {
-			result = createResult(o.op, n)
+			result = createResult(n)
 		}
 	}
 	return result, err
 }
 
-// createResult is the answer to a create of any kind. Inside a multi, a create2 is answered as a create, and the
-// others as a create2; servers since 3.9 answer create2 as itself.
-func createResult(op Op, n *node) multiResult {
-	if op == OpCreate || op == OpCreate2 {
-		return multiResult{op: OpCreate, path: n.path}
+// createResult is the answer to a create of any opcode. What it looks like depends on the node that was made: containers
+// and TTL nodes are answered as by create2, and all others as by create, even to a create2 (before 3.9).
+func createResult(n *node) multiResult {
+	if n.mode == Container || n.mode.ttl() {
+		return multiResult{op: OpCreate2, path: n.path, stat: n.wireStat()}
 	}
-	return multiResult{op: OpCreate2, path: n.path, stat: n.wireStat()}
+	return multiResult{op: OpCreate, path: n.path}
 }
 
 func (r *multiResult) encode(e *jute.Encoder) {

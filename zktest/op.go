@@ -40,6 +40,9 @@ const (
 	OpWhoAmI               Op = 107
 )
 
+// opDeleteContainer is what the server says to itself to remove a container. Its body is not a record.
+const opDeleteContainer Op = 20
+
 // opNames holds the names that String returns and the short ones that the four-letter words print.
 var opNames = map[Op][2]string{
 	OpConnect: {"connect", "SESS"}, OpCloseSession: {"closeSession", "CLOS"}, OpCreate: {"create", "CREA"},

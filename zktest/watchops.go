@@ -74,34 +74,61 @@ func (s *Server) serveSetWatches(c *conn, r *request) {
 		s.fail(c, r, ErrMarshalling)
 		return
 	}
-	for _, path := range req.Data {
-		s.rearm(c, dataTable, path, func(n *node) EventType { return missed(n, n != nil && n.mzxid > req.RelativeZxid, EventDataChanged) })
-	}
-	for _, path := range req.Exist {
-		s.rearm(c, dataTable, path, func(n *node) EventType {
-			if n != nil {
-				return EventCreated
-			}
-			return 0
-		})
-	}
-	for _, path := range req.Child {
-		s.rearm(c, childTable, path, func(n *node) EventType {
-			return missed(n, n != nil && n.pzxid > req.RelativeZxid, EventChildrenChanged)
-		})
-	}
-	s.rearmStanding(c, req.Persistent, persistent)
-	s.rearmStanding(c, req.Recursive, recursive)
-	s.finish(c, r, 0)
+	s.finish(c, r, s.rearmAll(c, r.op, &req))
 }
 
-// missed returns the event that a watch on a node that existed has missed, or 0.
-func missed(n *node, changed bool, event EventType) EventType {
+// rearmAll goes through the lists of a setWatches2. A null list stops it halfway, which is how a real server answers it.
+func (s *Server) rearmAll(c *conn, op Op, req *jute.SetWatches2Request) ErrCode {
+	since := req.RelativeZxid
+	once := []struct {
+		paths  []string
+		table  watchTable
+		missed func(*node) EventType
+	}{
+		{req.Data, dataTable, func(n *node) EventType { return missedData(n, since) }},
+		{req.Exist, dataTable, missedExist},
+		{req.Child, childTable, func(n *node) EventType { return missedChild(n, since) }},
+	}
+	for _, list := range once {
+		if list.paths == nil {
+			return ErrMarshalling
+		}
+		for _, path := range list.paths {
+			s.rearm(c, list.table, path, list.missed)
+		}
+	}
+	if op == OpSetWatches {
+		return 0
+	}
+	return s.rearmStanding(c, req)
+}
+
+// missedData returns the event that a getData watch has missed since a zxid, or 0.
+func missedData(n *node, since int64) EventType {
 	switch {
 	case n == nil:
 		return EventDeleted
-	case changed:
-		return event
+	case n.mzxid > since:
+		return EventDataChanged
+	}
+	return 0
+}
+
+// missedExist returns the event that the watch of an exists that found nothing has missed, or 0.
+func missedExist(n *node) EventType {
+	if n == nil {
+		return 0
+	}
+	return EventCreated
+}
+
+// missedChild returns the event that a getChildren watch has missed since a zxid, or 0.
+func missedChild(n *node, since int64) EventType {
+	switch {
+	case n == nil:
+		return EventDeleted
+	case n.pzxid > since:
+		return EventChildrenChanged
 	}
 	return 0
 }
@@ -115,9 +142,19 @@ func (s *Server) rearm(c *conn, table watchTable, path string, missed func(*node
 	s.watches.arm(c, table, path, oneShot)
 }
 
-func (s *Server) rearmStanding(c *conn, paths []string, mode watchMode) {
-	for _, path := range paths {
-		s.watches.arm(c, dataTable, path, mode)
-		s.watches.arm(c, childTable, path, mode)
+// rearmStanding arms the persistent and recursive watches of a setWatches2, for which there is no catching up.
+func (s *Server) rearmStanding(c *conn, req *jute.SetWatches2Request) ErrCode {
+	for _, list := range []struct {
+		paths []string
+		mode  watchMode
+	}{{req.Persistent, persistent}, {req.Recursive, recursive}} {
+		if list.paths == nil {
+			return ErrMarshalling
+		}
+		for _, path := range list.paths {
+			s.watches.arm(c, dataTable, path, list.mode)
+			s.watches.arm(c, childTable, path, list.mode)
+		}
 	}
+	return 0
 }

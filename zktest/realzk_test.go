@@ -1,0 +1,25 @@
+package zktest_test
+
+import (
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-zk/docent/internal/realzk"
+)
+
+// TestConformanceReal runs the same scripts against a real server: what is on file is what that one says.
+func TestConformanceReal(t *testing.T) {
+	conformance(t, true, func(t *testing.T) target {
+		s := realzk.Standalone(t, realzk.Options{SuperDigest: superDigest})
+		return target{
+			dial:     func() (net.Conn, error) { return net.Dial("tcp", s.Addr()) },
+			patience: 5 * time.Second,
+			expire: func(id int64, passwd []byte) {
+				require.NoError(t, realzk.ExpireSession(t.Context(), s.Addr(), id, passwd))
+			},
+		}
+	})
+}
