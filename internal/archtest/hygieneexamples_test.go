@@ -163,9 +163,13 @@ func TestA(t *testing.T) {
 	synctest.Test(wait(time.Sleep), func(t *testing.T) {
 	})
 	synctest.Wait(func() { time.Sleep(1) })
+	with(func() { time.Sleep(1) }).inBubble(f)
 }
+func (w) inBubble(f func()) {}
 `},
-		want: []string{"a/a_test.go:6: sleeps", "a/a_test.go:7: sleeps", "a/a_test.go:9: sleeps"},
+		want: []string{
+			"a/a_test.go:6: sleeps", "a/a_test.go:7: sleeps", "a/a_test.go:9: sleeps", "a/a_test.go:10: sleeps",
+		},
 	},
 	"in helpers": {files: sources{
 		"a/a_test.go": `package a

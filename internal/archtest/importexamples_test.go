@@ -67,6 +67,7 @@ var layersExamples = map[string]example{
 		files: sources{
 			"examples/lock/main.go": importing("main", "example.org/m/lock", "example.org/m/zktest"),
 			"examples/wire/main.go": importing("main", "example.org/m/internal/wire"),
+			"bench/lock_test.go":    importing("bench", "example.org/m/lock"),
 		},
 		want: []string{"examples/wire/main.go:4: examples/wire may not import internal/wire"},
 	},
@@ -118,6 +119,10 @@ var dependenciesExamples = map[string]example{
 			"retry/r.go:4: retry may not import github.com/cenkalti/backoff/v5",
 			"retry/r.go:5: retry may not import github.com/cenkalti/backoff",
 		},
+	},
+	"a module with a similar name": {
+		files: sources{"framework/f.go": importing("framework", "github.com/go-zookeeper/zkx")},
+		want:  []string{"framework/f.go:4: framework may not import github.com/go-zookeeper/zkx"},
 	},
 	"telemetry elsewhere": {
 		files: sources{"lock/l.go": importing("lock", "go.opentelemetry.io/otel/trace")},

@@ -53,7 +53,7 @@ func checkLeakTest(t *tree) []finding {
 		tested, guarded := false, false
 		for _, f := range files {
 			tested = tested || f.test
-			guarded = guarded || f.test && f.nameOf("go.uber.org/goleak") != "" && f.declares("TestMain")
+			guarded = guarded || f.nameOf("go.uber.org/goleak") != "" && f.declares("TestMain")
 		}
 		if tested && !guarded {
 			all = append(all, finding{path: files[0].dir, text: "its tests have no TestMain that uses goleak"})

@@ -52,6 +52,7 @@ var examples = map[string]map[string]example{
 }
 
 func TestRules(t *testing.T) {
+	assert.Len(t, examples, len(rules))
 	for rule, check := range rules {
 		t.Run(rule, func(t *testing.T) {
 			alive := false
