@@ -52,15 +52,28 @@ func seeds() (all [][]byte) {
 
 // FuzzServerFrames feeds arbitrary bytes behind a valid handshake, first to
 // wire alone, then through it to a real driver with a request of each kind
-// outstanding.
+// outstanding. The bytes are a stream of frames, or the body of a successful
+// reply to the request with that xid.
 func FuzzServerFrames(f *testing.F) {
 	for i, b := range seeds() {
-		f.Add(b, uint8(i))
+		f.Add(b, uint8(i), int8(0))
 	}
-	f.Add(replyFrame(4, 9, 0, enc{}.i32(1<<31-1).aStat()), uint8(0))
-	f.Add(replyFrame(6, 9, 0, enc{}.i32(-1).aStat()), uint8(3))
-	f.Add(replyFrame(9, 9, 0, enc{}.i32(1<<30).aStat()), uint8(200))
-	f.Fuzz(func(t *testing.T, data []byte, chunk uint8) {
+	for i, o := range fuzzOps {
+		for _, b := range bodies {
+			if b.op == o.op {
+				f.Add([]byte(b.body), uint8(200), int8(i+1))
+			}
+		}
+	}
+	for _, b := range []enc{enc{}.i32(1<<31 - 1).aStat(), enc{}.i32(-1).aStat(), enc{}.i32(1 << 30).aStat()} {
+		f.Add([]byte(b), uint8(3), int8(4))
+		f.Add([]byte(b), uint8(3), int8(6))
+		f.Add([]byte(b), uint8(3), int8(9))
+	}
+	f.Fuzz(func(t *testing.T, data []byte, chunk uint8, xid int8) {
+		if xid != 0 {
+			data = replyFrame(int32(xid), 9, 0, data)
+		}
 		fuzzAlone(t, data, int(chunk)+1)
 		synctest.Test(t, func(t *testing.T) { fuzzDriver(t, data, int(chunk)+1) })
 	})

@@ -3,7 +3,9 @@ package wire
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -349,6 +351,35 @@ func TestHooks(t *testing.T) {
 	exchange(t, conn, tp, requestFrame(2, opMulti, enc{}.end()), replyFrame(2, 1, 0, enc{}.end()))
 	exchange(t, conn, tp, pingFrame, replyFrame(xidPing, 1, 0, nil))
 	assert.Equal(t, []string{"write", "/a", "read", "write", "", "write", ""}, log)
+}
+
+// BeforeFirstRead is once for each link.
+func TestBeforeFirstRead(t *testing.T) {
+	calls := 0
+	s := NewSession(Options{BeforeFirstRead: func() { calls++ }})
+	for link := range 3 {
+		conn, tp := shake(t, s, 0, s.ID())
+		assert.Equal(t, link, calls)
+		for range 3 {
+			exchange(t, conn, tp, pingFrame, replyFrame(xidPing, 1, 0, nil))
+			assert.Equal(t, link+1, calls)
+		}
+	}
+}
+
+func TestLogger(t *testing.T) {
+	var log strings.Builder
+	s, conn, tp := opened(t, Options{Auth: twoCredentials, Logger: slog.New(slog.NewTextHandler(&log,
+		&slog.HandlerOptions{Level: slog.LevelDebug}))})
+	assert.Contains(t, log.String(), "link open")
+	tp.feed(replyFrame(9, 1, 0, nil), enc{}.i32(-1))
+	_, err := readFrame(conn)
+	require.Error(t, err)
+	assert.Contains(t, log.String(), "not sent")
+	assert.Contains(t, log.String(), "-1 bytes claimed")
+	s.Fence(errTest)
+	assert.Contains(t, log.String(), errTest.Error())
+	assert.NotContains(t, log.String(), "secret")
 }
 
 func TestRequestPath(t *testing.T) {
