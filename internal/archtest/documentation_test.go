@@ -32,8 +32,9 @@ func checkPackageDoc(t *tree) []finding {
 }
 
 // checkExportedDoc wants a comment on everything that users can name. One
-// comment may serve a group of constants or variables, and that of a struct or
-// interface the fields or methods that it names.
+// comment may serve a group of constants or variables, that of a group of types
+// the types that it names, and that of a struct or interface the fields or
+// methods that it names.
 func checkExportedDoc(t *tree) []finding {
 	var all []finding
 	for _, f := range t.files {
@@ -122,7 +123,7 @@ func (d *documentation) typ(decl *ast.GenDecl, spec *ast.TypeSpec) {
 		return
 	}
 	doc := spec.Doc
-	if decl.Lparen == token.NoPos {
+	if decl.Lparen == token.NoPos || doc == nil && mentions(decl.Doc.Text(), spec.Name.Name) {
 		doc = decl.Doc
 	}
 	d.want(spec.Name, doc)

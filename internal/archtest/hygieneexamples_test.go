@@ -51,9 +51,10 @@ func (u (U[K, V])) N() {}
 	"types": {
 		files: sources{"a/a.go": `package a
 type A int
-// The group's comment is not that of B.
+// The group's comment names D.
 type (
 	B int
+	D int
 	// C is documented.
 	C int
 )
