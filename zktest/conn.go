@@ -35,6 +35,8 @@ type conn struct {
 
 	framer    framer
 	in, out   gate
+	unserved  int  // bytes that have arrived and not been served
+	unsent    int  // bytes that the outward gate holds
 	gone      bool // the server has ended it: nothing more is read
 	muted     bool // cut by a fault: nothing more is sent either
 	session   *session
@@ -66,12 +68,10 @@ func (c *conn) addID(id authID) {
 	}
 }
 
-// tally applies f to every set of counters that the connection's traffic belongs to.
-func (c *conn) tally(f func(*tally)) {
-	f(&c.endpoint.s.total)
-	f(c.perClient)
-	if c.session != nil {
-		f(c.session.tally)
+// tallies yields every set of counters that the connection's traffic belongs to.
+func (c *conn) tallies(yield func(*tally) bool) {
+	if yield(&c.endpoint.s.total) && yield(c.perClient) && c.session != nil {
+		yield(c.session.tally)
 	}
 }
 
@@ -95,7 +95,9 @@ func (s *Server) accept(e *endpoint, client string, addr net.Addr, l link) *conn
 		perClient: s.tallyOf(client), framer: framer{max: s.cfg.MaxRequestSize}}
 	c.ids = []authID{{"ip", hostOf(addr)}}
 	s.conns[c.id] = c
-	c.tally(func(t *tally) { t.accepted++ })
+	for t := range c.tallies {
+		t.accepted++
+	}
 	s.tracef("%v opened from %v", c, addr)
 	return c
 }
@@ -105,7 +107,7 @@ func (s *Server) receive(c *conn, b []byte) {
 	s.mu.Lock()
 	if !c.gone {
 		c.framer.push(b)
-		for kind, frame := c.framer.next(); kind != cutNothing; kind, frame = c.framer.next() {
+		for kind, frame := c.framer.next(); kind != cutNothing && !c.gone; kind, frame = c.framer.next() {
 			s.admit(c, &packet{kind: packetKinds[kind], data: frame})
 		}
 	}
@@ -214,6 +216,6 @@ func (s *Server) sever(c *conn) {
 	s.tracef("%v cut", c)
 	s.detach(c)
 	c.muted = true
-	c.out = gate{}
+	c.out, c.unsent = gate{}, 0
 	s.depart(c, &packet{kind: resetPacket})
 }

@@ -67,8 +67,6 @@ func newTally() *tally {
 	return &tally{requests: make(map[Op]int64, 4)}
 }
 
-func (t *tally) count(op Op) { t.requests[op]++ }
-
 func (t *tally) counts() Counts {
 	if t == nil {
 		return Counts{Requests: map[Op]int64{}}

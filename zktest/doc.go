@@ -1,3 +1,85 @@
-// Package zktest is an in-process server that speaks ZooKeeper's client protocol, with control over faults, for tests,
-// demos and simulation. It is not for production: nothing is written to disk and there is no ensemble.
+// Package zktest is an in-process server that speaks ZooKeeper's client protocol and fails on request. It is for tests,
+// demos and simulation, and never for production: nothing is written to disk and there is no ensemble.
+//
+//	srv, err := zktest.Start(zktest.Config{})          // on 127.0.0.1, for clients of every language
+//	srv, err := zktest.StartMemory(zktest.Config{})    // in memory, for testing/synctest bubbles
+//	defer srv.Close()
+//	connect(srv.ConnectString(), srv.Client("worker").Dial)
+//
+// # What it does
+//
+// It is one server with one state, behind one or several addresses (Config.Endpoints). Clients can use sessions and
+// ephemeral nodes, sequential, container and TTL nodes, one-shot, persistent and recursive watches, multi and multiRead,
+// ACLs with the schemes world, ip, digest, auth and super, and the four-letter words. It answers as ZooKeeper 3.8 does,
+// with the same errors in the same order of precedence, the same Stats and zxids, and events and replies in the same
+// order; a suite of scripts compares it with a real server, byte for byte. It follows newer servers in two things:
+// several kinds of watch of one client on one path stand side by side (ZOOKEEPER-4466, since 3.9), and checkWatches asks
+// for the caller's own watches.
+//
+// Left out are SASL, reconfig (which is answered as disabled), quotas, read-only mode, TLS, and members that lag behind
+// each other.
+//
+// # Time
+//
+// The server takes the time from package time and no other source, so inside a synctest bubble it follows the bubble's
+// clock. Session deadlines are multiples of the tick: a session that has not been heard of dies after its timeout, and
+// at most one tick later, never before.
+//
+//	           handshake                closeSession, deadline, ExpireSession
+//	(nothing) -----------> connected ------------------------------------------> ended
+//	                        |     ^                                                ^
+//	             connection |     | handshake with id and password                 |
+//	                   lost v     |                                                |
+//	                     unconnected --------------- deadline, ExpireSession ------+
+//
+// Watches and identities belong to the connection, ephemeral nodes to the session. A handshake for a session closes the
+// connection that has it, even if its password is wrong. A handshake for a session that has ended is answered with
+// session 0.
+//
+// # Faults
+//
+// Network faults are aimed at connections by a [Match], and stand until the function that they return is called:
+//
+//	srv.Cut(zktest.SessionConns(id))                               // reset; the session lives on
+//	heal := srv.Blackhole(zktest.ClientConns("worker"), zktest.Both)
+//	heal := srv.Delay(zktest.AllConns(), 50*time.Millisecond)
+//	srv.ExpireSession(id)
+//
+// Faults of the server's process are aimed at endpoints by number, or at all of them:
+//
+//	            Refuse                     Pause
+//	refusing <----------   running  ----------------->  paused
+//	         ---------->    |   ^   <-----------------
+//	            Accept      |   |          Resume
+//	                   Stop v   | StartEndpoint
+//	                       stopped
+//
+// Faults of single messages are decided by a hook, [Server.OnFrame], that sees every request, reply and event and says
+// what becomes of it. With it a reply is lost after its request was committed, which [Server.LoseReply] has ready:
+//
+//	srv.OnFrame(func(f zktest.Frame) zktest.Verdict {
+//		if f.Stage == zktest.Reply && f.Op == zktest.OpCreate && f.Conn.Client == "worker" {
+//			return zktest.Cut
+//		}
+//		return zktest.Pass
+//	})
+//
+// # What happened
+//
+// [Server.Counts] counts requests, connections and events, so that a test can say what an operation costs.
+// [Server.Sessions], [Server.Conns], [Server.Get], [Server.Children] and [Server.Dump] show the state, and
+// [Server.Create], [Server.Set] and [Server.Delete] change it from outside. Config.Trace writes everything down.
+//
+// # Determinism
+//
+// All clients are served by one goroutine, which takes one step after the other in an order of its own: what is ready at
+// the same instant is not left to the scheduler. On the network in memory every message takes a latency of its own that
+// follows from Config.Seed, and arrives at an instant at which nothing else does. So within a bubble the same seed gives
+// the same trace, as far as the clients themselves are deterministic. GOMAXPROCS=1 removes what races remain in them.
+//
+// # Guarantees
+//
+//   - No input from the network makes the server panic, hang, or allocate what a length merely claims.
+//   - A client that does not read holds up nobody else; when 256 MiB wait for it, its connection is reset.
+//   - Close returns when every goroutine of the server has ended, whatever is paused or black-holed.
 package zktest

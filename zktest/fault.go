@@ -2,6 +2,7 @@ package zktest
 
 import (
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -128,6 +129,19 @@ func (s *Server) Blackhole(match Match, dir Direction) (heal func()) {
 // connections made later as well. Packets keep their order.
 func (s *Server) Delay(match Match, d time.Duration) (heal func()) {
 	return s.inject(&fault{match: match, delay: d})
+}
+
+// RenewSessions makes the server give a new session to a client that asks for one that has ended, without saying so, as
+// some servers that speak this protocol have been seen to do, until the function returned is called. ZooKeeper never
+// does that.
+func (s *Server) RenewSessions() (heal func()) {
+	add := func(n int) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.renewing += n
+	}
+	add(1)
+	return sync.OnceFunc(func() { add(-1) })
 }
 
 // Cut resets the matching connections without ending their sessions, and returns how many there were. Requests that have

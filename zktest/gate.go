@@ -10,8 +10,7 @@ import (
 // partitions, delays and pauses act, so that they mean the same on both transports. Like TCP, a gate never loses or
 // reorders what it holds: it lets it through when the fault has healed.
 type gate struct {
-	held  []*packet // in order
-	bytes int       // their size
+	held []*packet // in order
 }
 
 type packetKind uint8
@@ -40,7 +39,6 @@ func (g *gate) hold(p *packet) {
 		i--
 	}
 	g.held = slices.Insert(g.held, i, p)
-	g.bytes += len(p.data)
 }
 
 // pop takes the first packet if it may pass at now.
@@ -50,7 +48,6 @@ func (g *gate) pop(now time.Duration) *packet {
 	}
 	p := g.held[0]
 	g.held = g.held[1:]
-	g.bytes -= len(p.data)
 	if len(g.held) == 0 {
 		g.held = nil
 	}
@@ -67,10 +64,13 @@ type queued struct {
 func (s *Server) admit(c *conn, p *packet) {
 	s.lastPacket++
 	p.seq = s.lastPacket
-	if s.stop(c, &c.in, toServer, p) {
+	if c.unserved += len(p.data); c.unserved > maxQueued {
+		s.sever(c)
 		return
 	}
-	s.inbox = append(s.inbox, queued{c, p})
+	if !s.stop(c, &c.in, toServer, p) {
+		s.inbox = append(s.inbox, queued{c, p})
+	}
 }
 
 // emit queues a packet for a client. It goes out in this order, after hooks have seen it.
@@ -86,6 +86,8 @@ func (s *Server) depart(c *conn, p *packet) {
 	p.seq = s.lastPacket
 	if !s.stop(c, &c.out, toClient, p) {
 		s.transmit(c, p)
+	} else if c.unsent += len(p.data); c.unsent > maxQueued {
+		s.sever(c)
 	}
 }
 
@@ -93,15 +95,17 @@ func (s *Server) depart(c *conn, p *packet) {
 func (s *Server) stop(c *conn, g *gate, dir direction, p *packet) bool {
 	now := s.clock()
 	shut, delay := s.faultsOn(c, dir)
+	if p.kind == resetPacket && c.endpoint.paused {
+		shut, delay = s.faultsAt(c.info(), dir) // resets come from the network, not from the frozen process
+	}
 	p.due = max(p.due, now+delay)
 	if !shut && len(g.held) == 0 && p.due <= now {
 		return false
 	}
 	g.hold(p)
 	s.holding[c] = struct{}{}
-	s.nextRelease = min(s.nextRelease, g.held[0].due)
-	if g.bytes > maxQueued {
-		s.sever(c)
+	if !shut {
+		s.nextRelease = min(s.nextRelease, g.held[0].due)
 	}
 	return true
 }
@@ -123,6 +127,7 @@ func (s *Server) release() {
 	slices.SortFunc(out, bySeq)
 	s.inbox = append(in, s.inbox...)
 	for _, q := range out {
+		q.c.unsent -= len(q.p.data)
 		s.transmit(q.c, q.p)
 	}
 }

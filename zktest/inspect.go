@@ -74,23 +74,26 @@ func (s *Server) Children(path string) ([]string, error) {
 // owner (see CreateFor), and TTL modes a request.
 func (s *Server) Create(path string, data []byte, mode Mode) (string, error) {
 	if mode.ephemeral() {
-		return "", pathError("create ephemeral, without an owner,", path, ErrBadArguments)
+		return "", pathError("create", path, ErrSessionExpired)
 	}
+	s.mu.Lock()
+	defer s.wake()
+	defer s.mu.Unlock()
 	return s.createFor(0, path, data, mode)
 }
 
-// CreateFor creates a node on behalf of a session, which will own it if it is ephemeral.
+// CreateFor creates a node on behalf of a living session, which will own it if it is ephemeral.
 func (s *Server) CreateFor(session int64, path string, data []byte, mode Mode) (string, error) {
+	s.mu.Lock()
+	defer s.wake()
+	defer s.mu.Unlock()
+	if s.sessions[session] == nil {
+		return "", pathError("create", path, ErrSessionExpired)
+	}
 	return s.createFor(session, path, data, mode)
 }
 
 func (s *Server) createFor(session int64, path string, data []byte, mode Mode) (string, error) {
-	s.mu.Lock()
-	defer s.wake()
-	defer s.mu.Unlock()
-	if session != 0 && s.sessions[session] == nil {
-		return "", pathError("create", path, ErrSessionExpired)
-	}
 	t := s.begin(nil)
 	t.session = session
 	n, code := t.create(&creation{ttl: -1, CreateRequest: jute.CreateRequest{

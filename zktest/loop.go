@@ -17,25 +17,34 @@ const never = time.Duration(math.MaxInt64)
 // run is the server's goroutine.
 func (s *Server) run() {
 	defer close(s.stopped)
-	timer := time.NewTimer(never)
+	timer := stoppedTimer()
 	defer timer.Stop()
 	for {
 		s.mu.Lock()
 		for !s.closing && s.step() {
 			s.yieldLock()
 		}
-		wait := s.alarm() - s.clock()
-		closing := s.closing
+		at, closing := s.alarm(), s.closing
 		s.mu.Unlock()
 		if closing {
 			return
 		}
-		timer.Reset(wait)
+		if at != never {
+			timer.Reset(at - s.clock())
+		}
 		select {
 		case <-s.signal:
 		case <-timer.C:
 		}
 	}
+}
+
+// stoppedTimer returns a timer that has not been set. With nothing to wait for it must stay so: a bubble whose goroutines
+// all wait for each other is told so only if no timer is left.
+func stoppedTimer() *time.Timer {
+	timer := time.NewTimer(never)
+	timer.Stop()
+	return timer
 }
 
 // yieldLock lets transports and tests in between two steps.
@@ -80,14 +89,10 @@ func (s *Server) step() bool {
 
 // alarm returns when the next thing is due by itself.
 func (s *Server) alarm() time.Duration {
-	at := s.nextRelease
-	if !s.frozen() {
-		at = min(at, s.nextExpiry, s.nextReap())
+	if s.frozen() {
+		return s.nextRelease
 	}
-	if at == never {
-		return s.clock() + time.Hour*24*365
-	}
-	return at
+	return min(s.nextRelease, s.nextExpiry, s.nextReap())
 }
 
 // dispatch sends a queued packet on its way, if the hooks let it.
@@ -102,11 +107,13 @@ func (s *Server) dispatch(c *conn, p *packet) {
 		}
 		verdict = s.ask(c, p.meta)
 	}
-	switch verdict {
-	case Drop:
-	case Cut:
+	switch {
+	case c.muted || verdict == Drop: // a hook may have cut the connection itself
+		return
+	case verdict == Cut:
 		s.sever(c)
-	case CutAfter:
+		return
+	case verdict == CutAfter:
 		s.detach(c)
 		c.muted = true
 		s.depart(c, p)
@@ -115,8 +122,10 @@ func (s *Server) dispatch(c *conn, p *packet) {
 		p.due = s.clock() + time.Duration(verdict)
 		s.depart(c, p)
 	}
-	if p.meta.Stage == Event && verdict != Drop && verdict != Cut {
-		c.tally(func(t *tally) { t.events++ })
+	if p.meta.Stage == Event {
+		for t := range c.tallies {
+			t.events++
+		}
 	}
 }
 
@@ -125,6 +134,7 @@ func (s *Server) take(c *conn, p *packet) {
 	if c.gone || s.putBack(c, p) {
 		return
 	}
+	c.unserved -= len(p.data)
 	switch p.kind {
 	case endPacket:
 		s.hangUp(c)
@@ -144,7 +154,10 @@ func (s *Server) take(c *conn, p *packet) {
 		s.sever(c)
 	case verdict > 0:
 		p.due = s.clock() + time.Duration(verdict)
-		s.hold(c, p)
+		c.unserved += len(p.data)
+		c.in.hold(p)
+		s.holding[c] = struct{}{}
+		s.nextRelease = min(s.nextRelease, p.due)
 	default:
 		s.serve(c, p.data)
 		if verdict == CutAfter {
@@ -159,14 +172,9 @@ func (s *Server) putBack(c *conn, p *packet) bool {
 	if !shut && len(c.in.held) == 0 {
 		return false
 	}
-	s.hold(c, p)
-	return true
-}
-
-func (s *Server) hold(c *conn, p *packet) {
 	c.in.hold(p)
 	s.holding[c] = struct{}{}
-	s.nextRelease = min(s.nextRelease, c.in.held[0].due)
+	return true
 }
 
 // serve processes one frame.
@@ -187,7 +195,9 @@ func (s *Server) serve(c *conn, frame []byte) {
 	r := &request{xid: h.Xid, op: Op(h.Op), body: d, zxid: lastZxid}
 	r.path = firstPath(r.op, jute.NewDecoder(frame[8:]))
 	c.lastOp, c.lastXid = r.op, r.xid
-	c.tally(func(t *tally) { t.count(r.op) })
+	for t := range c.tallies {
+		t.requests[r.op]++
+	}
 	s.touch(c.session)
 	if s.cfg.Trace != nil {
 		s.tracef("%v: request %v %s xid=%d", c, r.op, r.path, r.xid)

@@ -24,7 +24,7 @@ type memoryConn struct {
 	changed       *sync.Cond
 	peer          *conn // nil until the server has accepted
 	unread        bytes.Buffer
-	load_         int // bytes sent by the server and not read yet
+	inflight      int // bytes sent by the server and not read yet
 	ended         error
 	closed        bool
 	readDeadline  time.Time
@@ -67,8 +67,8 @@ func (m *memoryConn) attach(e *endpoint) bool {
 func (m *memoryConn) load(n int) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.load_ += n
-	return m.load_ <= maxQueued
+	m.inflight += n
+	return m.inflight <= maxQueued
 }
 
 // deliver takes bytes from the network.
@@ -118,7 +118,7 @@ func (m *memoryConn) Read(b []byte) (int, error) {
 
 func (m *memoryConn) take(b []byte) int {
 	n, _ := m.unread.Read(b)
-	m.load_ -= n
+	m.inflight -= n
 	if m.unread.Len() == 0 && m.unread.Cap() > 4096 {
 		m.unread = bytes.Buffer{} // small by default: a simulation has many connections
 	}

@@ -60,7 +60,7 @@ type stream struct {
 }
 
 func newMemoryNetwork(s *Server) *memoryNetwork {
-	n := &memoryNetwork{s: s, quit: make(chan struct{}), done: make(chan struct{}), timer: time.NewTimer(never),
+	n := &memoryNetwork{s: s, quit: make(chan struct{}), done: make(chan struct{}), timer: stoppedTimer(),
 		taken: make(map[time.Duration]struct{})}
 	go n.run()
 	return n

@@ -42,7 +42,9 @@ func (n *tcpNetwork) listen(e *endpoint) error {
 	if err != nil {
 		return fmt.Errorf("zktest: endpoint %d cannot listen: %w", e.index, err)
 	}
-	e.addr = l.Addr().String()
+	if e.addr == "" { // read without a lock once the server is up
+		e.addr = l.Addr().String()
+	}
 	n.listeners[e] = l
 	n.wg.Go(func() { n.acceptAll(e, l) })
 	return nil

@@ -40,6 +40,7 @@ type Server struct {
 	lastReap       time.Duration
 	faults         []*fault
 	hooks          []*hook
+	renewing       int // callers of RenewSessions whose wish still stands
 
 	total      tally
 	perClient  map[string]*tally

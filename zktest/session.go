@@ -54,7 +54,9 @@ func (s *Server) handshake(c *conn, frame []byte) {
 	var req jute.ConnectRequest
 	d := jute.NewDecoder(frame)
 	req.Decode(d)
-	c.tally(func(t *tally) { t.count(OpConnect) })
+	for t := range c.tallies {
+		t.requests[OpConnect]++
+	}
 	if d.Err() != nil || req.LastZxidSeen > s.zxid {
 		// A client that has seen more than this server must find another one.
 		s.tracef("%v: handshake refused: last zxid seen %#x, here %#x, %v", c, req.LastZxidSeen, s.zxid, d.Err())
@@ -87,6 +89,10 @@ func (s *Server) reattach(c *conn, req *jute.ConnectRequest, timeout time.Durati
 	ss := s.sessions[req.SessionID]
 	if ss != nil && ss.conn != nil {
 		s.hangUp(ss.conn)
+	}
+	if ss == nil && s.renewing > 0 {
+		s.welcome(c, req, s.newSession(timeout))
+		return
 	}
 	if ss == nil || subtle.ConstantTimeCompare(req.Passwd, s.password(req.SessionID)) != 1 {
 		s.tracef("%v: session %#x refused", c, req.SessionID)

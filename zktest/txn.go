@@ -113,13 +113,13 @@ func (t *txn) set(n *node, data []byte) {
 
 // own records an ephemeral node with its session; disown forgets it.
 func (s *Server) own(n *node) {
-	if owner := s.sessions[n.owner]; owner != nil && n.owner != 0 {
+	if owner := s.sessions[n.owner]; owner != nil {
 		owner.ephemerals[n.path] = struct{}{}
 	}
 }
 
 func (s *Server) disown(n *node) {
-	if owner := s.sessions[n.owner]; owner != nil && n.owner != 0 {
+	if owner := s.sessions[n.owner]; owner != nil {
 		delete(owner.ephemerals, n.path)
 	}
 }

@@ -49,7 +49,9 @@ func newWatchManager(s *Server) *watchManager {
 func (w *watchManager) arm(c *conn, table watchTable, path string, mode watchMode) {
 	key := watchKey{table, path}
 	w.store(c, key, c.watched[key]|mode)
-	c.tally(func(t *tally) { t.watches++ })
+	for t := range c.tallies {
+		t.watches++
+	}
 }
 
 // store makes mode the way in which c watches key; 0 ends it.
