@@ -23,8 +23,8 @@ type binding struct {
 type bindings struct {
 	m         map[*binding]struct{}
 	n         uint64
-	suspended bool
-	ended     error // set once: the epoch is over or the client is closing
+	suspended time.Time // since when; zero while connected
+	ended     error     // set once: the epoch is over or the client is closing
 }
 
 // ordered lists the bindings from the oldest, so that simulations replay.
@@ -51,9 +51,10 @@ func (e *epoch) bind(parent context.Context, p Policy, claim bool) (context.Cont
 	bs.m[b] = struct{}{}
 	if claim && !e.trusted(time.Now()) {
 		cancel(ErrUntrusted)
+		e.signals.push(signal{kind: trustInDoubt})
 	}
-	if bs.suspended {
-		b.suspend()
+	if !bs.suspended.IsZero() {
+		b.suspend(time.Since(bs.suspended))
 	}
 	return ctx, func(cause error) {
 		cancel(cause)
@@ -68,13 +69,13 @@ func (e *epoch) unbind(b *binding) {
 	delete(e.bindings.m, b)
 }
 
-// suspend applies the policy's answer to SUSPENDED.
-func (b *binding) suspend() {
+// suspend applies the policy's answer to SUSPENDED, which began some time ago.
+func (b *binding) suspend(ago time.Duration) {
 	switch {
 	case b.policy.OnSuspended == Cancel:
 		b.cancel(ErrSuspended)
 	case b.policy.Grace > 0 && b.grace == nil:
-		b.grace = time.AfterFunc(b.policy.Grace, func() {
+		b.grace = time.AfterFunc(b.policy.Grace-ago, func() {
 			b.cancel(fmt.Errorf("%w for longer than the grace of %v", ErrSuspended, b.policy.Grace))
 		})
 	}
@@ -91,9 +92,9 @@ func (b *binding) stopGrace() {
 func (e *epoch) suspendBindings() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.bindings.suspended = true
+	e.bindings.suspended = time.Now()
 	for _, b := range e.bindings.ordered() {
-		b.suspend()
+		b.suspend(0)
 	}
 }
 
@@ -101,7 +102,7 @@ func (e *epoch) suspendBindings() {
 func (e *epoch) resumeBindings() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.bindings.suspended = false
+	e.bindings.suspended = time.Time{}
 	for _, b := range e.bindings.ordered() {
 		b.stopGrace()
 	}

@@ -2,8 +2,8 @@ package framework
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 )
@@ -26,14 +26,14 @@ func New(cfg Config) (*Client, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	cfg = cfg.withDefaults()
+	cfg = cfg.withDefaults().detached()
 	servers, root, _ := parseConnectString(cfg.ConnectString)
 	if cfg.Namespace != "" {
 		root, _ = root.child(cfg.Namespace)
 	}
 	c := &core{
 		cfg: cfg, log: cfg.Logger, random: &random{r: cfg.Random}, wall: time.Now,
-		quit: make(chan struct{}), stopped: make(chan struct{}),
+		closing: make(chan struct{}), quit: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	c.hosts = newHosts(&c.cfg, servers, c.random)
 	c.janitor.init(c)
@@ -67,7 +67,7 @@ func (c *Client) States(ctx context.Context) <-chan StateChange { return c.core.
 // WaitConnected waits until operations can be sent. It returns [ErrNotConnected], with the reason of the last failed
 // attempt, when ctx ends first, and [ErrClosed] after Close.
 func (c *Client) WaitConnected(ctx context.Context) error {
-	if _, err := c.await(ctx); err != nil {
+	if _, err := c.await(ctx, c.core.quit); err != nil {
 		return fmt.Errorf("zookeeper %s: %w", c.core.cfg.ConnectString, err)
 	}
 	return nil
@@ -75,7 +75,7 @@ func (c *Client) WaitConnected(ctx context.Context) error {
 
 // Session waits for a connection and returns the session behind it. Recipes get theirs from [Client.Run].
 func (c *Client) Session(ctx context.Context) (*Session, error) {
-	e, err := c.await(ctx)
+	e, err := c.await(ctx, c.core.quit)
 	if err != nil {
 		return nil, err
 	}
@@ -106,39 +106,32 @@ func (c *Client) Shutdown(ctx context.Context) error {
 	return c.closer.err
 }
 
-// shut reports whether operations are refused.
-func (c *core) shut() bool {
-	select {
-	case <-c.quit:
-		return true
-	default:
-		return false
-	}
-}
-
 func (c *core) shutdown(ctx context.Context) error {
 	empty := c.live.close()
 	// Whoever loads the gate's epoch after this has seen closing first; whoever loaded it before is ended here.
-	c.closing.Store(true)
+	close(c.closing)
 	if g := c.gate.Load(); g.epoch != nil {
 		g.epoch.endBindings(ErrClosed)
 	}
-	var err error
 	select {
 	case <-empty:
 	case <-ctx.Done():
-		err = c.stuck(context.Cause(ctx))
 	}
+	err := c.stuck(context.Cause(ctx))
 	close(c.quit)
 	c.janitor.close()
 	<-c.stopped
 	return err
 }
 
+// stuck describes the recipes that have not returned when the session is closed because of cause.
 func (c *core) stuck(cause error) error {
-	var errs []error
+	var names []string
 	for _, r := range c.live.list() {
-		errs = append(errs, fmt.Errorf("%s %s has been running since %v", r.Name, r.Path, r.Since.Round(time.Millisecond)))
+		names = append(names, fmt.Sprintf("%s %s (for %v)", r.Name, r.Path, time.Since(r.Since).Round(time.Millisecond)))
 	}
-	return fmt.Errorf("the session is closed although recipes have not returned (%w): %w", cause, errors.Join(errs...))
+	if len(names) == 0 {
+		return nil
+	}
+	return fmt.Errorf("zookeeper: the session is closed although recipes still run: %s: %w", strings.Join(names, ", "), cause)
 }

@@ -1,6 +1,7 @@
 package framework
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/go-zookeeper/zk"
@@ -103,8 +105,8 @@ type Config struct {
 	RetryPolicy retry.Policy
 
 	// ReconnectPolicy gives the pauses between dials once every server has been tried. It starts anew when a connection
-	// has lasted; a policy that ends goes on with its last delay. Defaults to exponential with jitter, from a hundredth of
-	// SessionTimeout to an eighth of it.
+	// has lasted; a policy that ends goes on with its last delay, and no pause is shorter than a thousandth of
+	// SessionTimeout. Defaults to exponential with jitter, from a hundredth of SessionTimeout to an eighth of it.
 	ReconnectPolicy retry.Policy
 
 	// MaxRequestSize is the largest request that is sent, in bytes: the servers' jute.maxbuffer, over which they cut the
@@ -217,6 +219,19 @@ func (c Config) withDefaults() Config {
 	}
 	if c.ReconnectPolicy.IsZero() {
 		c.ReconnectPolicy = retry.Exponential(c.SessionTimeout/100, c.SessionTimeout/8)
+	}
+	return c
+}
+
+// detached returns a copy that shares nothing which the caller may change later.
+func (c Config) detached() Config {
+	c.ACL = slices.Clone(c.ACL)
+	c.Auth = slices.Clone(c.Auth)
+	for i := range c.Auth {
+		c.Auth[i].Credentials = bytes.Clone(c.Auth[i].Credentials)
+	}
+	if c.TLS != nil {
+		c.TLS = c.TLS.Clone()
 	}
 	return c
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // defaultPort is ZooKeeper's client port.
@@ -52,16 +53,26 @@ func parseServer(s string) (string, error) {
 	}
 	host, port, err := net.SplitHostPort(s)
 	if err != nil {
-		host, port = strings.Trim(s, "[]"), defaultPort
-		if strings.Contains(host, ":") && !strings.HasPrefix(s, "[") {
-			return "", fmt.Errorf("server %q: an IPv6 address must stand in brackets", s)
-		}
+		host, port, err = net.SplitHostPort(s + ":" + defaultPort)
 	}
-	if host == "" {
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("server %q is not host:port; an IPv6 address must stand in brackets", s)
+	case host == "":
 		return "", fmt.Errorf("server %q has no host", s)
+	case strings.ContainsFunc(host, unicode.IsSpace):
+		return "", fmt.Errorf("server %q: a host has no spaces", s)
+	case strings.Contains(host, ":") && net.ParseIP(withoutZone(host)) == nil:
+		return "", fmt.Errorf("server %q: %q is not an IPv6 address", s, host)
 	}
 	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
 		return "", fmt.Errorf("server %q: port must be a number from 1 to 65535", s)
 	}
 	return net.JoinHostPort(host, port), nil
+}
+
+// withoutZone cuts the zone off an IPv6 address, as in fe80::1%eth0.
+func withoutZone(host string) string {
+	host, _, _ = strings.Cut(host, "%")
+	return host
 }

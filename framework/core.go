@@ -26,13 +26,14 @@ type core struct {
 	janitor janitor
 	live    registry
 
-	closing  atomic.Bool   // Close was called: recipes and claims are being ended
+	closing  chan struct{} // closed by Close: recipes and claims are being ended
 	quit     chan struct{} // closed when the supervisor should end the last epoch
 	stopped  chan struct{} // closed when it has
 	retiring sync.WaitGroup
 
-	mu       sync.Mutex // guards the hub's order against the gate, and lastDial
-	lastDial error      // why the last dial failed, for the error of an operation that found no connection
+	mu       sync.Mutex // guards the hub's order against the gate, and the following
+	lastDial error      // why the last dial failed, for the error of an operation that found no connection; nil while there is one
+	identity error      // why the last connection was closed by a server that refused one of Config.Auth
 }
 
 // gate is the present: the latest state and the epoch behind it. A new one is put in place at every change, and the old
@@ -85,21 +86,31 @@ func (c *core) dialFailed(server string, err error) {
 	c.lastDial = err
 }
 
-func (c *core) authFailed(scheme string, err error) {
-	c.log.Error("a server refused an identity of Config.Auth", "scheme", scheme, "error", err)
+func (c *core) identityRefused(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.lastDial = fmt.Errorf("identity of scheme %q: %w", scheme, ErrAuthFailed)
+	c.identity = err
+}
+
+// forgetFailures is called when there is a connection.
+func (c *core) forgetFailures() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lastDial, c.identity = nil, nil
 }
 
 // notConnected describes why an operation was not sent.
 func (c *core) notConnected(cause error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.lastDial != nil {
-		return fmt.Errorf("%w: %w; last attempt: %v", ErrNotConnected, cause, c.lastDial)
+	err := fmt.Errorf("%w: %w", ErrNotConnected, cause)
+	if c.identity != nil {
+		err = fmt.Errorf("%w; %w", err, c.identity)
 	}
-	return fmt.Errorf("%w: %w", ErrNotConnected, cause)
+	if c.lastDial != nil {
+		err = fmt.Errorf("%w; last attempt: %v", err, c.lastDial)
+	}
+	return err
 }
 
 // supervise runs epochs until the client is closed.
@@ -167,6 +178,12 @@ func (c *core) handle(e *epoch, signals []signal) error {
 			c.down(e, s.cause)
 		case sessionExpired:
 			return s.cause
+		case identityRefused:
+			c.identityRefused(s.cause)
+		case trustInDoubt:
+			if over := c.checkClocks(e); over != nil {
+				return over
+			}
 		}
 	}
 	return nil
@@ -176,6 +193,7 @@ func (c *core) handle(e *epoch, signals []signal) error {
 func (c *core) up(e *epoch, server string) {
 	now := time.Now()
 	c.hosts.established(now)
+	c.forgetFailures()
 	e.server = server
 	e.created.clear()
 	switch c.gate.Load().State {
@@ -226,10 +244,9 @@ func (c *core) reached(e *epoch) bool { return c.gate.Load().epoch == e }
 // lose ends a session: first it can send nothing more, then everything that hangs on it ends, then the world is told.
 func (c *core) lose(e *epoch, cause error) {
 	e.fence(cause)
-	e.distrust()
-	c.down(e, cause) // SUSPENDED always comes before LOST
 	e.endBindings(cause)
 	e.watches.end(ErrSessionLost)
+	c.down(e, cause) // SUSPENDED always comes before LOST
 	if c.reached(e) {
 		c.publish(e, StateChange{State: Lost, Cause: cause})
 	}

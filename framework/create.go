@@ -85,7 +85,8 @@ type create struct {
 //
 // When the answer is lost, the node is looked for and created again only if it certainly is not there: a protected node by
 // its GUID, an ephemeral one by its owner. A node of a session that is gone is never taken for one's own. What cannot be
-// decided (a persistent or sequential node without [Protected]) is [ErrOutcomeUnknown].
+// decided (a persistent or sequential node without [Protected]) is [ErrOutcomeUnknown]. A node that somebody else has
+// deleted before it could be looked for is not there, and is created again.
 //
 // Errors: [ErrNodeExists], [ErrNoNode] for a missing parent without [Parents], [ErrNoChildrenForEphemerals], [ErrNoAuth],
 // [ErrInvalidACL], [ErrTooLarge], [ErrInvalidPath].
@@ -128,12 +129,9 @@ func contains(names []string, name string) bool {
 }
 
 func (o *ops) newCreate(path string, data []byte, opts []CreateOption) (*create, error) {
-	c := &create{data: data, acl: o.core.cfg.ACL, space: o.space}
+	c := &create{data: owned(data), acl: o.core.cfg.ACL, space: o.space}
 	for _, opt := range opts {
 		opt.applyCreate(c)
-	}
-	if c.data == nil {
-		c.data = []byte{}
 	}
 	if c.mode.ttl() != (c.ttl > 0) || c.ttl < 0 {
 		return nil, fmt.Errorf("%w: a TTL mode goes with a positive WithTTL, and no other mode does", zk.ErrInvalidFlags)
@@ -148,11 +146,15 @@ func (o *ops) newCreate(path string, data []byte, opts []CreateOption) (*create,
 
 // resolveNew is resolve for a node to create: a sequential one may be nothing but its number, "/queue/".
 func (o *ops) resolveNew(path string, m Mode) (string, error) {
-	if dir, ok := strings.CutSuffix(path, "/"); ok && m.sequential() && dir != "" {
-		at, err := o.space.resolve(dir)
-		return at + "/", err
+	dir, ok := strings.CutSuffix(path, "/")
+	switch {
+	case !ok || !m.sequential():
+		return o.space.resolve(path)
+	case dir == "":
+		return string(o.space) + "/", nil
 	}
-	return o.space.resolve(path)
+	at, err := o.space.resolve(dir)
+	return at + "/", err
 }
 
 func (c *create) run(ctx context.Context, o *ops, path string) (Node, error) {
@@ -163,7 +165,7 @@ func (c *create) run(ctx context.Context, o *ops, path string) (Node, error) {
 	for _, a := range c.acl {
 		size += 12 + len(a.Scheme) + len(a.ID)
 	}
-	r := request{op: "create", path: path, size: size, repeatable: c.repeat, try: c.try}
+	r := request{op: "create", path: path, size: size, repeatable: c.repeat && !c.protected, try: c.try}
 	if c.decidable() {
 		r.settle = c.settle
 	}
@@ -206,7 +208,7 @@ func (c *create) try(ctx context.Context, e *epoch) error {
 		if !errors.Is(err, ErrNoNode) || !c.parents {
 			return err
 		}
-		if err := e.makeParents(ctx, c.at); err != nil {
+		if err := c.makeParents(ctx, e, c.at); err != nil {
 			return err
 		}
 	}
@@ -273,46 +275,38 @@ func (c *create) driverCreate(conn *zk.Conn) (string, error) {
 }
 
 // makeParents creates what is missing above at. It may be repeated at will.
-func (e *epoch) makeParents(ctx context.Context, at string) error {
-	dir, _ := Split(strings.TrimSuffix(at, "/"))
+func (c *create) makeParents(ctx context.Context, e *epoch, at string) error {
+	dir, _ := Split(at)
 	if dir == "/" {
 		return nil
 	}
 	_, err := call(ctx, e, func(conn *zk.Conn) (string, error) {
-		return conn.CreateContainer(dir, []byte{}, zk.FlagContainer, e.core.cfg.ACL)
+		made, err := conn.CreateContainer(dir, []byte{}, zk.FlagContainer, e.core.cfg.ACL)
+		e.created.take(made)
+		return made, err
 	})
 	switch {
-	case err == nil:
-		e.created.take(dir)
+	case err == nil, errors.Is(err, ErrNodeExists):
 		return nil
-	case errors.Is(err, ErrNodeExists):
-		return nil
-	case !errors.Is(err, ErrNoNode):
-		return err
+	case errors.Is(err, ErrNoNode):
+		if err := c.makeParents(ctx, e, dir); err != nil {
+			return err
+		}
+		return c.makeParents(ctx, e, at)
+	case outcomeOf(err) == answered:
+		return fmt.Errorf("create of the parent %s: %w", c.space.local(dir), err)
 	}
-	if err := e.makeParents(ctx, dir); err != nil {
-		return err
-	}
-	return e.makeParents(ctx, at)
+	return &unsentError{err} // as far as the node itself is concerned
 }
 
 // settle finds out what became of a create whose answer was lost.
 func (c *create) settle(ctx context.Context, e *epoch) (verdict, error) {
-	at := c.at
 	if c.protected {
-		dir, _ := Split(c.at)
-		found, err := e.find(ctx, dir, c.guid)
-		if err != nil {
-			return undecided, err
-		}
-		if found == "" {
-			return notApplied, nil
-		}
-		at = found
+		return c.settleProtected(ctx, e)
 	}
-	node, err := call(ctx, e, func(conn *zk.Conn) (Node, error) { return getNode(conn, c.space, at) })
+	node, err := call(ctx, e, func(conn *zk.Conn) (Node, error) { return getNode(conn, c.space, c.at) })
 	if errors.Is(err, ErrNoNode) {
-		return notApplied, nil // or gone again, which comes to the same
+		return notApplied, nil
 	}
 	if err != nil {
 		return undecided, err
@@ -322,17 +316,10 @@ func (c *create) settle(ctx context.Context, e *epoch) (verdict, error) {
 
 // judge decides whether node is the one that was asked for.
 func (c *create) judge(e *epoch, node Node) (verdict, error) {
-	owned := c.mode.ephemeral() && node.Stat.EphemeralOwner == e.wire.ID() && e == c.sentIn
+	owned := c.mode.ephemeral() && node.Stat.EphemeralOwner == e.wire.ID()
 	switch {
-	case c.protected && c.mode.ephemeral() && !owned:
-		return notApplied, nil // a dead session's: it will go, and is never adopted
-	case c.protected:
-		c.node = node
-		return applied, nil
-	case node.Stat.Czxid <= c.before, c.mode.ephemeral() && !owned:
-		return undecided, ErrNodeExists
-	case !bytes.Equal(node.Data, c.data) && node.Stat.Version == 0:
-		return undecided, ErrNodeExists
+	case node.Stat.Czxid <= c.before, c.mode.ephemeral() && !owned, node.Stat.Version == 0 && !bytes.Equal(node.Data, c.data):
+		return refused, ErrNodeExists
 	case owned:
 		c.node = node
 		return applied, nil
@@ -340,14 +327,27 @@ func (c *create) judge(e *epoch, node Node) (verdict, error) {
 	return undecided, nil
 }
 
-// ownChild returns the path of the child that carries guid, or "".
-func ownChild(dir string, names []string, guid string) string {
-	for _, n := range names {
-		if seqnode.HasGUID(n, guid) {
-			return Join(dir, n)
+// settleProtected looks for the node by its GUID. One of a dead session, which may still be there, is never adopted.
+func (c *create) settleProtected(ctx context.Context, e *epoch) (verdict, error) {
+	dir, _ := Split(c.at)
+	found, err := e.find(ctx, dir, c.guid)
+	if err != nil {
+		return undecided, err
+	}
+	for _, at := range found {
+		stat, err := e.stat(ctx, at)
+		if err != nil {
+			return undecided, err
+		}
+		if stat != nil && (!c.mode.ephemeral() || stat.EphemeralOwner == e.wire.ID()) {
+			c.node = Node{Path: c.space.local(at), Data: c.data, Stat: *stat}
+			return applied, nil
 		}
 	}
-	return ""
+	if !c.mode.ephemeral() && mayComeLate(c.sentIn, e) {
+		return undecided, nil
+	}
+	return notApplied, nil
 }
 
 // abandon has a protected node that may exist removed in the background.
@@ -370,21 +370,38 @@ func isRefusal(err error) bool {
 	return isAnswer(errors.Unwrap(err)) && !errors.Is(err, ErrOutcomeUnknown)
 }
 
-// removeProtected deletes the protected node of ours in dir, if there is one.
+// removeProtected deletes what carries a GUID of ours in dir: at most one node of each session that was tried in.
 func (e *epoch) removeProtected(ctx context.Context, dir, guid string) error {
 	if err := e.sync(ctx); err != nil {
 		return err
 	}
-	at, err := e.find(ctx, dir, guid)
-	if err != nil || at == "" {
-		return err
+	found, err := e.find(ctx, dir, guid)
+	for _, at := range found {
+		if err := e.remove(ctx, at, AnyVersion); err != nil {
+			return err
+		}
 	}
-	return e.remove(ctx, at)
+	return err
+}
+
+// find lists what carries a GUID of ours in dir.
+func (e *epoch) find(ctx context.Context, dir, guid string) ([]string, error) {
+	l, err := call(ctx, e, func(conn *zk.Conn) (listing, error) { return listChildren(conn, dir) })
+	if errors.Is(err, ErrNoNode) {
+		return nil, nil
+	}
+	var found []string
+	for _, name := range l.names {
+		if seqnode.HasGUID(name, guid) {
+			found = append(found, Join(dir, name))
+		}
+	}
+	return found, err
 }
 
 // remove deletes a node on an epoch. One that is gone already is as good.
-func (e *epoch) remove(ctx context.Context, at string) error {
-	_, err := call(ctx, e, func(conn *zk.Conn) (struct{}, error) { return struct{}{}, conn.Delete(at, AnyVersion) })
+func (e *epoch) remove(ctx context.Context, at string, version int32) error {
+	_, err := call(ctx, e, func(conn *zk.Conn) (struct{}, error) { return struct{}{}, conn.Delete(at, version) })
 	if errors.Is(err, ErrNoNode) {
 		return nil
 	}

@@ -46,13 +46,14 @@ type epoch struct {
 	created created
 	sent    sentHooks
 	base    int64        // newest change that the epochs before it have seen
-	buffer  atomic.Int64 // size that the driver's sending buffer should have
+	buffer  atomic.Int64 // size of the driver's sending buffer; negative while it is to be given that size
+	gone    atomic.Bool  // the servers have said that the session is over: nothing that was sent in it can be applied any more
+	server  string       // the latest one; the supervisor's
 
 	mu       sync.Mutex
 	over     bool
 	calls    sync.WaitGroup
 	pause    time.Duration // before the next dial
-	server   string
 	bindings bindings
 }
 
@@ -69,6 +70,8 @@ const (
 	linkUp signalKind = iota
 	linkDown
 	sessionExpired
+	identityRefused // one of Config.Auth
+	trustInDoubt    // somebody found the session untrusted before the supervisor did
 )
 
 // signals is the queue between the driver's goroutines, which must not block, and the supervisor.
@@ -135,7 +138,7 @@ func (e *epoch) wireOptions() wire.Options {
 		OnRequest:        e.sent.fire,
 		BeforeWrite:      e.growSend,
 		BeforeFirstRead:  func() { zk.WithMaxBufferSize(cfg.MaxReplySize)(e.conn) },
-		OnAuthFailed:     e.core.authFailed,
+		OnAuthFailed:     e.onAuthFailed,
 		Logger:           cfg.Logger,
 	}
 }
@@ -166,7 +169,10 @@ func (e *epoch) fit(ctx context.Context, size int) error {
 	if size <= smallBuffer || e.buffer.Load() == int64(limit)+overhead {
 		return nil
 	}
-	return e.grow(ctx)
+	if err := e.grow(ctx); err != nil {
+		return &unsentError{err}
+	}
+	return nil
 }
 
 // grow asks for a sending buffer for the largest request and waits until the driver has it: the driver takes it over with
@@ -188,7 +194,9 @@ func (e *epoch) dial(_, server string, _ time.Duration) (net.Conn, error) {
 	zk.WithMaxBufferSize(smallBuffer)(e.conn) // the next receiving goroutine starts with it
 	conn, err := e.core.hosts.dial(e.ctx, server)
 	if err != nil {
-		e.core.dialFailed(server, err)
+		if e.ctx.Err() == nil {
+			e.core.dialFailed(server, err)
+		}
 		return nil, err
 	}
 	return e.wire.Wrap(conn)
@@ -234,8 +242,14 @@ func (h *epochHosts) Next() (string, bool) {
 	return server, false
 }
 
-// zxid is the newest change of the ensemble that this client has seen.
-func (e *epoch) zxid() int64 { return max(e.base, e.wire.LastZxid()) }
+// zxid is the newest change of the ensemble that this client has seen. A session begins with a transaction, so whatever is
+// seen in it is newer than what was seen before, unless the ensemble has lost its data and counts from 1 again.
+func (e *epoch) zxid() int64 {
+	if seen := e.wire.LastZxid(); seen != 0 {
+		return seen
+	}
+	return e.base
+}
 
 // onEvent is the driver's callback. It runs on the driver's goroutines and must neither block nor call back.
 func (e *epoch) onEvent(ev zk.Event) {
@@ -251,8 +265,15 @@ func (e *epoch) onEvent(ev zk.Event) {
 	}
 }
 
-// expire fences the epoch at once and tells the supervisor.
+// onAuthFailed is called when a server refuses one of Config.Auth, which ends the link.
+func (e *epoch) onAuthFailed(scheme string, err error) {
+	e.core.log.Error("a server refused an identity of Config.Auth", "scheme", scheme, "error", err)
+	e.signals.push(signal{kind: identityRefused, cause: fmt.Errorf("identity of scheme %q: %w", scheme, ErrAuthFailed)})
+}
+
+// expire fences the epoch at once, because a server says that its session is over, and tells the supervisor.
 func (e *epoch) expire(cause error) {
+	e.gone.Store(true)
 	e.fence(cause)
 	e.signals.push(signal{kind: sessionExpired, cause: cause})
 }
@@ -287,7 +308,7 @@ func (e *epoch) enter(ctx context.Context) error {
 		select {
 		case e.slots <- struct{}{}:
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return &unsentError{context.Cause(ctx)}
 		case <-e.ctx.Done():
 			return errNotAdmitted
 		}
@@ -307,13 +328,19 @@ func (e *epoch) leave() {
 	e.calls.Done()
 }
 
-// call runs one blocking driver call and leaves it when ctx ends. What it returns comes through a channel, so that a call
-// which is left behind writes nothing that its caller could read.
+// call runs one blocking driver call and leaves it when ctx ends.
 func call[T any](ctx context.Context, e *epoch, fn func(*zk.Conn) (T, error)) (T, error) {
-	var zero T
 	if err := e.enter(ctx); err != nil {
+		var zero T
 		return zero, err
 	}
+	return follow(ctx, e, fn)
+}
+
+// follow is call for one that was admitted already. What the call returns comes through a channel, so that one which is
+// left behind writes nothing that its caller could read.
+func follow[T any](ctx context.Context, e *epoch, fn func(*zk.Conn) (T, error)) (T, error) {
+	var zero T
 	if ctx.Done() == nil {
 		defer e.leave()
 		return fn(e.conn)
@@ -333,6 +360,11 @@ func call[T any](ctx context.Context, e *epoch, fn func(*zk.Conn) (T, error)) (T
 	case r := <-back:
 		return r.v, r.err
 	case <-ctx.Done():
+	}
+	select {
+	case r := <-back: // an answer that is there is better than a doubt
+		return r.v, r.err
+	default:
 		return zero, &errCallEnded{cause: context.Cause(ctx), done: done}
 	}
 }

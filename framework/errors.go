@@ -98,13 +98,19 @@ type outcome int
 
 const (
 	answered outcome = iota // the server answered, or the request was refused before it was sent: err is final
-	notSent                 // certainly not applied
+	notSent                 // certainly not applied, and worth another try
 	unknown                 // may have been applied
 	ended                   // the caller's ctx ended; may have been applied
 )
 
+// unsentError marks an error that came up before the request itself was handed to the connection.
+type unsentError struct{ err error }
+
+func (e *unsentError) Error() string { return e.err.Error() }
+func (e *unsentError) Unwrap() error { return e.err }
+
 // errNotAdmitted says that an epoch ended before the request was handed to its connection.
-var errNotAdmitted = errors.New("the session ended before the request was sent")
+var errNotAdmitted = &unsentError{errors.New("the session ended before the request was sent")}
 
 // errCallEnded marks a call that was left because its ctx ended while the request was under way.
 type errCallEnded struct {
@@ -120,13 +126,14 @@ func (e *errCallEnded) Unwrap() error { return e.cause }
 // the wire, so the doubt goes to the careful side).
 func outcomeOf(err error) outcome {
 	var left *errCallEnded
+	var unsent *unsentError
 	switch {
 	case err == nil:
 		return answered
+	case errors.As(err, &unsent), errors.Is(err, zk.ErrNoServer), innermost(err).Error() == codeThrottled:
+		return notSent
 	case errors.As(err, &left):
 		return ended
-	case errors.Is(err, zk.ErrNoServer), errors.Is(err, errNotAdmitted):
-		return notSent
 	case errors.Is(err, zk.ErrConnectionClosed), errors.Is(err, zk.ErrClosing), errors.Is(err, zk.ErrSessionExpired), errors.Is(err, zk.ErrSessionMoved):
 		return unknown
 	case isAnswer(err):
@@ -136,6 +143,13 @@ func outcomeOf(err error) outcome {
 	}
 }
 
+// Codes that the driver does not know come as fresh values with this text.
+const (
+	unknownCode = "unknown error: "
+	// codeThrottled is a server's answer that it was too busy even to look at the request.
+	codeThrottled = unknownCode + "-127"
+)
+
 // answers are the errors that say that a server has looked at the request and refused it, or that it never left.
 var answers = []error{
 	zk.ErrAPIError, zk.ErrNoNode, zk.ErrNoAuth, zk.ErrBadVersion, zk.ErrNoChildrenForEphemerals, zk.ErrNodeExists,
@@ -143,14 +157,24 @@ var answers = []error{
 	zk.ErrBadArguments, zk.ErrInvalidFlags, zk.ErrReconfigDisabled, zk.ErrShortBuffer, ErrTooLarge, ErrOutcomeUnknown,
 }
 
-// isAnswer reports whether err is final. Codes that the driver does not know come as fresh values with this text.
+// isAnswer reports whether err is final.
 func isAnswer(err error) bool {
 	for _, a := range answers {
 		if errors.Is(err, a) {
 			return true
 		}
 	}
-	return strings.HasPrefix(err.Error(), "unknown error: ")
+	return strings.HasPrefix(innermost(err).Error(), unknownCode)
+}
+
+func innermost(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
 }
 
 // causeOf gives the reason why ctx ended, or nil while it has not.

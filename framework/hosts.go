@@ -3,9 +3,9 @@ package framework
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -60,7 +60,7 @@ func (h *hosts) pause() time.Duration {
 	if d, ok := h.pauses.Next(); ok {
 		h.last = d
 	}
-	return h.last
+	return max(h.last, h.cfg.SessionTimeout/1000)
 }
 
 // established notes that a session is up on the server that was dialled last.
@@ -96,25 +96,47 @@ func (h *hosts) dial(ctx context.Context, server string) (net.Conn, error) {
 	}
 	var errs []error
 	for i, addr := range addrs {
-		conn, err := h.dialAddr(ctx, addr, len(addrs)-i)
-		if err != nil {
-			errs = append(errs, err)
-			continue
+		conn, err := h.dialAddr(ctx, server, addr, len(addrs)-i)
+		if err == nil {
+			return conn, nil
 		}
-		return h.secure(ctx, conn, server)
+		errs = append(errs, err)
 	}
-	return nil, fmt.Errorf("dial %s: %w", server, errors.Join(errs...))
+	if len(errs) == 1 {
+		return nil, errs[0]
+	}
+	return nil, fmt.Errorf("none of the %d addresses of %s: %w", len(errs), server, joined(errs))
 }
 
-// dialAddr gives one of left remaining addresses its share of the time that is left.
-func (h *hosts) dialAddr(ctx context.Context, addr string, left int) (net.Conn, error) {
+// joined is errors.Join in one line.
+type joined []error
+
+func (j joined) Unwrap() []error { return j }
+
+func (j joined) Error() string {
+	texts := make([]string, len(j))
+	for i, err := range j {
+		texts[i] = err.Error()
+	}
+	return strings.Join(texts, "; ")
+}
+
+// dialAddr connects to one of the addresses of a server. It gives it its share of the time that is left for so many.
+func (h *hosts) dialAddr(ctx context.Context, server, addr string, left int) (net.Conn, error) {
 	if deadline, ok := ctx.Deadline(); ok && left > 1 {
 		share := time.Until(deadline) / time.Duration(left)
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, share)
 		defer cancel()
 	}
-	return h.cfg.Dialer(ctx, "tcp", addr)
+	conn, err := h.cfg.Dialer(ctx, "tcp", addr)
+	switch {
+	case err != nil:
+		return nil, err
+	case conn == nil:
+		return nil, fmt.Errorf("Config.Dialer has returned no connection to %s and no error", addr)
+	}
+	return h.secure(ctx, conn, server)
 }
 
 // resolve turns a server into addresses, at each dial anew: pods and virtual machines come back under the same name with
@@ -124,7 +146,7 @@ func (h *hosts) resolve(ctx context.Context, server string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if h.cfg.LookupHost == nil || net.ParseIP(host) != nil {
+	if h.cfg.LookupHost == nil || net.ParseIP(withoutZone(host)) != nil {
 		return []string{server}, nil
 	}
 	ips, err := h.cfg.LookupHost(ctx, host)

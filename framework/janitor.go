@@ -94,7 +94,7 @@ func (j *janitor) do(t task) error {
 	o := ops{core: j.core, fixed: t.epoch}
 	pauses := sessionRetries.WithRand(j.core.random.float64).Start()
 	for {
-		e, err := o.await(j.ctx)
+		e, err := o.await(j.ctx, j.core.quit)
 		if err != nil {
 			return err
 		}

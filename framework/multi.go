@@ -87,6 +87,9 @@ func (o *ops) multiRequests(operations []Op) (requests []any, size int, err erro
 		if err != nil {
 			return nil, 0, err
 		}
+		if op.name == "create" && len(op.acl) == 0 {
+			op.acl = o.core.cfg.ACL
+		}
 		r, err := o.multiRequest(op, at)
 		if err != nil {
 			return nil, 0, err
@@ -101,22 +104,14 @@ func (o *ops) multiRequests(operations []Op) (requests []any, size int, err erro
 }
 
 func (o *ops) multiRequest(op Op, at string) (any, error) {
-	data := op.data
-	if data == nil {
-		data = []byte{}
-	}
 	switch op.name {
 	case "create":
 		if op.mode == Container || op.mode.ttl() {
 			return nil, fmt.Errorf("create %s: %w: containers and TTL nodes cannot be created in a multi", op.path, zk.ErrInvalidFlags)
 		}
-		acl := op.acl
-		if len(acl) == 0 {
-			acl = o.core.cfg.ACL
-		}
-		return &zk.CreateRequest{Path: at, Data: data, Acl: acl, Flags: int32(op.mode)}, nil
+		return &zk.CreateRequest{Path: at, Data: owned(op.data), Acl: op.acl, Flags: int32(op.mode)}, nil
 	case "set":
-		return &zk.SetDataRequest{Path: at, Data: data, Version: op.version}, nil
+		return &zk.SetDataRequest{Path: at, Data: owned(op.data), Version: op.version}, nil
 	case "delete":
 		return &zk.DeleteRequest{Path: at, Version: op.version}, nil
 	case "check":

@@ -36,12 +36,15 @@ type request struct {
 	settle func(ctx context.Context, e *epoch) (verdict, error)
 }
 
+// verdict is what a look at the tree says of a request whose answer was lost. The error that comes along is the server's
+// answer with refused, and why the look has failed with undecided.
 type verdict int
 
 const (
 	undecided verdict = iota
 	applied
 	notApplied
+	refused
 )
 
 // sessionRetries spaces the repetitions of an operation whose session may still live.
@@ -56,7 +59,7 @@ func (o *ops) do(ctx context.Context, r request) error {
 	defer cancel()
 	a := attempt{request: r, ops: o, pauses: o.retries().WithRand(o.core.random.float64).Start()}
 	for {
-		e, err := o.await(ctx)
+		e, err := o.await(ctx, o.core.quit)
 		if err != nil {
 			return a.fail(err)
 		}
@@ -65,7 +68,6 @@ func (o *ops) do(ctx context.Context, r request) error {
 		case answered:
 			return a.answer(err)
 		case ended:
-			a.doubt = !r.repeatable
 			return a.fail(err)
 		}
 		if stop := a.pauses.Wait(ctx); stop != nil {
@@ -90,28 +92,41 @@ func (o *ops) retries() retry.Policy {
 	return o.core.cfg.RetryPolicy
 }
 
-// await waits at the gate until there is a connection to send on.
-func (o *ops) await(ctx context.Context) (*epoch, error) {
+// await waits at the gate until there is a connection to send on. It returns [ErrClosed] when closed is.
+func (o *ops) await(ctx context.Context, closed <-chan struct{}) (*epoch, error) {
 	for {
-		if ctx.Err() != nil {
-			return nil, o.core.notConnected(context.Cause(ctx))
-		}
 		g := o.core.gate.Load()
 		switch {
-		case o.core.shut():
+		case isClosed(closed):
 			return nil, ErrClosed
+		case ctx.Err() != nil:
+			return nil, o.core.notConnected(context.Cause(ctx))
 		case o.fixed != nil && o.fixed.ctx.Err() != nil:
 			return nil, context.Cause(o.fixed.ctx)
-		case g.State.Connected() && (o.fixed == nil || o.fixed == g.epoch):
+		case g.serves(o.fixed):
 			return g.epoch, nil
 		}
 		select {
 		case <-g.changed:
 		case <-o.lost():
-		case <-o.core.quit:
+		case <-closed:
 		case <-ctx.Done():
-			return nil, o.core.notConnected(context.Cause(ctx))
 		}
+	}
+}
+
+// serves reports whether an operation can be sent in the gate's epoch, if that is the one that it is fixed to. An epoch may
+// be over before the gate says so.
+func (g *gate) serves(fixed *epoch) bool {
+	return g.State.Connected() && g.epoch.ctx.Err() == nil && (fixed == nil || fixed == g.epoch)
+}
+
+func isClosed(ch <-chan struct{}) bool {
+	select {
+	case <-ch:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -141,34 +156,42 @@ func (a *attempt) step(ctx context.Context, e *epoch) error {
 		}
 		a.doubt = false
 	}
-	a.tries++
-	err := a.send(ctx, e)
-	if outcomeOf(err) == unknown && !a.repeatable {
-		a.doubt = true
-		if a.settle == nil {
-			return fmt.Errorf("%w (%v)", ErrOutcomeUnknown, err)
-		}
+	if err := e.fit(ctx, a.size); err != nil {
+		return err
+	}
+	err := a.try(ctx, e)
+	known := outcomeOf(err)
+	if known != notSent {
+		a.tries++
+	}
+	if a.repeatable || known != unknown && known != ended {
+		return err
+	}
+	a.doubt = true
+	if known == unknown && a.settle == nil {
+		return fmt.Errorf("%w (%w)", ErrOutcomeUnknown, err)
 	}
 	return err
 }
 
-// send tries once, with a larger buffer if the request needs one.
-func (a *attempt) send(ctx context.Context, e *epoch) error {
-	if err := e.fit(ctx, a.size); err != nil {
-		return err
+// resolve settles the doubt about the last try, or returns why it cannot be settled now or ever.
+func (a *attempt) resolve(ctx context.Context, e *epoch) (verdict, error) {
+	v, err := a.look(ctx, e)
+	switch {
+	case v == undecided && err == nil:
+		err = ErrOutcomeUnknown
+	case v == undecided && outcomeOf(err) == answered: // the look was refused, not the operation
+		err = fmt.Errorf("%w, and to look for it is refused: %w", ErrOutcomeUnknown, err)
 	}
-	return a.try(ctx, e)
+	return v, err
 }
 
-func (a *attempt) resolve(ctx context.Context, e *epoch) (verdict, error) {
+// look goes behind a sync: the server may be another one, which lags behind.
+func (a *attempt) look(ctx context.Context, e *epoch) (verdict, error) {
 	if err := e.sync(ctx); err != nil {
 		return undecided, err
 	}
-	v, err := a.settle(ctx, e)
-	if err == nil && v == undecided {
-		err = ErrOutcomeUnknown
-	}
-	return v, err
+	return a.settle(ctx, e)
 }
 
 // answer wraps what the server said.
@@ -195,6 +218,9 @@ func (a *attempt) wrap(err error) error {
 func (a *attempt) why(stop, last error) error {
 	if errors.Is(stop, retry.ErrExhausted) {
 		return fmt.Errorf("given up by the retry policy: %w", last)
+	}
+	if errors.Is(last, stop) {
+		return last
 	}
 	return fmt.Errorf("%w (%v)", stop, last)
 }

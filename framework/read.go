@@ -2,7 +2,6 @@ package framework
 
 import (
 	"context"
-	"errors"
 
 	"github.com/go-zookeeper/zk"
 )
@@ -105,16 +104,4 @@ func (e *epoch) sync(ctx context.Context) error {
 // stat reads a node's Stat on an epoch, nil for a node that does not exist.
 func (e *epoch) stat(ctx context.Context, at string) (*Stat, error) {
 	return call(ctx, e, func(conn *zk.Conn) (*Stat, error) { return existsStat(conn, at) })
-}
-
-// find looks for a protected node of ours among the children of dir. It returns an empty path when there is none.
-func (e *epoch) find(ctx context.Context, dir, guid string) (string, error) {
-	l, err := call(ctx, e, func(conn *zk.Conn) (listing, error) { return listChildren(conn, dir) })
-	if errors.Is(err, ErrNoNode) {
-		return "", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	return ownChild(dir, l.names, guid), nil
 }

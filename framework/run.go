@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/docent-zk/docent/retry"
 )
 
 // Recipe is work that is done once per session.
@@ -38,6 +40,9 @@ func (c *Client) Run(ctx context.Context, r Recipe) error {
 }
 
 func (c *Client) runAll(ctx context.Context, r Recipe) error {
+	if r.Run == nil {
+		return errors.New("the recipe has no Run")
+	}
 	if err := r.Policy.Validate(); err != nil {
 		return err
 	}
@@ -46,48 +51,86 @@ func (c *Client) runAll(ctx context.Context, r Recipe) error {
 		return err
 	}
 	defer c.core.live.leave(entry)
+	run := run{Recipe: r, client: c, entry: entry}
 	for {
-		again, err := c.runOnce(ctx, r, entry)
+		again, err := run.once(ctx)
 		if !again {
 			return err
 		}
 	}
 }
 
-// runOnce runs the recipe in one session. It reports whether the policy says to go on.
-func (c *Client) runOnce(ctx context.Context, r Recipe, entry *LiveRecipe) (again bool, err error) {
-	e, err := c.await(ctx)
+// run is one call of [Client.Run].
+type run struct {
+	Recipe
+	client *Client
+	entry  *LiveRecipe
+	last   *epoch          // of the latest start
+	gate   *gate           // at the latest start
+	pauses *retry.Attempts // between starts that nothing but the recipe's own end lies between
+}
+
+// once runs the recipe in one session. It reports whether the policy says to go on.
+func (r *run) once(ctx context.Context) (again bool, err error) {
+	e, err := r.next(ctx)
 	if err != nil {
 		return false, err
 	}
-	if c.core.closing.Load() { // looked at after the epoch: see Close
-		return false, ErrClosed
-	}
-	s := c.session(e)
-	c.core.live.started(entry, e.n)
+	s := r.client.session(e)
+	r.last, r.gate = e, r.client.core.gate.Load()
+	r.client.core.live.started(r.entry, e.n)
 	work, cancel := s.Context(ctx, r.Policy)
 	defer cancel(nil)
-	err = r.Run(work, s)
-	if err == nil {
-		return false, nil
+	if err = r.Run(work, s); err == nil || ctx.Err() != nil {
+		return false, err
 	}
-	return c.judge(ctx, work, r, err)
+	return r.judge(causeOf(work), err)
 }
 
-// judge decides whether a recipe that ended with err goes on.
-func (c *Client) judge(ctx, work context.Context, r Recipe, err error) (again bool, _ error) {
-	cause := causeOf(work)
+// next waits for the connection to run on.
+func (r *run) next(ctx context.Context) (*epoch, error) {
+	core := r.client.core
+	o := r.client.ops
+	if r.last != nil && r.Policy.OnLost == Stop {
+		o.fixed = r.last
+	}
+	if r.gate == core.gate.Load() && r.last.ctx.Err() == nil {
+		r.breathe(ctx)
+	} else {
+		r.pauses = nil
+	}
+	return o.await(ctx, core.closing)
+}
+
+// breathe waits a little, and longer each time, ahead of a start that would come at once. That happens when a claim of
+// the recipe ends before the connection does: the machine was asleep, and no answer has restored trust yet.
+func (r *run) breathe(ctx context.Context) {
+	core := r.client.core
+	if r.pauses == nil {
+		r.pauses = sessionRetries.WithRand(core.random.float64).Start()
+	}
+	delay, _ := r.pauses.Next()
+	t := time.NewTimer(delay)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-core.closing:
+	case <-ctx.Done():
+	}
+}
+
+// judge decides whether a recipe that ended with err goes on. cause is why its context has ended, nil if it has not.
+func (r *run) judge(cause, err error) (again bool, _ error) {
+	lost := cause
+	if cause == nil && r.last.ctx.Err() != nil && errors.Is(err, ErrSessionLost) {
+		lost = err // of an operation, which knew it first
+	}
 	switch {
-	case ctx.Err() != nil:
-		return false, err
-	case errors.Is(cause, ErrClosed), c.core.closing.Load():
+	case errors.Is(cause, ErrClosed):
 		return false, ErrClosed
-	case errors.Is(cause, ErrSessionLost), cause == nil && errors.Is(err, ErrSessionLost):
-		if r.Policy.OnLost == Rebuild {
-			return true, nil
-		}
-		return false, cmpOr(cause, err)
-	case errors.Is(cause, ErrSuspended), errors.Is(cause, ErrUntrusted), cause == nil && ownEnd(err):
+	case errors.Is(lost, ErrSessionLost):
+		return r.Policy.OnLost == Rebuild, lost
+	case errors.Is(cause, ErrSuspended), cause == nil && ownEnd(err):
 		return true, nil
 	}
 	return false, err
@@ -95,13 +138,6 @@ func (c *Client) judge(ctx, work context.Context, r Recipe, err error) (again bo
 
 // ownEnd reports whether err is the end of a context that the recipe had bound to the session itself, as a claim does.
 func ownEnd(err error) bool { return errors.Is(err, ErrSuspended) || errors.Is(err, ErrUntrusted) }
-
-func cmpOr(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
-}
 
 // LiveRecipe is a recipe that is running on a client.
 type LiveRecipe struct {

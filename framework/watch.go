@@ -3,7 +3,6 @@ package framework
 import (
 	"cmp"
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -57,6 +56,7 @@ type Watch struct {
 	c     chan Event
 	space space
 	key   watchKey
+	entry *watchEntry // nil when the session was over already
 	table *watches
 }
 
@@ -96,13 +96,17 @@ type watches struct {
 	ended error // set once
 }
 
+// watchEntry is what is known of one watch on the server, from the first request for it until it fires. The next one on
+// the same key gets an entry of its own.
 type watchEntry struct {
-	armed bool
-	users []*Watch // in the order in which they came, which is the order in which they are told
+	armed  bool     // the server has it
+	arming int      // requests under way that set it, left by their callers or not
+	users  []*Watch // in the order in which they came, which is the order in which they are told
 }
 
 // join adds a user ahead of the read that arms the watch, so that an event behind the reply of that read cannot be missed.
-// It reports whether the server's watch is set already, so that a plain read will do.
+// It reports whether the server's watch is set already, so that a plain read will do; if not, the caller must call
+// attempted when the read that arms it has returned.
 func (t *watches) join(s space, key watchKey) (w *Watch, armed bool) {
 	w = &Watch{c: make(chan Event, 1), space: s, key: key, table: t}
 	w.C = w.c
@@ -121,31 +125,40 @@ func (t *watches) join(s space, key watchKey) (w *Watch, armed bool) {
 		t.m[key] = entry
 		t.bytes += len(key.path) + 4
 	}
+	w.entry = entry
 	entry.users = append(entry.users, w)
+	if !entry.armed {
+		entry.arming++
+	}
 	return w, entry.armed
 }
 
-// armed notes that the server has set the watch for w, unless it has fired already.
-func (t *watches) armed(w *Watch) {
+// attempted notes that the read which arms the watch has returned: the server has it if the read has succeeded. If the
+// watch has fired meanwhile, that says nothing of the next one.
+func (t *watches) attempted(w *Watch, succeeded bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if entry := t.m[w.key]; entry != nil && slices.Contains(entry.users, w) {
-		entry.armed = true
-	}
+	w.entry.arming--
+	w.entry.armed = w.entry.armed || succeeded
+	t.tidy(w.key, w.entry)
 }
 
 func (t *watches) leave(w *Watch) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	entry := t.m[w.key]
-	if entry == nil {
+	if w.entry == nil {
 		return
 	}
-	if i := slices.Index(entry.users, w); i >= 0 {
-		entry.users = slices.Delete(entry.users, i, i+1)
+	if i := slices.Index(w.entry.users, w); i >= 0 {
+		w.entry.users = slices.Delete(w.entry.users, i, i+1)
 	}
-	if len(entry.users) == 0 && !entry.armed {
-		t.drop(w.key)
+	t.tidy(w.key, w.entry)
+}
+
+// tidy forgets an entry that nobody uses and that no server has or will have.
+func (t *watches) tidy(key watchKey, entry *watchEntry) {
+	if t.m[key] == entry && len(entry.users) == 0 && entry.arming == 0 && !entry.armed {
+		t.drop(key)
 	}
 }
 
@@ -166,10 +179,16 @@ func (t *watches) fire(ev zk.Event) {
 			continue
 		}
 		t.drop(key)
-		for _, w := range entry.users {
-			w.send(event, ev.Path, nil)
-		}
+		entry.fire(event, ev.Path, nil)
 	}
+}
+
+// fire tells the users of an entry that is not in the table any more.
+func (e *watchEntry) fire(t EventType, at string, err error) {
+	for _, w := range e.users {
+		w.send(t, at, err)
+	}
+	e.users = nil
 }
 
 // watchesOf maps a server's event to the watches that it uses up. A watch on existence is kept by the driver, and so by the
@@ -196,9 +215,7 @@ func (t *watches) end(cause error) {
 		t.ended = cause
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(t.m), watchKey.compare) {
-		for _, w := range t.m[key].users {
-			w.send(EventSessionOver, key.path, t.ended)
-		}
+		t.m[key].fire(EventSessionOver, key.path, t.ended)
 	}
 	t.m, t.bytes = nil, 0
 }
@@ -209,45 +226,49 @@ func (t *watches) size() int {
 	return t.bytes
 }
 
-// watched is a value read together with a watch.
-type watched[T any] struct {
-	value T
-	watch *Watch
-}
+// reader is one driver call that reads a node.
+type reader[T any] func(conn *zk.Conn, at string) (T, error)
 
-// watch reads with plain or, when the server has no watch yet, with arm. A watch whose read failed is taken back, unless
-// the server sets it all the same (keep).
-func watch[T any](ctx context.Context, o *ops, op, path string, kind watchKind,
-	plain, arm func(conn *zk.Conn, at string) (T, error)) (T, *Watch, error) {
-	var got watched[T]
+// watch reads with plain or, when the server has no watch yet, with arm.
+func watch[T any](ctx context.Context, o *ops, op, path string, kind watchKind, plain, arm reader[T]) (value T, w *Watch, err error) {
 	at, err := o.space.resolve(path)
 	if err != nil {
-		return got.value, nil, &OpError{Op: op, Path: path, State: o.core.gate.Load().State, Err: err}
+		return value, nil, &OpError{Op: op, Path: path, State: o.core.gate.Load().State, Err: err}
 	}
 	err = o.do(ctx, request{op: op, path: path, size: len(at), repeatable: true, try: func(ctx context.Context, e *epoch) error {
-		if err := e.fit(ctx, 2*e.watches.size()); err != nil && !errors.Is(err, ErrTooLarge) {
-			return err // room for the driver to set the watches again after a reconnect, in pieces of up to 128 KiB
-		}
-		w, armed := e.watches.join(o.space, watchKey{kind, at})
-		fn := arm
+		candidate, armed := e.watches.join(o.space, watchKey{kind, at})
+		var err error
 		if armed {
-			fn = plain
+			value, err = call(ctx, e, func(conn *zk.Conn) (T, error) { return plain(conn, at) })
+		} else {
+			value, err = armWatch(ctx, e, candidate, at, arm)
 		}
-		v, err := call(ctx, e, func(conn *zk.Conn) (T, error) {
-			v, err := fn(conn, at)
-			if err == nil && !armed {
-				e.watches.armed(w)
-			}
-			return v, err
-		})
 		if err != nil {
-			w.Stop()
+			candidate.Stop()
 			return err
 		}
-		got = watched[T]{v, w}
+		w = candidate
 		return nil
 	}})
-	return got.value, got.watch, err
+	return value, w, err
+}
+
+// armWatch makes room for the paths of all watches, for the driver to set them again after a reconnect, and reads.
+func armWatch[T any](ctx context.Context, e *epoch, w *Watch, at string, arm reader[T]) (T, error) {
+	err := e.fit(ctx, min(2*e.watches.size(), minRequestSize-overhead))
+	if err == nil {
+		err = e.enter(ctx)
+	}
+	if err != nil {
+		e.watches.attempted(w, false)
+		var none T
+		return none, err
+	}
+	return follow(ctx, e, func(conn *zk.Conn) (T, error) {
+		v, err := arm(conn, at)
+		e.watches.attempted(w, err == nil)
+		return v, err
+	})
 }
 
 // WatchData reads a node and watches it: the watch fires when its data is set or it is deleted. On a node that does not

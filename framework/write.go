@@ -25,10 +25,10 @@ var (
 	// because of the first.
 	Idempotent = idempotent{}
 
-	// Guaranteed makes a delete go on in the background when it is given up with its outcome open: until it is done, the
-	// client is closed or, for an ephemeral node of this client, the session that owns it is over. It removes only a node
-	// that existed when Delete was called and, if that is ephemeral, only one of the same session: never what somebody
-	// else has created under the same name since.
+	// Guaranteed makes a delete go on in the background when it is given up unanswered: until it is done, or the client is
+	// closed. In the background it removes only a node that is older than the newest change which this client had seen
+	// when Delete was called (or, if it had seen none, when it first reached a server) and, if the node is ephemeral, only
+	// one of the session of that time: never what somebody else has created under the same name since.
 	Guaranteed WriteOption = guaranteed{}
 )
 
@@ -39,8 +39,8 @@ type write struct {
 
 	at      string
 	version int32
-	before  int64 // newest change seen before the first try
-	sentIn  *epoch
+	before  int64  // newest change seen before the last try
+	sentIn  *epoch // of the last try
 	stat    Stat
 }
 
@@ -57,13 +57,14 @@ func (o *ops) newWrite(op, path string, version int32, opts []WriteOption) (*wri
 	return w, nil
 }
 
-// sending notes the last moment at which the request certainly had not been applied.
-func (w *write) sending(e *epoch) {
-	if w.sentIn == nil {
-		w.before = e.zxid()
-	}
-	w.sentIn = e
-}
+// sending notes the last moment at which the request certainly had not been applied: nothing was sent before, or it is known
+// what became of it.
+func (w *write) sending(e *epoch) { w.before, w.sentIn = e.zxid(), e }
+
+// mayComeLate reports whether a request that was sent in one epoch may still be applied although it was not when looked for
+// in another: a network can hold it back for as long as the servers keep the session it was sent in. (In one session it
+// cannot: the look comes behind it, or by another server, which has taken the session over.)
+func mayComeLate(sentIn, e *epoch) bool { return sentIn != e && !sentIn.gone.Load() }
 
 // Set replaces a node's data if its version is version, or whatever it is with [AnyVersion], and returns its new Stat.
 //
@@ -76,9 +77,7 @@ func (o *ops) Set(ctx context.Context, path string, data []byte, version int32, 
 	if err != nil {
 		return Stat{}, err
 	}
-	if data == nil {
-		data = []byte{}
-	}
+	data = owned(data)
 	err = o.do(ctx, request{op: "set", path: path, size: len(w.at) + len(data), repeatable: w.repeat,
 		try: func(ctx context.Context, e *epoch) error {
 			w.sending(e)
@@ -88,6 +87,10 @@ func (o *ops) Set(ctx context.Context, path string, data []byte, version int32, 
 	})
 	return w.stat, err
 }
+
+// owned returns a copy of data for the connection, which may still read it after the call was left, and with empty data in
+// place of null, which readers in other languages stumble over.
+func owned(data []byte) []byte { return append([]byte{}, data...) }
 
 func (w *write) statCall(ctx context.Context, e *epoch, fn func(*zk.Conn) (*Stat, error)) error {
 	stat, err := call(ctx, e, fn)
@@ -102,10 +105,10 @@ func (w *write) settleSet(ctx context.Context, e *epoch) (verdict, error) {
 	if err != nil || stat == nil {
 		return undecided, err
 	}
-	if stat.Mzxid <= w.before {
-		return notApplied, nil
+	if stat.Mzxid > w.before || w.version == AnyVersion && mayComeLate(w.sentIn, e) {
+		return undecided, nil
 	}
-	return undecided, nil
+	return notApplied, nil
 }
 
 // Delete removes a node without children if its version is version, or whatever it is with [AnyVersion].
@@ -119,7 +122,7 @@ func (o *ops) Delete(ctx context.Context, path string, version int32, opts ...Wr
 	if err != nil {
 		return err
 	}
-	before, origin := o.known()
+	since := o.known()
 	err = o.do(ctx, request{op: "delete", path: path, size: len(w.at), repeatable: w.repeat,
 		try: func(ctx context.Context, e *epoch) error {
 			w.sending(e)
@@ -130,22 +133,25 @@ func (o *ops) Delete(ctx context.Context, path string, version int32, opts ...Wr
 	})
 	if err != nil && w.guaranteed && !isRefusal(err) {
 		o.core.janitor.add(task{name: "delete " + w.at, after: leftBehind(err), run: func(ctx context.Context, e *epoch) error {
-			return e.removeKnown(ctx, w.at, before, origin)
+			return w.removeKnown(ctx, e, &since)
 		}})
 	}
 	return err
 }
 
-// known is what the caller can know of the tree when it calls: the newest change seen, and the session it lives in.
-func (o *ops) known() (zxid, session int64) {
-	e := o.fixed
-	if e == nil {
-		e = o.core.gate.Load().epoch
+// knowledge is what a client can know of the tree at some time: the newest change seen, and the session it lives in.
+type knowledge struct{ zxid, session int64 }
+
+func (e *epoch) known() knowledge { return knowledge{zxid: e.zxid(), session: e.wire.ID()} }
+
+func (o *ops) known() knowledge {
+	if o.fixed != nil {
+		return o.fixed.known()
 	}
-	if e == nil {
-		return 0, 0
+	if e := o.core.gate.Load().epoch; e != nil {
+		return e.known()
 	}
-	return e.zxid(), e.wire.ID()
+	return knowledge{}
 }
 
 func (w *write) settleDelete(ctx context.Context, e *epoch) (verdict, error) {
@@ -159,23 +165,28 @@ func (w *write) settleDelete(ctx context.Context, e *epoch) (verdict, error) {
 	return notApplied, nil
 }
 
-// removeKnown deletes the node at a path if it existed at zxid and is not another session's.
-func (e *epoch) removeKnown(ctx context.Context, at string, zxid, session int64) error {
+// removeKnown deletes the node if it existed at that time and is not another session's.
+func (w *write) removeKnown(ctx context.Context, e *epoch, since *knowledge) error {
 	if err := e.sync(ctx); err != nil {
 		return err
 	}
-	stat, err := e.stat(ctx, at)
-	if err != nil || stat == nil || stat.Czxid > zxid {
-		return err
+	if since.zxid == 0 {
+		*since = e.known()
 	}
-	if stat.EphemeralOwner != 0 && stat.EphemeralOwner != session {
-		return nil
+	for {
+		stat, err := e.stat(ctx, w.at)
+		if err != nil || stat == nil || stat.Czxid > since.zxid {
+			return err
+		}
+		if stat.EphemeralOwner != 0 && stat.EphemeralOwner != since.session || w.version != AnyVersion && stat.Version != w.version {
+			return nil
+		}
+		err = e.remove(ctx, w.at, stat.Version)
+		if !errors.Is(err, ErrBadVersion) {
+			return err
+		}
+		// Set since it was looked at: that does not make it another node.
 	}
-	_, err = call(ctx, e, func(conn *zk.Conn) (struct{}, error) { return struct{}{}, conn.Delete(at, stat.Version) })
-	if errors.Is(err, ErrNoNode) {
-		return nil
-	}
-	return err
 }
 
 // SetACL replaces a node's access-control list if the version of that list (Stat.Aversion) is version, or whatever it is
