@@ -104,6 +104,9 @@ func (s *Session) CreateInQueue(ctx context.Context, dir, name string, data []by
 	opts = append([]CreateOption{EphemeralSequential, Parents, Protected}, opts...)
 	path := Join(dir, name)
 	c, err := s.newCreate(path, data, opts)
+	if fault := ValidatePath(dir); fault != nil {
+		path, err = dir, fault // Join would hide it
+	}
 	if err != nil {
 		return Node{}, nil, &OpError{Op: "create", Path: path, State: s.core.gate.Load().State, Err: err}
 	}
