@@ -38,8 +38,9 @@ func (s *Server) frozen() bool {
 
 // change applies f to endpoints.
 func (s *Server) change(numbers []int, f func(*endpoint)) {
+	chosen := s.selected(numbers)
 	s.mu.Lock()
-	for _, e := range s.selected(numbers) {
+	for _, e := range chosen {
 		f(e)
 	}
 	s.mu.Unlock()
@@ -53,7 +54,7 @@ func (s *Server) Pause(endpoints ...int) {
 }
 
 // Resume ends a Pause. Sessions whose deadline passed while all endpoints were paused expire first; then what has
-// arrived meanwhile is processed.
+// arrived meanwhile is processed. (A real server does the one or the other first, as its threads happen to wake up.)
 func (s *Server) Resume(endpoints ...int) {
 	s.change(endpoints, func(e *endpoint) { e.paused = false })
 	s.reopen()

@@ -15,7 +15,7 @@ func TestConformanceReal(t *testing.T) {
 	conformance(t, true, func(t *testing.T) target {
 		s := realzk.Standalone(t, realzk.Options{SuperDigest: superDigest})
 		return target{
-			dial:     func() (net.Conn, error) { return net.Dial("tcp", s.Addr()) },
+			dial:     func(string) (net.Conn, error) { return net.Dial("tcp", s.Addr()) },
 			patience: 5 * time.Second,
 			expire: func(id int64, passwd []byte) {
 				require.NoError(t, realzk.ExpireSession(t.Context(), s.Addr(), id, passwd))

@@ -34,7 +34,7 @@ type conversation struct {
 
 // target is a server that a script is run against.
 type target struct {
-	dial     func() (net.Conn, error)
+	dial     func(client string) (net.Conn, error)
 	patience time.Duration // how long a reply may take
 	expire   func(id int64, passwd []byte)
 }
@@ -79,7 +79,7 @@ func (s *script) sessionName(id int64) string {
 
 // open opens a connection without a handshake.
 func (s *script) open(name string) *raw {
-	conn, err := s.dial()
+	conn, err := s.dial(name)
 	require.NoError(s.t, err)
 	r := &raw{s: s, name: name, conn: conn}
 	s.clients = append(s.clients, r)
@@ -202,7 +202,7 @@ func TestConformanceMemory(t *testing.T) {
 
 func memoryTarget(s *zktest.Server) target {
 	return target{
-		dial: func() (net.Conn, error) {
+		dial: func(string) (net.Conn, error) {
 			return s.Dial(context.Background(), "tcp", s.Addrs()[0])
 		},
 		patience: 5 * time.Second,
@@ -216,7 +216,7 @@ func TestConformanceTCP(t *testing.T) {
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, s.Close()) })
 		return target{
-			dial:     func() (net.Conn, error) { return net.Dial("tcp", s.Addrs()[0]) },
+			dial:     func(string) (net.Conn, error) { return net.Dial("tcp", s.Addrs()[0]) },
 			patience: 5 * time.Second,
 			expire:   func(id int64, _ []byte) { require.True(t, s.ExpireSession(id)) },
 		}
