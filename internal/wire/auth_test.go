@@ -44,7 +44,8 @@ func TestCredentialsGoFirstOnEveryLink(t *testing.T) {
 
 func TestCredentialsAreCopied(t *testing.T) {
 	creds := []Auth{{"digest", []byte("u:p")}}
-	s := NewSession(Options{Auth: creds})
+	var scheme string
+	s := NewSession(Options{Auth: creds, OnAuthFailed: func(s string, _ error) { scheme = s }})
 	creds[0] = Auth{"broken", []byte("broken")}
 	tp := &tape{}
 	conn, err := s.Wrap(tp)
@@ -55,6 +56,10 @@ func TestCredentialsAreCopied(t *testing.T) {
 	_, err = readFrame(conn)
 	require.NoError(t, err)
 	assert.Equal(t, authRequest("digest", "u:p"), tp.written(t)[1])
+	tp.feed(replyFrame(xidAuth, 0, -115, nil))
+	_, err = readFrame(conn)
+	assert.ErrorIs(t, err, ErrAuthFailed)
+	assert.Equal(t, "digest", scheme)
 }
 
 func TestRejectedCredential(t *testing.T) {

@@ -10,7 +10,7 @@ const maxCreate2Deaths = 2
 // Session.mu.
 type create2 struct {
 	known  bool // one was answered as such
-	deaths int  // links lost while one was unanswered and none had been answered
+	deaths int  // links lost while one was unanswered
 }
 
 // upgrades reports whether a request leaves as create2.
@@ -40,12 +40,10 @@ func (s *Session) create2Answered(code int32) {
 // unanswered.
 func (s *Session) create2Lost() {
 	s.mu.Lock()
-	if !s.create2.known {
-		s.create2.deaths++
-	}
-	enough := !s.create2.known && s.create2.deaths >= maxCreate2Deaths
+	s.create2.deaths++
+	blame := !s.create2.known && s.create2.deaths >= maxCreate2Deaths
 	s.mu.Unlock()
-	if enough {
+	if blame {
 		s.abandonCreate2("the server closes the connection instead of answering")
 	}
 }

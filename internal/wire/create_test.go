@@ -70,7 +70,7 @@ func TestOtherCreatesWithAStat(t *testing.T) {
 func TestFailedCreateIsNotReported(t *testing.T) {
 	s, got := creator(t)
 	conn, tp := shake(t, s, 0, 0)
-	exchange(t, conn, tp, requestFrame(1, opCreate, createBody("/a")), replyFrame(1, 8, -110, nil))
+	exchange(t, conn, tp, requestFrame(1, opCreate, createBody("/a")), replyFrame(1, 8, -110, enc{}.str("/a").aStat()))
 	assert.Empty(t, *got)
 	assert.False(t, s.CreateStatUnsupported())
 }
@@ -125,6 +125,12 @@ func TestServerThatClosesOnCreate2(t *testing.T) {
 	assert.False(t, s.CreateStatUnsupported(), "one loss happens to anybody")
 	die(t, s, opExists, io.EOF)
 	die(t, s, opCreate, os.ErrDeadlineExceeded)
+	conn, tp := shake(t, s, 0, testSession)
+	_, err := conn.Write(requestFrame(1, opCreate, createBody("/a")))
+	require.NoError(t, err)
+	tp.failAt, tp.failWith = tp.writes+1, os.ErrDeadlineExceeded
+	_, err = conn.Write(pingFrame)
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 	assert.False(t, s.CreateStatUnsupported(), "none of these was the server's doing")
 	die(t, s, opCreate, errors.New("connection reset"))
 	assert.True(t, s.CreateStatUnsupported())

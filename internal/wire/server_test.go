@@ -157,6 +157,7 @@ func (silence) Printf(string, ...any) {}
 // driver is a real zk.Conn whose connections go through a Session.
 type driver struct {
 	*zk.Conn
+	t      testing.TB
 	s      *Session
 	events chan zk.Event
 }
@@ -164,7 +165,7 @@ type driver struct {
 // drive starts a driver on s. Each dial asks for the connection to the next host.
 func drive(t testing.TB, s *Session, dial func(host string) net.Conn, hosts ...string) *driver {
 	t.Helper()
-	d := &driver{s: s, events: make(chan zk.Event, 1000)}
+	d := &driver{t: t, s: s, events: make(chan zk.Event, 1000)}
 	rot := &rotation{hosts: hosts, over: func() bool { return s.fence.Load() != nil }}
 	conn, _, err := zk.Connect(hosts, testTimeout,
 		zk.WithLogger(silence{}), zk.WithLogInfo(false), zk.WithHostProvider(rot),
@@ -178,9 +179,21 @@ func drive(t testing.TB, s *Session, dial func(host string) net.Conn, hosts ...s
 
 // until waits for a session event.
 func (d *driver) until(state zk.State) {
-	for e := range d.events {
-		if e.Type == zk.EventSession && e.State == state {
+	d.t.Helper()
+	for {
+		if e := next(d.t, d.events); e.Type == zk.EventSession && e.State == state {
 			return
 		}
 	}
+}
+
+// next receives a value. The driver's pings would keep a bubble alive for ever.
+func next[T any](t testing.TB, ch <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-ch:
+	case <-time.After(time.Minute):
+		t.Fatal("nothing has happened for a minute")
+	}
+	return v
 }

@@ -235,8 +235,9 @@ func TestFenceFromACallback(t *testing.T) {
 		_, err = conn.Write(connectFrame(0, testTimeout, 0))
 		require.NoError(t, err)
 		tp.feed(answerFrame(testTimeout, testSession))
-		_, err = readFrame(conn)
+		n, err := conn.Read(make([]byte, 100))
 		assert.ErrorIs(t, err, errTest)
+		assert.Zero(t, n)
 	})
 	t.Run("OnCreated", func(t *testing.T) {
 		opened, conn, tp := opened(t, Options{OnCreated: func(string, Stat) { fence() }})
@@ -244,15 +245,17 @@ func TestFenceFromACallback(t *testing.T) {
 		_, err := conn.Write(requestFrame(1, opCreate, enc{}.str("/a")))
 		require.NoError(t, err)
 		tp.feed(created)
-		_, err = readFrame(conn)
+		n, err := conn.Read(make([]byte, 100))
 		assert.ErrorIs(t, err, errTest)
+		assert.Zero(t, n)
 	})
 	t.Run("BeforeFirstRead", func(t *testing.T) {
 		opened, conn, tp := opened(t, Options{BeforeFirstRead: func() { fence() }})
 		s = opened
 		tp.feed(eventFrame(1, "/a"))
-		_, err := readFrame(conn)
+		n, err := conn.Read(make([]byte, 100))
 		assert.ErrorIs(t, err, errTest)
+		assert.Zero(t, n)
 	})
 	t.Run("BeforeWrite", func(t *testing.T) {
 		opened, conn, tp := opened(t, Options{BeforeWrite: func() { fence() }})
