@@ -32,8 +32,8 @@ func ExamplePermanent() {
 	err := retry.Do(context.Background(), retry.Policy{}, func(context.Context) error {
 		return retry.Permanent(errRefused)
 	})
-	fmt.Println(err == errRefused)
-	// Output: true
+	fmt.Println(errors.Is(err, errRefused), err)
+	// Output: true refused
 }
 
 func ExamplePolicy_Start() {

@@ -437,7 +437,7 @@ func BenchmarkPublish(b *testing.B) {
 	for range 8 {
 		ch := hub.Subscribe(b.Context())
 		go func() {
-			for range ch { //nolint:revive // only reads
+			for range ch {
 			}
 		}()
 	}
