@@ -128,7 +128,7 @@ func outcomeOf(err error) outcome {
 	var left *errCallEnded
 	var unsent *unsentError
 	switch {
-	case err == nil:
+	case err == nil, errors.Is(err, ErrOutcomeUnknown):
 		return answered
 	case errors.As(err, &unsent), errors.Is(err, zk.ErrNoServer), innermost(err).Error() == codeThrottled:
 		return notSent
@@ -154,7 +154,7 @@ const (
 var answers = []error{
 	zk.ErrAPIError, zk.ErrNoNode, zk.ErrNoAuth, zk.ErrBadVersion, zk.ErrNoChildrenForEphemerals, zk.ErrNodeExists,
 	zk.ErrNotEmpty, zk.ErrInvalidACL, zk.ErrAuthFailed, zk.ErrNothing, zk.ErrInvalidPath,
-	zk.ErrBadArguments, zk.ErrInvalidFlags, zk.ErrReconfigDisabled, zk.ErrShortBuffer, ErrTooLarge, ErrOutcomeUnknown,
+	zk.ErrBadArguments, zk.ErrInvalidFlags, zk.ErrReconfigDisabled, zk.ErrShortBuffer, ErrTooLarge,
 }
 
 // isAnswer reports whether err is final.

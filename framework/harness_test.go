@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/retry"
 	"github.com/docent-zk/docent/zktest"
 )
 
@@ -196,3 +197,6 @@ func mustCreate(t *testing.T, s *zktest.Server, path, data string) {
 	_, err := s.Create(path, []byte(data), zktest.Persistent)
 	require.NoError(t, err)
 }
+
+// never allows no retry.
+var never = retry.Never()

@@ -59,7 +59,7 @@ func (j *janitor) next() (task, bool) {
 	defer j.mu.Unlock()
 	if len(j.queue) == 0 || j.ctx.Err() != nil {
 		for _, t := range j.queue {
-			j.core.log.Warn("clean-up given up because the client is closed", "task", t.name)
+			j.givenUp(t)
 		}
 		j.queue, j.running = nil, false
 		return task{}, false
@@ -76,10 +76,19 @@ func (j *janitor) work() {
 		if !ok {
 			return
 		}
-		if err := j.do(t); err != nil && !errors.Is(err, ErrSessionLost) && j.ctx.Err() == nil {
+		err := j.do(t)
+		switch {
+		case err == nil, errors.Is(err, ErrSessionLost):
+		case isClosed(j.core.quit):
+			j.givenUp(t)
+		default:
 			j.core.log.Warn("clean-up failed", "task", t.name, "error", err)
 		}
 	}
+}
+
+func (j *janitor) givenUp(t task) {
+	j.core.log.Warn("clean-up given up because the client is closed", "task", t.name)
 }
 
 // do runs one task until its outcome is known.
