@@ -67,7 +67,7 @@ func isPermanent(err error) bool {
 // text around it belongs to the error.
 func unmark(err error) error {
 	for {
-		mark, ok := err.(*backoff.PermanentError) //nolint:errorlint // only the outermost
+		mark, ok := err.(*backoff.PermanentError)
 		if !ok {
 			return err
 		}

@@ -190,7 +190,7 @@ func (p Policy) delayProblems() []string {
 func (p Policy) newBackOff() backoff.BackOff {
 	b := p.delays()
 	if p.retries.set {
-		b = backoff.WithMaxRetries(b, uint64(p.retries.value)) //nolint:gosec // Err has refused negative numbers
+		b = backoff.WithMaxRetries(b, uint64(p.retries.value)) // not negative: Err has refused that
 	}
 	b.Reset()
 	return b
