@@ -107,7 +107,7 @@ func (m *Mutex) TryLock(ctx context.Context) (*Held, error) {
 type acquire func(context.Context, *framework.Session, framework.Policy) (*contend.Claim, error)
 
 func (m *Mutex) acquire(ctx context.Context, how acquire) (held *Held, err error) {
-	if err := m.holding.Validate(); err != nil {
+	if err := errors.Join(framework.ValidatePath(m.queue.Dir), m.holding.Validate()); err != nil {
 		return nil, fmt.Errorf("lock %s: %w", m.queue.Dir, err)
 	}
 	err = m.cli.Run(ctx, framework.Recipe{

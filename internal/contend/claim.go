@@ -157,17 +157,21 @@ func (c *Claim) refusal(err error, repeated bool) error {
 // Release ends the claim and removes its node; what ctx leaves undone is done in the background. It returns nil if the
 // claim stood until then, and why it had ended otherwise. Further calls wait for the first one and return the same.
 func (c *Claim) Release(ctx context.Context) error {
-	if !c.releasing.CompareAndSwap(false, true) {
-		select {
-		case <-c.released:
-			return c.err
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+	if c.releasing.CompareAndSwap(false, true) {
+		c.err = c.release(ctx)
+		close(c.released)
 	}
-	c.err = c.release(ctx)
-	close(c.released)
-	return c.err
+	select {
+	case <-c.released: // also if ctx has ended
+		return c.err
+	default:
+	}
+	select {
+	case <-c.released:
+		return c.err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 func (c *Claim) release(ctx context.Context) error {
