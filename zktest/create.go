@@ -57,15 +57,28 @@ func (t *txn) create(c *creation) (*node, ErrCode) {
 	case parent.mode == Ephemeral:
 		return nil, ErrNoChildrenForEphemerals
 	}
-	n := &node{path: path, acl: acl, data: bytes.Clone(c.Data), mode: mode.lasting()}
-	if mode.ephemeral() {
+	n := &node{path: path, acl: acl, data: bytes.Clone(c.Data), mode: c.kind()}
+	switch {
+	case n.mode == Ephemeral:
 		n.owner = t.session
-	}
-	if mode.ttl() {
+	case n.mode.ttl():
 		n.ttl = time.Duration(c.ttl) * time.Millisecond
 	}
 	t.add(n)
 	return n, 0
+}
+
+// kind returns the mode that the node keeps. Containers are made by their own opcode, whatever its flags; create and
+// create2 take a container's flags and make a persistent node of them, which no sweep will ever remove.
+func (c *creation) kind() Mode {
+	switch mode := Mode(c.Flags).lasting(); {
+	case c.op == OpCreateContainer:
+		return Container
+	case mode == Container:
+		return Persistent
+	default:
+		return mode
+	}
 }
 
 // validTTL reports whether a time to live was given exactly if the mode has one, and within its range. (A createTTL of

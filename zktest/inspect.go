@@ -96,8 +96,9 @@ func (s *Server) CreateFor(session int64, path string, data []byte, mode Mode) (
 func (s *Server) createFor(session int64, path string, data []byte, mode Mode) (string, error) {
 	t := s.begin(nil)
 	t.session = session
-	n, code := t.create(&creation{ttl: -1, CreateRequest: jute.CreateRequest{
-		Path: path, Data: data, ACL: worldAnyone, Flags: int32(mode)}})
+	c := creation{ttl: -1, CreateRequest: jute.CreateRequest{Path: path, Data: data, ACL: worldAnyone, Flags: int32(mode)}}
+	c.op = c.opByFlags()
+	n, code := t.create(&c)
 	if t.end(code) != 0 {
 		return "", pathError("create", path, code)
 	}

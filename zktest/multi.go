@@ -36,6 +36,7 @@ func decodeMulti(d *jute.Decoder) (ops []multiOp, ok bool) {
 			if o.op != OpCreateTTL && Mode(o.create.Flags).ttl() {
 				return nil, false
 			}
+			o.create.op = o.create.opByFlags()
 		case OpDelete, OpCheck:
 			o.target.Decode(d)
 		case OpSetData:
@@ -45,6 +46,18 @@ func decodeMulti(d *jute.Decoder) (ops []multiOp, ok bool) {
 		}
 		ops = append(ops, o)
 	}
+}
+
+// opByFlags returns the opcode that a create of any opcode has within a multi, where the flags decide and not, as
+// elsewhere, the opcode.
+func (c *creation) opByFlags() Op {
+	switch {
+	case c.op == OpCreateTTL:
+		return OpCreateTTL
+	case Mode(c.Flags) == Container:
+		return OpCreateContainer
+	}
+	return OpCreate
 }
 
 // apply runs one operation of a multi.
