@@ -33,7 +33,8 @@
 // name or doc comment contains the word "bubble", which is a promise by its
 // author, or inside a function literal passed to such a function. The last two
 // cover test helpers: they say where they run, and then they may sleep, and so
-// may what is handed to them.
+// may what is handed to them. The comment of a variable, such as a table of
+// functions, can give the same promise.
 //
 // # Fields
 //

@@ -182,6 +182,8 @@ func pause() { time.Sleep(1) }
 func with(f func()) {}
 func inBubble(f func()) {}
 func (s suite) runBubble(f func()) {}
+// steps run in a bubble.
+var steps = []func(){func() { time.Sleep(1) }}
 `,
 		"a/b_test.go": `package a
 import "time"

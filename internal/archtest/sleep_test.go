@@ -46,11 +46,21 @@ type sleeps struct {
 
 func (s *sleeps) search() {
 	for _, decl := range s.file.ast.Decls {
-		if fn, ok := decl.(*ast.FuncDecl); ok && s.bubbles[fn.Name.Name] {
-			continue
+		if !s.promised(decl) {
+			s.walk(decl)
 		}
-		s.walk(decl)
 	}
+}
+
+// promised reports whether a declaration says that it belongs into a bubble.
+func (s *sleeps) promised(decl ast.Decl) bool {
+	switch decl := decl.(type) {
+	case *ast.FuncDecl:
+		return s.bubbles[decl.Name.Name]
+	case *ast.GenDecl:
+		return strings.Contains(decl.Doc.Text(), "bubble")
+	}
+	return false
 }
 
 // walk reports sleeps below n, but not inside literals that go into a bubble.
