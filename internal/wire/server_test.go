@@ -180,11 +180,12 @@ func drive(t testing.TB, s *Session, dial func(host string) net.Conn, hosts ...s
 // until waits for a session event.
 func (d *driver) until(state zk.State) {
 	d.t.Helper()
-	for {
+	for start := time.Now(); time.Since(start) < time.Minute; {
 		if e := next(d.t, d.events); e.Type == zk.EventSession && e.State == state {
 			return
 		}
 	}
+	d.t.Fatalf("no %v for a minute", state)
 }
 
 // next receives a value. The driver's pings would keep a bubble alive for ever.
