@@ -3,7 +3,7 @@ package lock_test
 import (
 	"context"
 	"errors"
-	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,19 +41,21 @@ func TestLockIsFair(t *testing.T) {
 		const waiters = 20
 		held := locked(t, lock.New(w.client("holder"), path))
 		order := make(chan int, waiters)
+		clients := []*framework.Client{w.client("x"), w.client("y"), w.client("z")}
+		var done sync.WaitGroup
 		for i := range waiters {
-			m := lock.New(w.client(fmt.Sprint("waiter ", i%3), func(c *framework.Config) { c.SessionTimeout += time.Duration(i) }), path)
-			c := w.queued(t.Context(), m, i+2)
-			go func() {
+			c := w.queued(t.Context(), lock.New(clients[i%len(clients)], path), i+2)
+			done.Go(func() {
 				r := <-c
 				order <- i
 				_ = r.held.Unlock(context.Background())
-			}()
+			})
 		}
 		require.NoError(t, held.Unlock(t.Context()))
 		for i := range waiters {
 			assert.Equal(t, i, <-order)
 		}
+		done.Wait()
 	})
 }
 
