@@ -114,8 +114,8 @@ func TestDriverInABlackHole(t *testing.T) {
 func TestDriverStaysOutOfASilentNewSession(t *testing.T) {
 	id := testSession
 	m := &mini{grant: func(connectRequest) int64 { id++; return id - 1 }}
-	foreign := make(chan [2]int64, 1)
-	s := NewSession(Options{OnForeign: func(asked, got int64) { foreign <- [2]int64{asked, got} }})
+	var foreign [2]int64
+	s := NewSession(Options{OnForeign: func(asked, got int64) { foreign = [2]int64{asked, got} }})
 	inBubble(t, m, s, func(t *testing.T, d *driver) {
 		d.until(zk.StateHasSession)
 		m.ignore = func(op int32) bool { return op == opDelete }
@@ -129,7 +129,9 @@ func TestDriverStaysOutOfASilentNewSession(t *testing.T) {
 		for range cap(failed) {
 			assert.Error(t, next(t, failed))
 		}
-		assert.Equal(t, [2]int64{testSession, testSession + 1}, next(t, foreign))
+		time.Sleep(time.Second)
+		synctest.Wait()
+		assert.Equal(t, [2]int64{testSession, testSession + 1}, foreign)
 		assert.Len(t, m.seen(opDelete), before, "requests ran in the new session")
 		assert.Equal(t, testSession, d.SessionID())
 	})
@@ -137,14 +139,15 @@ func TestDriverStaysOutOfASilentNewSession(t *testing.T) {
 
 func TestDriverLearnsOfItsExpiry(t *testing.T) {
 	m := &mini{grant: func(ask connectRequest) int64 { return testSession * int64(1-min(1, ask.id)) }}
-	expired := make(chan struct{}, 1)
-	s := NewSession(Options{OnExpired: func() { expired <- struct{}{} }})
+	expired := 0
+	s := NewSession(Options{OnExpired: func() { expired++ }})
 	inBubble(t, m, s, func(t *testing.T, d *driver) {
 		d.until(zk.StateHasSession)
 		m.cut()
 		d.until(zk.StateExpired)
-		next(t, expired)
 		time.Sleep(time.Minute)
+		synctest.Wait()
+		assert.Equal(t, 1, expired)
 		assert.Len(t, m.asks, 2, "no further session was asked for")
 		assert.ErrorIs(t, d.Delete("/a", -1), zk.ErrNoServer)
 	})
