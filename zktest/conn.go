@@ -92,7 +92,7 @@ func (s *Server) accept(e *endpoint, client string, addr net.Addr, l link) *conn
 	}
 	s.lastConn++
 	c := &conn{id: s.lastConn, client: client, endpoint: e, addr: addr, link: l, opened: s.clock(),
-		perClient: s.tallyOf(client), framer: framer{max: s.cfg.MaxRequestSize}}
+		perClient: s.tallyOf(client), framer: framer{max: s.cfg.MaxRequestSize, isWord: isFourLetterWord}}
 	c.ids = []authID{{"ip", hostOf(addr)}}
 	s.conns[c.id] = c
 	for t := range c.tallies {

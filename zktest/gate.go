@@ -157,8 +157,10 @@ func (s *Server) transmit(c *conn, p *packet) {
 		c.link.finish()
 		delete(s.conns, c.id)
 	default:
-		c.sent++
-		s.sent++
+		if p.kind == framePacket {
+			c.sent++
+			s.sent++
+		}
 		if !c.link.send(p.data) {
 			s.sever(c)
 		}

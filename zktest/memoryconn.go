@@ -1,7 +1,6 @@
 package zktest
 
 import (
-	"bytes"
 	"hash/fnv"
 	"io"
 	"net"
@@ -22,9 +21,9 @@ type memoryConn struct {
 
 	mu            sync.Mutex
 	changed       *sync.Cond
-	peer          *conn // nil until the server has accepted
-	unread        bytes.Buffer
-	inflight      int // bytes sent by the server and not read yet
+	peer          *conn    // nil until the server has accepted
+	unread        [][]byte // what has arrived, message by message
+	inflight      int      // bytes sent by the server and not read yet
 	ended         error
 	closed        bool
 	readDeadline  time.Time
@@ -76,7 +75,7 @@ func (m *memoryConn) deliver(b []byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !m.closed {
-		m.unread.Write(b)
+		m.unread = append(m.unread, b)
 		m.changed.Broadcast()
 	}
 }
@@ -104,7 +103,7 @@ func (m *memoryConn) Read(b []byte) (int, error) {
 			return 0, m.opError("read", os.ErrDeadlineExceeded)
 		case len(b) == 0:
 			return 0, nil
-		case m.unread.Len() > 0:
+		case len(m.unread) > 0:
 			return m.take(b), nil
 		case m.ended == io.EOF:
 			return 0, io.EOF
@@ -117,10 +116,14 @@ func (m *memoryConn) Read(b []byte) (int, error) {
 }
 
 func (m *memoryConn) take(b []byte) int {
-	n, _ := m.unread.Read(b)
+	n := copy(b, m.unread[0])
 	m.inflight -= n
-	if m.unread.Len() == 0 && m.unread.Cap() > 4096 {
-		m.unread = bytes.Buffer{} // small by default: a simulation has many connections
+	if m.unread[0] = m.unread[0][n:]; len(m.unread[0]) > 0 {
+		return n
+	}
+	m.unread[0] = nil
+	if m.unread = m.unread[1:]; len(m.unread) == 0 {
+		m.unread = nil
 	}
 	return n
 }
@@ -179,7 +182,7 @@ func (m *memoryConn) Close() error {
 	m.mu.Lock()
 	peer, already := m.peer, m.closed
 	m.closed = true
-	m.unread = bytes.Buffer{}
+	m.unread = nil
 	m.changed.Broadcast()
 	m.mu.Unlock()
 	if already {

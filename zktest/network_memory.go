@@ -81,21 +81,25 @@ func (n *memoryNetwork) send(st *stream, extra time.Duration, deliver func()) {
 	if n.closed {
 		return
 	}
-	mean := n.s.cfg.Latency
+	now, mean := n.s.clock(), n.s.cfg.Latency
 	st.sent++
-	at := n.s.clock() + extra + mean/2 + time.Duration(mix(st.key^mix(st.sent))%uint64(mean+1))
-	at = max(at, st.last+1)
-	for {
-		if _, busy := n.taken[at]; !busy {
-			break
-		}
-		at++
-	}
+	latency := mean/2 + time.Duration(mix(st.key^mix(st.sent))%uint64(mean+1))
+	at := n.free(max(now+extra+latency, now+1, st.last+1))
 	st.last = at
 	n.taken[at] = struct{}{}
 	heap.Push(&n.pending, arrival{at, deliver})
 	if n.pending[0].at == at {
-		n.timer.Reset(at - n.s.clock())
+		n.timer.Reset(at - now)
+	}
+}
+
+// free returns the first instant from at on at which nothing is to arrive.
+func (n *memoryNetwork) free(at time.Duration) time.Duration {
+	for {
+		if _, taken := n.taken[at]; !taken {
+			return at
+		}
+		at++
 	}
 }
 
