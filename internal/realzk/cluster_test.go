@@ -36,6 +36,7 @@ func TestEnsemble(t *testing.T) {
 			{"leader is paused", leaderIsPaused},
 			{"leader is partitioned", leaderIsPartitioned},
 			{"follower is partitioned", followerIsPartitioned},
+			{"majority is paused", majorityIsPaused},
 			{"majority is stopped", majorityIsStopped},
 		} {
 			leader, err := c.Leader(within(t))
@@ -43,6 +44,7 @@ func TestEnsemble(t *testing.T) {
 			require.True(t, t.Run(fault.name, func(t *testing.T) { fault.test(t, c, leader) }))
 			require.NoError(t, c.WaitReady(within(t)))
 			require.Equal(t, map[Mode]int{ModeLeader: 1, ModeFollower: 2}, modes(t, c), "after: %s", fault.name)
+			require.Zero(t, directConnections(t, c), "members must know each other by proxies only; after: %s", fault.name)
 		}
 	})
 	for _, s := range c.Servers() {
@@ -120,6 +122,24 @@ func majorityIsStopped(t *testing.T, c *Cluster, leader *Server) {
 
 	for _, s := range others {
 		require.NoError(t, s.Start())
+	}
+	_, err = c.Leader(within(t))
+	require.NoError(t, err)
+}
+
+// A leader without followers goes on calling itself leader for a while.
+func majorityIsPaused(t *testing.T, c *Cluster, leader *Server) {
+	for _, s := range c.Servers() {
+		if s != leader {
+			require.NoError(t, s.Pause())
+		}
+	}
+	_, err := c.Leader(briefly(t))
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	for _, s := range c.Servers() {
+		if s != leader {
+			require.NoError(t, s.Resume())
+		}
 	}
 	_, err = c.Leader(within(t))
 	require.NoError(t, err)

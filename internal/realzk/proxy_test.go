@@ -182,6 +182,46 @@ func TestProxyCut(t *testing.T) {
 	assert.Equal(t, 2, p.Accepted())
 }
 
+func TestProxyPassesAResetOn(t *testing.T) {
+	server := newEcho(t)
+	p := NewProxy(t, server.Addr().String())
+	c := talkTo(t, p.Addr())
+	c.say("hello")
+	c.hear("hello")
+	server.mu.Lock()
+	require.NoError(t, server.conns[0].(*net.TCPConn).SetLinger(0))
+	server.mu.Unlock()
+	server.hangUp()
+	c.requireReset()
+
+	c = talkTo(t, p.Addr())
+	c.say("hello")
+	c.hear("hello")
+	require.NoError(t, c.SetLinger(0))
+	require.NoError(t, c.Close())
+	eventually(t, func() bool { return len(server.ends()) == 2 }, "the server must see the end")
+	assert.ErrorIs(t, server.ends()[1], syscall.ECONNRESET)
+}
+
+// The system completes connections that the proxy has not seen yet when it
+// starts to refuse them.
+func TestProxyRefusesWhatTheSystemHadAccepted(t *testing.T) {
+	server := newEcho(t)
+	p := NewProxy(t, server.Addr().String())
+	before := p.listener
+	p.Refuse()
+	other, err := net.Listen("tcp4", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer other.Close()
+	c := talkTo(t, other.Addr().String())
+	late, err := other.Accept()
+	require.NoError(t, err)
+	p.admit(before, late.(*net.TCPConn))
+	c.requireReset()
+	require.NoError(t, p.Heal())
+	assert.Zero(t, p.Accepted())
+}
+
 func TestProxyRefuse(t *testing.T) {
 	p := NewProxy(t, newEcho(t).Addr().String())
 	c := talkTo(t, p.Addr())

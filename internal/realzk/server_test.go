@@ -140,6 +140,9 @@ func TestServerEndsWithItsTest(t *testing.T) {
 	assert.False(t, s.Running())
 	assert.False(t, exists(t, s.dir.path), "the directory is left over")
 	assert.Empty(t, tb.logs, "a test that passes has no log")
+	if s.client.hold != nil {
+		assert.ErrorIs(t, s.client.hold.Close(), os.ErrClosed, "the port is still reserved")
+	}
 
 	tb = watch(t, func(tb TB) {
 		s = Standalone(tb, Options{})
