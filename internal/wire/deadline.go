@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// deadlines caps what the driver sets until the handshake is accepted.
+// deadlines caps what the driver sets until the handshake is accepted. Its
+// mutex is held while deadlines are set, which does not wait for anything.
 type deadlines struct {
 	mu    sync.Mutex
 	limit time.Time // of the handshake; zero before and after

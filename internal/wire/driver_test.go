@@ -118,7 +118,9 @@ func TestDriverStaysOutOfASilentNewSession(t *testing.T) {
 	s := NewSession(Options{OnForeign: func(asked, got int64) { foreign = [2]int64{asked, got} }})
 	inBubble(t, m, s, func(t *testing.T, d *driver) {
 		d.until(zk.StateHasSession)
+		m.mu.Lock()
 		m.ignore = func(op int32) bool { return op == opDelete }
+		m.mu.Unlock()
 		failed := make(chan error, 20)
 		for range cap(failed) {
 			go func() { failed <- d.Delete("/a", -1) }()

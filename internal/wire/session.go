@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"slices"
 	"sync"
@@ -118,6 +119,7 @@ func NewSession(opt Options) *Session {
 	if opt.MaxFrame <= 0 {
 		opt.MaxFrame = defaultMaxFrame
 	}
+	opt.MaxFrame = min(opt.MaxFrame, math.MaxInt32-prefixLen) // prefix and frame fit an int
 	opt.Auth = slices.Clone(opt.Auth)
 	s := &Session{opt: opt, log: opt.Logger, auth: authFrames(opt.Auth)}
 	if s.log == nil {
