@@ -2,15 +2,17 @@ package zktest
 
 import (
 	"context"
+	"hash/fnv"
 	"net"
 	"time"
 )
 
-// Client is a host that connections come from, so that faults can be aimed at it. In memory each has an IP address of
-// its own; over TCP, and in memory for clients without a name, it is 127.0.0.1.
+// Client is a host that connections come from, so that faults can be aimed at it. In memory each has an IP address that
+// follows from its name; over TCP, and in memory for clients without a name, it is 127.0.0.1.
 type Client struct {
 	s    *Server
 	name string
+	key  uint64 // what its name hashes to
 	host net.IP // its address in memory
 	dial uint64 // number of connections it has opened
 }
@@ -21,14 +23,21 @@ func (s *Server) Client(name string) *Client {
 	defer s.mu.Unlock()
 	c := s.clients[name]
 	if c == nil {
-		n := len(s.clients) + 1
-		c = &Client{s: s, name: name, host: net.IPv4(10, byte(n>>16), byte(n>>8), byte(n)).To4()}
+		c = &Client{s: s, name: name, key: hashOf(name)}
+		c.host = net.IPv4(10, byte(c.key>>16), byte(c.key>>8), byte(c.key)).To4()
 		if name == "" {
 			c.host = net.IPv4(127, 0, 0, 1).To4()
 		}
 		s.clients[name] = c
 	}
 	return c
+}
+
+// hashOf makes a number of a name. What is derived from it does not depend on the order in which clients appear.
+func hashOf(name string) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(name))
+	return mix(h.Sum64())
 }
 
 // Name returns the client's name.

@@ -1,7 +1,6 @@
 package zktest
 
 import (
-	"hash/fnv"
 	"io"
 	"net"
 	"os"
@@ -37,9 +36,7 @@ func (n *memoryNetwork) newConn(c *Client, e *endpoint) *memoryConn {
 	c.dial++
 	number := c.dial
 	n.s.mu.Unlock()
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(c.name))
-	key := mix(n.s.cfg.Seed ^ mix(h.Sum64()^mix(number)))
+	key := mix(n.s.cfg.Seed ^ mix(c.key^mix(number)))
 	m := &memoryConn{n: n, client: c, remote: endpointAddr(e.index), up: stream{key: key}, down: stream{key: mix(key)},
 		local: &net.TCPAddr{IP: c.host, Port: 1024 + int(number%64000)}}
 	m.changed = sync.NewCond(&m.mu)
