@@ -1,0 +1,124 @@
+package lock_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"time"
+
+	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/lock"
+	"github.com/docent-zk/docent/zktest"
+)
+
+// client starts an in-process server and a client of it.
+func client() (cli *framework.Client, stop func()) {
+	server, err := zktest.Start(zktest.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	cli, err = framework.New(framework.Config{ConnectString: server.ConnectString()})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return cli, func() { _, _ = cli.Close(), server.Close() }
+}
+
+func Example() {
+	cli, stop := client()
+	defer stop()
+	ctx := context.Background()
+
+	held, err := lock.New(cli, "/locks/orders").Lock(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	work := func(ctx context.Context) error { return ctx.Err() } // returns early when ctx ends
+	if err := work(held.Context()); err != nil {
+		log.Print("stopped: ", context.Cause(held.Context()))
+	}
+	if err := held.Unlock(ctx); err != nil {
+		log.Print("the work may have overlapped with the next holder's: ", err)
+	}
+	fmt.Println(context.Cause(held.Context()))
+	// Output: released
+}
+
+// A write that only the holder can make, whatever clocks and connections do meanwhile.
+func ExampleHeld_Set() {
+	cli, stop := client()
+	defer stop()
+	ctx := context.Background()
+	_, _ = cli.Create(ctx, "/account", []byte("100"))
+
+	held, err := lock.New(cli, "/locks/account").Lock(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	_ = cli.Delete(ctx, held.Path(), framework.AnyVersion) // somebody takes the lock away
+
+	_, err = held.Set(ctx, "/account", []byte("0"), framework.AnyVersion)
+	account, _ := cli.Get(ctx, "/account")
+	fmt.Println(errors.Is(err, lock.ErrNotHeld), string(account.Data))
+	// Output: true 100
+}
+
+// The token grows from holder to holder. A resource outside of ZooKeeper that remembers the largest one it has seen can
+// refuse a holder that has been overtaken.
+func ExampleHeld_Token() {
+	cli, stop := client()
+	defer stop()
+	ctx := context.Background()
+	mutex := lock.New(cli, "/locks/printer")
+
+	first, _ := mutex.Lock(ctx)
+	_ = first.Unlock(ctx)
+	second, _ := mutex.Lock(ctx)
+	defer second.Unlock(ctx) //nolint:errcheck // the example is over
+
+	newest := int64(0)
+	printed := func(page string, token int64) {
+		if token < newest {
+			fmt.Println("refused:", page)
+			return
+		}
+		newest = token
+		fmt.Println("printed:", page)
+	}
+	printed("page of the second", second.Token())
+	printed("late page of the first", first.Token())
+	// Output:
+	// printed: page of the second
+	// refused: late page of the first
+}
+
+func ExampleMutex_TryLock() {
+	cli, stop := client()
+	defer stop()
+	ctx := context.Background()
+	mutex := lock.New(cli, "/locks/nightly")
+
+	held, _ := mutex.TryLock(ctx)
+	defer held.Unlock(ctx) //nolint:errcheck // the example is over
+	_, err := mutex.TryLock(ctx)
+	fmt.Println(errors.Is(err, lock.ErrLocked))
+	// Output: true
+}
+
+func ExampleWaitLimit() {
+	cli, stop := client()
+	defer stop()
+	ctx := context.Background()
+	mutex := lock.New(cli, "/locks/orders", lock.WaitLimit(50*time.Millisecond), lock.WithData([]byte("pod 7")))
+
+	held, _ := mutex.Lock(ctx)
+	_, err := mutex.Lock(ctx)
+	fmt.Println(errors.Is(err, lock.ErrWaitLimit))
+	queue, _ := mutex.Contenders(ctx)
+	fmt.Printf("held by %s\n", queue[0].Data)
+	_ = held.Unlock(ctx)
+	// Output:
+	// true
+	// held by pod 7
+}
