@@ -1,0 +1,108 @@
+# `make` lists the targets. What verify-x finds, fix-x repairs where a program can.
+
+GO       ?= go
+GOFMT    ?= gofmt
+PARALLEL ?= 2
+TIMEOUT  ?= 10m
+FUZZTIME ?= 30s
+BENCH    ?= .
+PKG      ?= ./...
+
+# go-zookeeper 1.0.4 has a data race on a counter of its own, which is harmless
+# and cannot be avoided by its users. Only that package goes uninstrumented.
+RACE := -race -gcflags=github.com/go-zookeeper/zk=-race=false
+
+# Every module of the repository, the root first.
+MODULES := $(sort $(patsubst %/go.mod,%,$(shell find . -name go.mod -not -path '*/testdata/*')))
+
+# Runs a command in every module and stops at the first that fails.
+each = @set -e; for module in $(MODULES); do (cd "$$module" && set -x && $(1)); done
+
+.DEFAULT_GOAL := help
+
+##@ Tests
+
+.PHONY: test
+test: deps verify-fmt verify-vet ## all tests with the race detector, on zktest and on real ZooKeeper
+	$(call each,$(GO) test $(RACE) -p $(PARALLEL) -timeout $(TIMEOUT) $(PKG))
+
+.PHONY: test-short
+test-short: ## quick: no race detector, no real ZooKeeper
+	$(call each,$(GO) test -short -timeout $(TIMEOUT) $(PKG))
+
+.PHONY: fuzz
+fuzz: ## every fuzz target in turn, FUZZTIME each (30s)
+	@GO=$(GO) scripts/fuzz $(FUZZTIME)
+
+.PHONY: bench
+bench: deps ## benchmarks on zktest and on real ZooKeeper; BENCH selects
+	cd bench && $(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 30m .
+
+.PHONY: cover
+cover: deps ## statement coverage of the root module, in coverage.out
+	$(GO) test -p $(PARALLEL) -timeout $(TIMEOUT) -coverpkg=./... -coverprofile=coverage.out ./...
+	@$(GO) tool cover -func=coverage.out | tail -n 1
+
+.PHONY: quickstart
+quickstart: ## the tour of leadership and locks
+	$(GO) run ./examples/quickstart
+
+##@ Checks
+
+.PHONY: verify
+verify: verify-fmt verify-tidy verify-vet verify-ports verify-lint ## all checks below
+
+.PHONY: fix
+fix: fix-fmt fix-tidy fix-lint ## all repairs
+
+.PHONY: verify-fmt
+verify-fmt: ## gofmt has nothing to say
+	@unformatted=$$($(GOFMT) -l .); \
+	if [ -n "$$unformatted" ]; then echo "run make fix-fmt for:" $$unformatted >&2; exit 1; fi
+
+.PHONY: fix-fmt
+fix-fmt: ## repairs that
+	$(GOFMT) -w .
+
+.PHONY: verify-tidy
+verify-tidy: ## go.mod and go.sum are tidy
+	$(call each,$(GO) mod tidy -diff)
+
+.PHONY: fix-tidy
+fix-tidy: ## repairs that
+	$(call each,$(GO) mod tidy)
+
+.PHONY: verify-vet
+verify-vet: ## go vet
+	$(call each,$(GO) vet ./...)
+
+.PHONY: verify-ports
+verify-ports: ## go vet for the systems that the tests do not run on
+	$(call each,GOOS=darwin $(GO) vet ./...)
+	$(call each,GOOS=windows $(GO) vet ./...)
+
+.PHONY: verify-lint
+verify-lint: ## golangci-lint, if it is installed
+	@if command -v golangci-lint >/dev/null; then golangci-lint run ./...; \
+	else echo "golangci-lint is not installed; .golangci.yml was not looked at"; fi
+
+.PHONY: fix-lint
+fix-lint: ## repairs what golangci-lint can
+	@if command -v golangci-lint >/dev/null; then golangci-lint run --fix ./...; \
+	else echo "golangci-lint is not installed; nothing repaired"; fi
+
+##@ Machine
+
+.PHONY: deps
+deps: ## installs ZooKeeper and Java for the tests if they are missing and apt may
+	@scripts/install-zookeeper
+
+.PHONY: deps-interop
+deps-interop: ## the same with kazoo and Curator
+	@scripts/install-zookeeper --interop
+
+.PHONY: help
+help:
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
