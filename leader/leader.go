@@ -74,7 +74,7 @@ func Run(ctx context.Context, cli *framework.Client, path string, lead func(ctx 
 	for _, opt := range opts {
 		opt(c)
 	}
-	if err := c.holding.Validate(); err != nil {
+	if err := errors.Join(framework.ValidatePath(path), c.holding.Validate()); err != nil {
 		return fmt.Errorf("leader %s: %w", path, err)
 	}
 	err := cli.Run(ctx, framework.Recipe{Name: "leader", Path: path, Policy: contend.Waiting, Run: c.stand})
