@@ -32,11 +32,7 @@ type body interface{ Encode(*jute.Encoder) }
 // bytesBody is a body that is written as it is.
 type bytesBody []byte
 
-func (b bytesBody) Encode(e *jute.Encoder) {
-	for _, x := range b {
-		e.Bool(x != 0)
-	}
-}
+func (b bytesBody) Encode(e *jute.Encoder) { e.Raw(b) }
 
 // joined is a body of several parts.
 type joined []body

@@ -22,6 +22,11 @@ func (e *Encoder) Len() int {
 	return len(e.buf)
 }
 
+// Raw appends bytes as they are.
+func (e *Encoder) Raw(b []byte) {
+	e.buf = append(e.buf, b...)
+}
+
 // Bool appends a boolean.
 func (e *Encoder) Bool(v bool) {
 	b := byte(0)
