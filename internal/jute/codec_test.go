@@ -17,6 +17,7 @@ func TestEncoderWritesTheDocumentedBytes(t *testing.T) {
 		{"bool", func(e *Encoder) { e.Bool(true); e.Bool(false) }, "0100"},
 		{"int", func(e *Encoder) { e.Int32(-2); e.Int32(258) }, "fffffffe00000102"},
 		{"long", func(e *Encoder) { e.Int64(-2) }, "fffffffffffffffe"},
+		{"raw", func(e *Encoder) { e.Raw([]byte{7}) }, "07"},
 		{"buffer", func(e *Encoder) { e.Buffer([]byte{1, 2}) }, "000000020102"},
 		{"empty buffer", func(e *Encoder) { e.Buffer([]byte{}) }, "00000000"},
 		{"null buffer", func(e *Encoder) { e.Buffer(nil) }, "ffffffff"},
