@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,9 +15,11 @@ type Client struct {
 	closer *closer
 }
 
+// closer runs the end of a client once.
 type closer struct {
-	once sync.Once
-	err  error
+	begun atomic.Bool
+	done  chan struct{} // closed when err is set
+	err   error
 }
 
 // New starts a client. It does not wait for a connection: see [Client.WaitConnected]. The error lists everything that is
@@ -43,7 +45,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	go c.supervise(e)
-	return &Client{ops: ops{core: c, space: root}, closer: &closer{}}, nil
+	return &Client{ops: ops{core: c, space: root}, closer: &closer{done: make(chan struct{})}}, nil
 }
 
 // Namespace returns a client that does everything under path, below this client's own namespace. It shares the session;
@@ -100,9 +102,13 @@ func (c *Client) Close() error {
 	return c.Shutdown(ctx)
 }
 
-// Shutdown is Close with ctx in place of Config.CloseTimeout.
+// Shutdown is Close with ctx in place of Config.CloseTimeout. When the client is being closed already, it waits for that.
 func (c *Client) Shutdown(ctx context.Context) error {
-	c.closer.once.Do(func() { c.closer.err = c.core.shutdown(ctx) })
+	if c.closer.begun.CompareAndSwap(false, true) {
+		c.closer.err = c.core.shutdown(ctx)
+		close(c.closer.done)
+	}
+	<-c.closer.done
 	return c.closer.err
 }
 

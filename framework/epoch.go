@@ -300,6 +300,17 @@ func (e *epoch) shutdown(graceful bool, cause error) {
 	e.calls.Wait()
 }
 
+// why prefers the reason why the epoch ends to what the driver says of a request that came to grief with it.
+func (e *epoch) why(err error) error {
+	switch cause := causeOf(e.ctx); {
+	case cause != nil:
+		return cause
+	case isClosed(e.core.quit):
+		return ErrClosed
+	}
+	return err
+}
+
 // enter admits one driver call, when there is room and the epoch is not over.
 func (e *epoch) enter(ctx context.Context) error {
 	select {

@@ -169,7 +169,7 @@ func (a *attempt) step(ctx context.Context, e *epoch) error {
 	}
 	a.doubt = true
 	if known == unknown && a.settle == nil {
-		return fmt.Errorf("%w (%w)", ErrOutcomeUnknown, err)
+		return fmt.Errorf("%w: %w", ErrOutcomeUnknown, e.why(err))
 	}
 	return err
 }

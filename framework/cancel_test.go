@@ -1,0 +1,163 @@
+package framework_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/zktest"
+)
+
+// Whatever the servers do, a call returns when its ctx ends, and says so.
+func TestEveryCallHonoursItsDeadline(t *testing.T) {
+	for condition, arrange := range conditions {
+		t.Run(condition, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s := startServer(t, zktest.Config{Endpoints: 3})
+				mustCreate(t, s, "/node", "")
+				cli := newClient(t, s)
+				arrange(t, s, cli)
+				var calls sync.WaitGroup
+				for name, op := range operations {
+					calls.Go(func() {
+						start := time.Now()
+						err := op(within(t, 50*time.Millisecond), cli)
+						assert.ErrorIs(t, err, context.DeadlineExceeded, name)
+						assert.InDelta(t, 50*time.Millisecond, time.Since(start), float64(time.Millisecond), name)
+					})
+				}
+				calls.Wait()
+			})
+		})
+	}
+}
+
+// On a real clock as well: 50 ms against a hung server, back within 100 ms.
+func TestDeadlineOnARealClock(t *testing.T) {
+	s, err := zktest.Start(zktest.Config{})
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, s.Close()) }()
+	cli := connected(t, s)
+	s.Pause()
+	start := time.Now()
+	_, err = cli.Get(within(t, 50*time.Millisecond), "/")
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.Less(t, time.Since(start), 100*time.Millisecond)
+	s.Resume()
+}
+
+func TestEndedContextSendsNothing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{})
+		cli := connected(t, s)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		reason := errors.New("enough")
+		cancel(reason)
+		before := s.Counts()
+		for name, op := range operations {
+			err := op(ctx, cli)
+			require.ErrorIs(t, err, reason, name)
+			require.NotErrorIs(t, err, framework.ErrOutcomeUnknown, name)
+		}
+		time.Sleep(time.Second)
+		// Only the guaranteed delete goes on.
+		assert.Zero(t, s.Counts().Sub(before).Requests[zktest.OpGetData])
+		assert.Zero(t, s.Counts().Sub(before).Writes())
+	})
+}
+
+// Ten thousand calls are given up: nothing of them stays.
+func TestCancelledCallsLeaveNothing(t *testing.T) {
+	const calls = 10_000
+	for name, c := range map[string]struct {
+		arrange func(t *testing.T, s *zktest.Server, cli *framework.Client)
+		most    int // goroutines that may wait for the end of the link
+	}{
+		"server hung in the handshake": {conditions["hung in the handshake"], 0},
+		"black hole in the session":    {conditions["black hole"], 1024},
+		"suspended":                    {conditions["suspended"], 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s := startServer(t, zktest.Config{})
+				cli := newClient(t, s)
+				c.arrange(t, s, cli)
+				synctest.Wait()
+				before := runtime.NumGoroutine()
+				for range calls {
+					ctx, cancel := context.WithTimeout(context.Background(), 50*time.Microsecond)
+					_, err := cli.Get(ctx, "/node")
+					cancel()
+					require.ErrorIs(t, err, context.DeadlineExceeded)
+				}
+				synctest.Wait()
+				assert.LessOrEqual(t, runtime.NumGoroutine(), before+c.most)
+				time.Sleep(sessionTimeout)
+				synctest.Wait()
+				assert.LessOrEqual(t, runtime.NumGoroutine(), before+2)
+			})
+		})
+	}
+}
+
+// Calls that were left take up room in the connection until it breaks; those that find none wait outside, were not sent,
+// and get their turn.
+func TestCallsBeyondTheRoomWait(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{})
+		mustCreate(t, s, "/node", "")
+		cli := connected(t, s)
+		heal := s.Blackhole(zktest.AllConns(), zktest.Both)
+		for range 1024 {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Microsecond)
+			_, err := cli.Set(ctx, "/node", nil, framework.AnyVersion)
+			cancel()
+			require.ErrorIs(t, err, framework.ErrOutcomeUnknown)
+		}
+		_, err := cli.Set(within(t, time.Millisecond), "/node", nil, framework.AnyVersion)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.NotErrorIs(t, err, framework.ErrOutcomeUnknown, "it was not sent")
+		var opErr *framework.OpError
+		require.ErrorAs(t, err, &opErr)
+		assert.Zero(t, opErr.Attempts)
+
+		done := make(chan error, 1)
+		go func() { _, err := cli.Get(context.Background(), "/node"); done <- err }()
+		synctest.Wait()
+		heal()
+		require.NoError(t, <-done)
+		_, stat, err := s.Get("/node")
+		require.NoError(t, err)
+		assert.EqualValues(t, 1024, stat.Version)
+	})
+}
+
+// A call in the queue for room ends with the session, and goes on in the next one.
+func TestCallsBeyondTheRoomSurviveTheSession(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{})
+		cli := connected(t, s, func(c *framework.Config) { c.OperationTimeout = time.Hour })
+		session := sessionOf(t, cli)
+		heal := s.Blackhole(zktest.AllConns(), zktest.Both)
+		for range 1100 {
+			go func() { _, _, _ = cli.Exists(t.Context(), "/") }()
+		}
+		done := make(chan error, 1)
+		go func() { _, _, err := session.Exists(context.Background(), "/"); done <- err }()
+		awaitState(t, cli, framework.Lost)
+		require.ErrorIs(t, <-done, framework.ErrSessionLost)
+		heal()
+		awaitState(t, cli, framework.Connected)
+		time.Sleep(time.Minute)
+		_, _, err := cli.Exists(t.Context(), "/")
+		require.NoError(t, err)
+	})
+}
