@@ -45,9 +45,17 @@ func (q Queue) enter(ctx context.Context, s *framework.Session) (*Place, []strin
 	}
 	if err != nil {
 		p.withdraw()
-		return nil, nil, err
+		return nil, nil, p.unlisted(err)
 	}
 	return p, names, nil
+}
+
+// unlisted reads the error of a list: when the whole directory is gone, so is the own node.
+func (p *Place) unlisted(err error) error {
+	if errors.Is(err, framework.ErrNoNode) {
+		return p.deleted()
+	}
+	return err
 }
 
 // own returns an error unless the node is this session's.
@@ -104,7 +112,7 @@ func (p *Place) wait(ctx context.Context, names []string) error {
 			return err
 		}
 		if names, _, err = p.session.Children(ctx, p.queue.Dir); err != nil {
-			return err
+			return p.unlisted(err)
 		}
 	}
 }

@@ -1,0 +1,18 @@
+package contend
+
+import (
+	"context"
+
+	"github.com/docent-zk/docent/framework"
+)
+
+// WaitFunc is a wait of one's own; see AcquireWith.
+type WaitFunc = waitFunc
+
+// AcquireWith is Acquire with another way of waiting.
+func (q Queue) AcquireWith(ctx context.Context, s *framework.Session, holding framework.Policy, wait WaitFunc) (*Claim, error) {
+	return q.attempt(ctx, s, holding, wait)
+}
+
+// Wait is how Acquire waits.
+func Wait(p *Place, ctx context.Context, names []string) error { return p.wait(ctx, names) } //nolint:revive // as the method expression has it
