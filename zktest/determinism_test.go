@@ -48,7 +48,7 @@ func simulate(t *testing.T, seed uint64) string {
 	return log.text()
 }
 
-// labour is what one client does: it creates and deletes, lists and watches, and does not mind errors.
+// labour is what one client does in the bubble: it creates and deletes, lists and watches, and does not mind errors.
 func labour(srv *zktest.Server, name string, draw *rand.Rand) {
 	c, _, err := zk.Connect(srv.Addrs(), 2*time.Second, zk.WithDialer(srv.Client(name).DialTimeout), zk.WithLogger(silent{}),
 		zk.WithHostProvider(&inOrder{servers: srv.Addrs()}), zk.WithMaxConnBufferSize(64<<10), zk.WithMaxBufferSize(64<<10))
@@ -73,7 +73,7 @@ func labour(srv *zktest.Server, name string, draw *rand.Rand) {
 	}
 }
 
-// accidents happen for 15 seconds.
+// accidents happen for about 20 seconds of the bubble's time.
 func accidents(srv *zktest.Server, draw *rand.Rand) {
 	for range 15 {
 		victim := zktest.ClientConns(fmt.Sprint("w", draw.IntN(3)))

@@ -43,8 +43,8 @@ type ConnInfo struct {
 
 // Frame describes a request, a reply or a watch event to a hook.
 type Frame struct {
-	Stage Stage
-	Conn  ConnInfo
+	Stage Stage     // where the frame is
+	Conn  ConnInfo  // connection that it belongs to
 	Op    Op        // operation of a request or reply; OpConnect for the handshake
 	Xid   int32     // number that the client gave the request; -1 for an event
 	Path  string    // first path that a request names; in the reply to a create, the path created

@@ -17,19 +17,19 @@ import (
 
 // Node is one node of a Dump.
 type Node struct {
-	Data []byte // nil if the node's data is null
-	Stat Stat
+	Data []byte        // nil if the node's data is null
+	Stat Stat          // as a client would see it
 	Mode Mode          // never one of the sequential modes
 	TTL  time.Duration // of a TTL node
 }
 
 // SessionInfo describes a session.
 type SessionInfo struct {
-	ID         int64
+	ID         int64         // as clients know it
 	Timeout    time.Duration // as granted
-	Connected  bool
-	Conn       ConnInfo // valid if Connected
-	Ephemerals []string // paths of its ephemeral nodes, sorted
+	Connected  bool          // whether a connection is attached to it
+	Conn       ConnInfo      // valid if Connected
+	Ephemerals []string      // paths of its ephemeral nodes, sorted
 }
 
 func pathError(op, path string, code ErrCode) error {

@@ -16,8 +16,8 @@ type Stat struct {
 	Cversion       int32 // number of children created and deleted
 	Aversion       int32 // number of times the ACL was set
 	EphemeralOwner int64 // session that owns an ephemeral node; 0 for every other node
-	DataLength     int32
-	NumChildren    int32
+	DataLength     int32 // bytes of data
+	NumChildren    int32 // number of children now
 	Pzxid          int64 // transaction that last created or deleted a child
 }
 
