@@ -28,13 +28,18 @@ func New(cfg Config) (*Client, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	return start(cfg, asleepSince)
+}
+
+// start makes a client of a valid configuration.
+func start(cfg Config, asleep func(since time.Time) time.Duration) (*Client, error) {
 	cfg = cfg.withDefaults().detached()
 	servers, root, _ := parseConnectString(cfg.ConnectString)
 	if cfg.Namespace != "" {
 		root, _ = root.child(cfg.Namespace)
 	}
 	c := &core{
-		cfg: cfg, log: cfg.Logger, random: &random{r: cfg.Random}, wall: time.Now,
+		cfg: cfg, log: cfg.Logger, random: &random{r: cfg.Random}, asleep: asleep,
 		closing: make(chan struct{}), quit: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	c.hosts = newHosts(&c.cfg, servers, c.random)

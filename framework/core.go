@@ -19,7 +19,7 @@ type core struct {
 	log    *slog.Logger
 	hosts  *hosts
 	random *random
-	wall   func() time.Time // the wall clock; tests put a sleeping machine here
+	asleep func(since time.Time) time.Duration // asleepSince; tests put a sleeping machine here
 
 	gate    atomic.Pointer[gate]
 	hub     fanout.Hub[StateChange]
@@ -191,8 +191,6 @@ func (c *core) handle(e *epoch, signals []signal) error {
 
 // up is the driver's report of an established session.
 func (c *core) up(e *epoch, server string) {
-	now := time.Now()
-	c.hosts.established(now)
 	c.forgetFailures()
 	e.server = server
 	e.created.clear()
@@ -211,7 +209,6 @@ func (c *core) down(e *epoch, cause error) {
 	if !c.gate.Load().State.Connected() {
 		return
 	}
-	c.hosts.broken(time.Now())
 	e.suspendBindings()
 	c.publish(e, StateChange{State: Suspended, Cause: cause})
 }

@@ -257,8 +257,10 @@ func (e *epoch) onEvent(ev zk.Event) {
 	case ev.Type != zk.EventSession:
 		e.watches.fire(ev)
 	case ev.State == zk.StateHasSession:
+		e.core.hosts.established(time.Now())
 		e.signals.push(signal{kind: linkUp, server: ev.Server})
 	case ev.State == zk.StateDisconnected:
+		e.core.hosts.broken(time.Now()) // not left to the supervisor: the driver dials next
 		e.signals.push(signal{kind: linkDown, server: ev.Server, cause: fmt.Errorf("%w: %s", errLink, ev.Server)})
 	case ev.State == zk.StateExpired:
 		e.expire(fmt.Errorf("%s says that the session has expired: %w", ev.Server, ErrSessionLost))

@@ -10,11 +10,19 @@ func (e *epoch) trustedUntil() time.Time {
 		return time.Time{}
 	}
 	margin := e.core.cfg.margin(timeout)
-	// Round strips the monotonic reading, so that the first difference is what the wall clock says.
-	if asleep := e.core.wall().Round(0).Sub(last.Round(0)) - time.Since(last); asleep > margin {
+	if e.core.asleep(last) > margin {
 		return last
 	}
 	return last.Add(timeout - margin)
+}
+
+// asleepSince is how long the machine was asleep since then, as far as the clocks can tell: how much further the wall clock
+// has run than the monotonic one, which stands still in a suspended machine.
+func asleepSince(since time.Time) time.Duration { return ahead(time.Now(), since, time.Since(since)) }
+
+// ahead is how much further the wall clock has run from since to now than elapsed.
+func ahead(now, since time.Time, elapsed time.Duration) time.Duration {
+	return now.Round(0).Sub(since.Round(0)) - elapsed // Round strips the monotonic reading
 }
 
 // lostAt is when the session counts as lost unless another answer comes.
