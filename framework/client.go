@@ -41,6 +41,7 @@ func start(cfg Config, asleep func(since time.Time) time.Duration) (*Client, err
 	c := &core{
 		cfg: cfg, log: cfg.Logger, random: &random{r: cfg.Random}, asleep: asleep,
 		closing: make(chan struct{}), quit: make(chan struct{}), stopped: make(chan struct{}),
+		epochs: make(map[int64]uint64),
 	}
 	c.hosts = newHosts(&c.cfg, servers, c.random)
 	c.janitor.init(c)

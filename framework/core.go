@@ -31,9 +31,10 @@ type core struct {
 	stopped  chan struct{} // closed when it has
 	retiring sync.WaitGroup
 
-	mu       sync.Mutex // guards the hub's order against the gate, and the following
-	lastDial error      // why the last dial failed, for the error of an operation that found no connection; nil while there is one
-	identity error      // why the last connection was closed by a server that refused one of Config.Auth
+	mu       sync.Mutex       // guards the hub's order against the gate, and the following
+	epochs   map[int64]uint64 // of the sessions there were, by their ids
+	lastDial error            // why the last dial failed, for the error of an operation that found no connection; nil while there is one
+	identity error            // why the last connection was closed by a server that refused one of Config.Auth
 }
 
 // gate is the present: the latest state and the epoch behind it. A new one is put in place at every change, and the old
@@ -60,7 +61,17 @@ func (c *core) change(e *epoch, ch StateChange) StateChange {
 	c.gate.Store(&gate{StateChange: ch, epoch: e, changed: make(chan struct{})})
 	close(old.changed)
 	c.hub.Publish(ch)
+	if ch.State == Connected {
+		c.epochs[ch.SessionID] = ch.Epoch
+	}
 	return ch
+}
+
+// epochOf returns the epoch that had the session with this id, 0 if none of this client had.
+func (c *core) epochOf(session int64) uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.epochs[session]
 }
 
 func (c *core) say(ch StateChange) {

@@ -77,6 +77,23 @@ func (e *OpError) Error() string {
 // Unwrap returns Err.
 func (e *OpError) Unwrap() error { return e.Err }
 
+// Settled is closed when nothing of the operation is under way any more. For most errors that is at once. An operation
+// whose ctx ended while it was with the connection was left behind there, and may still be sent, until the reply comes or
+// the link breaks. Whoever wants to know what became of it, or to undo it, waits for that and then looks.
+func (e *OpError) Settled() <-chan struct{} {
+	if left := leftBehind(e.Err); left != nil {
+		return left
+	}
+	return settled
+}
+
+// settled is closed.
+var settled = func() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
 // MultiError says which operation of a multi the server refused. Nothing of the multi was applied.
 type MultiError struct {
 	Index int    // position of the refused operation

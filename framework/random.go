@@ -12,6 +12,10 @@ type random struct {
 	r  io.Reader
 }
 
+// Random is the client's source of randomness, Config.Random, for use by many goroutines. Recipes draw their jitter and
+// their GUIDs from it, so that a simulation replays them too.
+func (o *ops) Random() io.Reader { return o.core.random }
+
 // Read serves GUIDs.
 func (r *random) Read(p []byte) (int, error) {
 	r.mu.Lock()
