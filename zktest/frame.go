@@ -112,7 +112,7 @@ func (s *Server) OnFrame(f func(Frame) Verdict) (remove func()) {
 // reset instead. The function returned ends it early.
 func (s *Server) LoseReply(op Op, n int) (remove func()) {
 	return s.OnFrame(func(f Frame) Verdict {
-		if f.Stage != Reply || f.Op != op || f.Err != 0 || n == 0 {
+		if f.Stage != Reply || f.Op != op || f.Err != 0 || n <= 0 {
 			return Pass
 		}
 		n--

@@ -81,6 +81,39 @@ func useBasics(t *testing.T, s *zktest.Server) {
 	require.Empty(t, kids)
 }
 
+// TestGoZookeeperLosesItsSession lets a partition outlast a session of 30 seconds, which takes no time in a bubble.
+func TestGoZookeeperLosesItsSession(t *testing.T) {
+	inBubble(t, zktest.Config{}, func(w *world) {
+		states := make(chan zk.State, 100)
+		c, _, err := zk.Connect(w.srv.Addrs(), 30*time.Second, zk.WithDialer(w.srv.Client("a").DialTimeout), zk.WithLogger(silent{}),
+			zk.WithEventCallback(func(e zk.Event) { states <- e.State }))
+		require.NoError(w, err)
+		defer func() { c.Close(); time.Sleep(5 * time.Second) }()
+		until := func(want zk.State) {
+			for state := range states {
+				if state == want {
+					return
+				}
+			}
+		}
+		until(zk.StateHasSession)
+		first := c.SessionID()
+		_, err = c.Create("/e", nil, zk.FlagEphemeral, open)
+		require.NoError(w, err)
+		cut := time.Now()
+		heal := w.srv.Blackhole(zktest.ClientConns("a"), zktest.Both)
+		until(zk.StateDisconnected)
+		require.True(w, w.srv.Exists("/e"))
+		time.Sleep(time.Until(cut.Add(30*time.Second + 100*time.Millisecond)))
+		require.False(w, w.srv.Exists("/e"), "the server has ended the session, and the client does not know")
+		require.Equal(w, first, c.SessionID())
+		heal()
+		until(zk.StateExpired)
+		until(zk.StateHasSession)
+		require.NotEqual(w, first, c.SessionID())
+	})
+}
+
 func TestBasicsTCP(t *testing.T) {
 	s, err := zktest.Start(zktest.Config{})
 	require.NoError(t, err)

@@ -3,8 +3,10 @@ package zktest
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"sync"
 	"time"
 )
@@ -33,9 +35,7 @@ func newTCPNetwork(s *Server) *tcpNetwork {
 // listen takes a port outside the range that systems hand out for outgoing connections: while an endpoint refuses
 // connections its port is free, and must not become the source of one.
 func (n *tcpNetwork) listen(e *endpoint) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.closed || n.listeners[e] != nil {
+	if n.listening(e) {
 		return nil
 	}
 	l, err := listenAt(e.addr)
@@ -45,9 +45,28 @@ func (n *tcpNetwork) listen(e *endpoint) error {
 	if e.addr == "" { // read without a lock once the server is up
 		e.addr = l.Addr().String()
 	}
-	n.listeners[e] = l
-	n.wg.Go(func() { n.acceptAll(e, l) })
+	if !n.keep(e, l) {
+		return l.Close()
+	}
 	return nil
+}
+
+// listening reports whether an endpoint has a listener, or no longer needs one.
+func (n *tcpNetwork) listening(e *endpoint) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.closed || n.listeners[e] != nil
+}
+
+// keep starts to accept on a listener, unless the network has been closed meanwhile.
+func (n *tcpNetwork) keep(e *endpoint, l net.Listener) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.closed {
+		n.listeners[e] = l
+		n.wg.Go(func() { n.acceptAll(e, l) })
+	}
+	return !n.closed
 }
 
 // listenAt listens at addr, or at a free port for "".
@@ -91,8 +110,7 @@ func (n *tcpNetwork) start(e *endpoint, socket *net.TCPConn) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.closed {
-		_ = socket.Close()
-		return
+		l.abort()
 	}
 	n.links[l] = struct{}{}
 	n.wg.Go(func() {
@@ -162,13 +180,14 @@ func (n *tcpNetwork) close() {
 	n.mu.Lock()
 	n.closed = true
 	n.named.Broadcast()
-	for _, l := range n.listeners {
-		_ = l.Close()
-	}
+	listeners := slices.Collect(maps.Values(n.listeners))
 	for l := range n.links {
 		l.abort()
 	}
 	n.mu.Unlock()
+	for _, l := range listeners {
+		_ = l.Close()
+	}
 	n.wg.Wait()
 }
 
