@@ -36,7 +36,7 @@ fuzz: ## every fuzz target in turn, FUZZTIME each (30s)
 
 .PHONY: bench
 bench: deps ## benchmarks on zktest and on real ZooKeeper; BENCH selects
-	cd bench && $(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 30m .
+	cd bench && $(GO) test -run '^$$' -bench '$(BENCH)' -timeout 30m .
 
 .PHONY: cover
 cover: deps ## statement coverage of the root module, in coverage.out

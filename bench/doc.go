@@ -1,0 +1,38 @@
+// Package bench measures docent beside the same work done with bare
+// go-zookeeper, on zktest and on real ZooKeeper. It consists of benchmarks:
+//
+//	make bench                       # all
+//	make bench BENCH=Lock            # some
+//	make bench BENCH=/server=real    # on real ZooKeeper only
+//
+// # How it measures
+//
+// Both sides of a contest run in turns of a tenth of b.N, within one benchmark
+// and against one server, so that they meet the same machine. The reported
+// metrics are
+//
+//	ns/op             docent
+//	bare-ns/op        the same work with bare go-zookeeper
+//	ratio             ns/op divided by bare-ns/op: below 1 docent is quicker
+//	docent-allocs/op  heap allocations of the whole process in docent's turns
+//	bare-allocs/op    the same in the other turns
+//
+// Before that both run until a server in Java has compiled what they need.
+//
+// On zktest the server runs in the same process and on the same processors; its
+// work and its allocations count for both sides, and the ratio says more than
+// the times. What is to be known of latency is in the times on server=real,
+// whose log is written to memory without being forced to a disk.
+//
+//	benchmark        one operation is                            callers
+//	Get, Set         one request and its answer                  1, 16, 256 on one session
+//	Lock             Lock and Unlock of a free lock              1
+//	HandOver         from Unlock until the waiter holds          2 processes
+//	LeaderResigns    from the return of the leader function      2 candidates
+//	                 until the other candidate's is called
+//	LeaderExpires    from the end of the leader's session        2 candidates
+//	                 until the other candidate's is called
+//
+// Bare go-zookeeper means zk.Conn for operations and zk.Lock for locks. It has
+// no elections, so there is nothing beside these.
+package bench
