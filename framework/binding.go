@@ -71,14 +71,18 @@ func (e *epoch) unbind(b *binding) {
 
 // suspend applies the policy's answer to SUSPENDED, which began some time ago.
 func (b *binding) suspend(ago time.Duration) {
-	switch {
+	switch grace := b.policy.Grace; {
 	case b.policy.OnSuspended == Cancel:
 		b.cancel(ErrSuspended)
-	case b.policy.Grace > 0 && b.grace == nil:
-		b.grace = time.AfterFunc(b.policy.Grace-ago, func() {
-			b.cancel(fmt.Errorf("%w for longer than the grace of %v", ErrSuspended, b.policy.Grace))
-		})
+	case grace > 0 && ago >= grace:
+		b.endGrace()
+	case grace > 0 && b.grace == nil:
+		b.grace = time.AfterFunc(grace-ago, b.endGrace)
 	}
+}
+
+func (b *binding) endGrace() {
+	b.cancel(fmt.Errorf("%w for longer than the grace of %v", ErrSuspended, b.policy.Grace))
 }
 
 func (b *binding) stopGrace() {
