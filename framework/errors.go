@@ -98,8 +98,8 @@ var settled = func() <-chan struct{} {
 type MultiError struct {
 	Index int    // position of the refused operation
 	Op    string // "create", "set", "delete" or "check"
-	Path  string
-	Err   error
+	Path  string // as the caller gave it
+	Err   error  // the server's answer, one of the sentinels
 }
 
 // Error names the operation that was refused.

@@ -48,8 +48,8 @@ func (op Op) Path() string { return op.path }
 
 // OpResult is what one operation of a multi has done: the path of a created node, the new Stat of a set one.
 type OpResult struct {
-	Path string
-	Stat Stat
+	Path string // of a created node, in the client's namespace
+	Stat Stat   // of a node that was set
 }
 
 // Multi applies all operations, in order and as one change, or none of them. A refused one is reported as [*MultiError],

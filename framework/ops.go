@@ -15,8 +15,8 @@ const AnyVersion int32 = -1
 // Node is a node as it was read or created.
 type Node struct {
 	Path string // absolute, in the client's namespace
-	Data []byte
-	Stat Stat
+	Data []byte // empty and null are both of length 0
+	Stat Stat   // as the server returned it together with the data
 }
 
 // ops are the operations of a client, or of one session of it, in a namespace.

@@ -8,8 +8,8 @@ import (
 
 // PathError says why a path is not one that ZooKeeper can have. It unwraps to [ErrInvalidPath].
 type PathError struct {
-	Path   string
-	Reason string
+	Path   string // as the caller gave it
+	Reason string // the rule that it breaks
 }
 
 // Error names the path and the rule that it breaks.

@@ -141,13 +141,12 @@ func ownEnd(err error) bool { return errors.Is(err, ErrSuspended) || errors.Is(e
 
 // LiveRecipe is a recipe that is running on a client.
 type LiveRecipe struct {
-	Name   string
-	Path   string
-	Policy Policy
-	// Since is when Client.Run was called, Epoch the session that the recipe was last started on, Starts how often it was.
-	Since  time.Time
-	Epoch  uint64
-	Starts int
+	Name   string    // as its Recipe says
+	Path   string    // as its Recipe says
+	Policy Policy    // as its Recipe says
+	Since  time.Time // when Client.Run was called
+	Epoch  uint64    // the session that it was last started on, 0 before the first start
+	Starts int       // how often it was started
 }
 
 // registry knows the recipes that run, for Close, which waits for them, and for those who look.

@@ -37,8 +37,8 @@ func (s State) Connected() bool { return s == Connected || s == Reconnected }
 
 // StateChange is one step of a client's connection state.
 type StateChange struct {
-	State    State
-	Previous State
+	State    State // from now on
+	Previous State // until now
 	// Epoch counts the client's sessions, from 1. It is 0 before the first attempt to get one.
 	Epoch uint64
 	// SessionID is the server's number of the session, 0 while there is none yet.

@@ -43,9 +43,9 @@ func (t EventType) String() string {
 
 // Event is the one event of a [Watch].
 type Event struct {
-	Type EventType
-	Path string // absolute, in the client's namespace
-	Err  error  // ErrSessionLost or ErrClosed with EventSessionOver, nil otherwise
+	Type EventType // what happened
+	Path string    // absolute, in the client's namespace
+	Err  error     // ErrSessionLost or ErrClosed with EventSessionOver, nil otherwise
 }
 
 // Watch is a one-shot watch: exactly one event comes on C, which is then closed, unless Stop comes first. An event means
