@@ -46,6 +46,11 @@ const (
 	DefaultMaxReplySize   = 64 << 20
 )
 
+const (
+	minSessionTimeout = 100 * time.Millisecond
+	maxSessionTimeout = 24 * time.Hour
+)
+
 // minRequestSize leaves room for the driver's setWatches requests, which it splits at 128 KiB.
 const minRequestSize = 160 << 10
 
@@ -127,11 +132,15 @@ type Config struct {
 
 // Validate reports everything that is wrong with the configuration, in one error.
 func (c Config) Validate() error {
-	c = c.withDefaults()
 	var errs []error
 	bad := func(field, format string, args ...any) {
 		errs = append(errs, fmt.Errorf("%s: "+format, append([]any{field}, args...)...))
 	}
+	if c.SessionTimeout != 0 && (c.SessionTimeout < minSessionTimeout || c.SessionTimeout > maxSessionTimeout) {
+		bad("SessionTimeout", "%v is not between %v and %v", c.SessionTimeout, minSessionTimeout, maxSessionTimeout)
+		c.SessionTimeout = 0 // what is derived from it is no further mistake
+	}
+	c = c.withDefaults()
 	if _, _, err := parseConnectString(c.ConnectString); err != nil {
 		bad("ConnectString", "%w", err)
 	}
@@ -157,9 +166,6 @@ func (c Config) Validate() error {
 type reporter func(field, format string, args ...any)
 
 func (c *Config) validateTimes(bad reporter) {
-	if c.SessionTimeout < 100*time.Millisecond || c.SessionTimeout > 24*time.Hour {
-		bad("SessionTimeout", "%v is not between 100ms and 24h", c.SessionTimeout)
-	}
 	positive := func(field string, d time.Duration) {
 		if d < 0 {
 			bad(field, "%v is negative", d)
@@ -169,7 +175,7 @@ func (c *Config) validateTimes(bad reporter) {
 	positive("HandshakeTimeout", c.HandshakeTimeout)
 	positive("CloseTimeout", c.CloseTimeout)
 	positive("TrustMargin", c.TrustMargin)
-	if c.TrustMargin*2 > c.SessionTimeout {
+	if c.TrustMargin > c.SessionTimeout/2 {
 		bad("TrustMargin", "%v is more than half of SessionTimeout (%v); pings could not keep trust alive", c.TrustMargin, c.SessionTimeout)
 	}
 }
