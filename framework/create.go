@@ -136,8 +136,8 @@ func (o *ops) newCreate(path string, data []byte, opts []CreateOption) (*create,
 	for _, opt := range opts {
 		opt.applyCreate(c)
 	}
-	if c.mode.ttl() != (c.ttl > 0) || c.ttl < 0 {
-		return nil, fmt.Errorf("%w: a TTL mode goes with a positive WithTTL, and no other mode does", zk.ErrInvalidFlags)
+	if c.mode.ttl() != (c.ttl > 0) || c.ttl < 0 || c.ttl%time.Millisecond != 0 {
+		return nil, fmt.Errorf("%w: a TTL mode goes with a WithTTL of whole milliseconds, and no other mode does", zk.ErrInvalidFlags)
 	}
 	if c.protected && c.mode == Container {
 		return nil, fmt.Errorf("%w: containers are not created with Protected", zk.ErrInvalidFlags)
