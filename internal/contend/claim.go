@@ -23,7 +23,7 @@ var (
 // request besides create, list and delete.
 const watchDelay = 20 * time.Millisecond
 
-// Claim is what the first in a queue holds.
+// Claim is what a place becomes when it has nobody to wait for.
 type Claim struct {
 	place  *Place
 	ctx    context.Context
@@ -35,7 +35,7 @@ type Claim struct {
 	err       error         // what Release returned
 }
 
-// claim binds a place that is first to its session.
+// claim binds a place whose turn it is to its session.
 func (p *Place) claim(parent context.Context, policy framework.Policy) (*Claim, error) {
 	c := &Claim{place: p, over: make(chan struct{}), released: make(chan struct{})}
 	c.ctx, c.cancel = p.session.ClaimContext(context.WithoutCancel(parent), policy)
@@ -148,6 +148,8 @@ func (c *Claim) refusal(err error, repeated bool) error {
 		refused.Index-- // as the caller counts
 	case errors.As(err, &refused) && !errors.Is(refused, framework.ErrNoNode):
 		return fmt.Errorf("the claim's node could not be checked: %w", err)
+	case errors.Is(err, framework.ErrOutcomeUnknown):
+		return err
 	case refused != nil, errors.Is(err, framework.ErrSessionLost) && !repeated:
 		return fmt.Errorf("%w: %w", ErrNotHeld, err)
 	}
