@@ -30,6 +30,7 @@ const (
 	PersistentSequentialTTL Mode = zk.FlagPersistentSequentialWithTTL
 )
 
+func (m Mode) valid() bool     { return m >= Persistent && m <= PersistentSequentialTTL }
 func (m Mode) ephemeral() bool { return m == Ephemeral || m == EphemeralSequential }
 func (m Mode) ttl() bool       { return m == PersistentTTL || m == PersistentSequentialTTL }
 func (m Mode) sequential() bool {
@@ -135,6 +136,9 @@ func (o *ops) newCreate(path string, data []byte, opts []CreateOption) (*create,
 	c := &create{data: owned(data), acl: o.core.cfg.ACL, space: o.space}
 	for _, opt := range opts {
 		opt.applyCreate(c)
+	}
+	if !c.mode.valid() {
+		return nil, fmt.Errorf("%w: there is no mode %d", zk.ErrInvalidFlags, c.mode)
 	}
 	if c.mode.ttl() != (c.ttl > 0) || c.ttl < 0 || c.ttl%time.Millisecond != 0 {
 		return nil, fmt.Errorf("%w: a TTL mode goes with a WithTTL of whole milliseconds, and no other mode does", zk.ErrInvalidFlags)

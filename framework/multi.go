@@ -106,8 +106,8 @@ func (o *ops) multiRequests(operations []Op) (requests []any, size int, err erro
 func (o *ops) multiRequest(op Op, at string) (any, error) {
 	switch op.name {
 	case "create":
-		if op.mode == Container || op.mode.ttl() {
-			return nil, fmt.Errorf("create %s: %w: containers and TTL nodes cannot be created in a multi", op.path, zk.ErrInvalidFlags)
+		if !op.mode.valid() || op.mode == Container || op.mode.ttl() {
+			return nil, fmt.Errorf("create %s: %w: a multi creates persistent and ephemeral nodes, sequential or not", op.path, zk.ErrInvalidFlags)
 		}
 		return &zk.CreateRequest{Path: at, Data: owned(op.data), Acl: op.acl, Flags: int32(op.mode)}, nil
 	case "set":
