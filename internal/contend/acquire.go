@@ -3,6 +3,7 @@ package contend
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/docent-zk/docent/framework"
 )
@@ -13,7 +14,7 @@ var ErrTaken = errors.New("somebody else holds it or is in the queue for it")
 // Waiting is how a place in the queue answers SUSPENDED and LOST: it is kept, and taken anew in the next session.
 var Waiting = framework.Policy{OnSuspended: framework.Hold, OnLost: framework.Rebuild}
 
-// Acquire joins the queue in session s and returns when it is first. holding is the policy of the claim. When it returns
+// Acquire joins the queue in session s and returns when nobody is left to wait for. holding is the policy of the claim. When it returns
 // an error, or panics, its node is removed, in the background if need be. When ctx ends at the moment of the grant, either
 // of the two is returned.
 //
@@ -22,7 +23,7 @@ func (q Queue) Acquire(ctx context.Context, s *framework.Session, holding framew
 	return q.untilNotDeleted(ctx, s, holding, (*Place).wait)
 }
 
-// TryAcquire returns [ErrTaken] instead of waiting. It creates a node only when it sees nobody else.
+// TryAcquire returns [ErrTaken] instead of waiting. It creates a node only when it sees nobody to wait for.
 func (q Queue) TryAcquire(ctx context.Context, s *framework.Session, holding framework.Policy) (*Claim, error) {
 	names, _, err := s.Children(ctx, q.Dir)
 	if err != nil && !errors.Is(err, framework.ErrNoNode) {
@@ -32,16 +33,16 @@ func (q Queue) TryAcquire(ctx context.Context, s *framework.Session, holding fra
 	if err != nil {
 		return nil, err
 	}
-	if len(order) > 0 {
+	if slices.ContainsFunc(order, q.yields) {
 		return nil, ErrTaken
 	}
-	return q.untilNotDeleted(ctx, s, holding, (*Place).first)
+	return q.untilNotDeleted(ctx, s, holding, (*Place).free)
 }
 
-// first returns ErrTaken unless the place is first.
-func (p *Place) first(_ context.Context, names []string) error {
-	ahead, _, err := p.rank(names)
-	if err == nil && ahead > 0 {
+// free returns ErrTaken if there is somebody to wait for.
+func (p *Place) free(_ context.Context, names []string) error {
+	before, err := p.nextAhead(names)
+	if err == nil && before != "" {
 		return ErrTaken
 	}
 	return err
@@ -57,7 +58,7 @@ func (q Queue) untilNotDeleted(ctx context.Context, s *framework.Session, holdin
 	}
 }
 
-// waitFunc returns nil when a place is first. names is the directory as it was listed last.
+// waitFunc returns nil when a place has nobody to wait for. names is the directory as it was listed last.
 type waitFunc func(p *Place, ctx context.Context, names []string) error
 
 // attempt enters the queue, waits and claims. Whatever goes wrong, the node does not stay.

@@ -1,13 +1,15 @@
 // Package contend is the queue and the claim behind locks and elections.
 //
 // Everybody who wants something adds an ephemeral sequential node to one directory. The oldest node holds; each other one
-// watches only the node right before it, so that a release wakes one waiter, not all.
+// watches only the node right before it, so that a release wakes one waiter, not all. A queue in which some can hold
+// together says whom its places wait for ([Queue].Yield): each then watches the nearest of those before it, so that a
+// release wakes only those who may go.
 //
-//	Enter           not first            predecessor gone, list again
+//	enter           not its turn         predecessor gone, list again
 //	------> listed ------------> waiting -----------------------------+
 //	          |   ^                 |                                 |
 //	          |   +-----------------|---------------------------------+
-//	          | first               | ctx, session, panic
+//	          | its turn            | ctx, session, panic
 //	          v                     v
 //	        held                 withdrawn (its node is removed, in the background if need be)
 //	          |

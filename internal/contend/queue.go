@@ -15,6 +15,7 @@ type Queue struct {
 	Dir     string          // its path; made, as a container, when it is missing
 	Name    string          // what a node's name ends with, before the number: "lock-"
 	Dialect seqnode.Dialect // which names compete
+	Yield   seqnode.Dialect // which of them a place waits for; 0 means all
 	Data    []byte          // of a node
 	ACL     []framework.ACL // of a node; nil means the client's
 }
@@ -81,31 +82,37 @@ func (q Queue) arrange(names []string) ([]seqnode.Name, error) {
 	return order, nil
 }
 
-// rank finds the place among names: how many are before it, and which is next to it.
-func (p *Place) rank(names []string) (ahead int, before string, err error) {
+// yields reports whether a place waits for somebody who stands before it.
+func (q Queue) yields(to seqnode.Name) bool { return q.Yield == 0 || q.Yield.Has(to.Kind) }
+
+// nextAhead finds the place among names and returns the path of the nearest one before it that it waits for, "" if there is
+// none. Those it does not wait for may stand in between.
+func (p *Place) nextAhead(names []string) (string, error) {
 	order, err := p.queue.arrange(names)
 	if err != nil {
-		return 0, "", err
+		return "", err
 	}
 	_, own := framework.Split(p.node.Path)
 	i := slices.IndexFunc(order, func(n seqnode.Name) bool { return n.Full == own })
-	switch {
-	case i < 0:
-		return 0, "", p.deleted()
-	case i == 0:
-		return 0, "", nil
+	if i < 0 {
+		return "", p.deleted()
 	}
-	return i, framework.Join(p.queue.Dir, order[i-1].Full), nil
+	for _, other := range slices.Backward(order[:i]) {
+		if p.queue.yields(other) {
+			return framework.Join(p.queue.Dir, other.Full), nil
+		}
+	}
+	return "", nil
 }
 
-// wait returns nil when the place is first. names is the directory as it was listed last.
+// wait returns nil when nobody is left to wait for. names is the directory as it was listed last.
 //
 // The own node is not watched meanwhile: that would cost every waiter a request and every hand-over an event. Whoever
 // loses its node while it waits finds out when the one before it goes, and then queues again.
 func (p *Place) wait(ctx context.Context, names []string) error {
 	for {
-		ahead, before, err := p.rank(names)
-		if err != nil || ahead == 0 {
+		before, err := p.nextAhead(names)
+		if err != nil || before == "" {
 			return err
 		}
 		if err := p.waitFor(ctx, before); err != nil {
