@@ -22,6 +22,7 @@ func modes(t *testing.T, c *Cluster) map[Mode]int {
 }
 
 func TestEnsemble(t *testing.T) {
+	machine.require(t)
 	var c *Cluster
 	t.Run("lives", func(t *testing.T) {
 		c = Ensemble(t, 3, Options{InitLimit: 5, SyncLimit: 4})
