@@ -99,16 +99,19 @@ func (h *host) require(tb TB) installation {
 	switch {
 	case err == nil:
 	case h.required() && !h.short():
-		tb.Fatalf("real ZooKeeper must be there (CI=true or DOCENT_REQUIRE_ZOOKEEPER=1), but %v; "+
-			"scripts/install-zookeeper installs it", err)
+		tb.Fatalf("real ZooKeeper must be there (CI=true or DOCENT_REQUIRE_ZOOKEEPER=1), but %v; %s", err, remedy)
 	case h.skipped.Swap(true):
 		tb.Skipf("no real ZooKeeper")
+	case h.short():
+		tb.Skipf("no real ZooKeeper: %v; tests against it are not run in this package", err)
 	default:
-		tb.Skipf("no real ZooKeeper: %v; tests against it are not run in this package; "+
-			"scripts/install-zookeeper installs it", err)
+		tb.Skipf("no real ZooKeeper: %v; tests against it are not run in this package; %s", err, remedy)
 	}
 	return found
 }
+
+// remedy is what to do about a missing installation.
+const remedy = "scripts/install-zookeeper installs it"
 
 func (h *host) required() bool {
 	return isSet(h.getenv("CI")) || isSet(h.getenv("DOCENT_REQUIRE_ZOOKEEPER"))

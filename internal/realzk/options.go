@@ -87,6 +87,8 @@ func (o Options) javaArgs(classpath, dir string) []string {
 	args := []string{
 		"-Xmx64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData",
 		"-Djava.awt.headless=true", "-Djava.net.preferIPv4Stack=true",
+		"-Dorg.slf4j.simpleLogger.showDateTime=true",
+		"-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
 		// For distributions that log through logback, which is verbose by default.
 		"-Dlogback.configurationFile=" + filepath.Join(dir, logbackFile),
 	}

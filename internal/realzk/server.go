@@ -194,7 +194,11 @@ func (s *Server) LogTail() string {
 	if err != nil {
 		return fmt.Sprintf("(no log: %v)", err)
 	}
-	return string(log[max(0, len(log)-logTail):])
+	if len(log) <= logTail {
+		return string(log)
+	}
+	_, lines, _ := bytes.Cut(log[len(log)-logTail:], []byte("\n"))
+	return string(lines)
 }
 
 func (s *Server) startAndWait() error {
