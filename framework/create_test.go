@@ -119,7 +119,7 @@ func TestSequentialNodeWithoutAName(t *testing.T) {
 		cli := connected(t, s)
 		ns, err := cli.Namespace("app")
 		require.NoError(t, err)
-		for path, want := range map[string]string{"/queue/": "/queue/0000000000", "queue/sub/": "/queue/sub/0000000000"} {
+		for path, want := range map[string]string{"/queue/": "/queue/0000000000", "other/sub/": "/other/sub/0000000000"} {
 			node, err := ns.Create(t.Context(), path, nil, framework.PersistentSequential, framework.Parents)
 			require.NoError(t, err)
 			assert.Equal(t, want, node.Path)
@@ -129,7 +129,7 @@ func TestSequentialNodeWithoutAName(t *testing.T) {
 			require.NoError(t, err)
 			assert.Regexp(t, "^/[0-9]{10}$", node.Path)
 		}
-		assert.Len(t, children(t, s, "/app"), 2, "inside the namespace")
+		assert.Len(t, children(t, s, "/app"), 3, "inside the namespace")
 		_, err = cli.Create(t.Context(), "/queue/", nil, framework.Persistent)
 		require.ErrorIs(t, err, framework.ErrInvalidPath)
 		_, err = cli.Create(t.Context(), "//", nil, framework.PersistentSequential)

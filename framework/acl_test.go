@@ -1,0 +1,109 @@
+package framework_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/zktest"
+)
+
+// as makes a client present an identity.
+func as(user, password string) configure {
+	return func(c *framework.Config) {
+		c.Auth = append(c.Auth, framework.Auth{Scheme: "digest", Credentials: []byte(user + ":" + password)})
+	}
+}
+
+func TestIdentitiesAndACLs(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{})
+		me := connected(t, s, as("me", "secret"), func(c *framework.Config) { c.ACL = framework.CreatorACL() })
+		also := connected(t, s, as("other", "x"), as("me", "secret"))
+		nobody := connected(t, s)
+		ctx := t.Context()
+		_, err := me.Create(ctx, "/mine", []byte("data"))
+		require.NoError(t, err)
+
+		acl, stat, err := me.ACL(ctx, "/mine")
+		require.NoError(t, err)
+		assert.Equal(t, framework.DigestACL(zk.PermAll, "me", "secret"), acl, "the creator's identity stands in it")
+		_, err = also.Get(ctx, "/mine")
+		require.NoError(t, err, "one of two identities is enough")
+		_, err = nobody.Get(ctx, "/mine")
+		require.ErrorIs(t, err, framework.ErrNoAuth)
+		require.ErrorIs(t, err, zk.ErrNoAuth)
+		require.ErrorContains(t, err, "get /mine")
+		_, err = nobody.Create(ctx, "/none", nil, framework.WithACL(framework.CreatorACL()))
+		require.ErrorIs(t, err, framework.ErrInvalidACL, "it has no identity")
+
+		changed, err := me.SetACL(ctx, "/mine", framework.OpenACL(), stat.Aversion)
+		require.NoError(t, err)
+		assert.Equal(t, stat.Aversion+1, changed.Aversion)
+		_, err = me.SetACL(ctx, "/mine", framework.OpenACL(), stat.Aversion)
+		require.ErrorIs(t, err, framework.ErrBadVersion)
+		_, err = nobody.Get(ctx, "/mine")
+		require.NoError(t, err)
+		_, err = nobody.SetACL(ctx, "/mine", nil, framework.AnyVersion)
+		require.ErrorIs(t, err, framework.ErrInvalidACL)
+	})
+}
+
+// Identities hold for every connection and for every session.
+func TestIdentitiesAreKept(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{})
+		credentials := []byte("me:secret")
+		cli := connected(t, s, func(c *framework.Config) {
+			c.Auth = []framework.Auth{{Scheme: "digest", Credentials: credentials}}
+			c.ACL = framework.CreatorACL()
+		})
+		clear(credentials) // a caller may wipe them
+		_, err := cli.Create(t.Context(), "/mine", nil)
+		require.NoError(t, err)
+		for _, event := range []string{"blip", "expired", "lost"} {
+			events[event](t, s, cli)
+			_, err := cli.Get(t.Context(), "/mine")
+			require.NoError(t, err, event)
+		}
+	})
+}
+
+// A server that does not know the scheme closes each connection: whoever waits is told why.
+func TestWrongScheme(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{})
+		mustCreate(t, s, "/node", "")
+		cli := newClient(t, s, func(c *framework.Config) {
+			c.Auth = []framework.Auth{{Scheme: "nonsense", Credentials: []byte("top:secret")}}
+		})
+		r := record(t, cli)
+		time.Sleep(10 * time.Second)
+		_, err := cli.Get(within(t, 2*time.Second), "/node")
+		require.ErrorIs(t, err, framework.ErrAuthFailed)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorContains(t, err, `identity of scheme "nonsense"`)
+		assert.NotContains(t, err.Error(), "secret")
+		err = cli.WaitConnected(within(t, time.Millisecond))
+		require.ErrorIs(t, err, framework.ErrAuthFailed)
+		assert.Less(t, s.Counts().Accepted, int64(50), "it keeps trying, calmly")
+		synctest.Wait()
+		requireOrder(t, r.all())
+	})
+}
+
+func TestDigestACL(t *testing.T) {
+	acl := framework.DigestACL(zk.PermRead, "me", "secret")
+	require.Len(t, acl, 1)
+	assert.Equal(t, "digest", acl[0].Scheme)
+	assert.True(t, strings.HasPrefix(acl[0].ID, "me:"))
+	assert.NotContains(t, acl[0].ID, "secret")
+	assert.EqualValues(t, zk.PermRead, acl[0].Perms)
+}
