@@ -105,16 +105,7 @@ func (w *worker) once() {
 }
 
 func (w *worker) begin(held *lock.Held) {
-	w.ledgers[w.path].Begin(held.Context(), w.name, w.owner(held.Path()), held.Token())
-}
-
-// owner is the session behind a node that has just been granted.
-func (p *Play) owner(path string) int64 {
-	_, stat, err := p.w.Server.Get(path)
-	if err != nil {
-		return 0
-	}
-	return stat.EphemeralOwner
+	w.ledgers[w.path].Begin(held.Context(), w.name, held.Token())
 }
 
 // hold keeps the lock, briefly or for longer than a session lasts, and sometimes longer than it should.
@@ -169,7 +160,7 @@ func (c *politician) work() {
 }
 
 func (c *politician) lead(ctx context.Context, term *leader.Term) {
-	c.ledgers[electionPath].Begin(ctx, c.name, c.owner(term.Path()), term.Token())
+	c.ledgers[electionPath].Begin(ctx, c.name, term.Token())
 	if c.isCalm() {
 		<-ctx.Done() // for life
 		return

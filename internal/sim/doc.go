@@ -19,8 +19,8 @@
 // # Oracles
 //
 //   - Safety: two tenures of one lock never overlap, with the end of the context as the end of a tenure; and tokens grow from
-//     tenure to tenure. What no client can know is excused: a session that is killed before its time, a node that somebody
-//     else deletes. From then on such a tenure does not count.
+//     tenure to tenure. What no client can know is excused: the node of a session that is killed before its time, a node that
+//     somebody else deletes. From then on the tenure behind it does not count.
 //   - Liveness: when the faults have stopped, everybody gets the lock once more, and every election has a leader, within
 //     a bound.
 //   - Rest: when everybody has let go, no node is left.

@@ -65,7 +65,9 @@ func expireFault(p *Play, r *rand.Rand) Fault {
 	return Fault{Name: "expire " + name, do: func(p *Play) {
 		for _, s := range p.w.Server.Sessions() {
 			if s.Connected && s.Conn.Client == name {
-				p.excuse(s.ID)
+				for _, path := range s.Ephemerals {
+					p.excuse(path)
+				}
 				p.w.Server.ExpireSession(s.ID)
 			}
 		}
@@ -84,7 +86,7 @@ func deleteFault(p *Play, r *rand.Rand) Fault {
 		if last {
 			entry = queue[len(queue)-1]
 		}
-		p.excuse(entry.Token)
+		p.excuse(entry.Path)
 		_ = p.w.Server.Delete(entry.Path)
 	}}
 }

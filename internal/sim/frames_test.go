@@ -109,7 +109,7 @@ func lockMember(opts ...lock.Option) member {
 			if err != nil {
 				return err
 			}
-			ledger.Begin(held.Context(), name, 0, held.Token())
+			ledger.Begin(held.Context(), name, held.Token())
 			select {
 			case <-held.Context().Done():
 			case <-time.After(frameHold):
@@ -128,7 +128,7 @@ func leaderMember(opts ...leader.Option) member {
 	return func(ctx context.Context, cli *framework.Client, name string, ledger *Ledger) error {
 		for range frameRounds {
 			err := leader.Run(ctx, cli, framePath, func(ctx context.Context, term *leader.Term) error {
-				ledger.Begin(ctx, name, 0, term.Token())
+				ledger.Begin(ctx, name, term.Token())
 				select {
 				case <-ctx.Done():
 				case <-time.After(frameHold):

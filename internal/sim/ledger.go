@@ -17,13 +17,12 @@ type Ledger struct {
 
 	mu      sync.Mutex
 	tenures []*Tenure
-	excused map[int64]time.Duration // by session and by token, which never coincide
+	excused map[int64]time.Duration // by token
 }
 
 // Tenure is the time in which somebody believed to hold something.
 type Tenure struct {
 	Who      string
-	Session  int64
 	Token    int64
 	From, To time.Duration // To is 0 while it goes on
 	Cause    error         // of its end
@@ -31,7 +30,7 @@ type Tenure struct {
 
 // String shows the tenure in one line.
 func (t Tenure) String() string {
-	return fmt.Sprintf("%s, session %#x, token %#x: %v to %v (%v)", t.Who, t.Session, t.Token, t.From, t.To, t.Cause)
+	return fmt.Sprintf("%s, token %#x: %v to %v (%v)", t.Who, t.Token, t.From, t.To, t.Cause)
 }
 
 // NewLedger returns an empty ledger. what names the thing in errors.
@@ -40,10 +39,10 @@ func (w *World) NewLedger(what string) *Ledger {
 }
 
 // Begin notes a tenure, which ends with ctx.
-func (l *Ledger) Begin(ctx context.Context, who string, session, token int64) {
+func (l *Ledger) Begin(ctx context.Context, who string, token int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	t := &Tenure{Who: who, Session: session, Token: token, From: time.Since(l.start)}
+	t := &Tenure{Who: who, Token: token, From: time.Since(l.start)}
 	l.tenures = append(l.tenures, t)
 	context.AfterFunc(ctx, func() {
 		l.mu.Lock()
@@ -52,13 +51,13 @@ func (l *Ledger) Begin(ctx context.Context, who string, session, token int64) {
 	})
 }
 
-// Excuse says that a session was killed, or the node with a token deleted, by force: what hangs on it does not count from
-// now on.
-func (l *Ledger) Excuse(sessionOrToken int64) {
+// Excuse says that the node with a token has just been taken away by force: the tenure that hangs on it does not count from
+// now on, as its holder cannot know yet.
+func (l *Ledger) Excuse(token int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, known := l.excused[sessionOrToken]; !known {
-		l.excused[sessionOrToken] = time.Since(l.start)
+	if _, known := l.excused[token]; !known {
+		l.excused[token] = time.Since(l.start)
 	}
 }
 
@@ -87,10 +86,9 @@ func (l *Ledger) Held() int {
 
 // Judge returns everything in the ledger that must not be.
 func (l *Ledger) Judge() error {
-	list := l.Tenures()
+	list := l.counting()
 	var errs []error
 	for i := range list {
-		l.excuse(&list[i])
 		for j := range i {
 			if overlap(list[j], list[i]) {
 				errs = append(errs, fmt.Errorf("%s is held twice:\n\t%v\n\t%v", l.what, list[j], list[i]))
@@ -103,15 +101,22 @@ func (l *Ledger) Judge() error {
 	return errors.Join(errs...)
 }
 
-// excuse cuts a tenure off where it was ended by force.
-func (l *Ledger) excuse(t *Tenure) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, key := range []int64{t.Session, t.Token} {
-		if at, ok := l.excused[key]; ok && (t.To == 0 || at < t.To) {
-			t.To = max(at, t.From)
+// counting returns the tenures that count, cut off where they were ended by force.
+func (l *Ledger) counting() []Tenure {
+	var list []Tenure
+	for _, t := range l.Tenures() {
+		l.mu.Lock()
+		at, excused := l.excused[t.Token]
+		l.mu.Unlock()
+		if excused && at <= t.From {
+			continue
 		}
+		if excused && (t.To == 0 || at < t.To) {
+			t.To = at
+		}
+		list = append(list, t)
 	}
+	return list
 }
 
 // overlap reports whether two tenures, of which a began first, share more than an instant.

@@ -166,10 +166,14 @@ func (p *Play) rest(cancel func()) {
 	}
 }
 
-// excuse tells all ledgers that a session or a node was ended by force.
-func (p *Play) excuse(sessionOrToken int64) {
+// excuse tells all ledgers that a node is being taken away by force.
+func (p *Play) excuse(path string) {
+	_, stat, err := p.w.Server.Get(path)
+	if err != nil {
+		return
+	}
 	for _, l := range p.ledgers {
-		l.Excuse(sessionOrToken)
+		l.Excuse(stat.Czxid)
 	}
 }
 
