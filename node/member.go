@@ -1,0 +1,102 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/docent-zk/docent/framework"
+)
+
+// Member is one node in the directory of a group.
+type Member struct {
+	ID   string         // the node's name
+	Data []byte         // its payload; not to be changed
+	Stat framework.Stat // EphemeralOwner is the member's session, 0 for a node that no session keeps
+	Err  error          // why the payload cannot be read; Data and Stat are then empty
+}
+
+// Group is a group as it was seen.
+type Group struct {
+	// Members are in the order of their IDs. Every child of the directory is one, whoever has made it.
+	Members []Member
+	// Err says why Members cannot be brought up to date: what the servers refuse. They are as seen last then.
+	Err error
+}
+
+// Join makes id a member of the group at dir, with a payload, until the Keeper is closed: it is [Keep] of the node dir/id.
+// Set changes the payload, Close leaves the group. The layout is that of Apache Curator's GroupMember.
+//
+// An id belongs to one member at a time. Whoever joins with one that is taken waits until it is free; with [Replace] a
+// process that was restarted need not.
+func Join(ctx context.Context, cli *framework.Client, dir, id string, payload []byte, opts ...Option) (*Keeper, error) {
+	if err := validateMember(dir, id); err != nil {
+		return nil, err
+	}
+	return Keep(ctx, cli, framework.Join(dir, id), payload, opts...)
+}
+
+func validateMember(dir, id string) error {
+	err := framework.ValidatePath(dir)
+	if err == nil && strings.Contains(id, "/") {
+		err = &framework.PathError{Path: id, Reason: "the id of a member is a name, without slashes"}
+	}
+	if err == nil {
+		err = framework.ValidatePath(id)
+	}
+	if err != nil {
+		return fmt.Errorf("group %s, member %q: %w", dir, id, err)
+	}
+	return nil
+}
+
+// Members looks at a group once. A group that nobody has joined yet is empty. Each member is as it was at some moment of the
+// call; one that leaves meanwhile is left out.
+func Members(ctx context.Context, cli *framework.Client, dir string) ([]Member, error) {
+	names, _, err := cli.Children(ctx, dir)
+	if errors.Is(err, framework.ErrNoNode) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("group %s: %w", dir, err)
+	}
+	slices.Sort(names)
+	nodes, errs := make([]framework.Node, len(names)), make([]error, len(names))
+	together(len(names), func(i int) {
+		nodes[i], errs[i] = cli.Get(ctx, framework.Join(dir, names[i]))
+	})
+	var members []Member
+	for i, name := range names {
+		switch {
+		case errs[i] == nil, errors.Is(errs[i], framework.ErrNoAuth):
+			members = append(members, Member{ID: name, Data: nodes[i].Data, Stat: nodes[i].Stat, Err: errs[i]})
+		case !errors.Is(errs[i], framework.ErrNoNode):
+			return nil, fmt.Errorf("group %s: %w", dir, errs[i])
+		}
+	}
+	return members, nil
+}
+
+// reads is how many members are read at the same time.
+const reads = 64
+
+// together calls f for 0 to n-1, several at a time, and returns when all calls have.
+func together(n int, f func(i int)) {
+	next := make(chan int)
+	var workers sync.WaitGroup
+	for range min(n, reads) {
+		workers.Go(func() {
+			for i := range next {
+				f(i)
+			}
+		})
+	}
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	workers.Wait()
+}

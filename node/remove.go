@@ -1,0 +1,93 @@
+package node
+
+import (
+	"context"
+	"errors"
+
+	"github.com/docent-zk/docent/framework"
+)
+
+// remove removes what there is of the Keeper's. It returns nil when that is done, and the refusal if the servers refuse it.
+func (t *tenure) remove() error {
+	for {
+		err := t.removeAll()
+		switch {
+		case err == nil, t.ctx.Err() != nil, errors.Is(err, framework.ErrSessionLost):
+			if t.ctx.Err() != nil && err != nil {
+				err = context.Cause(t.ctx)
+			}
+			return err
+		case errors.Is(err, framework.ErrBadVersion): // written since it was looked at
+		default:
+			return err
+		}
+	}
+}
+
+func (t *tenure) removeAll() error {
+	if t.spec.lasting && t.mine != nil {
+		if err := t.delete(t.spec.touchPath(), framework.AnyVersion); err != nil {
+			return err
+		}
+	}
+	remains, err := t.remains()
+	if err != nil {
+		return err
+	}
+	for _, node := range remains {
+		if err := t.delete(node.Path, node.Stat.Version); err != nil {
+			return err
+		}
+	}
+	t.have(nil)
+	t.doubt = nil
+	return nil
+}
+
+// delete removes a node, unless somebody else has.
+func (t *tenure) delete(path string, version int32) error {
+	err := t.s.Delete(t.ctx, path, version)
+	if errors.Is(err, framework.ErrNoNode) || errors.Is(err, framework.ErrNotEmpty) && t.spec.mode == framework.Container {
+		return nil
+	}
+	return err
+}
+
+// remains lists what there is of the Keeper's on the servers.
+func (t *tenure) remains() ([]framework.Node, error) {
+	if t.doubt != nil && t.spec.sequential() {
+		own, ghosts, err := t.search(t.ctx)
+		if own != nil {
+			t.accept(*own)
+			ghosts = append(ghosts, *own)
+		}
+		return ghosts, err
+	}
+	path := t.spec.path
+	switch {
+	case t.mine != nil:
+		path = t.mine.path
+	case t.doubt == nil:
+		return nil, nil
+	}
+	if t.doubt != nil { // the server may be another one, which lags behind
+		if err := t.s.Sync(t.ctx, path); err != nil {
+			return nil, err
+		}
+	}
+	stat, ok, err := t.s.Exists(t.ctx, path)
+	if err != nil || !ok || !t.removable(stat) {
+		return nil, err
+	}
+	return []framework.Node{{Path: path, Stat: stat}}, nil
+}
+
+// removable reports whether a node at the Keeper's path is its own, of this session or an earlier one.
+func (t *tenure) removable(stat framework.Stat) bool {
+	known := t.mine != nil && (t.mine.czxid == 0 || t.mine.czxid == stat.Czxid)
+	recent := t.doubt != nil && stat.Czxid > t.doubt.before
+	if t.spec.ephemeral() {
+		return t.s.Former(stat.EphemeralOwner) || stat.EphemeralOwner == t.s.ID() && (known || recent)
+	}
+	return stat.EphemeralOwner == 0 && (known || recent)
+}

@@ -1,0 +1,122 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/docent-zk/docent/framework"
+)
+
+// Standing says whether a Keeper's node stands, as far as its client knows.
+type Standing struct {
+	// Stands says that the node was created, or found to be there, and that nothing has been heard to the contrary. It
+	// stays true while the connection is suspended.
+	Stands bool
+	// Since is when Stands became what it is, with a monotonic reading.
+	Since time.Time
+	// Path is the node's path, the latest one when it does not stand; empty before the first time.
+	Path string
+	// Session is the id of the session in which it was created or found.
+	Session int64
+	// Err says why it does not stand: ErrTaken, ErrDeleted, framework.ErrSessionLost, what the servers refuse, or why the
+	// Keeper has ended. It is nil while the node stands, and before the first attempt.
+	Err error
+}
+
+// board shows the Standing, to those who look and to those who wait.
+type board struct {
+	Standing
+	changed chan struct{} // closed and replaced at every change
+}
+
+func newBoard() board {
+	return board{Standing: Standing{Since: time.Now()}, changed: make(chan struct{})}
+}
+
+// show replaces the Standing.
+func (b *board) show(s Standing) {
+	b.Standing = s
+	close(b.changed)
+	b.changed = make(chan struct{})
+}
+
+// stand notes that the node stands.
+func (b *board) stand(path string, session int64) {
+	since := b.Since
+	switch {
+	case !b.Stands:
+		since = time.Now()
+	case b.Session == session:
+		return
+	}
+	b.show(Standing{Stands: true, Since: since, Path: path, Session: session})
+}
+
+// fall notes why the node does not stand.
+func (b *board) fall(err error) {
+	since := b.Since
+	if b.Stands {
+		since = time.Now()
+	}
+	b.show(Standing{Since: since, Path: b.Path, Session: b.Session, Err: err})
+}
+
+func (k *Keeper) stood(path string, session int64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.board.stand(path, session)
+}
+
+func (k *Keeper) fell(err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.board.fall(err)
+}
+
+// Standing says whether the node stands, since when, and why not.
+func (k *Keeper) Standing() Standing {
+	s, _ := k.look()
+	return s
+}
+
+// look returns the Standing and what is closed when it changes.
+func (k *Keeper) look() (Standing, <-chan struct{}) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.board.Standing, k.board.changed
+}
+
+// Path is the node's path in the client's namespace: the latest one, while it does not stand.
+func (k *Keeper) Path() string { return k.Standing().Path }
+
+// WaitStanding waits until the node stands. It returns why the Keeper has ended, or the cause of ctx, with [ErrTaken],
+// framework.ErrNotConnected or a refusal of the servers if that is why the node does not stand.
+func (k *Keeper) WaitStanding(ctx context.Context) error {
+	for {
+		s, changed := k.look()
+		if s.Stands {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-k.done:
+			return k.Err()
+		case <-ctx.Done():
+			return k.notStanding(s.Err, context.Cause(ctx))
+		}
+	}
+}
+
+// notStanding describes why a wait for the node was in vain.
+func (k *Keeper) notStanding(why, cause error) error {
+	err := fmt.Errorf("node %s does not stand: %w", k.spec.path, cause)
+	if !k.cli.State().State.Connected() {
+		err = fmt.Errorf("%w: %w", err, framework.ErrNotConnected)
+	}
+	if why != nil && !errors.Is(err, why) {
+		err = fmt.Errorf("%w: %w", err, why)
+	}
+	return err
+}

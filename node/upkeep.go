@@ -1,0 +1,297 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/retry"
+)
+
+// refusals spaces what is tried again although the servers have refused it, and what others undo as soon as it is done.
+var refusals = retry.Exponential(100*time.Millisecond, 30*time.Second)
+
+const (
+	// brief is how long a node must have stood for its end to be news and not a habit.
+	brief = time.Second
+	// calm is the time without pauses after which they begin small again.
+	calm = time.Minute
+)
+
+// claim is a node that stands, or may still stand, because of this Keeper.
+type claim struct {
+	path    string
+	session int64 // in which it was created or found
+	czxid   int64 // 0 while it is not known
+	version int32
+	since   time.Time
+}
+
+// doubt is what is known of a create whose answer was lost: if the node is there, it is newer than this.
+type doubt struct{ before int64 }
+
+// upkeep is what the goroutine of a Keeper knows. It outlives sessions.
+type upkeep struct {
+	*Keeper
+	mine     *claim
+	doubt    *doubt
+	occupied bool   // there was a node at the path which is not known to be the Keeper's
+	raised   bool   // the node has stood
+	written  uint64 // which data it was given; 0 if another one
+	late     *late
+	touched  time.Time // when the TTL was last renewed
+	pauses   *retry.Attempts
+	paused   time.Time // when the last pause ended
+}
+
+// late is data that was on its way when its session ended. A server that stood still may apply it afterwards, to the node
+// of the next session, if that has the version that the old one had.
+type late struct {
+	data  []byte
+	epoch uint64
+}
+
+// tenure is the upkeep in one session.
+type tenure struct {
+	*upkeep
+	s   *framework.Session
+	ctx context.Context // of the session
+	op  context.Context // of everything but the removal: ends with ctx, and on Close
+}
+
+// session keeps the node in one session. It returns nil when the node was removed.
+func (u *upkeep) session(ctx context.Context, s *framework.Session) error {
+	op, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(u.life, func() { cancel(ErrKeeperClosed) })()
+	if u.late != nil && s.Epoch() > u.late.epoch+1 {
+		u.late = nil
+	}
+	t := &tenure{upkeep: u, s: s, ctx: ctx, op: op}
+	u.touched = time.Time{}
+	err := t.keep()
+	if u.spec.ephemeral() && u.life.Err() == nil && u.raised {
+		u.fell(err)
+	}
+	return err
+}
+
+// keep does one thing after the other until the session or the Keeper is over.
+func (t *tenure) keep() error {
+	for {
+		if t.life.Err() != nil {
+			return t.remove()
+		}
+		err := t.round()
+		switch {
+		case err == nil, errors.Is(err, framework.ErrOutcomeUnknown) && t.s.Err() == nil: // look again
+		case t.ctx.Err() != nil:
+			return context.Cause(t.ctx)
+		case errors.Is(err, framework.ErrSessionLost), errors.Is(err, framework.ErrClosed):
+			return err
+		case t.life.Err() != nil: // Close has cut it short
+		case !t.raised:
+			_ = t.remove() // of what there is already: the refusal is what counts
+			return err
+		default:
+			t.fell(err)
+			t.pause()
+		}
+	}
+}
+
+// round does the next thing that brings the node closer to standing, or keeps it for as long as nothing happens.
+func (t *tenure) round() error {
+	t.stakes(t.mine != nil || t.doubt != nil)
+	switch {
+	case t.mine != nil && (t.mine.session == t.s.ID() || !t.spec.ephemeral()):
+		return t.stand()
+	case t.spec.sequential():
+		return t.raiseNumbered()
+	case t.occupied:
+		return t.inspect()
+	}
+	return t.create()
+}
+
+// stand watches the node and keeps its data, until something happens to it.
+func (t *tenure) stand() error {
+	w, err := t.verify()
+	if w == nil {
+		return err
+	}
+	defer w.Stop()
+	for {
+		if current, err := t.update(); !current {
+			return err
+		}
+		t.stood(t.mine.path, t.s.ID())
+		t.raised = true
+		if again, err := t.idle(w); !again {
+			return err
+		}
+	}
+}
+
+// idle waits until something happens. It returns true if that is something to write.
+func (t *tenure) idle(w *framework.Watch) (again bool, _ error) {
+	renewal, stop := t.renewal()
+	defer stop()
+	select {
+	case ev := <-w.C:
+		if ev.Type == framework.EventDeleted {
+			t.gone(ErrDeleted)
+		}
+		return false, ev.Err
+	case <-t.wake:
+		return true, nil
+	case <-renewal:
+		return true, nil
+	case <-t.op.Done():
+		return false, context.Cause(t.op)
+	}
+}
+
+// verify looks whether the node is there and still the Keeper's, and watches it. It returns no watch if it is not.
+func (t *tenure) verify() (*framework.Watch, error) {
+	node, w, err := t.watch()
+	if errors.Is(err, framework.ErrNoNode) {
+		t.gone(ErrDeleted)
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !t.owns(node.Stat) {
+		w.Stop()
+		t.occupied = true
+		t.gone(ErrTaken)
+		return nil, nil
+	}
+	t.recognise(node)
+	return w, nil
+}
+
+// watch reads the node and watches it. An ephemeral node has no children, so that a watch on them tells of nothing but its
+// end: neither the Keeper's own writes nor those of others cost an event and another read. Data is read only where it
+// matters.
+func (t *tenure) watch() (framework.Node, *framework.Watch, error) {
+	if t.spec.ephemeral() && t.late == nil {
+		_, stat, w, err := t.s.WatchChildren(t.op, t.mine.path)
+		return framework.Node{Stat: stat}, w, err
+	}
+	return t.s.WatchData(t.op, t.mine.path)
+}
+
+// owns reports whether the node that stands at the claim's path is the Keeper's. A persistent node without a number is, whoever
+// has made it.
+func (t *tenure) owns(stat framework.Stat) bool {
+	known := t.mine.czxid == 0 || t.mine.czxid == stat.Czxid
+	switch {
+	case t.spec.ephemeral():
+		return known && stat.EphemeralOwner == t.s.ID()
+	case t.spec.sequential():
+		return known
+	}
+	return stat.EphemeralOwner == 0
+}
+
+// recognise notes how the node was found.
+func (t *tenure) recognise(node framework.Node) {
+	data, _ := t.wanted()
+	another := t.mine.czxid != 0 && t.mine.czxid != node.Stat.Czxid
+	overtaken := t.late != nil && bytes.Equal(node.Data, t.late.data) && node.Stat.Version != t.mine.version
+	if (another || overtaken) && !bytes.Equal(node.Data, data) {
+		t.written = 0
+	}
+	t.mine.session, t.mine.czxid, t.mine.version = t.s.ID(), node.Stat.Czxid, node.Stat.Version
+}
+
+// gone notes that the node does not stand any more. If it had hardly stood, a pause keeps two who undo each other's work from
+// doing so in a tight loop.
+func (t *tenure) gone(why error) {
+	stood := time.Since(t.mine.since)
+	t.have(nil)
+	t.fell(why)
+	if stood < brief {
+		t.pause()
+	}
+}
+
+// pause waits a little, longer each time.
+func (t *tenure) pause() {
+	if t.pauses == nil || time.Since(t.paused) > calm {
+		t.pauses = refusals.WithRand(func() float64 { return draw(t.cli) }).Start()
+	}
+	_ = t.pauses.Wait(t.op) // whoever comes next sees that op has ended
+	t.paused = time.Now()
+}
+
+// draw returns a number in [0,1) from the client's source of randomness.
+func draw(cli *framework.Client) float64 {
+	var b [8]byte
+	_, _ = io.ReadFull(cli.Random(), b[:]) // a source that fails costs jitter
+	return float64(binary.BigEndian.Uint64(b[:])>>11) / (1 << 53)
+}
+
+// update renews the TTL and writes new data, if there is need. It returns false, with the error if it is one, when the node has to
+// be looked at again.
+func (t *tenure) update() (current bool, _ error) {
+	err := t.touch()
+	if errors.Is(err, framework.ErrNoNode) { // not even the container is there
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	for {
+		data, n := t.wanted()
+		if n == t.written {
+			return true, nil
+		}
+		if current, err := t.write(data, n); !current {
+			return false, err
+		}
+	}
+}
+
+// write sets the node's data, at the version that is known, so that another node at the path is left alone.
+func (t *tenure) write(data []byte, n uint64) (current bool, _ error) {
+	stat, err := t.s.Set(t.op, t.mine.path, data, t.mine.version)
+	switch {
+	case err == nil:
+		t.mine.version, t.written, t.late = stat.Version, n, nil
+		t.landed(n, data)
+		return true, nil
+	case errors.Is(err, framework.ErrNoNode), errors.Is(err, framework.ErrBadVersion):
+		return false, nil
+	case t.inDoubt(err):
+		t.late = &late{data: data, epoch: t.s.Epoch()}
+	case t.refuses(err) && t.rejected(n, err):
+		t.written = n
+		return true, nil
+	}
+	return false, err
+}
+
+// inDoubt reports whether a write may have been applied although it has failed, and waits until nothing of it is under way.
+func (t *tenure) inDoubt(err error) bool {
+	var op *framework.OpError
+	if errors.As(err, &op) {
+		select {
+		case <-op.Settled():
+		case <-t.ctx.Done():
+		}
+	}
+	return errors.Is(err, framework.ErrOutcomeUnknown)
+}
+
+// refuses reports whether err is a server's answer, or one that needs no server, and not the end of something.
+func (t *tenure) refuses(err error) bool {
+	return t.op.Err() == nil && !errors.Is(err, framework.ErrSessionLost) && !errors.Is(err, framework.ErrClosed) &&
+		!errors.Is(err, framework.ErrOutcomeUnknown)
+}
