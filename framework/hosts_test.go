@@ -1,0 +1,177 @@
+package framework
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-zk/docent/retry"
+)
+
+func testHosts(servers int, change func(*Config)) *hosts {
+	cfg := Config{SessionTimeout: T, ReconnectPolicy: retry.Exponential(100*time.Millisecond, 400*time.Millisecond).WithJitter(0)}
+	if change != nil {
+		change(&cfg)
+	}
+	cfg = cfg.withDefaults()
+	var list []string
+	for i := range servers {
+		list = append(list, fmt.Sprintf("zk%d:2181", i))
+	}
+	return newHosts(&cfg, list, &random{r: cfg.Random})
+}
+
+// pausesOf takes n servers and returns the pauses ahead of them, in whole milliseconds.
+func pausesOf(h *hosts, n int) []time.Duration {
+	pauses := make([]time.Duration, n)
+	for i := range pauses {
+		_, p := h.take()
+		pauses[i] = p.Truncate(time.Millisecond)
+	}
+	return pauses
+}
+
+func TestEveryServerIsTriedInTurn(t *testing.T) {
+	h := testHosts(4, nil)
+	seen := map[string]int{}
+	var order []string
+	for range 12 {
+		server, _ := h.take()
+		seen[server]++
+		order = append(order, server)
+	}
+	assert.Equal(t, map[string]int{"zk0:2181": 3, "zk1:2181": 3, "zk2:2181": 3, "zk3:2181": 3}, seen)
+	assert.Equal(t, order[:4], order[4:8])
+	assert.Equal(t, 4, h.size())
+}
+
+// The first dial is at once, the first round nearly so, and from then on the policy spaces them.
+func TestPausesBetweenDials(t *testing.T) {
+	const ms = time.Millisecond
+	h := testHosts(3, nil)
+	pauses := pausesOf(h, 8)
+	assert.Zero(t, pauses[0])
+	assert.Less(t, pauses[1], T/200)
+	assert.Less(t, pauses[2], T/200)
+	assert.Equal(t, []time.Duration{100 * ms, 200 * ms, 400 * ms, 400 * ms, 400 * ms}, pauses[3:])
+}
+
+func TestConnectionThatLastedStartsThePausesAnew(t *testing.T) {
+	now := time.Now()
+	for _, c := range []struct {
+		up   time.Duration
+		anew bool
+	}{{0, false}, {lasting - 1, false}, {lasting, true}, {time.Hour, true}} {
+		h := testHosts(1, nil)
+		pausesOf(h, 5)
+		h.established(now)
+		h.broken(now.Add(c.up))
+		_, pause := h.take()
+		assert.Equal(t, c.anew, pause == 0, "up for %v", c.up)
+	}
+	h := testHosts(1, nil)
+	pausesOf(h, 5)
+	h.broken(now) // of an attempt that came to nothing
+	_, pause := h.take()
+	assert.Equal(t, 400*time.Millisecond, pause)
+}
+
+func TestLastingIsShorterForShortSessions(t *testing.T) {
+	h := testHosts(1, func(c *Config) { c.SessionTimeout = 400 * time.Millisecond })
+	pausesOf(h, 5)
+	now := time.Now()
+	h.established(now)
+	h.broken(now.Add(100 * time.Millisecond))
+	_, pause := h.take()
+	assert.Zero(t, pause)
+}
+
+// Each of several addresses gets its share of the time for the dial, so that one that hangs does not use up all of it.
+func TestAddressesShareTheTimeForADial(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var dialled []time.Duration
+		start := time.Now()
+		h := testHosts(1, func(c *Config) {
+			c.ConnectTimeout = 900 * time.Millisecond
+			c.LookupHost = func(context.Context, string) ([]string, error) { return []string{"10.0.0.1", "10.0.0.2", "::3"}, nil }
+			c.Dialer = func(ctx context.Context, _, address string) (net.Conn, error) {
+				dialled = append(dialled, time.Since(start))
+				<-ctx.Done()
+				return nil, fmt.Errorf("dial %s: %w", address, ctx.Err())
+			}
+		})
+		_, err := h.dial(t.Context(), "zk0:2181")
+		assert.Equal(t, []time.Duration{0, 300 * time.Millisecond, 600 * time.Millisecond}, dialled)
+		assert.Equal(t, 900*time.Millisecond, time.Since(start))
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorContains(t, err, "none of the 3 addresses of zk0:2181: ")
+		for _, address := range []string{"10.0.0.1:2181", "10.0.0.2:2181", "[::3]:2181"} {
+			require.ErrorContains(t, err, "dial "+address)
+		}
+		assert.NotContains(t, err.Error(), "\n")
+	})
+}
+
+func TestAddressesAreNotLookedUp(t *testing.T) {
+	var dialled []string
+	h := testHosts(1, func(c *Config) {
+		c.LookupHost = func(context.Context, string) ([]string, error) { panic("looked up") }
+		c.Dialer = func(_ context.Context, network, address string) (net.Conn, error) {
+			dialled = append(dialled, network+" "+address)
+			return nil, errors.New("refused")
+		}
+	})
+	for _, server := range []string{"127.0.0.1:2181", "[::1]:2181", "[fe80::1%eth0]:2181"} {
+		_, err := h.dial(t.Context(), server)
+		require.EqualError(t, err, "refused")
+	}
+	assert.Equal(t, []string{"tcp 127.0.0.1:2181", "tcp [::1]:2181", "tcp [fe80::1%eth0]:2181"}, dialled)
+}
+
+// With a Dialer of one's own and no LookupHost, names are the Dialer's business.
+func TestNamesGoToTheDialer(t *testing.T) {
+	var dialled string
+	h := testHosts(1, func(c *Config) {
+		c.Dialer = func(_ context.Context, _, address string) (net.Conn, error) {
+			dialled = address
+			return nil, nil
+		}
+	})
+	_, err := h.dial(t.Context(), "zk0:2181")
+	require.ErrorContains(t, err, "Config.Dialer has returned no connection to zk0:2181 and no error")
+	assert.Equal(t, "zk0:2181", dialled)
+}
+
+// A source of randomness that fails costs randomness, not the client.
+func TestFailingRandom(t *testing.T) {
+	h := testHosts(3, func(c *Config) { c.Random = failing{} })
+	pausesOf(h, 10)
+	r := &random{r: failing{}}
+	assert.GreaterOrEqual(t, r.float64(), 0.0)
+	c := &create{protected: true, at: "/n"}
+	require.ErrorContains(t, c.protect(r), "read 16 random bytes")
+}
+
+type failing struct{}
+
+func (failing) Read([]byte) (int, error) { return 0, errors.New("no entropy") }
+
+func TestRandomIsEven(t *testing.T) {
+	cfg := Config{}.withDefaults()
+	r := &random{r: cfg.Random}
+	var sum float64
+	for range 10_000 {
+		f := r.float64()
+		require.GreaterOrEqual(t, f, 0.0)
+		require.Less(t, f, 1.0)
+		sum += f
+	}
+	assert.InDelta(t, 5000, sum, 300)
+}

@@ -1,0 +1,47 @@
+package framework_test
+
+import (
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/zktest"
+)
+
+// What a client costs that does nothing but keep its session, with what the server in this process spends on it.
+func TestIdleClientIsCheap(t *testing.T) {
+	const (
+		clients       = 50
+		mostHeap      = 512 << 10
+		mostGoroutine = 8 // supervisor, driver (3), server's side of the connection (2), and two to spare
+	)
+	s, err := zktest.Start(zktest.Config{})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, s.Close()) })
+	_, err = s.Create("/node", nil, zktest.Persistent)
+	require.NoError(t, err)
+	heap, goroutines := usage()
+	for range clients {
+		cli := clientOf(t, framework.Config{ConnectString: s.ConnectString()})
+		_, w, err := cli.WatchData(t.Context(), "/node")
+		require.NoError(t, err)
+		w.Stop()
+	}
+	heapNow, goroutinesNow := usage()
+	perHeap, perGoroutines := (heapNow-heap)/clients, (goroutinesNow-goroutines)/clients
+	t.Logf("%d KiB of heap and %d goroutines per idle client", perHeap>>10, perGoroutines)
+	assert.Less(t, perHeap, mostHeap)
+	assert.LessOrEqual(t, perGoroutines, mostGoroutine)
+}
+
+func usage() (heap, goroutines int) {
+	for range 3 {
+		runtime.GC()
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc), runtime.NumGoroutine()
+}
