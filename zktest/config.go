@@ -35,6 +35,8 @@ type Config struct {
 	// Trace, if set, is called with a line for everything that happens, in order, each starting with the time since
 	// the start. It is called with the server's lock held and so must not call the server. Defaults to none.
 	Trace func(line string)
+
+	maxQueued int // bytes that may wait in one direction of a connection before it is reset; 256 MiB but for tests
 }
 
 // withDefaults fills in what was left zero.
@@ -54,6 +56,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxRequestSize == 0 {
 		c.MaxRequestSize = 0xfffff
+	}
+	if c.maxQueued == 0 {
+		c.maxQueued = 256 << 20
 	}
 	return c
 }

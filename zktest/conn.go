@@ -10,9 +10,6 @@ import (
 	"github.com/docent-zk/docent/internal/jute"
 )
 
-// maxQueued is the number of bytes that may wait in one direction of a connection before it is closed.
-const maxQueued = 256 << 20
-
 // link is the transport below a connection. None of its methods blocks, and they are called in the order in which their
 // effects must reach the client.
 type link interface {

@@ -151,6 +151,20 @@ func TestSweepsComeAtTheirInterval(t *testing.T) {
 	})
 }
 
+func TestATTLCountsFromTheLastSet(t *testing.T) {
+	inBubble(t, zktest.Config{ContainerCheckInterval: time.Second}, func(w *world) {
+		a := w.joinAt("a", 0, time.Hour)
+		require.Zero(w, w.ask(a, zktest.OpCreateTTL, &jute.CreateTTLRequest{CreateRequest: *creating("/t", "", 5), TTL: 10_000}))
+		require.Equal(w, 10*time.Second, w.srv.Dump()["/t"].TTL)
+		time.Sleep(8 * time.Second)
+		require.NoError(w, w.srv.Set("/t", nil))
+		time.Sleep(8 * time.Second)
+		require.True(w, w.srv.Exists("/t"))
+		time.Sleep(4 * time.Second)
+		require.False(w, w.srv.Exists("/t"))
+	})
+}
+
 func TestSweepOfMany(t *testing.T) {
 	inBubble(t, zktest.Config{ContainerCheckInterval: sweep}, func(w *world) {
 		for i := range 200 {

@@ -200,6 +200,30 @@ func TestExpireSession(t *testing.T) {
 	})
 }
 
+// TestQueuesAreBounded fills the queues of connections whose packets do not get through.
+func TestQueuesAreBounded(t *testing.T) {
+	for name, trouble := range map[string]func(w *world){
+		"to server": func(w *world) { w.srv.Blackhole(zktest.ClientConns("a"), zktest.ToServer) },
+		"to client": func(w *world) { w.srv.Blackhole(zktest.ClientConns("a"), zktest.ToClient) },
+		"paused":    func(w *world) { w.srv.Pause(0) },
+		"delayed":   func(w *world) { w.srv.Delay(zktest.ClientConns("a"), time.Hour) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			onBoth(t, zktest.Config{Endpoints: 2}.WithMaxQueued(1<<20), func(w *world) {
+				a, b := w.join("a"), w.joinAt("b", 1, time.Minute)
+				require.NoError(w, w.srv.Set("/", make([]byte, 1<<19)))
+				trouble(w)
+				for range 3 {
+					a.post(zktest.OpGetData, root)
+					a.post(zktest.OpSync, &jute.PathRequest{Path: string(make([]byte, 1<<19))})
+				}
+				w.log.until("conn 1 a@0 cut")
+				w.works(b)
+			})
+		})
+	}
+}
+
 func TestRenewSessionsHandsOutAnotherSession(t *testing.T) {
 	onBoth(t, zktest.Config{}, func(w *world) {
 		a := w.join("a")

@@ -77,7 +77,8 @@ func (s *Server) wordCons() string {
 }
 
 func (s *Server) wordMntr() string {
-	watches, _ := s.watches.count()
+	data, _ := s.watches.count(dataTable)
+	child, _ := s.watches.count(childTable)
 	var b strings.Builder
 	line := func(key string, value any) { fmt.Fprintf(&b, "zk_%s\t%v\n", key, value) }
 	line("version", versionLine)
@@ -90,7 +91,7 @@ func (s *Server) wordMntr() string {
 	line("max_latency", 0)
 	line("outstanding_requests", len(s.inbox))
 	line("znode_count", s.tree.size())
-	line("watch_count", watches)
+	line("watch_count", data+child)
 	line("approximate_data_size", s.tree.dataSize)
 	line("packets_received", s.received)
 	line("packets_sent", s.sent)
@@ -107,12 +108,12 @@ func (s *Server) wordConf(c *conn) string {
 
 func (s *Server) wordDump() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "SessionTracker dump:\nGlobal Sessions(%d):\n", len(s.sessions))
+	fmt.Fprintf(&b, "SessionTracker dump:\nSession Sets (%d)/(%d):\n", len(s.sessions), len(s.sessions))
 	owners := 0
 	ids := slices.Sorted(maps.Keys(s.sessions))
 	for _, id := range ids {
 		ss := s.sessions[id]
-		fmt.Fprintf(&b, "%#x\t%dms\n", id, ss.timeout.Milliseconds())
+		fmt.Fprintf(&b, "1 expire at %s:\n\t%#x\n", s.started.Add(ss.deadline).UTC().Format(time.UnixDate), id)
 		if len(ss.ephemerals) > 0 {
 			owners++
 		}
@@ -123,32 +124,36 @@ func (s *Server) wordDump() string {
 			fmt.Fprintf(&b, "%#x:\n\t%s\n", id, strings.Join(paths, "\n\t"))
 		}
 	}
-	b.WriteString("Connections dump:\n")
-	for _, c := range s.liveConns() {
-		fmt.Fprintf(&b, "\t%#x\t%v\n", c.sessionID, c.addr)
+	live := s.liveConns()
+	fmt.Fprintf(&b, "Connections dump:\nConnections Sets (1)/(%d):\n", len(live))
+	for _, c := range live {
+		fmt.Fprintf(&b, "\tip: /%v sessionId: %#x\n", c.addr, c.sessionID)
 	}
 	return b.String()
 }
 
 func (s *Server) wordWchs() string {
-	watches, paths := s.watches.count()
+	watches, paths := s.watches.count(dataTable)
 	watching := 0
 	for _, c := range s.conns {
-		if len(c.watched) > 0 {
+		if len(c.watchedPaths()) > 0 {
 			watching++
 		}
 	}
 	return fmt.Sprintf("%d connections watching %d paths\nTotal watches:%d\n", watching, paths, watches)
 }
 
-// watchedPaths returns the paths that a connection watches.
+// watchedPaths returns the paths in the data table that a connection watches. The summaries of watches leave the child
+// table out, as those of a real server do.
 func (c *conn) watchedPaths() []string {
 	var paths []string
 	for key := range c.watched {
-		paths = append(paths, key.path)
+		if key.table == dataTable {
+			paths = append(paths, key.path)
+		}
 	}
 	slices.Sort(paths)
-	return slices.Compact(paths)
+	return paths
 }
 
 func (s *Server) wordWchc() string {

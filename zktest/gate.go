@@ -64,7 +64,7 @@ type queued struct {
 func (s *Server) admit(c *conn, p *packet) {
 	s.lastPacket++
 	p.seq = s.lastPacket
-	if c.unserved += len(p.data); c.unserved > maxQueued {
+	if c.unserved += len(p.data); c.unserved > s.cfg.maxQueued {
 		s.sever(c)
 		return
 	}
@@ -75,9 +75,7 @@ func (s *Server) admit(c *conn, p *packet) {
 
 // emit queues a packet for a client. It goes out in this order, after hooks have seen it.
 func (s *Server) emit(c *conn, p *packet) {
-	if !c.gone {
-		s.outbox = append(s.outbox, queued{c, p})
-	}
+	s.outbox = append(s.outbox, queued{c, p})
 }
 
 // depart takes a packet through the outward gate to the transport.
@@ -86,7 +84,7 @@ func (s *Server) depart(c *conn, p *packet) {
 	p.seq = s.lastPacket
 	if !s.stop(c, &c.out, toClient, p) {
 		s.transmit(c, p)
-	} else if c.unsent += len(p.data); c.unsent > maxQueued {
+	} else if c.unsent += len(p.data); c.unsent > s.cfg.maxQueued {
 		s.sever(c)
 	}
 }

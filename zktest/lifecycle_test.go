@@ -96,6 +96,35 @@ func TestStopOfOneEndpointDoesNotStopTime(t *testing.T) {
 	})
 }
 
+func TestAStoppedProcessIsNoLongerPaused(t *testing.T) {
+	onBoth(t, zktest.Config{}, func(w *world) {
+		a := w.join("a")
+		w.srv.Pause()
+		w.srv.Stop()
+		w.ended(a)
+		require.NoError(w, w.srv.StartEndpoint())
+		w.works(w.resume(a, 0))
+	})
+}
+
+func TestWatchesDieWithTheirConnection(t *testing.T) {
+	onBoth(t, zktest.Config{}, func(w *world) {
+		a := w.join("a")
+		require.Zero(w, w.ask(a, zktest.OpGetData, &jute.PathWatchRequest{Path: "/", Watch: true}))
+		require.Zero(w, w.ask(a, zktest.OpAddWatch, &jute.PathInt32Request{Path: "/x", Value: 1}))
+		w.srv.Cut(zktest.AllConns())
+		w.ended(a)
+		a = w.resume(a, 0)
+		require.Contains(w, w.word("wchs"), "0 connections watching 0 paths\nTotal watches:0")
+		before := w.srv.Counts()
+		require.NoError(w, w.srv.Set("/", nil))
+		_, err := w.srv.Create("/x", nil, zktest.Persistent)
+		require.NoError(w, err)
+		w.works(a)
+		require.Zero(w, w.srv.Counts().Sub(before).Events)
+	})
+}
+
 func TestRestartKeepingState(t *testing.T) {
 	onBoth(t, zktest.Config{}, func(w *world) {
 		a := w.join("a")

@@ -64,14 +64,14 @@ func (m *memoryConn) load(n int) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.inflight += n
-	return m.inflight <= maxQueued
+	return m.inflight <= m.n.s.cfg.maxQueued
 }
 
 // deliver takes bytes from the network.
 func (m *memoryConn) deliver(b []byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.closed {
+	if !m.closed && m.ended == nil {
 		m.unread = append(m.unread, b)
 		m.changed.Broadcast()
 	}

@@ -68,6 +68,18 @@ func TestMemoryDialErrors(t *testing.T) {
 	})
 }
 
+func TestMemoryDialGivenUpHalfway(t *testing.T) {
+	inBubble(t, zktest.Config{}, func(w *world) {
+		_, err := w.srv.Dial(w.quickly(10*time.Microsecond), "tcp", "zk1:2181") // before the server has heard of it
+		require.ErrorIs(w, err, os.ErrDeadlineExceeded)
+		_, err = w.srv.Dial(w.quickly(310*time.Microsecond), "tcp", "zk1:2181") // before its answer is back
+		require.ErrorIs(w, err, os.ErrDeadlineExceeded)
+		time.Sleep(time.Second)
+		require.Empty(w, w.srv.Conns())
+		require.Contains(w, w.log.text(), "conn 2 @0 closed", "two connections came, and went")
+	})
+}
+
 func TestMemoryConnDeadlines(t *testing.T) {
 	inBubble(t, zktest.Config{}, func(w *world) {
 		c := w.join("a").conn
@@ -227,13 +239,10 @@ func TestLatencyIsWithinItsBounds(t *testing.T) {
 }
 
 func TestASlowReaderIsCutAndHoldsUpNobody(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs 256 MiB")
-	}
-	onBoth(t, zktest.Config{}, func(w *world) {
+	onBoth(t, zktest.Config{}.WithMaxQueued(2<<20), func(w *world) {
 		a, b := w.join("a"), w.join("b")
 		require.NoError(w, w.srv.Set("/", make([]byte, 1<<20)))
-		const requests = 300
+		const requests = 50 // more than sockets hold
 		for range requests {
 			a.post(zktest.OpGetData, root)
 		}

@@ -106,7 +106,7 @@ func (n *tcpNetwork) acceptAll(e *endpoint, l net.Listener) {
 
 // start runs the goroutines of a connection.
 func (n *tcpNetwork) start(e *endpoint, socket *net.TCPConn) {
-	l := newTCPLink(socket)
+	l := newTCPLink(socket, n.s.cfg.maxQueued)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.closed {
@@ -199,12 +199,13 @@ type tcpLink struct {
 	ready  *sync.Cond
 	queue  net.Buffers
 	bytes  int
+	max    int  // bytes that may be queued
 	ending bool // close when the queue is empty
 	reset  bool // close now
 }
 
-func newTCPLink(socket *net.TCPConn) *tcpLink {
-	l := &tcpLink{socket: socket}
+func newTCPLink(socket *net.TCPConn, maxQueued int) *tcpLink {
+	l := &tcpLink{socket: socket, max: maxQueued}
 	l.ready = sync.NewCond(&l.mu)
 	return l
 }
@@ -215,7 +216,7 @@ func (l *tcpLink) send(b []byte) bool {
 	l.queue = append(l.queue, b)
 	l.bytes += len(b)
 	l.ready.Signal()
-	return l.bytes <= maxQueued
+	return l.bytes <= l.max
 }
 
 // finish gives a client that does not read some time to take what is queued.

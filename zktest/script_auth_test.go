@@ -73,7 +73,7 @@ func scriptACLForms(s *script) {
 	for i, list := range [][]jute.ACL{
 		{}, {acl(31, "world", "anyone"), acl(31, "world", "anyone")}, {acl(31, "world", "anyone"), acl(1, "world", "anyone")},
 		{acl(31, "world", "someone")}, {acl(31, "world", "")}, {acl(31, "", "")}, {acl(31, "nope", "x")}, {acl(31, "super", "")},
-		{acl(31, "auth", "")}, {acl(31, "auth", "ignored")}, {acl(31, "auth", ""), acl(31, "world", "anyone")},
+		{acl(31, "auth", "")}, {acl(31, "auth", "ignored")}, {acl(3, "auth", "")}, {acl(31, "auth", ""), acl(31, "world", "anyone")},
 		{acl(31, "digest", "a:b")}, {acl(31, "digest", "ab")}, {acl(31, "digest", "a:b:c")}, {acl(31, "digest", "a:")},
 		{acl(31, "digest", ":b")}, {acl(31, "digest", ":")}, {acl(31, "digest", "")}, {acl(31, "digest", "a:b:")}, {acl(31, "digest", "a:b::")},
 		{acl(31, "ip", "127.0.0.1")}, {acl(31, "ip", "127.0.0.0/8")}, {acl(31, "ip", "127.0.0.1/32")}, {acl(31, "ip", "127.0.0.1/33")},

@@ -102,6 +102,7 @@ func newTree() *tree {
 	t := &tree{nodes: make(map[string]*node), reapable: make(map[string]*node)}
 	t.root = &node{path: "/", acl: worldAnyone, data: []byte{}}
 	t.nodes["/"], t.nodes[""] = t.root, t.root
+	t.account(t.root, 1)
 	for _, path := range []string{"/zookeeper", "/zookeeper/quota", "/zookeeper/config"} {
 		t.insert(&node{path: path, acl: worldAnyone, data: []byte{}})
 	}
@@ -116,9 +117,9 @@ func (t *tree) get(path string) *node {
 	return t.nodes[path]
 }
 
-// size returns the number of nodes.
+// size returns the number of nodes as servers count them: the root, which is there under two names, twice.
 func (t *tree) size() int {
-	return len(t.nodes) - 1 // the root is in the map twice
+	return len(t.nodes)
 }
 
 // insert puts n under its parent, which must exist. Counters and zxids are the caller's business.

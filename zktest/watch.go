@@ -144,13 +144,10 @@ func (w *watchManager) matchAncestors(watchers []*conn, table watchTable, path s
 	return watchers
 }
 
-// count returns the number of watches, and of connections and paths that have any.
-func (w *watchManager) count() (watches, paths int) {
-	for _, table := range w.tables {
-		paths += len(table)
-		for _, conns := range table {
-			watches += len(conns)
-		}
+// count returns the number of watches in one table, and of paths that have any.
+func (w *watchManager) count(table watchTable) (watches, paths int) {
+	for _, conns := range w.tables[table] {
+		watches += len(conns)
 	}
-	return watches, paths
+	return watches, len(w.tables[table])
 }
