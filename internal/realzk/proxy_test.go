@@ -193,6 +193,7 @@ func TestProxyPassesAResetOn(t *testing.T) {
 	server.mu.Unlock()
 	server.hangUp()
 	c.requireReset()
+	eventually(t, func() bool { return len(server.ends()) == 1 }, "the server has hung up")
 
 	c = talkTo(t, p.Addr())
 	c.say("hello")

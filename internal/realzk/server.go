@@ -167,7 +167,7 @@ func (s *Server) Running() bool { return s.process() != nil }
 // WaitReady waits until the server serves clients. It fails when ctx ends or the
 // process does, with the end of the server's log in the error.
 func (s *Server) WaitReady(ctx context.Context) error {
-	p := s.process()
+	p := s.latest()
 	if p == nil {
 		return s.errorf("%w", ErrNotRunning)
 	}
@@ -175,7 +175,7 @@ func (s *Server) WaitReady(ctx context.Context) error {
 	defer poll.Stop()
 	for {
 		_, err := s.probe(ctx)
-		if err == nil {
+		if err == nil && p.running() { // else it was somebody else who answered
 			return nil
 		}
 		select {
@@ -213,13 +213,15 @@ func (s *Server) startAndWait() error {
 	return nil
 }
 
-// explainExit is the error for a process that ended before it served.
+// explainExit is the error for a process that does not serve because it has
+// ended. It may have done so between Start and WaitReady.
 func (s *Server) explainExit(p *process) error {
 	log, _ := os.ReadFile(s.dir.file(logFile))
+	reason := ErrNotRunning
 	if bytes.Contains(log, []byte("Address already in use")) {
-		return s.errorf("%w; its log ends:\n%s", errPortTaken, s.LogTail())
+		reason = errPortTaken
 	}
-	return s.errorf("ended before it served (%v); its log ends:\n%s", p.result, s.LogTail())
+	return s.errorf("%w: it has ended (%v); its log ends:\n%s", reason, p.result, s.LogTail())
 }
 
 // close ends the process and removes what the server has on the machine.
@@ -236,11 +238,16 @@ func (s *Server) close() (err error) {
 
 // process returns the running process or nil.
 func (s *Server) process() *process {
+	if p := s.latest(); p != nil && p.running() {
+		return p
+	}
+	return nil
+}
+
+// latest returns the process that was started last, or nil before the first.
+func (s *Server) latest() *process {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.current == nil || !s.current.running() {
-		return nil
-	}
 	return s.current
 }
 
