@@ -1,8 +1,11 @@
 package framework_test
 
 import (
+	"bytes"
 	"context"
+	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -97,6 +100,42 @@ func TestWrongScheme(t *testing.T) {
 		synctest.Wait()
 		requireOrder(t, r.all())
 	})
+}
+
+// When the servers have learned of it, the refusal is forgotten.
+func TestRefusedIdentityThatIsAcceptedLater(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{})
+		mustCreate(t, s, "/node", "")
+		var refuse atomic.Bool
+		refuse.Store(true)
+		cli := newClient(t, s, as("me", "secret"), func(c *framework.Config) {
+			dial := c.Dialer
+			c.Dialer = func(ctx context.Context, network, address string) (net.Conn, error) {
+				conn, err := dial(ctx, network, address)
+				if err == nil && refuse.Load() {
+					conn = &wrongScheme{Conn: conn}
+				}
+				return conn, err
+			}
+		})
+		_, err := cli.Get(within(t, time.Second), "/node")
+		require.ErrorIs(t, err, framework.ErrAuthFailed)
+		refuse.Store(false)
+		_, err = cli.Get(within(t, sessionTimeout), "/node")
+		require.NoError(t, err)
+		s.Stop()
+		_, err = cli.Get(within(t, time.Second), "/node")
+		require.NotErrorIs(t, err, framework.ErrAuthFailed)
+		require.NoError(t, s.StartEndpoint())
+	})
+}
+
+// wrongScheme spoils the scheme of what its client presents, "digest".
+type wrongScheme struct{ net.Conn }
+
+func (c *wrongScheme) Write(b []byte) (int, error) {
+	return c.Conn.Write(bytes.Replace(b, []byte("digest"), []byte("d1gest"), 1))
 }
 
 func TestDigestACL(t *testing.T) {

@@ -76,7 +76,7 @@ func (c *Client) States(ctx context.Context) <-chan StateChange { return c.core.
 // attempt, when ctx ends first, and [ErrClosed] after Close.
 func (c *Client) WaitConnected(ctx context.Context) error {
 	if _, err := c.await(ctx, c.core.quit); err != nil {
-		return fmt.Errorf("zookeeper %s: %w", c.core.cfg.ConnectString, err)
+		return fmt.Errorf("zookeeper %s: %w", c.core.cfg.ConnectString, c.core.blame(err))
 	}
 	return nil
 }
@@ -85,7 +85,7 @@ func (c *Client) WaitConnected(ctx context.Context) error {
 func (c *Client) Session(ctx context.Context) (*Session, error) {
 	e, err := c.await(ctx, c.core.quit)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("zookeeper %s: %w", c.core.cfg.ConnectString, c.core.blame(err))
 	}
 	return c.session(e), nil
 }

@@ -31,10 +31,13 @@ type core struct {
 	stopped  chan struct{} // closed when it has
 	retiring sync.WaitGroup
 
+	// identity is why a server has refused one of Config.Auth and closed the connection; nil since one has answered, which
+	// it does only to identities that it accepts.
+	identity atomic.Pointer[error]
+
 	mu       sync.Mutex       // guards the hub's order against the gate, and the following
 	epochs   map[int64]uint64 // of the sessions there were, by their ids
 	lastDial error            // why the last dial failed, for the error of an operation that found no connection; nil while there is one
-	identity error            // why the last connection was closed by a server that refused one of Config.Auth
 }
 
 // gate is the present: the latest state and the epoch behind it. A new one is put in place at every change, and the old
@@ -97,29 +100,28 @@ func (c *core) dialFailed(server string, err error) {
 	c.lastDial = err
 }
 
-func (c *core) identityRefused(err error) {
+// dialled is called when there is a connection.
+func (c *core) dialled() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.identity = err
-}
-
-// forgetFailures is called when there is a connection.
-func (c *core) forgetFailures() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.lastDial, c.identity = nil, nil
+	c.lastDial = nil
 }
 
 // notConnected describes why an operation was not sent.
 func (c *core) notConnected(cause error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	err := fmt.Errorf("%w: %w", ErrNotConnected, cause)
-	if c.identity != nil {
-		err = fmt.Errorf("%w; %w", err, c.identity)
-	}
 	if c.lastDial != nil {
-		err = fmt.Errorf("%w; last attempt: %v", err, c.lastDial)
+		return fmt.Errorf("%w: %w; last attempt: %v", ErrNotConnected, cause, c.lastDial)
+	}
+	return fmt.Errorf("%w: %w", ErrNotConnected, cause)
+}
+
+// blame adds to the error of a call that was given up that a server has refused the client's identity: then no connection
+// lasts, and nothing else matters.
+func (c *core) blame(err error) error {
+	if refused := c.identity.Load(); refused != nil {
+		return fmt.Errorf("%w; %w", err, *refused)
 	}
 	return err
 }
@@ -189,8 +191,6 @@ func (c *core) handle(e *epoch, signals []signal) error {
 			c.down(e, s.cause)
 		case sessionExpired:
 			return s.cause
-		case identityRefused:
-			c.identityRefused(s.cause)
 		case trustInDoubt:
 			if over := c.checkClocks(e); over != nil {
 				return over
@@ -202,7 +202,7 @@ func (c *core) handle(e *epoch, signals []signal) error {
 
 // up is the driver's report of an established session.
 func (c *core) up(e *epoch, server string) {
-	c.forgetFailures()
+	c.dialled()
 	e.server = server
 	e.created.clear()
 	switch c.gate.Load().State {

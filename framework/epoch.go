@@ -70,8 +70,7 @@ const (
 	linkUp signalKind = iota
 	linkDown
 	sessionExpired
-	identityRefused // one of Config.Auth
-	trustInDoubt    // somebody found the session untrusted before the supervisor did
+	trustInDoubt // somebody found the session untrusted before the supervisor did
 )
 
 // signals is the queue between the driver's goroutines, which must not block, and the supervisor.
@@ -270,7 +269,8 @@ func (e *epoch) onEvent(ev zk.Event) {
 // onAuthFailed is called when a server refuses one of Config.Auth, which ends the link.
 func (e *epoch) onAuthFailed(scheme string, err error) {
 	e.core.log.Error("a server refused an identity of Config.Auth", "scheme", scheme, "error", err)
-	e.signals.push(signal{kind: identityRefused, cause: fmt.Errorf("identity of scheme %q: %w", scheme, ErrAuthFailed)})
+	refused := fmt.Errorf("identity of scheme %q: %w", scheme, ErrAuthFailed)
+	e.core.identity.Store(&refused)
 }
 
 // expire fences the epoch at once, because a server says that its session is over, and tells the supervisor.

@@ -76,11 +76,12 @@ func TestNotConnectedSaysWhy(t *testing.T) {
 	c.lastDial = errors.New("dial zk1: refused")
 	err = c.notConnected(context.DeadlineExceeded)
 	require.EqualError(t, err, "not connected: context deadline exceeded; last attempt: dial zk1: refused")
-	c.identityRefused(fmt.Errorf("identity of scheme \"x\": %w", ErrAuthFailed))
-	err = c.notConnected(context.DeadlineExceeded)
+	refused := fmt.Errorf("identity of scheme \"x\": %w", ErrAuthFailed)
+	c.identity.Store(&refused)
+	err = c.blame(c.notConnected(context.DeadlineExceeded))
 	for _, target := range []error{ErrNotConnected, context.DeadlineExceeded, ErrAuthFailed} {
 		require.ErrorIs(t, err, target)
 	}
-	c.forgetFailures()
+	c.dialled()
 	require.EqualError(t, c.notConnected(context.Canceled), "not connected: context canceled")
 }

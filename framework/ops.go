@@ -196,14 +196,18 @@ func (a *attempt) look(ctx context.Context, e *epoch) (verdict, error) {
 
 // answer wraps what the server said.
 func (a *attempt) answer(err error) error {
-	if err == nil {
-		return nil
+	if err != nil {
+		return a.wrap(err)
 	}
-	return a.wrap(err)
+	if identity := &a.ops.core.identity; identity.Load() != nil {
+		identity.Store(nil)
+	}
+	return nil
 }
 
 // fail wraps why the operation was given up, and says so when it may have been applied.
 func (a *attempt) fail(err error) error {
+	err = a.ops.core.blame(err)
 	if a.doubt && !errors.Is(err, ErrOutcomeUnknown) {
 		err = fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
 	}
