@@ -363,7 +363,7 @@ func (c *create) abandon(o *ops, err error) {
 		return
 	}
 	dir, _ := Split(c.at)
-	t := task{name: "remove " + c.at, after: leftBehind(err), run: func(ctx context.Context, e *epoch) error {
+	t := task{name: "remove " + c.at, at: c.at, after: leftBehind(err), run: func(ctx context.Context, e *epoch) error {
 		return e.removeProtected(ctx, dir, c.guid)
 	}}
 	if c.mode.ephemeral() {

@@ -3,28 +3,37 @@ package framework
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"sync"
 )
 
 // task is a clean-up that outlives the call which began it: a guaranteed delete, the search for an orphan.
 type task struct {
 	name  string
+	at    string          // the path that it is about
 	epoch *epoch          // the only epoch in which it makes sense; nil means any
 	after <-chan struct{} // closed when a call that was left behind has returned; nil if there is none
 	run   func(ctx context.Context, e *epoch) error
 }
 
-// janitor runs tasks one after the other, in a goroutine that exists while there are any. They wait for a connection,
-// and are given up only when their session is over, a server refuses them, or the client is closed.
+// maxSweepers is how many tasks are under way at once. One after the other they would take several round trips each: a
+// crowd of waiters that give up would keep their places in the queue of a lock for seconds, and nobody would hold it.
+const maxSweepers = 32
+
+// janitor runs tasks in the order in which they came, several at once, in goroutines that exist while there are any. They
+// wait for a connection, and are given up only when their session is over, a server refuses them, or the client is closed.
+// A task also waits for those before it that are about something below its path: a node goes after its children.
 type janitor struct {
 	core *core
 	ctx  context.Context
 	stop context.CancelFunc
 
-	mu      sync.Mutex
-	queue   []task
-	running bool
-	idle    sync.WaitGroup
+	mu       sync.Mutex
+	waiting  []task
+	underWay []string // paths
+	sweepers int
+	idle     sync.WaitGroup
 }
 
 func (j *janitor) init(c *core) {
@@ -38,15 +47,15 @@ func (j *janitor) add(t task) {
 	if j.ctx.Err() != nil {
 		return // the session is being closed, which takes its ephemeral nodes along
 	}
-	j.queue = append(j.queue, t)
-	if !j.running {
-		j.running = true
+	j.waiting = append(j.waiting, t)
+	if j.sweepers < maxSweepers {
+		j.sweepers++
 		j.idle.Add(1)
-		go j.work()
+		go j.sweep()
 	}
 }
 
-// close gives up what is left and waits for the goroutine.
+// close gives up what is left and waits for the goroutines.
 func (j *janitor) close() {
 	j.mu.Lock()
 	j.stop()
@@ -54,22 +63,45 @@ func (j *janitor) close() {
 	j.idle.Wait()
 }
 
+// next takes the first task that need not wait for others. Without one the sweeper ends: what a task waits for is under
+// way, and whoever does that comes back here.
 func (j *janitor) next() (task, bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if len(j.queue) == 0 || j.ctx.Err() != nil {
-		for _, t := range j.queue {
+	if j.ctx.Err() != nil {
+		for _, t := range j.waiting {
 			j.givenUp(t)
 		}
-		j.queue, j.running = nil, false
-		return task{}, false
+		j.waiting = nil
 	}
-	t := j.queue[0]
-	j.queue = j.queue[1:]
-	return t, true
+	for i, t := range j.waiting {
+		if j.mustWait(t, j.waiting[:i]) {
+			continue
+		}
+		j.waiting = slices.Delete(j.waiting, i, i+1)
+		j.underWay = append(j.underWay, t.at)
+		return t, true
+	}
+	j.sweepers--
+	return task{}, false
 }
 
-func (j *janitor) work() {
+// mustWait reports whether t is about a node above one that an earlier task is about.
+func (j *janitor) mustWait(t task, earlier []task) bool {
+	below := func(path string) bool { return strings.HasPrefix(path, t.at+"/") }
+	return slices.ContainsFunc(j.underWay, below) ||
+		slices.ContainsFunc(earlier, func(e task) bool { return below(e.at) })
+}
+
+// done notes that a task is over.
+func (j *janitor) done(t task) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	i := slices.Index(j.underWay, t.at)
+	j.underWay = slices.Delete(j.underWay, i, i+1)
+}
+
+func (j *janitor) sweep() {
 	defer j.idle.Done()
 	for {
 		t, ok := j.next()
@@ -77,6 +109,7 @@ func (j *janitor) work() {
 			return
 		}
 		err := j.do(t)
+		j.done(t)
 		switch {
 		case err == nil, errors.Is(err, ErrSessionLost):
 		case isClosed(j.core.quit):

@@ -1,0 +1,60 @@
+package framework_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/zktest"
+)
+
+// A crowd that leaves at once is gone soon: its clean-ups do not stand in a line.
+func TestCleanUpsGoTogether(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const nodes, latency = 320, 5 * time.Millisecond
+		s := startServer(t, zktest.Config{Latency: latency})
+		cli := connected(t, s)
+		dead, cancel := context.WithCancel(t.Context())
+		for i := range nodes {
+			_, err := cli.Create(t.Context(), fmt.Sprintf("/node %03d", i), nil)
+			require.NoError(t, err)
+		}
+		cancel()
+		for i := range nodes {
+			path := fmt.Sprintf("/node %03d", i)
+			require.ErrorIs(t, cli.Delete(dead, path, framework.AnyVersion, framework.Guaranteed), context.Canceled)
+		}
+		begin := time.Now()
+		for len(s.Dump()) > 1 {
+			time.Sleep(time.Millisecond)
+		}
+		took := time.Since(begin)
+		t.Logf("%d nodes were gone after %v, round trips of %v", nodes, took, 2*latency)
+		assert.Less(t, took, nodes/5*2*latency, "one after the other they would take three round trips each")
+	})
+}
+
+// Together, and yet a node goes after its children, however many others are cleaned up with them.
+func TestCleanUpsKeepTheOrderOfParents(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{})
+		cli := connected(t, s)
+		paths := []string{"/a/b/c", "/a/b/d", "/a/b", "/ab", "/a", "/a-"}
+		for _, path := range []string{"/a", "/a/b", "/a/b/c", "/a/b/d", "/ab", "/a-"} {
+			_, err := cli.Create(t.Context(), path, nil)
+			require.NoError(t, err)
+		}
+		dead, cancel := context.WithCancel(t.Context())
+		cancel()
+		for _, path := range paths {
+			require.ErrorIs(t, cli.Delete(dead, path, framework.AnyVersion, framework.Guaranteed), context.Canceled)
+		}
+		time.Sleep(time.Second)
+		assert.Len(t, s.Dump(), 1, "the root")
+	})
+}
