@@ -16,7 +16,7 @@ import (
 	"github.com/docent-zk/docent/zktest"
 )
 
-// operations are all ways to wait for a server. Paths and data do not matter: none of them is answered in time.
+// operations are all ways to wait for a server, in a bubble. Paths and data do not matter: none is answered in time.
 var operations = map[string]func(ctx context.Context, cli *framework.Client) error{
 	"get": func(ctx context.Context, cli *framework.Client) error { _, err := cli.Get(ctx, "/node"); return err },
 	"exists": func(ctx context.Context, cli *framework.Client) error {
@@ -94,7 +94,7 @@ var operations = map[string]func(ctx context.Context, cli *framework.Client) err
 
 var holding = framework.Policy{OnSuspended: framework.Hold, OnLost: framework.Rebuild}
 
-// conditions are what a client can be in when an operation waits.
+// conditions are what a client in a bubble can be in when an operation waits.
 var conditions = map[string]func(t *testing.T, s *zktest.Server, cli *framework.Client){
 	"connecting": func(_ *testing.T, s *zktest.Server, _ *framework.Client) { s.Stop() },
 	"hung in the handshake": func(_ *testing.T, s *zktest.Server, _ *framework.Client) {

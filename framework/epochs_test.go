@@ -329,7 +329,7 @@ func TestNothingCrossesSessions(t *testing.T) {
 	})
 }
 
-// killUnderLoad ends a session while callers are using it, and waits until every one of them has noticed.
+// killUnderLoad ends, in a bubble, a session while callers are using it, and waits until every one of them has noticed.
 func killUnderLoad(t *testing.T, s *zktest.Server, session *framework.Session, callers int) {
 	t.Helper()
 	var wg sync.WaitGroup

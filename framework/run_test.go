@@ -25,7 +25,7 @@ var policies = map[string]framework.Policy{
 	"grace, stop":     {OnSuspended: framework.Hold, OnLost: framework.Stop, Grace: time.Second},
 }
 
-// events are what can happen to a session under a recipe.
+// events are what can happen to a session under a recipe, in a bubble.
 var events = map[string]func(t *testing.T, s *zktest.Server, cli *framework.Client){
 	"nothing": func(*testing.T, *zktest.Server, *framework.Client) {},
 	"blip": func(t *testing.T, s *zktest.Server, cli *framework.Client) {

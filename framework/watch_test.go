@@ -86,7 +86,7 @@ func (si sight) watch(t *testing.T, cli *framework.Client) (*framework.Watch, st
 	return w, path
 }
 
-// requireEvent waits for the event of a watch, or for none, and that its channel is then closed.
+// requireEvent waits, in a bubble, for the event of a watch, or for none, and that its channel is then closed.
 func requireEvent(t *testing.T, w *framework.Watch, path string, want framework.EventType) {
 	t.Helper()
 	time.Sleep(100 * time.Millisecond)
@@ -131,7 +131,7 @@ func TestWatchesFire(t *testing.T) {
 	}
 }
 
-// A watch lives on over a reconnect. What has happened meanwhile is told, and nothing else; then it works as before.
+// In a bubble, a watch lives on over a reconnect. What has happened meanwhile is told, and nothing else; then it works as before.
 func TestWatchesSurviveAReconnect(t *testing.T) {
 	for si, want := range seen {
 		t.Run(fmt.Sprintf("%s, %s", si.kind, si.change), func(t *testing.T) {
@@ -153,7 +153,7 @@ func TestWatchesSurviveAReconnect(t *testing.T) {
 	}
 }
 
-// reconnect takes the servers away for a second, in which f happens.
+// reconnect takes the servers away for a second of a bubble, in which f happens.
 func reconnect(t *testing.T, s *zktest.Server, cli *framework.Client, f func()) {
 	t.Helper()
 	s.Refuse()

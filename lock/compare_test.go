@@ -80,7 +80,7 @@ func compare(t *testing.T, script func(w *world, m mutex) error, ours, theirs fu
 	})
 }
 
-// The session of the holder is lost. It unlocks, as it should, and wants the lock again.
+// In a bubble, the session of the holder is lost. It unlocks, as it should, and wants the lock again.
 func TestLockAgainAfterALostSession(t *testing.T) {
 	compare(t, func(w *world, m mutex) error {
 		require.NoError(w.t, m.lock())
@@ -100,7 +100,7 @@ func TestLockAgainAfterALostSession(t *testing.T) {
 	})
 }
 
-// The connection breaks between the create and the list.
+// In a bubble, the connection breaks between the create and the list.
 func TestConnectionBreaksWhileTheQueueIsListed(t *testing.T) {
 	compare(t, func(w *world, m mutex) error {
 		require.NoError(w.t, m.lock())
@@ -128,7 +128,7 @@ func TestConnectionBreaksWhileTheQueueIsListed(t *testing.T) {
 	})
 }
 
-// The node is created, its reply is lost, and the servers are away for a while.
+// In a bubble, the node is created, its reply is lost, and the servers are away for a while.
 func TestReplyToTheCreateIsLost(t *testing.T) {
 	for _, outage := range []time.Duration{0, 300 * time.Millisecond, 2500 * time.Millisecond} {
 		t.Run(outage.String(), func(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 	"github.com/docent-zk/docent/zktest"
 )
 
-// Whoever leaves the queue takes its node along, and who stood behind it moves up.
+// Whoever leaves the queue takes its node along, and who stood behind it moves up. Each case is a bubble.
 func TestWaiterThatLeaves(t *testing.T) {
 	cause := errors.New("changed its mind")
 	for name, c := range map[string]struct {

@@ -114,7 +114,7 @@ func fuzzAlone(t *testing.T, data []byte, chunk int) {
 	}
 }
 
-// fuzzDriver must not panic, nor allocate what is only claimed.
+// fuzzDriver runs in a bubble and must not panic, nor allocate what is only claimed.
 func fuzzDriver(t *testing.T, data []byte, chunk int) {
 	m, s := &mini{ignore: func(int32) bool { return true }}, NewSession(Options{OnCreated: func(string, Stat) {}})
 	var server net.Conn
@@ -202,8 +202,8 @@ func checkGreeting(t *testing.T, s *Session, frame []byte, err error, resume boo
 	}
 }
 
-// greetDriver gives the same answer to a real driver, on its first link or on
-// its second.
+// greetDriver gives the same answer to a real driver in a bubble, on its first
+// link or on its second.
 func greetDriver(t *testing.T, data []byte, resume bool) {
 	s, links := NewSession(Options{}), 0
 	d := drive(t, s, func(string) net.Conn {
