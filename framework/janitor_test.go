@@ -39,22 +39,34 @@ func TestCleanUpsGoTogether(t *testing.T) {
 	})
 }
 
-// Together, and yet a node goes after its children, however many others are cleaned up with them.
+// Together, and yet a node goes after its children, also if theirs takes longer.
 func TestCleanUpsKeepTheOrderOfParents(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := startServer(t, zktest.Config{})
 		cli := connected(t, s)
-		paths := []string{"/a/b/c", "/a/b/d", "/a/b", "/ab", "/a", "/a-"}
-		for _, path := range []string{"/a", "/a/b", "/a/b/c", "/a/b/d", "/ab", "/a-"} {
+		for _, path := range []string{"/a", "/a/b", "/a/b/c", "/ab"} {
 			_, err := cli.Create(t.Context(), path, nil)
 			require.NoError(t, err)
 		}
+		slow := 0
+		s.OnFrame(func(f zktest.Frame) zktest.Verdict { // the look at the child takes two tries
+			if f.Stage == zktest.Request && f.Op == zktest.OpExists && f.Path == "/a/b/c" && slow == 0 {
+				slow++
+				return zktest.DelayBy(time.Second)
+			}
+			if f.Stage == zktest.Reply && f.Op == zktest.OpExists && f.Path == "/a/b/c" && slow == 1 {
+				slow++
+				return zktest.Cut
+			}
+			return zktest.Pass
+		})
 		dead, cancel := context.WithCancel(t.Context())
 		cancel()
-		for _, path := range paths {
+		for _, path := range []string{"/a/b/c", "/a/b", "/ab", "/a"} {
 			require.ErrorIs(t, cli.Delete(dead, path, framework.AnyVersion, framework.Guaranteed), context.Canceled)
 		}
-		time.Sleep(time.Second)
+		time.Sleep(10 * time.Second)
+		assert.Equal(t, 2, slow)
 		assert.Len(t, s.Dump(), 1, "the root")
 	})
 }
