@@ -49,8 +49,8 @@ var public = []string{
 	"retry", "framework", "lock", "leader", "barrier", "node", "cache", "counter", "discovery", "zktest",
 }
 
-// servers are what every test may run against.
-var servers = []string{"zktest", "internal/realzk"}
+// grounds are what every test may run on: servers, and the harness that breaks them on purpose.
+var grounds = []string{"zktest", "internal/realzk", "internal/sim"}
 
 // layerOf returns the entry of layers that holds for a package, or "".
 func layerOf(dir string) string {
@@ -99,7 +99,7 @@ func checkLayers(t *tree) []finding {
 
 // testMayImport is what test files may import in addition.
 func testMayImport(dir, target string) bool {
-	return target == dir || slices.Contains(servers, target)
+	return target == dir || slices.Contains(grounds, target)
 }
 
 // inside returns the path of a package within the module.
