@@ -3,6 +3,7 @@ package framework_test
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -48,14 +49,12 @@ func TestCleanUpsKeepTheOrderOfParents(t *testing.T) {
 			_, err := cli.Create(t.Context(), path, nil)
 			require.NoError(t, err)
 		}
-		slow := 0
+		var slow atomic.Int32
 		s.OnFrame(func(f zktest.Frame) zktest.Verdict { // the look at the child takes two tries
-			if f.Stage == zktest.Request && f.Op == zktest.OpExists && f.Path == "/a/b/c" && slow == 0 {
-				slow++
+			if f.Stage == zktest.Request && f.Op == zktest.OpExists && f.Path == "/a/b/c" && slow.CompareAndSwap(0, 1) {
 				return zktest.DelayBy(time.Second)
 			}
-			if f.Stage == zktest.Reply && f.Op == zktest.OpExists && f.Path == "/a/b/c" && slow == 1 {
-				slow++
+			if f.Stage == zktest.Reply && f.Op == zktest.OpExists && f.Path == "/a/b/c" && slow.CompareAndSwap(1, 2) {
 				return zktest.Cut
 			}
 			return zktest.Pass
@@ -66,7 +65,7 @@ func TestCleanUpsKeepTheOrderOfParents(t *testing.T) {
 			require.ErrorIs(t, cli.Delete(dead, path, framework.AnyVersion, framework.Guaranteed), context.Canceled)
 		}
 		time.Sleep(10 * time.Second)
-		assert.Equal(t, 2, slow)
+		assert.EqualValues(t, 2, slow.Load())
 		assert.Len(t, s.Dump(), 1, "the root")
 	})
 }
