@@ -26,6 +26,7 @@ const watchDelay = 20 * time.Millisecond
 // Claim is what a place becomes when it has nobody to wait for.
 type Claim struct {
 	place  *Place
+	policy framework.Policy
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	over   chan struct{} // closed when the goroutine that guards the node has ended
@@ -37,7 +38,7 @@ type Claim struct {
 
 // claim binds a place whose turn it is to its session.
 func (p *Place) claim(parent context.Context, policy framework.Policy) (*Claim, error) {
-	c := &Claim{place: p, over: make(chan struct{}), released: make(chan struct{})}
+	c := &Claim{place: p, policy: policy, over: make(chan struct{}), released: make(chan struct{})}
 	c.ctx, c.cancel = p.session.ClaimContext(context.WithoutCancel(parent), policy)
 	if c.ctx.Err() != nil { // suspended or lost since the list was read
 		c.cancel(nil)
@@ -129,7 +130,7 @@ func (c *Claim) standing() error {
 // Multi applies operations if, and only if, the claim still stands. A claim that is over is refused without asking.
 func (c *Claim) Multi(ctx context.Context, operations []framework.Op, opts ...framework.WriteOption) ([]framework.OpResult, error) {
 	if cause := c.standing(); cause != nil {
-		return nil, fmt.Errorf("%s: %w: %w", c.place.node.Path, ErrNotHeld, cause)
+		return nil, c.notHeld(cause)
 	}
 	guarded := append([]framework.Op{c.Check()}, operations...)
 	results, err := c.place.session.Multi(ctx, guarded, opts...)

@@ -23,9 +23,9 @@
 //     node of a dead session is never taken over (CURATOR-498, CURATOR-604).
 //   - The claim's context ends before the servers can give the place to somebody else, under the assumptions of package
 //     framework's TrustedUntil; the cause says why.
-//   - Its token is the node's czxid. Nodes of one queue are granted in the order of their creation, so tokens grow from
-//     holder to holder, for the life of the ensemble, also when the directory was removed and its sequence numbers began
-//     again.
+//   - Its token is the node's czxid. Those who exclude each other are granted in the order of their nodes' creation, so
+//     tokens grow from holder to holder, for the life of the ensemble, also when the directory was removed and its sequence
+//     numbers began again. A claim that was exchanged keeps its token, as it keeps its place.
 //   - Whoever leaves the queue, by error, cancellation or panic, leaves no node behind while its session lives.
 //   - The node stays until Release, also when the context has ended earlier: somebody who is slow to stop is not overtaken
 //     while the session lives.

@@ -32,11 +32,7 @@ var ErrDeleted = errors.New("its node was deleted by somebody else")
 
 // enter adds a node to the queue and returns it with the list of the directory.
 func (q Queue) enter(ctx context.Context, s *framework.Session) (*Place, []string, error) {
-	opts := []framework.CreateOption{}
-	if q.ACL != nil {
-		opts = append(opts, framework.WithACL(q.ACL))
-	}
-	node, names, err := s.CreateInQueue(ctx, q.Dir, q.Name, q.Data, opts...)
+	node, names, err := s.CreateInQueue(ctx, q.Dir, q.Name, q.Data, q.options()...)
 	if err != nil && node.Path == "" {
 		return nil, nil, err
 	}
@@ -49,6 +45,14 @@ func (q Queue) enter(ctx context.Context, s *framework.Session) (*Place, []strin
 		return nil, nil, p.unlisted(err)
 	}
 	return p, names, nil
+}
+
+// options are how the nodes of the queue are created.
+func (q Queue) options() []framework.CreateOption {
+	if q.ACL == nil {
+		return nil
+	}
+	return []framework.CreateOption{framework.WithACL(q.ACL)}
 }
 
 // unlisted reads the error of a list: when the whole directory is gone, so is the own node.

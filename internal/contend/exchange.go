@@ -1,0 +1,88 @@
+package contend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/docent-zk/docent/framework"
+)
+
+// Exchange takes a claim on a node of queue q with the number of the own node, and ends the own claim when it stands. Both
+// nodes stand at one place of the queue for a moment, so whoever waits for both kinds finds no gap between them. The new
+// claim has the policy and the token of the old one.
+//
+// An error leaves the claim as it was, unless it says [ErrNotHeld]: then it was over, or its node was gone.
+func (c *Claim) Exchange(ctx context.Context, q Queue) (*Claim, error) {
+	if cause := c.standing(); cause != nil {
+		return nil, c.notHeld(cause)
+	}
+	place, err := c.place.beside(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	next, err := place.claim(ctx, c.policy)
+	if err == nil {
+		err = c.giveWay(ctx)
+	}
+	if err == nil {
+		return next, nil
+	}
+	if next != nil {
+		next.abandon()
+	} else {
+		place.withdraw()
+	}
+	return nil, err
+}
+
+// beside creates a node of another queue with the number of this one.
+func (p *Place) beside(ctx context.Context, q Queue) (*Place, error) {
+	own := p.node.Path
+	number := own[strings.LastIndex(own, p.queue.Name)+len(p.queue.Name):]
+	node, err := p.session.Create(ctx, framework.Join(q.Dir, q.Name+number), q.Data,
+		append(q.options(), framework.Ephemeral, framework.Protected)...)
+	if err != nil {
+		return nil, err
+	}
+	beside := &Place{queue: q, session: p.session, node: node}
+	if err := beside.own(); err != nil {
+		beside.withdraw()
+		return nil, err
+	}
+	beside.node.Stat.Czxid = p.node.Stat.Czxid
+	return beside, nil
+}
+
+// giveWay ends the claim and removes its node, in the background if ctx ends. It is an error if the node was not there any
+// more: then somebody else may have come in before the other node was created.
+func (c *Claim) giveWay(ctx context.Context) error {
+	if !c.releasing.CompareAndSwap(false, true) {
+		return c.notHeld(ErrReleased)
+	}
+	defer close(c.released)
+	c.cancel(ErrReleased)
+	<-c.over
+	err := c.place.session.Delete(ctx, c.place.node.Path, framework.AnyVersion, framework.Guaranteed)
+	cause := context.Cause(c.ctx)
+	switch {
+	case !errors.Is(cause, ErrReleased):
+		c.err = c.notHeld(cause)
+	case errors.Is(err, framework.ErrNoNode):
+		c.err = c.notHeld(c.place.deleted())
+	}
+	return c.err
+}
+
+// abandon releases a claim without waiting for it.
+func (c *Claim) abandon() {
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = c.Release(now) // in the background
+}
+
+// notHeld is the refusal of what only a claim that stands can do.
+func (c *Claim) notHeld(cause error) error {
+	return fmt.Errorf("%s: %w: %w", c.place.node.Path, ErrNotHeld, cause)
+}
