@@ -36,4 +36,9 @@
 // second Lock waits, as any other contender does. See package contend's documentation in the source for the cost in
 // requests. Names and layout are those of Apache Curator's InterProcessMutex, which excludes docent and is excluded by it,
 // as is go-zookeeper's zk.Lock.
+//
+// # Kinds of locks
+//
+//   - [Mutex]: one holder.
+//   - [RWMutex]: many readers or one writer, in one fair queue; a writer can turn into a reader without a gap.
 package lock

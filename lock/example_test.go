@@ -122,3 +122,24 @@ func ExampleWaitLimit() {
 	// true
 	// held by pod 7
 }
+
+// Many read at once, one writes. A writer that has finished can go on reading what it has written.
+func ExampleRWMutex() {
+	cli, stop := client()
+	defer stop()
+	ctx := context.Background()
+	config := lock.NewRW(cli, "/locks/config")
+
+	writing, _ := config.Lock(ctx)
+	_, err := config.TryRLock(ctx)
+	fmt.Println("while it is written:", errors.Is(err, lock.ErrLocked))
+
+	reading, _ := writing.Downgrade(ctx)
+	other, _ := config.RLock(ctx)
+	_, err = config.TryLock(ctx)
+	fmt.Println("while two read it:", errors.Is(err, lock.ErrLocked))
+	_, _ = reading.Unlock(ctx), other.Unlock(ctx)
+	// Output:
+	// while it is written: true
+	// while two read it: true
+}

@@ -9,7 +9,10 @@ import (
 )
 
 // Held is one acquisition of a lock. It is safe for use by many goroutines.
-type Held struct{ claim *contend.Claim }
+type Held struct {
+	claim   *contend.Claim
+	reading *contend.Queue // what it can be downgraded to, nil if it cannot
+}
 
 // Context ends when the lock is no longer held or can no longer be relied on. context.Cause of it says why: [ErrReleased],
 // framework.ErrSuspended, framework.ErrUntrusted, framework.ErrSessionLost, [ErrDeleted] or framework.ErrClosed. It carries

@@ -63,7 +63,9 @@ func TestWithData(t *testing.T) {
 func TestWithACL(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		own := framework.CreatorACL()
-		user := func(c *framework.Config) { c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("user:secret")}} }
+		user := func(c *framework.Config) {
+			c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("user:secret")}}
+		}
 		cli := w.client("a", user)
 		closed := locked(t, lock.New(cli, "/closed", lock.WithACL(own)))
 		open := locked(t, lock.New(cli, "/open"))

@@ -1,0 +1,21 @@
+package lock
+
+import (
+	"errors"
+
+	"github.com/docent-zk/docent/internal/contend"
+)
+
+// Errors of this package, besides those of package framework.
+var (
+	// ErrLocked is returned by TryLock when somebody else holds the lock or is in the queue for it.
+	ErrLocked = contend.ErrTaken
+	// ErrWaitLimit is returned by Lock when the limit set with WaitLimit has passed.
+	ErrWaitLimit = errors.New("not acquired within the wait limit")
+	// ErrReleased is the cause of a Held's context after Unlock.
+	ErrReleased = contend.ErrReleased
+	// ErrDeleted is the cause of a Held's context when somebody else has deleted its node.
+	ErrDeleted = contend.ErrDeleted
+	// ErrNotHeld is returned by Held.Multi when the lock is no longer held. Nothing was applied.
+	ErrNotHeld = contend.ErrNotHeld
+)
