@@ -114,7 +114,8 @@ func (w *write) settleSet(ctx context.Context, e *epoch) (verdict, error) {
 // Delete removes a node without children if its version is version, or whatever it is with [AnyVersion].
 //
 // When the answer is lost, the node is looked at: if it is gone the delete has succeeded, whoever did it; if it is the
-// same node still, the delete is repeated. With [Guaranteed] it goes on in the background.
+// same node still, the delete is repeated. If it is newer than what the client had seen, nobody can tell, and the result is
+// [ErrOutcomeUnknown]. With [Guaranteed] it goes on in the background.
 //
 // Errors: [ErrNoNode], [ErrBadVersion], [ErrNotEmpty], [ErrNoAuth], [ErrInvalidPath].
 func (o *ops) Delete(ctx context.Context, path string, version int32, opts ...WriteOption) error {
@@ -159,8 +160,10 @@ func (w *write) settleDelete(ctx context.Context, e *epoch) (verdict, error) {
 	switch {
 	case err != nil:
 		return undecided, err
-	case stat == nil || stat.Czxid > w.before: // gone, and perhaps created anew by somebody
+	case stat == nil:
 		return applied, nil
+	case stat.Czxid > w.before: // in place of the one that was deleted, or there before the delete was sent, which was lost
+		return undecided, nil
 	}
 	return notApplied, nil
 }

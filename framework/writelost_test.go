@@ -150,9 +150,9 @@ func TestDeleteWithALostReply(t *testing.T) {
 	}{
 		"never arrived":                     {stage: zktest.Request},
 		"applied":                           {stage: zktest.Reply},
-		"applied, created anew by others":   {stage: zktest.Reply, meanwhile: createByOthers, left: true},
+		"applied, created anew by others":   {stage: zktest.Reply, meanwhile: createByOthers, want: framework.ErrOutcomeUnknown, left: true},
 		"never arrived, deleted by others":  {stage: zktest.Request, meanwhile: func(s *zktest.Server) { _ = s.Delete("/node") }},
-		"never arrived, replaced by others": {stage: zktest.Request, meanwhile: deleteAndCreate, left: true},
+		"never arrived, replaced by others": {stage: zktest.Request, meanwhile: deleteAndCreate, want: framework.ErrOutcomeUnknown, left: true},
 		"never arrived, set by others":      {stage: zktest.Request, meanwhile: setByOthers, want: framework.ErrBadVersion, left: true},
 		"never arrived, set, any version":   {stage: zktest.Request, meanwhile: setByOthers, version: framework.AnyVersion},
 	} {
@@ -169,6 +169,26 @@ func TestDeleteWithALostReply(t *testing.T) {
 				})
 				require.ErrorIs(t, cli.Delete(t.Context(), "/node", c.version), c.want)
 				assert.Equal(t, c.left, s.Exists("/node"))
+			})
+		})
+	}
+}
+
+// A node that is newer than what the client has seen may have been there when the delete was sent: that it is there now does
+// not say that the delete was applied.
+func TestDeleteOfANodeNotSeenBefore(t *testing.T) {
+	for name, sync := range map[string]bool{"first request of the client": false, "created since the last answer": true} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s := startServer(t, zktest.Config{})
+				cli := connected(t, s)
+				if sync {
+					require.NoError(t, cli.Sync(t.Context(), "/"))
+				}
+				mustCreate(t, s, "/node", "")
+				onceOn(t, s, zktest.Request, zktest.OpDelete, zktest.Cut, nothing)
+				require.ErrorIs(t, cli.Delete(t.Context(), "/node", 0), framework.ErrOutcomeUnknown)
+				assert.True(t, s.Exists("/node"))
 			})
 		})
 	}
