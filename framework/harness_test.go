@@ -108,7 +108,7 @@ func within(t *testing.T, d time.Duration) context.Context {
 	return ctx
 }
 
-// recorder collects a client's state changes.
+// recorder collects a client's state changes, in a bubble.
 type recorder struct {
 	mu      sync.Mutex
 	changes []framework.StateChange
@@ -136,7 +136,9 @@ func record(t *testing.T, cli *framework.Client) *recorder {
 	return r
 }
 
+// all is what has happened until now.
 func (r *recorder) all() []framework.StateChange {
+	synctest.Wait()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return append([]framework.StateChange(nil), r.changes...)
