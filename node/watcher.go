@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/retry"
@@ -17,7 +18,8 @@ import (
 //
 // After a reconnect, and in a new session, the group is brought up to date; while the connection is away the channel is
 // silent (see framework's States). Idle, it costs no requests. Somebody who joins costs two reads, who leaves one, and a
-// new payload one; nothing is read again that has not changed, but in a new session. Every member is as it was at some moment
+// new payload one; changes within a few milliseconds are read together, and nothing is read again that has not changed, but in
+// a new session. Every member is as it was at some moment
 // since its last change was reported, and not all at one moment.
 //
 // What the servers refuse is a Group with Err, and is tried again, with growing pauses. A member that may not be read has an
@@ -83,10 +85,26 @@ func (w *watcher) session(ctx context.Context, s *framework.Session) error {
 		if g := r.group(); !w.shown || w.last.Err != nil || !same(g.Members, w.last.Members) {
 			w.publish(g)
 		}
-		select {
-		case <-r.wake:
-		case <-ctx.Done():
-		}
+		r.await(ctx)
+	}
+}
+
+// burst is how long a first change waits for others that came along with it: who leaves is told of twice, and many join
+// at once.
+const burst = 5 * time.Millisecond
+
+// await returns when something has changed.
+func (r *roster) await(ctx context.Context) {
+	select {
+	case <-r.wake:
+	case <-ctx.Done():
+		return
+	}
+	t := time.NewTimer(burst)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
 	}
 }
 

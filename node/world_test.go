@@ -123,6 +123,7 @@ func (w *world) await(cli *framework.Client, want framework.State) {
 	defer cancel()
 	for ch := range cli.States(ctx) {
 		if ch.State == want {
+			synctest.Wait() // for whatever else hears of it
 			return
 		}
 	}

@@ -1,0 +1,95 @@
+package node_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/node"
+	"github.com/docent-zk/docent/zktest"
+)
+
+// keepMany keeps n nodes at once.
+func keepMany(t *testing.T, cli *framework.Client, dir string, n int) []*node.Keeper {
+	t.Helper()
+	keepers, errs := make([]*node.Keeper, n), make([]error, n)
+	var calls sync.WaitGroup
+	for i := range n {
+		calls.Go(func() {
+			keepers[i], errs[i] = node.Keep(t.Context(), cli, fmt.Sprintf("%s/%04d", dir, i), []byte("payload"))
+		})
+	}
+	calls.Wait()
+	for _, err := range errs {
+		require.NoError(t, err)
+	}
+	return keepers
+}
+
+// createMany creates n ephemeral nodes at once, with nothing but the client: what could not be faster. It returns the time
+// that it took.
+func createMany(t *testing.T, cli *framework.Client, dir string, n int) time.Duration {
+	t.Helper()
+	s, err := cli.Session(t.Context())
+	require.NoError(t, err)
+	started := time.Now()
+	var calls sync.WaitGroup
+	for i := range n {
+		calls.Go(func() {
+			_, err := s.Create(t.Context(), fmt.Sprintf("%s/%04d", dir, i), []byte("payload"), framework.Ephemeral)
+			assert.NoError(t, err)
+		})
+	}
+	calls.Wait()
+	return time.Since(started)
+}
+
+// waitAll waits until all nodes stand in a session.
+func waitAll(ctx context.Context, t *testing.T, keepers []*node.Keeper, session int64) {
+	t.Helper()
+	for _, k := range keepers {
+		for k.Standing().Session != session {
+			require.NoError(t, k.WaitStanding(ctx))
+		}
+	}
+}
+
+// A thousand nodes of one client come back in the next session with two requests each: the create and the look that watches.
+func TestAThousandNodesAfterALostSession(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		const n = 1000
+		cli := w.client("a")
+		w.create("/floor", "")
+		w.create("/kept", "")
+		floor := createMany(t, cli, "/floor", n)
+		keepers := keepMany(t, cli, "/kept", n)
+		settle()
+		var took time.Duration
+		cost := w.cost(func() {
+			w.expire(cli)
+			w.await(cli, framework.Connected)
+			began := time.Now()
+			waitAll(within(t, time.Minute), t, keepers, w.session(cli))
+			took = time.Since(began)
+			settle()
+		})
+		assert.Len(t, w.list("/kept"), n)
+		assert.Equal(t, requests{zktest.OpCreate2: n, zktest.OpGetChildren2: n}, cost.Requests)
+		t.Logf("%d nodes back after %v; %d bare creates took %v", n, took, n, floor)
+
+		blip := w.cost(func() {
+			w.Cut(zktest.AllConns())
+			w.await(cli, framework.Reconnected)
+			time.Sleep(time.Minute)
+		})
+		assert.Zero(t, blip.Writes())
+		assert.Zero(t, blip.Events)
+		assert.Equal(t, blip.Requests[zktest.OpSetWatches], blip.RoundTrips(), "nothing but the driver's")
+	})
+}

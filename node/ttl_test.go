@@ -1,0 +1,102 @@
+package node_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/node"
+	"github.com/docent-zk/docent/zktest"
+)
+
+const (
+	ttl   = 20 * time.Second
+	touch = path + "/touch"
+)
+
+// sweeping removes empty containers and outlived nodes soon.
+var sweeping = zktest.Config{ContainerCheckInterval: time.Second}
+
+func TestTTL(t *testing.T) {
+	bubbleWith(t, sweeping, func(t *testing.T, w *world) {
+		cli := w.client("a")
+		k := w.keep(cli, path, "payload", node.WithTTL(ttl))
+		n := w.Dump()[path]
+		assert.Equal(t, zktest.Container, n.Mode)
+		assert.Equal(t, "payload", string(n.Data))
+		n = w.Dump()[touch]
+		assert.Equal(t, zktest.PersistentTTL, n.Mode)
+		assert.Equal(t, ttl, n.TTL)
+		assert.Equal(t, []byte{}, n.Data)
+
+		cost := w.cost(func() { time.Sleep(10 * ttl) })
+		assert.Equal(t, requests{zktest.OpSetData: 20}, cost.Requests, "two renewals in the time to live")
+		assert.Zero(t, cost.Events)
+		require.NoError(t, k.Set(t.Context(), []byte("new")))
+		assert.Equal(t, "new", w.data(path))
+		closed(t, k)
+		assert.Empty(t, w.list(dir))
+	})
+}
+
+// The node outlives the session, as long as somebody renews it in time, and not the process.
+func TestTTLOverSessions(t *testing.T) {
+	bubbleWith(t, sweeping, func(t *testing.T, w *world) {
+		cli := w.client("a")
+		k := w.keep(cli, path, "payload", node.WithTTL(ttl))
+		_, before, err := w.Get(path)
+		require.NoError(t, err)
+		for range 5 {
+			w.expire(cli)
+			time.Sleep(ttl)
+		}
+		_, after, err := w.Get(path)
+		require.NoError(t, err)
+		assert.Equal(t, before.Czxid, after.Czxid)
+
+		heal := w.silence("a")
+		time.Sleep(ttl + 2*time.Second)
+		require.Empty(t, w.list(dir), "the process seems to be dead")
+		heal()
+		w.await(cli, framework.Connected)
+		time.Sleep(time.Second)
+		assert.Equal(t, "payload", w.data(path))
+		assert.True(t, w.Exists(touch))
+		assert.True(t, k.Standing().Stands)
+		w.silence("a")
+		time.Sleep(ttl + 2*time.Second)
+		assert.Empty(t, w.list(dir))
+	})
+}
+
+func TestTTLDeletedByOthers(t *testing.T) {
+	bubbleWith(t, sweeping, func(t *testing.T, w *world) {
+		k := w.keep(w.client("a"), path, "payload", node.WithTTL(ttl))
+		require.NoError(t, w.Delete(touch))
+		time.Sleep(ttl)
+		assert.True(t, w.Exists(touch))
+		assert.Equal(t, "payload", w.data(path))
+		time.Sleep(time.Minute)
+		require.NoError(t, w.Delete(touch))
+		require.NoError(t, w.Delete(path))
+		time.Sleep(time.Second)
+		assert.True(t, w.Exists(touch))
+		assert.Equal(t, "payload", w.data(path))
+		closed(t, k)
+	})
+}
+
+// A server without extended types refuses the child: then there is no container either.
+func TestTTLThatIsRefused(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		cli := w.client("a", func(c *framework.Config) { c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("u:p")}} })
+		// An ACL without the permission to create children has the same effect, on every server.
+		_, err := node.Keep(t.Context(), cli, path, nil, node.WithTTL(ttl), node.WithACL([]framework.ACL{{Scheme: "auth", Perms: 1 | 2}}))
+		require.ErrorIs(t, err, framework.ErrNoAuth)
+		assert.Empty(t, w.list(dir))
+		assert.Empty(t, cli.Recipes())
+	})
+}
