@@ -40,7 +40,7 @@ func start(cfg Config, asleep func(since time.Time) time.Duration) (*Client, err
 	}
 	c := &core{
 		cfg: cfg, log: cfg.Logger, random: &random{r: cfg.Random}, asleep: asleep,
-		closing: make(chan struct{}), quit: make(chan struct{}), stopped: make(chan struct{}),
+		closing: make(chan struct{}), quit: make(chan struct{}), stopped: make(chan struct{}), logged: make(chan struct{}),
 		epochs: make(map[int64]uint64),
 	}
 	c.hosts = newHosts(&c.cfg, servers, c.random)
@@ -50,6 +50,7 @@ func start(cfg Config, asleep func(since time.Time) time.Duration) (*Client, err
 	if err != nil {
 		return nil, err
 	}
+	c.startLog()
 	go c.supervise(e)
 	return &Client{ops: ops{core: c, space: root}, closer: &closer{done: make(chan struct{})}}, nil
 }

@@ -29,6 +29,7 @@ type core struct {
 	closing  chan struct{} // closed by Close: recipes and claims are being ended
 	quit     chan struct{} // closed when the supervisor should end the last epoch
 	stopped  chan struct{} // closed when it has
+	logged   chan struct{} // closed when the last change of state is in the log
 	retiring sync.WaitGroup
 
 	// identity is why a server has refused one of Config.Auth and closed the connection; nil since one has answered, which
@@ -50,10 +51,6 @@ type gate struct {
 
 // publish makes ch the state, fills in what it follows from, and tells the subscribers.
 func (c *core) publish(e *epoch, ch StateChange) {
-	c.say(c.change(e, ch))
-}
-
-func (c *core) change(e *epoch, ch StateChange) StateChange {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	old := c.gate.Load()
@@ -67,7 +64,6 @@ func (c *core) change(e *epoch, ch StateChange) StateChange {
 	if ch.State == Connected {
 		c.epochs[ch.SessionID] = ch.Epoch
 	}
-	return ch
 }
 
 // epochOf returns the epoch that had the session with this id, 0 if none of this client had.
@@ -75,6 +71,24 @@ func (c *core) epochOf(session int64) uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.epochs[session]
+}
+
+// startLog has changes written to the log, if there is one. The log is a subscriber like any other: one that blocks must not
+// keep the supervisor from its clocks.
+func (c *core) startLog() {
+	if c.log.Handler() == slog.DiscardHandler {
+		close(c.logged)
+		return
+	}
+	go c.keepLog(c.subscribe(context.Background()))
+}
+
+func (c *core) keepLog(changes <-chan StateChange) {
+	defer close(c.logged)
+	<-changes // the state in which the client starts is no change
+	for ch := range changes {
+		c.say(ch)
+	}
 }
 
 func (c *core) say(ch StateChange) {
@@ -148,6 +162,7 @@ func (c *core) supervise(e *epoch) {
 	c.retiring.Wait()
 	c.publish(nil, StateChange{State: Closed, Epoch: e.n, Cause: ErrClosed})
 	c.hub.Close()
+	<-c.logged
 }
 
 // retire closes a lost epoch's connection beside the next epoch: the driver may take a second for it.
