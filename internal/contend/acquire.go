@@ -20,7 +20,7 @@ var Waiting = framework.Policy{OnSuspended: framework.Hold, OnLost: framework.Re
 //
 // The errors of package framework that a session's end or ctx brings come through, for [framework.Client.Run] to judge.
 func (q Queue) Acquire(ctx context.Context, s *framework.Session, holding framework.Policy) (*Claim, error) {
-	return q.untilNotDeleted(ctx, s, holding, (*Place).wait)
+	return claimed(ctx, holding)(q.stand(ctx, s, (*Place).wait))
 }
 
 // TryAcquire returns [ErrTaken] instead of waiting. It creates a node only when it sees nobody to wait for.
@@ -36,7 +36,7 @@ func (q Queue) TryAcquire(ctx context.Context, s *framework.Session, holding fra
 	if slices.ContainsFunc(order, q.yields) {
 		return nil, ErrTaken
 	}
-	return q.untilNotDeleted(ctx, s, holding, (*Place).free)
+	return claimed(ctx, holding)(q.stand(ctx, s, (*Place).free))
 }
 
 // free returns ErrTaken if there is somebody to wait for.
@@ -48,12 +48,27 @@ func (p *Place) free(_ context.Context, names []string) error {
 	return err
 }
 
-// untilNotDeleted takes a new place when somebody has removed the node: that costs the place, not the wish.
-func (q Queue) untilNotDeleted(ctx context.Context, s *framework.Session, holding framework.Policy, wait waitFunc) (*Claim, error) {
+// claimed turns a place whose turn it is into a claim, or leaves it.
+func claimed(ctx context.Context, holding framework.Policy) func(*Place, error) (*Claim, error) {
+	return func(p *Place, err error) (*Claim, error) {
+		if err != nil {
+			return nil, err
+		}
+		claim, err := p.claim(ctx, holding)
+		if err != nil {
+			p.withdraw()
+		}
+		return claim, err
+	}
+}
+
+// stand queues until wait is content. It takes a new place when somebody has removed the node: that costs the place, not
+// the wish.
+func (q Queue) stand(ctx context.Context, s *framework.Session, wait waitFunc) (*Place, error) {
 	for {
-		claim, err := q.attempt(ctx, s, holding, wait)
+		place, err := q.attempt(ctx, s, wait)
 		if !errors.Is(err, ErrDeleted) {
-			return claim, err
+			return place, err
 		}
 	}
 }
@@ -61,19 +76,19 @@ func (q Queue) untilNotDeleted(ctx context.Context, s *framework.Session, holdin
 // waitFunc returns nil when a place has nobody to wait for. names is the directory as it was listed last.
 type waitFunc func(p *Place, ctx context.Context, names []string) error
 
-// attempt enters the queue, waits and claims. Whatever goes wrong, the node does not stay.
-func (q Queue) attempt(ctx context.Context, s *framework.Session, holding framework.Policy, wait waitFunc) (claim *Claim, err error) {
-	place, names, err := q.enter(ctx, s)
+// attempt enters the queue and waits. Whatever goes wrong, the node does not stay.
+func (q Queue) attempt(ctx context.Context, s *framework.Session, wait waitFunc) (place *Place, err error) {
+	entered, names, err := q.enter(ctx, s)
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
-		if claim == nil {
-			place.withdraw()
+		if place == nil {
+			entered.withdraw()
 		}
 	}()
-	if err := wait(place, ctx, names); err != nil {
+	if err := wait(entered, ctx, names); err != nil {
 		return nil, err
 	}
-	return place.claim(ctx, holding)
+	return entered, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -129,32 +128,7 @@ func (c *Claim) standing() error {
 
 // Multi applies operations if, and only if, the claim still stands. A claim that is over is refused without asking.
 func (c *Claim) Multi(ctx context.Context, operations []framework.Op, opts ...framework.WriteOption) ([]framework.OpResult, error) {
-	if cause := c.standing(); cause != nil {
-		return nil, c.notHeld(cause)
-	}
-	guarded := append([]framework.Op{c.Check()}, operations...)
-	results, err := c.place.session.Multi(ctx, guarded, opts...)
-	if err != nil {
-		return nil, c.refusal(err, slices.Contains(opts, framework.WriteOption(framework.Idempotent)))
-	}
-	return results[1:], nil
-}
-
-// refusal reads the error of a guarded multi. One that is repeated may have been applied by a try whose answer was lost
-// before the session was: then the end of the session does not say that nothing happened.
-func (c *Claim) refusal(err error, repeated bool) error {
-	var refused *framework.MultiError
-	switch {
-	case errors.As(err, &refused) && refused.Index > 0:
-		refused.Index-- // as the caller counts
-	case errors.As(err, &refused) && !errors.Is(refused, framework.ErrNoNode):
-		return fmt.Errorf("the claim's node could not be checked: %w", err)
-	case errors.Is(err, framework.ErrOutcomeUnknown):
-		return err
-	case refused != nil, errors.Is(err, framework.ErrSessionLost) && !repeated:
-		return fmt.Errorf("%w: %w", ErrNotHeld, err)
-	}
-	return err
+	return guarded(ctx, []*Claim{c}, operations, opts)
 }
 
 // Release ends the claim and removes its node; what ctx leaves undone is done in the background. It returns nil if the

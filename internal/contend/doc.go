@@ -17,6 +17,9 @@
 //	          v
 //	         over
 //
+// A [Pool] is a directory of which the oldest few nodes hold; those who wait for it do so in turn, in a queue of its own. A
+// [Bundle] ties several claims of one session together.
+//
 // # What is promised
 //
 //   - A [Claim] is only given for a node of the session that it is bound to: the node's ephemeralOwner is checked, and a

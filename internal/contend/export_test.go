@@ -11,7 +11,7 @@ type WaitFunc = waitFunc
 
 // AcquireWith is Acquire with another way of waiting.
 func (q Queue) AcquireWith(ctx context.Context, s *framework.Session, holding framework.Policy, wait WaitFunc) (*Claim, error) {
-	return q.attempt(ctx, s, holding, wait)
+	return claimed(ctx, holding)(q.attempt(ctx, s, wait))
 }
 
 // Wait is how Acquire waits.

@@ -1,0 +1,62 @@
+package contend
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/docent-zk/docent/framework"
+)
+
+// Limit is how many nodes of a [Pool] hold: a fixed number, or what a node says that all contenders share.
+type Limit struct {
+	Fixed int
+	Path  string // of the node, "" for a fixed limit
+}
+
+// DecodeCount reads what Curator's SharedCount has written: a signed number of 4 bytes, big-endian.
+func DecodeCount(data []byte) (int, error) {
+	if len(data) != 4 {
+		return 0, fmt.Errorf("a count has 4 bytes and not %d", len(data))
+	}
+	return int(int32(binary.BigEndian.Uint32(data))), nil
+}
+
+// EncodeCount writes it.
+func EncodeCount(n int32) []byte { return binary.BigEndian.AppendUint32(nil, uint32(n)) }
+
+// read asks for the limit.
+func (l Limit) read(ctx context.Context, s *framework.Session) (int, error) {
+	if l.Path == "" {
+		return l.Fixed, nil
+	}
+	node, err := s.Get(ctx, l.Path)
+	if err != nil {
+		return 0, fmt.Errorf("limit: %w", err)
+	}
+	return l.decode(node)
+}
+
+func (l Limit) decode(node framework.Node) (int, error) {
+	n, err := DecodeCount(node.Data)
+	if err != nil {
+		return 0, fmt.Errorf("limit %s: %w", l.Path, err)
+	}
+	return n, nil
+}
+
+// watch is read with a channel that tells of a change, which never comes to a fixed limit. stop must be called.
+func (l Limit) watch(ctx context.Context, s *framework.Session) (n int, changed <-chan framework.Event, stop func(), err error) {
+	if l.Path == "" {
+		return l.Fixed, nil, func() {}, nil
+	}
+	node, w, err := s.WatchData(ctx, l.Path)
+	if err != nil {
+		return 0, nil, nil, fmt.Errorf("limit: %w", err)
+	}
+	n, err = l.decode(node)
+	if err != nil {
+		w.Stop()
+	}
+	return n, w.C, w.Stop, err
+}

@@ -1,0 +1,124 @@
+package contend
+
+import (
+	"context"
+	"errors"
+
+	"github.com/docent-zk/docent/framework"
+)
+
+// Pool is a directory of which the oldest nodes, as many as the limit says, hold: the permits of a semaphore.
+//
+// Whoever wants some adds its nodes, lists, and holds when they are among the first. That alone is safe. But nodes of those
+// who wait count as taken for Curator, which compares the number of all with the limit; so those who have to wait do it in
+// turn, in a queue of its own, and only the first of that queue has nodes in the pool that do not hold.
+type Pool struct {
+	Leases Queue // the pool
+	Turns  Queue // of those who wait
+	Limit  Limit
+}
+
+// TryAcquire takes n permits if they are free, and returns [ErrTaken] otherwise. It creates nodes only when it sees room.
+func (p Pool) TryAcquire(ctx context.Context, s *framework.Session, holding framework.Policy, n int) (*Bundle, error) {
+	limit, err := p.Limit.read(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	names, _, err := s.Children(ctx, p.Leases.Dir)
+	if err != nil && !errors.Is(err, framework.ErrNoNode) {
+		return nil, err
+	}
+	if len(names)+n > limit {
+		return nil, ErrTaken
+	}
+	return p.take(ctx, s, holding, n, func(b batch, names []string) error {
+		if free, err := b.among(limit, names); err != nil || free {
+			return err
+		}
+		return ErrTaken
+	})
+}
+
+// Acquire takes n permits, and waits for them in turn. When it returns an error, or panics, its nodes are removed, in the
+// background if need be.
+func (p Pool) Acquire(ctx context.Context, s *framework.Session, holding framework.Policy, n int) (*Bundle, error) {
+	b, err := p.TryAcquire(ctx, s, holding, n)
+	if !errors.Is(err, ErrTaken) {
+		return b, err
+	}
+	turn, err := p.Turns.stand(ctx, s, (*Place).wait)
+	if err != nil {
+		return nil, err
+	}
+	defer turn.leave(ctx) //nolint:errcheck // what ctx leaves undone is done in the background
+	return p.take(ctx, s, holding, n, func(b batch, names []string) error { return p.wait(ctx, s, b, names) })
+}
+
+// take adds n nodes and claims them when wait is content. Whatever goes wrong, none of them stays.
+func (p Pool) take(ctx context.Context, s *framework.Session, holding framework.Policy, n int,
+	wait func(b batch, names []string) error) (*Bundle, error) {
+	for {
+		b, err := p.attempt(ctx, s, n, wait)
+		if errors.Is(err, ErrDeleted) {
+			continue // costs the place, not the wish
+		}
+		if err != nil {
+			return nil, err
+		}
+		return b.claim(ctx, holding)
+	}
+}
+
+func (p Pool) attempt(ctx context.Context, s *framework.Session, n int, wait func(batch, []string) error) (got batch, err error) {
+	b, names, err := p.Leases.enterAll(ctx, s, n)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if got == nil {
+			b.withdraw()
+		}
+	}()
+	if err := wait(b, names); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// wait returns nil when the batch holds. names is the pool as it was listed last.
+func (p Pool) wait(ctx context.Context, s *framework.Session, b batch, names []string) error {
+	limit, err := p.Limit.read(ctx, s)
+	if err != nil {
+		return err
+	}
+	free, err := b.among(limit, names)
+	for err == nil && !free {
+		free, err = p.round(ctx, s, b)
+	}
+	return err
+}
+
+// round looks at the pool and at the limit and, if the batch does not hold, waits until one of them changes.
+func (p Pool) round(ctx context.Context, s *framework.Session, b batch) (free bool, err error) {
+	names, _, pool, err := s.WatchChildren(ctx, p.Leases.Dir)
+	if err != nil {
+		return false, b[0].unlisted(err)
+	}
+	defer pool.Stop()
+	limit, changed, stop, err := p.Limit.watch(ctx, s)
+	if err != nil {
+		return false, err
+	}
+	defer stop()
+	if free, err = b.among(limit, names); err != nil || free {
+		return free, err
+	}
+	select {
+	case ev := <-pool.C:
+		return false, ev.Err
+	case ev := <-changed:
+		return false, ev.Err
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
+	}
+}
