@@ -53,7 +53,7 @@ func cuts(t *testing.T, dirs []string, play func(w *sim.World) (members []member
 		frames = len(seen)
 	})
 	require.Greater(t, frames, 60)
-	all, failed := sim.Cuttings(frames, 0, timeout/2, 2*timeout), 0
+	all, failed := sim.Cuttings(frames, 0, 2*timeout), 0
 	for _, cut := range all {
 		synctest.Test(t, func(t *testing.T) {
 			seen, err := playCut(dirs, play, cut)
@@ -163,4 +163,44 @@ func TestCuttingSeesALeftover(t *testing.T) {
 		assert.ErrorContains(t, err, "/left")
 		assert.ErrorContains(t, err, "a fault")
 	})
+}
+
+// Three members of which two fit in, one with two permits. What they hold together never exceeds the limit.
+func TestSemaphoreCutAtEveryFrame(t *testing.T) {
+	for policy, opts := range map[string][]lock.Option{"cancel": nil, "hold": {lock.Hold(0)}} {
+		t.Run(policy, func(t *testing.T) {
+			cuts(t, []string{leases, turns}, func(w *sim.World) ([]member, func() error) {
+				ledger := w.NewLedger("permits")
+				takes := func(n int) member {
+					return func(ctx context.Context, cli *framework.Client, name string) error {
+						held, err := lock.NewSemaphore(cli, pool, 2, opts...).Acquire(ctx, n)
+						if err != nil {
+							return err
+						}
+						for _, token := range held.Tokens() {
+							ledger.Begin(held.Context(), name, token)
+						}
+						return keep(ctx, held)
+					}
+				}
+				return []member{takes(1), takes(2), takes(1)}, func() error { return atMost(2, ledger.Tenures()) }
+			})
+		})
+	}
+}
+
+// atMost returns an error if more than n tenures ever overlap. It looks at the beginning of each.
+func atMost(n int, tenures []sim.Tenure) error {
+	for _, at := range tenures {
+		held := 0
+		for _, t := range tenures {
+			if t.From <= at.From && (t.To == 0 || t.To > at.From) {
+				held++
+			}
+		}
+		if held > n {
+			return fmt.Errorf("%d are held at %v, and the limit is %d: %v", held, at.From, n, tenures)
+		}
+	}
+	return nil
 }

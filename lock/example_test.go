@@ -143,3 +143,26 @@ func ExampleRWMutex() {
 	// while it is written: true
 	// while two read it: true
 }
+
+// At most three run at a time, in all processes together; a big one counts for two.
+func ExampleSemaphore() {
+	cli, stop := client()
+	defer stop()
+	ctx := context.Background()
+	jobs := lock.NewSemaphore(cli, "/limits/jobs", 3)
+
+	big, err := jobs.Acquire(ctx, 2)
+	if err != nil {
+		log.Fatal(err)
+	}
+	small, _ := jobs.Acquire(ctx, 1)
+	_, err = jobs.TryAcquire(ctx, 1)
+	fmt.Println("full:", errors.Is(err, lock.ErrLocked))
+	_ = big.Unlock(ctx)
+	more, _ := jobs.Acquire(ctx, 2)
+	fmt.Println("two more:", len(more.Tokens()))
+	_, _ = small.Unlock(ctx), more.Unlock(ctx)
+	// Output:
+	// full: true
+	// two more: 2
+}

@@ -40,11 +40,7 @@ func (h *Held) Multi(ctx context.Context, operations []framework.Op, opts ...fra
 
 // Set writes a node's data if the lock is still held: [Held.Multi] with one set.
 func (h *Held) Set(ctx context.Context, path string, data []byte, version int32) (framework.Stat, error) {
-	results, err := h.Multi(ctx, []framework.Op{framework.SetOp(path, data, version)})
-	if err != nil {
-		return framework.Stat{}, err
-	}
-	return results[0].Stat, nil
+	return only(h.Multi(ctx, []framework.Op{framework.SetOp(path, data, version)}))
 }
 
 // Unlock gives the lock up. Its node is removed even if ctx has ended or the servers are away: what cannot be done now is
