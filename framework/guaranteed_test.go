@@ -2,6 +2,7 @@ package framework_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -248,4 +249,30 @@ func (b *logBook) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.lines.String()
+}
+
+// Servers that have lost their data count changes from 1 again: what is there now, however small its numbers, was created by
+// somebody who came after.
+func TestGuaranteedDeleteSparesWhatCameAfterALossOfData(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{})
+		for i := range 20 {
+			mustCreate(t, s, fmt.Sprintf("/node-%d", i), "")
+		}
+		cli := connected(t, s)
+		require.NoError(t, cli.Sync(t.Context(), "/"))
+		s.Refuse()
+		s.Cut(zktest.AllConns())
+		awaitState(t, cli, framework.Suspended)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.Error(t, cli.Delete(ctx, "/node-1", framework.AnyVersion, framework.Guaranteed))
+		require.NoError(t, s.Restart(zktest.WipeState))
+		mustCreate(t, s, "/node-1", "of somebody else")
+		require.NoError(t, s.Accept())
+		awaitState(t, cli, framework.Lost)
+		awaitState(t, cli, framework.Connected)
+		time.Sleep(time.Minute)
+		assert.True(t, s.Exists("/node-1"))
+	})
 }

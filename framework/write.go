@@ -176,6 +176,9 @@ func (w *write) removeKnown(ctx context.Context, e *epoch, since *knowledge) err
 	if since.zxid == 0 {
 		*since = e.known()
 	}
+	if since.zxid > e.zxid() {
+		return nil // the servers have lost their data, and what is there was created since
+	}
 	for {
 		stat, err := e.stat(ctx, w.at)
 		if err != nil || stat == nil || stat.Czxid > since.zxid {
