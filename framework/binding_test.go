@@ -3,6 +3,7 @@ package framework
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -147,6 +148,23 @@ func TestBindingAfterTheEnd(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A session that is lost out of the blue, as when the process was stopped for longer than it may live, ends everything with
+// that for a cause, and not with the SUSPENDED that is published on the way.
+func TestLostOutOfTheBlue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, cli, session, _ := memoryClient(t, nil)
+		c := bindAll(t, session)
+		changes := cli.States(t.Context())
+		assert.Equal(t, Connected, (<-changes).State)
+		session.e.expire(fmt.Errorf("just so: %w", ErrSessionLost))
+		assert.Equal(t, Suspended, (<-changes).State)
+		assert.Equal(t, Lost, (<-changes).State)
+		for _, ctx := range []context.Context{c.claim, c.cautious, c.hold, c.cancel, c.grace} {
+			require.ErrorIs(t, context.Cause(ctx), ErrSessionLost)
+		}
+	})
 }
 
 // What hangs on a session ends in the order in which it was bound, for simulations that must replay.

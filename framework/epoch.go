@@ -168,10 +168,7 @@ func (e *epoch) fit(ctx context.Context, size int) error {
 	if size <= smallBuffer || e.buffer.Load() == int64(limit)+overhead {
 		return nil
 	}
-	if err := e.grow(ctx); err != nil {
-		return &unsentError{err}
-	}
-	return nil
+	return e.grow(ctx)
 }
 
 // grow asks for a sending buffer for the largest request and waits until the driver has it: the driver takes it over with

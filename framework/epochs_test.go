@@ -207,6 +207,34 @@ func TestHungServerIsPassedOver(t *testing.T) {
 	assert.Greater(t, longest, sessionTimeout/6, "a hung server came first at least once")
 }
 
+// The error of a call that finds no connection tells of the dials since there was one, and of no others.
+func TestErrorsTellOfTheLastDial(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{})
+		cli := connected(t, s)
+		complaint := func() string {
+			err := cli.WaitConnected(within(t, time.Microsecond))
+			require.ErrorIs(t, err, framework.ErrNotConnected)
+			return err.Error()
+		}
+		s.Stop()
+		awaitState(t, cli, framework.Suspended)
+		time.Sleep(sessionTimeout / 2)
+		assert.Contains(t, complaint(), "last attempt: dial tcp")
+		assert.Contains(t, complaint(), "connection refused")
+		require.NoError(t, s.StartEndpoint())
+		awaitState(t, cli, framework.Reconnected)
+		time.Sleep(time.Second)
+		s.Pause()
+		s.Cut(zktest.AllConns())
+		awaitState(t, cli, framework.Suspended)
+		assert.NotContains(t, complaint(), "last attempt", "there was none")
+		s.Blackhole(zktest.AllConns(), zktest.Both)
+		awaitState(t, cli, framework.Lost)
+		assert.NotContains(t, complaint(), "session is lost", "a dial that was broken off is no failure of the server")
+	})
+}
+
 func TestReconnectIsQuick(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := startServer(t, zktest.Config{})

@@ -24,11 +24,18 @@ func TestIdleClientIsCheap(t *testing.T) {
 	_, err = s.Create("/node", nil, zktest.Persistent)
 	require.NoError(t, err)
 	heap, goroutines := usage()
+	var all []*framework.Client
 	for range clients {
 		cli := clientOf(t, framework.Config{ConnectString: s.ConnectString()})
 		_, w, err := cli.WatchData(t.Context(), "/node")
 		require.NoError(t, err)
 		w.Stop()
+		all = append(all, cli)
+	}
+	s.Cut(zktest.AllConns()) // what a connection starts with, the next one does as well
+	for _, cli := range all {
+		_, err := cli.Get(t.Context(), "/node")
+		require.NoError(t, err)
 	}
 	heapNow, goroutinesNow := usage()
 	perHeap, perGoroutines := (heapNow-heap)/clients, (goroutinesNow-goroutines)/clients

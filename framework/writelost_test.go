@@ -106,6 +106,43 @@ func TestFirstSetWithALostReplyIsUnknown(t *testing.T) {
 	})
 }
 
+// In its first operation a session knows what the one before it has seen.
+func TestFirstSetInANewSession(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{})
+		version := setNode(t, s)
+		cli := connected(t, s)
+		require.NoError(t, cli.Sync(t.Context(), "/"))
+		events["expired"](t, s, cli)
+		onceOn(t, s, zktest.Request, zktest.OpSetData, zktest.Cut, nothing)
+		_, err := cli.Set(t.Context(), "/node", nil, framework.AnyVersion)
+		require.NoError(t, err)
+		assert.EqualValues(t, 1, version())
+	})
+}
+
+// An ensemble that has lost its data counts transactions from 1 again: what was seen of the old one says nothing.
+func TestEnsembleThatLostItsData(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{})
+		setNode(t, s)
+		cli := connected(t, s)
+		for range 100 {
+			_, err := cli.Set(t.Context(), "/node", nil, framework.AnyVersion)
+			require.NoError(t, err)
+		}
+		require.NoError(t, s.Restart(zktest.WipeState))
+		awaitState(t, cli, framework.Lost)
+		awaitState(t, cli, framework.Connected)
+		version := setNode(t, s)
+		require.NoError(t, cli.Sync(t.Context(), "/"))
+		onceOn(t, s, zktest.Reply, zktest.OpSetData, zktest.Cut, nothing)
+		_, err := cli.Set(t.Context(), "/node", nil, framework.AnyVersion)
+		require.ErrorIs(t, err, framework.ErrOutcomeUnknown)
+		assert.EqualValues(t, 1, version())
+	})
+}
+
 // What was sent in a session that the servers still keep may be applied late: seen from the next session nobody knows.
 func TestSetInALostSessionMayComeLate(t *testing.T) {
 	for name, c := range map[string]struct {
