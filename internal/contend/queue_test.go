@@ -3,8 +3,10 @@ package contend_test
 import (
 	"context"
 	"crypto/sha256"
+	"log/slog"
 	"math/rand/v2"
 	"runtime"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,12 +48,16 @@ func bubble(t *testing.T, f func(t *testing.T, w *world)) {
 }
 
 // client starts a client on a host of that name and returns it with its session.
-func (w *world) client(name string) (*framework.Client, *framework.Session) {
+func (w *world) client(name string, tune ...func(*framework.Config)) (*framework.Client, *framework.Session) {
 	w.t.Helper()
-	cli, err := framework.New(framework.Config{
+	cfg := framework.Config{
 		ConnectString: w.ConnectString(), SessionTimeout: timeout, Dialer: w.Client(name).Dial,
 		Random: rand.NewChaCha8(sha256.Sum256([]byte(name))),
-	})
+	}
+	for _, f := range tune {
+		f(&cfg)
+	}
+	cli, err := framework.New(cfg)
 	require.NoError(w.t, err)
 	w.t.Cleanup(func() { require.NoError(w.t, cli.Close()) })
 	s, err := cli.Session(w.t.Context())
@@ -141,18 +147,38 @@ func TestUntrustedAtTheMomentOfTheGrant(t *testing.T) {
 	})
 }
 
-// A process that was stopped acts before its timers have: what its clock says is asked as well.
+// A process that was stopped acts before its timers do: what the clock says is asked as well. Here the goroutine that
+// looks at the clock is held up by a logger.
 func TestStandingIsAskedOfTheClock(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		_, s := w.client("a")
+		wake := make(chan struct{})
+		_, s := w.client("a", func(c *framework.Config) { c.Logger = slog.New(&sleepy{slog.DiscardHandler, wake}) })
 		claim, err := queue.Acquire(t.Context(), s, hold)
 		require.NoError(t, err)
 		w.Blackhole(zktest.AllConns(), zktest.Both)
 		time.Sleep(time.Until(s.TrustedUntil()))
+		require.NoError(t, context.Cause(claim.Context()), "nobody has looked")
 		_, err = claim.Multi(t.Context(), nil)
 		assert.ErrorIs(t, err, contend.ErrNotHeld)
 		assert.ErrorIs(t, err, framework.ErrUntrusted)
+		close(wake)
+		<-claim.Context().Done()
 	})
+}
+
+// sleepy is a logger that takes its time over changes of state.
+type sleepy struct {
+	slog.Handler
+	wake <-chan struct{}
+}
+
+func (*sleepy) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelInfo }
+
+func (h *sleepy) Handle(_ context.Context, r slog.Record) error {
+	if strings.Contains(r.Message, "is Connected") {
+		<-h.wake
+	}
+	return nil
 }
 
 // The queue is deleted under its waiters, nodes, directory and all, as an operator does who wants to unlock by force.
