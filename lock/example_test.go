@@ -166,3 +166,19 @@ func ExampleSemaphore() {
 	// full: true
 	// two more: 2
 }
+
+func ExampleDo() {
+	cli, stop := client()
+	defer stop()
+	err := lock.Do(context.Background(), lock.New(cli, "/locks/orders"), func(ctx context.Context, held *lock.Held) error {
+		fmt.Println("alone:", ctx.Err() == nil && held.Token() > 0)
+		return nil
+	})
+	if errors.Is(err, lock.ErrLost) {
+		log.Print("the work may have overlapped with the next holder's: ", err)
+	}
+	fmt.Println(err)
+	// Output:
+	// alone: true
+	// <nil>
+}

@@ -1,6 +1,7 @@
 package lock_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -162,6 +163,44 @@ func TestMultiWhoseAnswerIsLost(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// Whatever else is known, a multi that may have been applied is not called refused: not if the caller's ctx ended with the end
+// of a session, and not if the claim's node is found gone when it is repeated.
+func TestMultiThatMayHaveBeenAppliedIsNotRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		opts []framework.WriteOption
+		lose func(w *world, held *lock.Held, leave context.CancelCauseFunc) zktest.Verdict
+	}{
+		"left by its caller": {nil, func(_ *world, _ *lock.Held, leave context.CancelCauseFunc) zktest.Verdict {
+			leave(framework.ErrSessionLost)
+			return zktest.DelayBy(time.Second)
+		}},
+		"repeated, node deleted meanwhile": {[]framework.WriteOption{framework.Idempotent}, func(w *world, held *lock.Held, _ context.CancelCauseFunc) zktest.Verdict {
+			assert.NoError(w.t, w.Delete(held.Path()))
+			return zktest.Cut
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				w.withAccount()
+				held := locked(t, lock.New(w.client("a"), path, lock.Hold(0)))
+				ctx, leave := context.WithCancelCause(t.Context())
+				lost := false
+				w.OnFrame(func(f zktest.Frame) zktest.Verdict {
+					if lost || f.Stage != zktest.Reply || f.Op != zktest.OpMulti {
+						return zktest.Pass
+					}
+					lost = true
+					return c.lose(w, held, leave)
+				})
+				_, err := held.Multi(ctx, []framework.Op{framework.SetOp(account, []byte("1"), framework.AnyVersion)}, c.opts...)
+				assert.Equal(t, "1", w.balance())
+				assert.ErrorIs(t, err, framework.ErrOutcomeUnknown)
+				assert.NotErrorIs(t, err, lock.ErrNotHeld)
+			})
+		})
 	}
 }
 

@@ -311,7 +311,7 @@ func TestSemaphoreBesideCurator(t *testing.T) {
 	})
 }
 
-// Whatever ends an attempt between the lease and the grant, no lease stays.
+// Whatever ends an attempt between the lease and the grant, no lease stays. All of it happens in a bubble.
 func TestNoLeaseStays(t *testing.T) {
 	cause := errors.New("changed its mind")
 	for name, c := range map[string]struct {

@@ -1,0 +1,115 @@
+package lock_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/lock"
+)
+
+func TestDo(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		m, rw := lock.New(w.client("a"), path), lock.NewRW(w.client("b"), "/rw")
+		failure := errors.New("failure")
+		for _, l := range []lock.Locker{m, rw, rw.RLocker()} {
+			for _, want := range []error{nil, failure} {
+				var during *lock.Held
+				err := lock.Do(t.Context(), l, func(ctx context.Context, held *lock.Held) error {
+					during = held
+					alive(t, held)
+					return errors.Join(want, ctx.Err())
+				})
+				assert.Equal(t, want != nil, errors.Is(err, failure))
+				assert.NotErrorIs(t, err, lock.ErrLost)
+				assert.ErrorIs(t, context.Cause(during.Context()), lock.ErrReleased)
+			}
+		}
+		assert.Empty(t, w.queue(path))
+		assert.Empty(t, w.queue("/rw"))
+
+		_ = lock.Do(t.Context(), rw.RLocker(), func(context.Context, *lock.Held) error {
+			_, err := rw.TryRLock(t.Context())
+			assert.NoError(t, err, "readers share")
+			return nil
+		})
+	})
+}
+
+func TestDoWhenTheLockIsLost(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		failure := errors.New("failure")
+		err := lock.Do(t.Context(), lock.New(w.client("a"), path), func(ctx context.Context, _ *lock.Held) error {
+			w.cut("a")
+			<-ctx.Done()
+			assert.ErrorIs(t, context.Cause(ctx), framework.ErrSuspended)
+			return failure
+		})
+		assert.ErrorIs(t, err, lock.ErrLost)
+		assert.ErrorIs(t, err, framework.ErrSuspended)
+		assert.ErrorIs(t, err, failure)
+		assert.ErrorContains(t, err, path)
+		assert.Empty(t, w.queue(path))
+
+		err = lock.Do(t.Context(), lock.New(w.client("b"), path), func(_ context.Context, held *lock.Held) error {
+			require.NoError(t, w.Delete(held.Path()))
+			time.Sleep(time.Second)
+			return nil
+		})
+		assert.ErrorIs(t, err, lock.ErrLost, "also when the function has not noticed")
+		assert.ErrorIs(t, err, lock.ErrDeleted)
+	})
+}
+
+func TestDoWhoseContextEnds(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		m := lock.New(w.client("a"), path)
+		cause := errors.New("had enough")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		err := lock.Do(ctx, m, func(ctx context.Context, held *lock.Held) error {
+			cancel(cause)
+			<-ctx.Done()
+			alive(t, held) // it is held until the function returns
+			return context.Cause(ctx)
+		})
+		assert.ErrorIs(t, err, cause)
+		assert.NotErrorIs(t, err, lock.ErrLost)
+		assert.Empty(t, w.queue(path))
+		err = lock.Do(ctx, m, func(context.Context, *lock.Held) error {
+			t.Error("called without the lock")
+			return nil
+		})
+		assert.ErrorIs(t, err, cause)
+	})
+}
+
+func TestDoThatPanics(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		m := lock.New(w.client("a"), path)
+		assert.PanicsWithValue(t, "boom", func() {
+			_ = lock.Do(t.Context(), m, func(context.Context, *lock.Held) error { panic("boom") })
+		})
+		assert.Empty(t, w.queue(path))
+	})
+}
+
+// The servers do not answer: Do returns all the same, and the lock goes later.
+func TestDoDuringAnOutage(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		m := lock.New(w.client("a"), path, lock.Hold(0))
+		at := time.Now()
+		err := lock.Do(t.Context(), m, func(context.Context, *lock.Held) error {
+			w.blip("a", timeout/2)
+			return nil
+		})
+		assert.NoError(t, err, "it was held until then")
+		assert.Equal(t, timeout/4, time.Since(at).Truncate(time.Second/10))
+		time.Sleep(timeout)
+		assert.Empty(t, w.queue(path))
+	})
+}
