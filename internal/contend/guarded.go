@@ -26,17 +26,31 @@ func guarded(ctx context.Context, claims []*Claim, operations []framework.Op, op
 	return results[len(claims):], nil
 }
 
-// refusal reads the error of a multi with that many checks in front. One that is repeated may have been applied by a try
-// whose answer was lost before the session was: then the end of the session does not say that nothing happened.
+// refusal reads the error of a multi with that many checks in front. An unknown outcome is never called a refusal, whatever
+// came with it. One that is repeated may have been applied by a try whose answer was lost: then neither the end of the
+// session nor the end of the node says that nothing happened.
 func refusal(err error, checks int, repeated bool) error {
 	var refused *framework.MultiError
 	switch {
+	case errors.Is(err, framework.ErrOutcomeUnknown):
+		return err
 	case errors.As(err, &refused) && refused.Index >= checks:
 		refused.Index -= checks // as the caller counts
 	case errors.As(err, &refused) && !errors.Is(refused, framework.ErrNoNode):
 		return fmt.Errorf("the claim's node could not be checked: %w", err)
+	case refused != nil && repeated && tries(err) > 1:
+		return fmt.Errorf("%w, and when it was repeated the claim no longer stood: %w", framework.ErrOutcomeUnknown, err)
 	case refused != nil, errors.Is(err, framework.ErrSessionLost) && !repeated:
 		return fmt.Errorf("%w: %w", ErrNotHeld, err)
 	}
 	return err
+}
+
+// tries is how often an operation was sent.
+func tries(err error) int {
+	var op *framework.OpError
+	if errors.As(err, &op) {
+		return op.Attempts
+	}
+	return 0
 }
