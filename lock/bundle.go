@@ -8,8 +8,8 @@ import (
 	"github.com/docent-zk/docent/internal/contend"
 )
 
-// Bundle is several nodes that are held as one: the permits of a [Semaphore]. It is safe for use by many
-// goroutines.
+// Bundle is several nodes that are held as one: the permits of a [Semaphore], the locks of a [Multi]. It is safe for use by
+// many goroutines.
 type Bundle struct{ claims *contend.Bundle }
 
 // Context ends when any part is no longer held or can no longer be relied on. Its causes are those of [Held.Context].

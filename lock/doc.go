@@ -42,6 +42,7 @@
 //   - [Mutex]: one holder.
 //   - [RWMutex]: many readers or one writer, in one fair queue; a writer can turn into a reader without a gap.
 //   - [Semaphore]: a limited number of permits, several of which can be taken in one step; the limit can be shared and change.
+//   - [Multi]: the mutexes of several paths as one.
 //
 // [Do] locks any of the first two around a function.
 package lock

@@ -182,3 +182,18 @@ func ExampleDo() {
 	// alone: true
 	// <nil>
 }
+
+// Two accounts are locked in one step, in whatever order they are named.
+func ExampleMulti() {
+	cli, stop := client()
+	defer stop()
+	ctx := context.Background()
+
+	both, err := lock.NewMulti(cli, []string{"/accounts/7", "/accounts/3"}).Lock(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = lock.New(cli, "/accounts/3").TryLock(ctx)
+	fmt.Println(len(both.Paths()), errors.Is(err, lock.ErrLocked), both.Unlock(ctx))
+	// Output: 2 true <nil>
+}

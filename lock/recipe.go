@@ -15,11 +15,13 @@ type recipe struct {
 	settings
 	cli  *framework.Client
 	name string // for logs and errors: "lock"
-	path string
+	path string // for logs and errors; several paths of a Multi
+
+	paths []string // that must be valid
 }
 
 func newRecipe(cli *framework.Client, name, path string, opts []Option) recipe {
-	r := recipe{settings: defaults(), cli: cli, name: name, path: path}
+	r := recipe{settings: defaults(), cli: cli, name: name, path: path, paths: []string{path}}
 	for _, opt := range opts {
 		opt(&r.settings)
 	}
@@ -42,12 +44,21 @@ func (r recipe) contenders(ctx context.Context, q contend.Queue) ([]Contender, e
 	return list, nil
 }
 
+// invalid says what is wrong with the paths.
+func (r recipe) invalid() error {
+	var errs []error
+	for _, path := range r.paths {
+		errs = append(errs, framework.ValidatePath(path))
+	}
+	return errors.Join(errs...)
+}
+
 // attempt gets something in one session.
 type attempt[T any] func(ctx context.Context, s *framework.Session) (T, error)
 
 // acquire makes attempts, in one session after the other as the waiting policy says, until one succeeds.
 func acquire[T any](ctx context.Context, r recipe, try attempt[T]) (got T, err error) {
-	if err := errors.Join(framework.ValidatePath(r.path), r.holding.Validate()); err != nil {
+	if err := errors.Join(r.invalid(), r.holding.Validate()); err != nil {
 		return got, r.wrap(err)
 	}
 	err = r.cli.Run(ctx, framework.Recipe{
