@@ -155,6 +155,39 @@ func TestKeepGivenUpWhileTheOutcomeIsUnknown(t *testing.T) {
 	}
 }
 
+// What is at the path when the outcome is unknown need not be the Keeper's: another session's node, or one of the same session
+// that is older.
+func TestKeepGivenUpLeavesOthersAlone(t *testing.T) {
+	for name, same := range map[string]bool{"another session": false, "the same session": true} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				cli, owner := w.client("a"), w.client("other")
+				w.parents(path)
+				if same {
+					owner = cli
+					w.keep(cli, path, "theirs")
+				}
+				id := w.session(owner)
+				w.OnFrame(func(f zktest.Frame) zktest.Verdict {
+					if f.Stage != zktest.Request || f.Op != zktest.OpCreate2 {
+						return zktest.Pass
+					}
+					if !w.Exists(path) {
+						_, err := w.CreateFor(id, path, []byte("theirs"), zktest.Ephemeral)
+						assert.NoError(t, err)
+					}
+					return zktest.DelayBy(time.Second)
+				})
+				_, err := node.Keep(within(t, 100*time.Millisecond), cli, path, nil)
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				time.Sleep(time.Minute)
+				assert.Equal(t, "theirs", w.data(path))
+				assert.Zero(t, w.Counts().Requests[zktest.OpDelete])
+			})
+		})
+	}
+}
+
 // There has never been a connection.
 func TestKeepGivenUpBeforeTheFirstSession(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {

@@ -23,7 +23,7 @@ func TestAnothersNodeIsWaitedFor(t *testing.T) {
 		var waiting <-chan kept
 		cost := w.cost(func() {
 			waiting = keeping(t.Context(), cli, path, "mine")
-			time.Sleep(time.Hour)
+			time.Sleep(10 * time.Minute)
 		})
 		assert.Equal(t, requests{zktest.OpCreate2: 1, zktest.OpGetData: 1}, cost.Requests, "it waits on a watch")
 		assert.Equal(t, "theirs", w.data(path))
@@ -31,9 +31,12 @@ func TestAnothersNodeIsWaitedFor(t *testing.T) {
 
 		require.NoError(t, other.Close())
 		at := time.Now()
+		before := w.ClientCounts("a")
 		r := <-waiting
 		require.NoError(t, r.err)
 		assert.Less(t, time.Since(at), 2*time.Millisecond, "at once")
+		settle()
+		assert.Equal(t, requests{zktest.OpCreate2: 1, zktest.OpGetChildren2: 1}, w.ClientCounts("a").Sub(before).Requests)
 		assert.Equal(t, "mine", w.data(path))
 		closed(t, r.k)
 		assert.False(t, w.Exists(path))
@@ -127,7 +130,7 @@ func TestManyReplaceAtOnce(t *testing.T) {
 			require.NoError(t, r.err)
 			keepers = append(keepers, r.k)
 		}
-		time.Sleep(time.Hour)
+		time.Sleep(5 * time.Minute)
 		assert.LessOrEqual(t, w.Counts().Sub(before).Requests[zktest.OpMulti], int64(n))
 		stand := 0
 		for _, k := range keepers {
@@ -234,8 +237,82 @@ func TestNameTakenDuringAnOutage(t *testing.T) {
 		settle()
 		assert.Equal(t, "theirs", w.data(path))
 		require.ErrorIs(t, k.Standing().Err, node.ErrTaken)
-		closed(t, k)
+		w.outage()
+		w.await(cli, framework.Lost)
+		require.NoError(t, k.Close(within(t, time.Millisecond)), "there is nothing to remove")
 		assert.Equal(t, "theirs", w.data(path), "Close leaves it alone")
+	})
+}
+
+// The node is gone, and another one in its place, before the Keeper has looked at it for the first time.
+func TestReplacedBeforeTheFirstLook(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		other := w.client("other")
+		w.createFor(other, path, "theirs")
+		once := true
+		w.OnFrame(func(f zktest.Frame) zktest.Verdict {
+			if f.Stage == zktest.Request && f.Op == zktest.OpGetChildren2 && f.Path == path && once {
+				once = false
+				assert.NoError(t, w.Delete(path))
+				_, err := w.CreateFor(w.session(other), path, []byte("again"), zktest.Ephemeral)
+				assert.NoError(t, err)
+			}
+			return zktest.Pass
+		})
+		k := w.keep(w.client("a"), path, "mine", node.Replace())
+		time.Sleep(time.Minute)
+		require.False(t, once)
+		require.ErrorIs(t, k.Standing().Err, node.ErrTaken)
+		closed(t, k)
+		assert.Equal(t, "again", w.data(path))
+	})
+}
+
+// During an outage the node was deleted, and one that looks like it was created in the same session.
+func TestReplacedInTheSameSession(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		cli := w.client("a")
+		k := w.keep(cli, path, "mine")
+		id := w.session(cli)
+		over := w.outage()
+		require.NoError(t, w.Delete(path))
+		_, err := w.CreateFor(id, path, []byte("theirs"), zktest.Ephemeral)
+		require.NoError(t, err)
+		over()
+		w.await(cli, framework.Reconnected)
+		time.Sleep(time.Minute)
+		require.ErrorIs(t, k.Standing().Err, node.ErrTaken)
+		closed(t, k)
+		assert.Equal(t, "theirs", w.data(path))
+	})
+}
+
+// The answer to a replacement is lost, and it was not applied: the node that is there is not taken for the new one, although
+// the same session has it.
+func TestReplacementThatWasNotApplied(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		cli := w.client("a")
+		first := w.keep(cli, path, "first")
+		_, before, err := w.Get(path)
+		require.NoError(t, err)
+		once := true
+		w.OnFrame(func(f zktest.Frame) zktest.Verdict {
+			if f.Stage == zktest.Request && f.Op == zktest.OpMulti && once {
+				once = false
+				return zktest.Cut
+			}
+			return zktest.Pass
+		})
+		second := w.keep(cli, path, "second", node.Replace())
+		time.Sleep(time.Minute)
+		_, after, err := w.Get(path)
+		require.NoError(t, err)
+		assert.NotEqual(t, before.Czxid, after.Czxid)
+		assert.Equal(t, "second", w.data(path))
+		require.ErrorIs(t, first.Standing().Err, node.ErrTaken)
+		closed(t, first)
+		assert.Equal(t, "second", w.data(path))
+		closed(t, second)
 	})
 }
 

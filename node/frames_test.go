@@ -44,7 +44,7 @@ func (f *fault) arm(w *world) {
 	})
 }
 
-// everyFrame runs a scenario with a fault at its first frame, its second, and so on until there is none.
+// everyFrame runs a scenario, in a bubble, with a fault at its first frame, its second, and so on until there is none.
 func everyFrame(t *testing.T, run func(t *testing.T, w *world, arm func())) {
 	t.Helper()
 	for name, f := range map[string]fault{
@@ -109,8 +109,9 @@ func TestCutAtEveryFrame(t *testing.T) {
 
 // The same for the first steps in a new session, with the old one's node still there.
 func TestCutAtEveryFrameOfARebuild(t *testing.T) {
-	for name, opts := range kinds {
+	for _, name := range []string{"ephemeral", "sequential", "persistent"} {
 		t.Run(name, func(t *testing.T) {
+			opts := kinds[name]
 			everyFrame(t, func(t *testing.T, w *world, arm func()) {
 				w.parents(path)
 				cli := w.client("a")

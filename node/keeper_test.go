@@ -106,11 +106,14 @@ func TestNewSession(t *testing.T) {
 		cli := w.client("a")
 		k := w.keep(cli, path, "payload")
 		first := k.Standing().Session
+		time.Sleep(time.Minute)
+		ended := time.Now()
 		cost := w.cost(func() {
 			w.expire(cli)
 			s := standing(t, k)
 			assert.NotEqual(t, first, s.Session)
 			assert.Equal(t, w.session(cli), s.Session)
+			assert.False(t, s.Since.Before(ended))
 			settle()
 		})
 		assert.Equal(t, requests{zktest.OpCreate2: 1, zktest.OpGetChildren2: 1}, cost.Requests)

@@ -177,7 +177,10 @@ func TestGhostOfASequentialNode(t *testing.T) {
 
 // Without a GUID the node whose create was not answered is found by name, owner and age, and each of many by its own Keeper.
 func TestSequentialNodesWithLostAnswers(t *testing.T) {
-	for name, opts := range map[string][]node.Option{"plain": nil, "protected": {node.Protected()}} {
+	sequential, persistent := node.WithMode(framework.EphemeralSequential), node.WithMode(framework.PersistentSequential)
+	for name, opts := range map[string][]node.Option{
+		"plain": {sequential}, "protected": {node.Protected(), sequential}, "persistent": {node.Protected(), persistent},
+	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
 				const n = 20
@@ -198,7 +201,7 @@ func TestSequentialNodesWithLostAnswers(t *testing.T) {
 				for i := range n {
 					c := make(chan kept, 1)
 					go func() {
-						k, err := node.Keep(t.Context(), cli, path, fmt.Append(nil, i), append(opts, node.WithMode(framework.EphemeralSequential))...)
+						k, err := node.Keep(t.Context(), cli, path, fmt.Append(nil, i), opts...)
 						c <- kept{k, err}
 					}()
 					starts = append(starts, c)
@@ -228,6 +231,32 @@ func TestSequentialNodesWithLostAnswers(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The session is lost as well, and the servers have it still: what its create has made is a ghost that goes with the new create.
+func TestGhostOfALostAnswer(t *testing.T) {
+	bubbleWith(t, zktest.Config{TickTime: 4 * time.Second}, func(t *testing.T, w *world) {
+		cli := w.client("a")
+		w.create(dir, "")
+		id := w.session(cli)
+		remove := w.OnFrame(func(f zktest.Frame) zktest.Verdict {
+			if f.Stage == zktest.Reply && f.Op == zktest.OpCreate2 {
+				w.Blackhole(zktest.SessionConns(id), zktest.Both)
+				w.Refuse()
+			}
+			return zktest.Pass
+		})
+		waiting := keeping(t.Context(), cli, path, "", node.WithMode(framework.EphemeralSequential))
+		w.await(cli, framework.Lost)
+		require.Len(t, w.list(dir), 1)
+		remove()
+		require.NoError(t, w.Accept())
+		r := <-waiting
+		require.NoError(t, r.err)
+		assert.Contains(t, w.sessions(), id)
+		assert.Equal(t, []string{"a0000000001"}, w.list(dir))
+		closed(t, r.k)
+	})
 }
 
 // A node that belongs to no session is taken over as it is found, with new data, and goes with the Keeper.

@@ -115,7 +115,7 @@ func (t *tenure) ghosts() ([]framework.Node, error) {
 		return nil, nil
 	}
 	stat, ok, err := t.s.Exists(t.op, t.mine.path)
-	if err != nil || !ok || !t.left(stat) {
+	if err != nil || !ok || !t.s.Former(stat.EphemeralOwner) {
 		return nil, err
 	}
 	return []framework.Node{{Path: t.mine.path, Stat: stat}}, nil
@@ -175,15 +175,9 @@ func (t *tenure) found(stat framework.Stat) bool {
 	return t.spec.protected && stat.EphemeralOwner == 0
 }
 
-// haunts reports whether a sibling is what this Keeper has left behind in an earlier session.
+// haunts reports whether a sibling is what this Keeper has left behind in an earlier session: the node that it had, or one whose
+// create was not answered.
 func (t *tenure) haunts(node framework.Node) bool {
-	if t.mine != nil && t.mine.path == node.Path {
-		return t.left(node.Stat)
-	}
-	return t.s.Former(node.Stat.EphemeralOwner) && node.Stat.Czxid > t.doubt.before
-}
-
-// left reports whether a node at the claim's path is the one that this Keeper had in an earlier session.
-func (t *tenure) left(stat framework.Stat) bool {
-	return t.s.Former(stat.EphemeralOwner) && (t.mine.czxid == 0 || t.mine.czxid == stat.Czxid)
+	had := t.mine != nil && t.mine.path == node.Path
+	return t.s.Former(node.Stat.EphemeralOwner) && (had || node.Stat.Czxid > t.doubt.before)
 }

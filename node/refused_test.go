@@ -61,6 +61,16 @@ func TestRefusedLater(t *testing.T) {
 		require.NoError(t, k.WaitStanding(within(t, 31*time.Second)))
 		assert.Equal(t, "payload", w.data(path))
 		require.NoError(t, k.Standing().Err)
+
+		time.Sleep(10 * time.Minute)
+		_, err = admin.SetACL(t.Context(), dir, readable, framework.AnyVersion)
+		require.NoError(t, err)
+		w.expire(cli)
+		w.await(cli, framework.Connected)
+		settle()
+		_, err = admin.SetACL(t.Context(), dir, framework.OpenACL(), framework.AnyVersion)
+		require.NoError(t, err)
+		require.NoError(t, k.WaitStanding(within(t, 100*time.Millisecond)), "the pauses have begun anew")
 		closed(t, k)
 	})
 }

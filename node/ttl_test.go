@@ -89,6 +89,28 @@ func TestTTLDeletedByOthers(t *testing.T) {
 	})
 }
 
+// The container is gone, and the news is late: the renewal finds out.
+func TestTTLRenewalFindsNoContainer(t *testing.T) {
+	bubbleWith(t, sweeping, func(t *testing.T, w *world) {
+		k := w.keep(w.client("a"), path, "payload", node.WithTTL(ttl))
+		w.OnFrame(func(f zktest.Frame) zktest.Verdict {
+			if f.Stage == zktest.Event {
+				return zktest.Drop
+			}
+			return zktest.Pass
+		})
+		time.Sleep(ttl/2 - time.Second)
+		require.NoError(t, w.Delete(touch))
+		require.NoError(t, w.Delete(path))
+		time.Sleep(time.Second)
+		settle()
+		assert.Equal(t, "payload", w.data(path))
+		assert.True(t, w.Exists(touch))
+		assert.True(t, k.Standing().Stands)
+		closed(t, k)
+	})
+}
+
 // A server without extended types refuses the child: then there is no container either.
 func TestTTLThatIsRefused(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {

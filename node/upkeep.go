@@ -71,9 +71,7 @@ func (u *upkeep) session(ctx context.Context, s *framework.Session) error {
 	if u.late != nil && s.Epoch() > u.late.epoch+1 {
 		u.late = nil
 	}
-	t := &tenure{upkeep: u, s: s, ctx: ctx, op: op}
-	u.touched = time.Time{}
-	err := t.keep()
+	err := (&tenure{upkeep: u, s: s, ctx: ctx, op: op}).keep()
 	if u.spec.ephemeral() && u.life.Err() == nil && u.raised {
 		u.fell(err)
 	}
