@@ -3,10 +3,9 @@ package contend_test
 import (
 	"context"
 	"crypto/sha256"
-	"log/slog"
 	"math/rand/v2"
 	"runtime"
-	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -148,37 +147,40 @@ func TestUntrustedAtTheMomentOfTheGrant(t *testing.T) {
 }
 
 // A process that was stopped acts before its timers do: what the clock says is asked as well. Here the goroutine that
-// looks at the clock is held up by a logger.
+// looks at the clock is held up by a context that hangs on the session, too, and ends before the claim's.
 func TestStandingIsAskedOfTheClock(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		wake := make(chan struct{})
-		_, s := w.client("a", func(c *framework.Config) { c.Logger = slog.New(&sleepy{slog.DiscardHandler, wake}) })
+		_, s := w.client("a")
+		parent, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		slow := &slowContext{Context: parent, wake: make(chan struct{})}
+		_, release := s.ClaimContext(slow, hold)
+		defer release(nil)
 		claim, err := queue.Acquire(t.Context(), s, hold)
 		require.NoError(t, err)
 		w.Blackhole(zktest.AllConns(), zktest.Both)
+		slow.asleep.Store(true)
+		defer close(slow.wake)
 		time.Sleep(time.Until(s.TrustedUntil()))
 		require.NoError(t, context.Cause(claim.Context()), "nobody has looked")
 		_, err = claim.Multi(t.Context(), nil)
 		assert.ErrorIs(t, err, contend.ErrNotHeld)
 		assert.ErrorIs(t, err, framework.ErrUntrusted)
-		close(wake)
-		<-claim.Context().Done()
 	})
 }
 
-// sleepy is a logger that takes its time over changes of state.
-type sleepy struct {
-	slog.Handler
-	wake <-chan struct{}
+// slowContext takes its time over its values, which a child asks for when it ends.
+type slowContext struct {
+	context.Context
+	asleep atomic.Bool
+	wake   chan struct{}
 }
 
-func (*sleepy) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelInfo }
-
-func (h *sleepy) Handle(_ context.Context, r slog.Record) error {
-	if strings.Contains(r.Message, "is Connected") {
-		<-h.wake
+func (c *slowContext) Value(key any) any {
+	if c.asleep.Load() {
+		<-c.wake
 	}
-	return nil
+	return c.Context.Value(key)
 }
 
 // The queue is deleted under its waiters, nodes, directory and all, as an operator does who wants to unlock by force.
