@@ -13,6 +13,9 @@ type Bundle struct {
 	claims []*Claim // at least one
 	ctx    context.Context
 	cancel context.CancelCauseFunc
+
+	revoked context.Context
+	revoke  context.CancelFunc
 }
 
 // NewBundle ties claims of one session together. What ends a session ends all of its claims, and the bundle hangs on the
@@ -23,8 +26,15 @@ func NewBundle(claims []*Claim) *Bundle {
 	for _, c := range claims[1:] {
 		context.AfterFunc(c.ctx, func() { b.cancel(context.Cause(c.ctx)) })
 	}
+	b.revoked, b.revoke = context.WithCancel(context.WithoutCancel(b.ctx))
+	for _, c := range claims {
+		context.AfterFunc(c.revoked, b.revoke)
+	}
 	return b
 }
+
+// Revoked ends when somebody asks for any of the claims to be released.
+func (b *Bundle) Revoked() context.Context { return b.revoked }
 
 // Claims are what the bundle consists of.
 func (b *Bundle) Claims() []*Claim { return b.claims }

@@ -30,6 +30,9 @@ type Claim struct {
 	cancel context.CancelCauseFunc
 	over   chan struct{} // closed when the goroutine that guards the node has ended
 
+	revoked context.Context // ends when somebody asks for the claim to be released
+	revoke  context.CancelFunc
+
 	releasing atomic.Bool
 	released  chan struct{} // closed when err is set
 	err       error         // what Release returned
@@ -38,6 +41,7 @@ type Claim struct {
 // claim binds a place whose turn it is to its session.
 func (p *Place) claim(parent context.Context, policy framework.Policy) (*Claim, error) {
 	c := &Claim{place: p, policy: policy, over: make(chan struct{}), released: make(chan struct{})}
+	c.revoked, c.revoke = context.WithCancel(context.WithoutCancel(parent))
 	c.ctx, c.cancel = p.session.ClaimContext(context.WithoutCancel(parent), policy)
 	if c.ctx.Err() != nil { // suspended or lost since the list was read
 		c.cancel(nil)
@@ -62,12 +66,15 @@ func (c *Claim) guard() {
 // watch returns when the node is gone, with the reason, or when the claim is over.
 func (c *Claim) watch() error {
 	for {
-		_, w, err := c.place.session.WatchData(c.ctx, c.place.node.Path)
+		node, w, err := c.place.session.WatchData(c.ctx, c.place.node.Path)
 		if errors.Is(err, framework.ErrNoNode) {
 			return c.place.deleted()
 		}
 		if err != nil {
 			return c.reason(err)
+		}
+		if string(node.Data) == revocation {
+			c.revoke()
 		}
 		select {
 		case <-w.C: // read again, it is seen whether the node is still there
@@ -130,6 +137,10 @@ func (c *Claim) standing() error {
 func (c *Claim) Multi(ctx context.Context, operations []framework.Op, opts ...framework.WriteOption) ([]framework.OpResult, error) {
 	return guarded(ctx, []*Claim{c}, operations, opts)
 }
+
+// Revoked ends when somebody asks for the claim to be released, which it is not by that. It is noticed once the claim has
+// been held for a moment.
+func (c *Claim) Revoked() context.Context { return c.revoked }
 
 // Release ends the claim and removes its node; what ctx leaves undone is done in the background. It returns nil if the
 // claim stood until then, and why it had ended otherwise. Further calls wait for the first one and return the same.
