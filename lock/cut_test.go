@@ -39,12 +39,18 @@ func keep(ctx context.Context, held tenancy) error {
 	return err
 }
 
+// The policies that cuts are played with, and for how long nobody can connect after a cut.
+var (
+	cutPolicies = map[string][]lock.Option{"cancel": nil, "hold": {lock.Hold(0)}}
+	cutOutages  = map[string][]time.Duration{"cancel": {0, 2 * timeout}, "hold": {timeout / 2}}
+)
+
 // member takes its turns on a client and notes what it holds. It returns when it has had all of them.
 type member func(ctx context.Context, cli *framework.Client, name string) error
 
 // cuts plays a run of members with one cut of a connection, at every frame and in every way, and wants everybody to get what
 // it wants, judge to find no fault and nothing to be left at rest. play makes the members of one run and their judge.
-func cuts(t *testing.T, dirs []string, play func(w *sim.World) (members []member, judge func() error)) {
+func cuts(t *testing.T, dirs []string, outages []time.Duration, play func(w *sim.World) (members []member, judge func() error)) {
 	t.Helper()
 	frames := 0
 	synctest.Test(t, func(t *testing.T) {
@@ -53,7 +59,7 @@ func cuts(t *testing.T, dirs []string, play func(w *sim.World) (members []member
 		frames = len(seen)
 	})
 	require.Greater(t, frames, 60)
-	all, failed := sim.Cuttings(frames, 0, 2*timeout), 0
+	all, failed := sim.Cuttings(frames, outages...), 0
 	for _, cut := range all {
 		synctest.Test(t, func(t *testing.T) {
 			seen, err := playCut(dirs, play, cut)
@@ -107,9 +113,9 @@ func playCut(dirs []string, play func(w *sim.World) ([]member, func() error), cu
 
 // Two that write, downgrade and read, and one that reads: each reader is judged together with the writers.
 func TestReadWriteLockCutAtEveryFrame(t *testing.T) {
-	for policy, opts := range map[string][]lock.Option{"cancel": nil, "hold": {lock.Hold(0)}} {
+	for policy, opts := range cutPolicies {
 		t.Run(policy, func(t *testing.T) {
-			cuts(t, []string{path}, func(w *sim.World) ([]member, func() error) {
+			cuts(t, []string{path}, cutOutages[policy], func(w *sim.World) ([]member, func() error) {
 				with0, with2 := w.NewLedger("with reader 0"), w.NewLedger("with reader 2")
 				note := func(held *lock.Held, name string, ledgers ...*sim.Ledger) {
 					for _, l := range ledgers {
@@ -167,9 +173,9 @@ func TestCuttingSeesALeftover(t *testing.T) {
 
 // Three members of which two fit in, one with two permits. What they hold together never exceeds the limit.
 func TestSemaphoreCutAtEveryFrame(t *testing.T) {
-	for policy, opts := range map[string][]lock.Option{"cancel": nil, "hold": {lock.Hold(0)}} {
+	for policy, opts := range cutPolicies {
 		t.Run(policy, func(t *testing.T) {
-			cuts(t, []string{leases, turns}, func(w *sim.World) ([]member, func() error) {
+			cuts(t, []string{leases, turns}, cutOutages[policy], func(w *sim.World) ([]member, func() error) {
 				ledger := w.NewLedger("permits")
 				takes := func(n int) member {
 					return func(ctx context.Context, cli *framework.Client, name string) error {

@@ -11,6 +11,7 @@ var ErrLost = errors.New("the lock was lost while it was held")
 
 // Locker is what [Do] can lock: a [Mutex], the write lock of an [RWMutex], or its read lock ([RWMutex.RLocker]).
 type Locker interface {
+	// Lock waits until it holds the lock, as [Mutex.Lock] does.
 	Lock(ctx context.Context) (*Held, error)
 }
 

@@ -44,5 +44,6 @@
 //   - [Semaphore]: a limited number of permits, several of which can be taken in one step; the limit can be shared and change.
 //   - [Multi]: the mutexes of several paths as one.
 //
-// [Do] locks any of the first two around a function.
+// [Do] locks any of the first two around a function. Anybody can ask a holder to let go ([Mutex.Revoke]), and a holder can
+// listen ([Held.Revoked], [OnRevoke]).
 package lock

@@ -197,3 +197,20 @@ func ExampleMulti() {
 	fmt.Println(len(both.Paths()), errors.Is(err, lock.ErrLocked), both.Unlock(ctx))
 	// Output: 2 true <nil>
 }
+
+// The holder of a lock is asked for it, and gives it up when its work has come to a good place to stop.
+func ExampleMutex_Revoke() {
+	cli, stop := client()
+	defer stop()
+	ctx := context.Background()
+	mutex := lock.New(cli, "/locks/printer")
+	held, _ := mutex.Lock(ctx)
+
+	holders, _ := mutex.Contenders(ctx)
+	if err := mutex.Revoke(ctx, holders[0]); err != nil {
+		log.Fatal(err)
+	}
+	<-held.Revoked()
+	fmt.Println("still held:", held.Context().Err() == nil, held.Unlock(ctx))
+	// Output: still held: true <nil>
+}

@@ -11,7 +11,7 @@ import (
 // Held is one acquisition of a lock. It is safe for use by many goroutines.
 type Held struct {
 	claim   *contend.Claim
-	reading *contend.Queue // what it can be downgraded to, nil if it cannot
+	reading *Mutex // what it can be downgraded to, nil if it cannot
 }
 
 // Context ends when the lock is no longer held or can no longer be relied on. context.Cause of it says why: [ErrReleased],

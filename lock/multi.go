@@ -74,6 +74,6 @@ func (m *Multi) holder(get func(context.Context, *framework.Session, framework.P
 		if err != nil {
 			return nil, err
 		}
-		return &Bundle{claims: claims}, nil
+		return m.recipe.bundle(claims), nil
 	}
 }

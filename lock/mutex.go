@@ -48,7 +48,7 @@ func (m *Mutex) holder(get func(context.Context, *framework.Session, framework.P
 		if err != nil {
 			return nil, err
 		}
-		return &Held{claim: claim}, nil
+		return m.recipe.held(claim), nil
 	}
 }
 

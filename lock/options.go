@@ -14,6 +14,7 @@ type settings struct {
 	waitLimit time.Duration
 	data      []byte
 	acl       []framework.ACL
+	onRevoke  func(Holding)
 }
 
 func defaults() settings {

@@ -53,7 +53,7 @@ func (m *RWMutex) downgradable(held *Held, err error) (*Held, error) {
 	if err != nil {
 		return nil, err
 	}
-	held.reading = &m.reading.queue
+	held.reading = &m.reading
 	return held, nil
 }
 
@@ -83,9 +83,9 @@ func (h *Held) Downgrade(ctx context.Context) (*Held, error) {
 	if h.reading == nil {
 		return nil, fmt.Errorf("%s: %w", h.Path(), ErrNotWriter)
 	}
-	claim, err := h.claim.Exchange(ctx, *h.reading)
+	claim, err := h.claim.Exchange(ctx, h.reading.queue)
 	if err != nil {
 		return nil, fmt.Errorf("downgrade: %w", err)
 	}
-	return &Held{claim: claim}, nil
+	return h.reading.recipe.held(claim), nil
 }

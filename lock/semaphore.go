@@ -97,7 +97,7 @@ func (s *Semaphore) holder(n int, get func(context.Context, *framework.Session, 
 		if err != nil {
 			return nil, err
 		}
-		return &Bundle{claims: claims}, nil
+		return s.recipe.bundle(claims), nil
 	}
 }
 

@@ -1,0 +1,72 @@
+package lock
+
+import (
+	"context"
+
+	"github.com/docent-zk/docent/internal/contend"
+)
+
+// Holding is what a lock gives: a [Held] or a [Bundle].
+type Holding interface {
+	// Context ends when it is no longer held.
+	Context() context.Context
+	// Unlock gives it up.
+	Unlock(ctx context.Context) error
+}
+
+// OnRevoke calls f, in a goroutine of its own, when somebody asks for the lock while it is held: see [Mutex.Revoke]. f may
+// unlock, or have the work come to its end first, or refuse by doing nothing. Unlock does not wait for f.
+func OnRevoke(f func(h Holding)) Option {
+	return func(s *settings) { s.onRevoke = f }
+}
+
+// Revoked is closed when somebody asks for the lock: see [Mutex.Revoke]. It costs no request.
+func (h *Held) Revoked() <-chan struct{} { return h.claim.Revoked().Done() }
+
+// Revoked is closed when somebody asks for any part: see [Mutex.Revoke]. It costs no request.
+func (b *Bundle) Revoked() <-chan struct{} { return b.claims.Revoked().Done() }
+
+// tell has OnRevoke's function called.
+func (s *settings) tell(revoked context.Context, h Holding) {
+	if f := s.onRevoke; f != nil {
+		context.AfterFunc(revoked, func() { f(h) })
+	}
+}
+
+// held is a claim as the user gets it.
+func (s *settings) held(claim *contend.Claim) *Held {
+	h := &Held{claim: claim}
+	s.tell(claim.Revoked(), h)
+	return h
+}
+
+// bundle is several claims as the user gets them.
+func (s *settings) bundle(claims *contend.Bundle) *Bundle {
+	b := &Bundle{claims: claims}
+	s.tell(claims.Revoked(), b)
+	return b
+}
+
+// Revoke asks a contender to unlock, by writing into its node as Curator's Revoker does; what was in there is lost. Whether
+// it unlocks is its own affair. Its [Held.Revoked] is closed, if it holds or once it does, and OnRevoke's function is called.
+// The asker must be allowed to write the node.
+//
+// A contender that has gone is no error. Others are those of framework.Client's Set.
+func (m *Mutex) Revoke(ctx context.Context, c Contender) error {
+	return m.recipe.revoke(ctx, m.queue, c)
+}
+
+// Revoke asks a reader or writer to unlock: see [Mutex.Revoke].
+func (m *RWMutex) Revoke(ctx context.Context, c Contender) error { return m.writing.Revoke(ctx, c) }
+
+// Revoke asks for the permits that were taken together with a contender's: see [Mutex.Revoke].
+func (s *Semaphore) Revoke(ctx context.Context, c Contender) error {
+	return s.recipe.revoke(ctx, s.pool.Leases, c)
+}
+
+func (r recipe) revoke(ctx context.Context, q contend.Queue, c Contender) error {
+	if err := q.Revoke(ctx, r.cli, c.Path); err != nil {
+		return r.wrap(err)
+	}
+	return nil
+}
