@@ -214,5 +214,6 @@ func (s *Server) sever(c *conn) {
 	s.detach(c)
 	c.muted = true
 	c.out, c.unsent = gate{}, 0
+	delete(s.holding, c)
 	s.depart(c, &packet{kind: resetPacket})
 }

@@ -60,6 +60,10 @@ func TestInspection(t *testing.T) {
 		data, stat, err := w.srv.Get("/d")
 		require.NoError(w, err)
 		require.Equal(w, "three", string(data))
+		data[0] = 'x' // a copy
+		data, _, err = w.srv.Get("/d")
+		require.NoError(w, err)
+		require.Equal(w, "three", string(data))
 		require.EqualValues(w, 1, stat.Version)
 		require.EqualValues(w, 5, stat.DataLength)
 		path, err = w.srv.CreateFor(a.id, "/d/e", nil, zktest.EphemeralSequential)

@@ -224,6 +224,23 @@ func TestQueuesAreBounded(t *testing.T) {
 	}
 }
 
+// TestQueuesCountOnlyWhatWaits passes more than the limit through queues that are never full.
+func TestQueuesCountOnlyWhatWaits(t *testing.T) {
+	inBubble(t, zktest.Config{}.WithMaxQueued(1<<20), func(w *world) {
+		a := w.join("a")
+		w.srv.Delay(zktest.AllConns(), time.Millisecond)
+		w.srv.OnFrame(func(f zktest.Frame) zktest.Verdict {
+			if f.Stage == zktest.Request {
+				return zktest.DelayBy(time.Millisecond)
+			}
+			return zktest.Pass
+		})
+		for range 6 {
+			require.Zero(w, w.ask(a, zktest.OpSync, &jute.PathRequest{Path: string(make([]byte, 1<<19))}))
+		}
+	})
+}
+
 func TestRenewSessionsHandsOutAnotherSession(t *testing.T) {
 	onBoth(t, zktest.Config{}, func(w *world) {
 		a := w.join("a")
