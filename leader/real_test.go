@@ -134,6 +134,9 @@ func TestRealTenCandidatesAndNoServers(t *testing.T) {
 	server := realzk.Standalone(t, realzk.Options{})
 	p := convene(t, server.Addr(), 10, realTimeout)
 	p.await(t, 1)
+	for _, cli := range p.clients { // one without a session has none to lose
+		require.NoError(t, cli.WaitConnected(within(t)))
+	}
 	require.NoError(t, server.Kill())
 	for _, cli := range p.clients {
 		eventually(t, cli, framework.Lost)

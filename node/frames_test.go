@@ -132,7 +132,7 @@ func TestCutAtEveryFrameOfARebuild(t *testing.T) {
 	}
 }
 
-// Keep is given up at every stage, with the connection cut at every frame: nothing stays.
+// In a bubble, Keep is given up at every stage, with the connection cut at every frame: nothing stays.
 func TestKeepGivenUpAtEveryFrame(t *testing.T) {
 	for _, name := range []string{"ephemeral", "sequential"} {
 		t.Run(name, func(t *testing.T) {
