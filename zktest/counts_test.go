@@ -103,6 +103,20 @@ func TestInspection(t *testing.T) {
 	})
 }
 
+func TestChildrenComeInNoUsefulOrder(t *testing.T) {
+	inBubble(t, zktest.Config{}, func(w *world) {
+		a := w.join("a")
+		for range 4 {
+			require.Zero(w, w.ask(a, zktest.OpCreate, creating("/zookeeper/c", "", 2)))
+		}
+		require.NoError(w, w.srv.Delete("/zookeeper/c0000000001"))
+		a.post(zktest.OpGetChildren, &jute.PathWatchRequest{Path: "/zookeeper"})
+		d := jute.NewDecoder(a.read())
+		new(jute.ReplyHeader).Decode(d)
+		require.Equal(w, []string{"c0000000002", "c0000000003", "c0000000000", "config", "quota"}, d.Strings())
+	})
+}
+
 func TestInspectionFailsWithTheProtocolsErrors(t *testing.T) {
 	inBubble(t, zktest.Config{}, func(w *world) {
 		_, err := w.srv.Create("/a/b", nil, zktest.Persistent)

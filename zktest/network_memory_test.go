@@ -72,3 +72,25 @@ func TestAGatePutsPacketsInTheirPlace(t *testing.T) {
 	require.EqualValues(t, 1, g.pop(5).seq)
 	require.EqualValues(t, 2, g.pop(5).seq)
 }
+
+// TestAnIdleServerSetsNoTimer is what lets a bubble notice that everybody waits for everybody.
+func TestAnIdleServerSetsNoTimer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := StartMemory(Config{})
+		require.NoError(t, err)
+		defer s.Close()
+		alarm := func() time.Duration {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return s.alarm()
+		}
+		time.Sleep(90 * time.Second)
+		require.Equal(t, never, alarm())
+		_, err = s.Create("/c", nil, Container)
+		require.NoError(t, err)
+		synctest.Wait()
+		require.Equal(t, 2*time.Minute, alarm())
+		require.NoError(t, s.Delete("/c"))
+		require.Equal(t, never, alarm())
+	})
+}
