@@ -101,6 +101,8 @@ func (c *Client) Recipes() []LiveRecipe { return c.core.live.list() }
 // Close ends the client: contexts that hang on its session end with [ErrClosed], running recipes are waited for, at most
 // Config.CloseTimeout, then the session is closed, so that its ephemeral nodes go at once, and every call that is still
 // under way returns [ErrClosed]. It returns an error if a recipe did not return in time.
+// Whoever holds a claim outside of a recipe, as a lock.Held is, releases it first: Close does not wait for it.
+//
 // All goroutines of the client have ended when it returns, but for those of such recipes and of subscribers of States
 // that have not read to the end. Close may be called repeatedly and from any goroutine except a recipe's own.
 func (c *Client) Close() error {
@@ -109,14 +111,20 @@ func (c *Client) Close() error {
 	return c.Shutdown(ctx)
 }
 
-// Shutdown is Close with ctx in place of Config.CloseTimeout. When the client is being closed already, it waits for that.
+// Shutdown is Close with ctx in place of Config.CloseTimeout. When the client is being closed already, it waits for that, until
+// ctx ends.
 func (c *Client) Shutdown(ctx context.Context) error {
 	if c.closer.begun.CompareAndSwap(false, true) {
 		c.closer.err = c.core.shutdown(ctx)
 		close(c.closer.done)
+		return c.closer.err
 	}
-	<-c.closer.done
-	return c.closer.err
+	select {
+	case <-c.closer.done:
+		return c.closer.err
+	case <-ctx.Done():
+		return fmt.Errorf("zookeeper: the client is still being closed: %w", context.Cause(ctx))
+	}
 }
 
 func (c *core) shutdown(ctx context.Context) error {

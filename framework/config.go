@@ -101,7 +101,7 @@ type Config struct {
 	// Dialer opens connections. It must honour ctx. Defaults to net.Dialer's DialContext.
 	Dialer func(ctx context.Context, network, address string) (net.Conn, error)
 
-	// LookupHost resolves names of the connect string. Defaults to net.DefaultResolver; with a Dialer of one's own names
+	// LookupHost resolves names of the connect string. It must honour ctx. Defaults to net.DefaultResolver; with a Dialer of one's own names
 	// are handed to it unresolved unless LookupHost is set too.
 	LookupHost func(ctx context.Context, host string) ([]string, error)
 

@@ -26,6 +26,8 @@ type core struct {
 	janitor janitor
 	live    registry
 
+	creating creating
+
 	closing  chan struct{} // closed by Close: recipes and claims are being ended
 	quit     chan struct{} // closed when the supervisor should end the last epoch
 	stopped  chan struct{} // closed when it has

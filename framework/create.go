@@ -75,9 +75,10 @@ type create struct {
 	space  space
 	at     string // the path asked for, as the server knows it, GUID included
 	guid   string
-	before int64  // newest change seen before the last try
-	sentIn *epoch // of the last try
-	node   Node   // the result
+	before int64   // newest change seen before the last try
+	sentIn *epoch  // of the last try
+	rivals *rivals // of an ephemeral node that only its owner tells from others
+	node   Node    // the result
 	list   *listing
 }
 
@@ -176,6 +177,10 @@ func (c *create) run(ctx context.Context, o *ops, path string) (Node, error) {
 	if c.decidable() {
 		r.settle = c.settle
 	}
+	if c.mode == Ephemeral && !c.protected {
+		c.rivals = o.core.creating.enter(c.at)
+		defer o.core.creating.leave(c.at)
+	}
 	err := o.do(ctx, r)
 	if err != nil {
 		c.abandon(o, err)
@@ -262,8 +267,8 @@ func (c *create) create(conn *zk.Conn, e *epoch) (Node, error) {
 	stat, ok := e.created.take(at)
 	if !ok { // a server that does not return it
 		_, s, err := conn.Exists(at)
-		if err != nil {
-			return Node{}, err
+		if err != nil { // whatever became of the look, the create was applied
+			return Node{}, fmt.Errorf("%w (%v)", zk.ErrConnectionClosed, err)
 		}
 		stat = *s
 	}
@@ -327,7 +332,7 @@ func (c *create) judge(e *epoch, node Node) (verdict, error) {
 	switch {
 	case node.Stat.Czxid <= c.before, c.mode.ephemeral() && !owned, node.Stat.Version == 0 && !bytes.Equal(node.Data, c.data):
 		return refused, ErrNodeExists
-	case owned:
+	case owned && !c.rivals.several():
 		c.node = node
 		return applied, nil
 	}

@@ -33,10 +33,10 @@
 //   - Lost comes at that time + T at the latest, or as soon as the server says that the session has expired.
 //
 // A server lets a session expire no earlier than T after it last heard from it, which cannot be before the request was
-// sent; so Lost is never later than the expiry by clocks that run at the same rate. The margin covers the half tick by
-// which a follower reports its clients late to the leader. docs/guarantees.md names what this does not cover.
-// When the wall clock has run ahead of the monotonic one by more than the margin since the last answer, the machine was
-// suspended: trust is void until the next answer.
+// sent; so on the server that keeps the session Lost is never later than the expiry, by clocks that run at the same rate.
+// The margin covers the half tick by which a follower reports its clients late to the leader. docs/guarantees.md names what
+// this does not cover. When the wall clock has run ahead of the monotonic one by more than the margin since the last
+// answer, the machine was suspended: trust is void until the next answer.
 //
 // Once an epoch is lost it is fenced for good: its connection refuses to dial, a link that the server would still have
 // resumed is closed, and operations on its [Session] return [ErrSessionLost].
@@ -47,10 +47,12 @@
 // reason as [context.Cause], when the policy says so; it is called again on the next session when the policy says [Rebuild].
 //
 //	err := cli.Run(ctx, framework.Recipe{
-//		Name:   "presence",
+//		Name:   "worker",
+//		Path:   "/workers",
 //		Policy: framework.Policy{OnSuspended: framework.Hold, OnLost: framework.Rebuild},
 //		Run: func(ctx context.Context, s *framework.Session) error {
-//			if _, err := s.Create(ctx, "/presence/a", nil, framework.Ephemeral, framework.Parents); err != nil {
+//			_, err := s.Create(ctx, "/workers/w-", nil, framework.EphemeralSequential, framework.Protected, framework.Parents)
+//			if err != nil {
 //				return err
 //			}
 //			<-ctx.Done() // the session is gone, or the caller is

@@ -28,7 +28,7 @@
 //	                      error, node removed
 //
 // When a Held is over, the Mutex can be locked again at once. Its node stays until Unlock, or until its session ends: a
-// holder that is slow to stop is not overtaken while its session lives. So always call Unlock.
+// holder that is slow to stop is not overtaken while its session lives. So always call Unlock, and do it before the client is closed.
 //
 // # Fairness, cost, compatibility
 //
