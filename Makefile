@@ -98,11 +98,7 @@ fix-lint: ## repairs what golangci-lint can
 ##@ Machine
 
 .PHONY: deps
-deps: ## installs ZooKeeper and Java for the tests if they are missing and apt may
-	@scripts/install-zookeeper
-
-.PHONY: deps-interop
-deps-interop: ## the same with kazoo and Curator
+deps: ## installs ZooKeeper, Java, Curator and kazoo for the tests if they are missing and apt may
 	@scripts/install-zookeeper --interop
 
 .PHONY: help
