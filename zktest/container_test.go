@@ -19,6 +19,7 @@ const sweep = 50 * time.Millisecond
 // scriptContainers is not part of the conformance suite because the server has to be set up for it: the background sweep
 // uses transactions, too.
 func scriptContainers(s *script) {
+	s.blurred = true // a sweep that comes too early tries in vain, and uses a zxid
 	a := s.client("a")
 	a.quiet = true
 	next := func() {
@@ -105,13 +106,13 @@ func TestContainersAndTTL(t *testing.T) {
 	want, err := os.ReadFile("testdata/containers.txt")
 	require.NoError(t, err)
 	inBubble(t, zktest.Config{ContainerCheckInterval: sweep}, func(w *world) {
-		require.Equal(w, string(want), run(w.T, memoryTarget(w.srv), scriptContainers))
+		sameLines(w.T, string(want), run(w.T, memoryTarget(w.srv), scriptContainers))
 	})
 	t.Run("tcp", func(t *testing.T) {
 		srv, err := zktest.Start(zktest.Config{ContainerCheckInterval: sweep})
 		require.NoError(t, err)
 		defer srv.Close()
-		require.Equal(t, string(want), run(t, memoryTarget(srv), scriptContainers))
+		sameLines(t, string(want), run(t, memoryTarget(srv), scriptContainers))
 	})
 }
 
@@ -124,7 +125,7 @@ func TestContainersReal(t *testing.T) {
 	}
 	want, err := os.ReadFile("testdata/containers.txt")
 	require.NoError(t, err)
-	require.Equal(t, string(want), lines)
+	sameLines(t, string(want), lines)
 }
 
 func TestSweepsComeAtTheirInterval(t *testing.T) {

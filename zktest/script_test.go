@@ -45,6 +45,7 @@ type script struct {
 	t        *testing.T
 	lines    []string
 	clients  []*raw
+	blurred  bool // zxids are not shown, because the server uses some for itself
 	base     int64
 	sessions map[int64]string
 }
@@ -61,6 +62,8 @@ func (s *script) zxid(z int64) string {
 	switch {
 	case z <= 0:
 		return fmt.Sprint(z)
+	case s.blurred:
+		return "some"
 	case z < s.base:
 		return "old"
 	}
@@ -178,9 +181,19 @@ func conformance(t *testing.T, real bool, start func(*testing.T) target) {
 			}
 			want, err := os.ReadFile(file)
 			require.NoError(t, err)
-			require.Equal(t, string(want), lines)
+			sameLines(t, string(want), lines)
 		})
 	}
+}
+
+// sameLines compares two texts and shows the first line in which they differ.
+func sameLines(t *testing.T, want, got string) {
+	t.Helper()
+	wantLines, gotLines := strings.Split(want, "\n"), strings.Split(got, "\n")
+	for i := range min(len(wantLines), len(gotLines)) {
+		require.Equal(t, wantLines[i], gotLines[i], "line %d, after %q", i+1, gotLines[max(i-1, 0)])
+	}
+	require.Len(t, gotLines, len(wantLines))
 }
 
 // conformanceConfig makes zktest grant what realzk's defaults do.
@@ -195,7 +208,7 @@ func TestConformanceMemory(t *testing.T) {
 			lines := run(t, memoryTarget(s), sc.steps)
 			want, err := os.ReadFile(sc.golden(false))
 			require.NoError(t, err)
-			require.Equal(t, string(want), lines)
+			sameLines(t, string(want), lines)
 		})
 	}
 }
