@@ -12,9 +12,11 @@
 // ephemeral nodes, sequential, container and TTL nodes, one-shot, persistent and recursive watches, multi and multiRead,
 // ACLs with the schemes world, ip, digest, auth and super, and the four-letter words. It answers as ZooKeeper 3.8 does,
 // with the same errors in the same order of precedence, the same Stats and zxids, and events and replies in the same
-// order; a suite of scripts compares it with a real server, byte for byte. It follows newer servers in two things:
-// several kinds of watch of one client on one path stand side by side (ZOOKEEPER-4466, since 3.9), and checkWatches asks
-// for the caller's own watches.
+// order; a suite of scripts compares everything a client can see with what a real server says. It follows newer servers
+// in three things: several kinds of watch of one client on one path stand side by side (ZOOKEEPER-4466, since 3.9),
+// checkWatches asks for the caller's own watches, and a check outside a multi is refused instead of never answered.
+// Lists of children come in no useful order, newest first for the most part, so that clients that forget to sort are
+// found out.
 //
 // Left out are SASL, reconfig (which is answered as disabled), quotas, read-only mode, TLS, and members that lag behind
 // each other.
