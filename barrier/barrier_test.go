@@ -162,6 +162,7 @@ func TestEndOfAWait(t *testing.T) {
 		c = wait(t.Context(), t, barrier.New(cli, path)).waits()
 		require.Len(t, cli.Recipes(), 1)
 		assert.Equal(t, path, cli.Recipes()[0].Path)
+		assert.Equal(t, framework.Policy{OnSuspended: framework.Hold, OnLost: framework.Rebuild}, cli.Recipes()[0].Policy)
 		assert.Equal(t, barrier.New(cli, path).Policy(), cli.Recipes()[0].Policy)
 		require.NoError(t, cli.Close())
 		require.ErrorIs(t, c.result(), framework.ErrClosed)

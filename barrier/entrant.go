@@ -26,7 +26,7 @@ func (d *Double) enter(ctx context.Context, s *framework.Session) (in *Entered, 
 	if err := e.wait(ctx); err != nil {
 		return nil, err
 	}
-	return e.entered(ctx)
+	return e.entered(ctx), nil
 }
 
 // withdraw removes a member's node without waiting for it. What has no node any more needs nothing.
@@ -197,12 +197,8 @@ func (e *entrant) open(ctx context.Context, leftover bool) (bool, error) {
 }
 
 // entered binds the member to its session.
-func (e *entrant) entered(ctx context.Context) (*Entered, error) {
+func (e *entrant) entered(ctx context.Context) *Entered {
 	in := &Entered{double: e.Double, session: e.session, node: e.node, left: make(chan struct{})}
 	in.ctx, in.cancel = e.session.Context(context.WithoutCancel(ctx), e.Policy())
-	if in.ctx.Err() != nil { // lost since
-		in.cancel(nil)
-		return nil, context.Cause(in.ctx)
-	}
-	return in, nil
+	return in
 }

@@ -224,6 +224,7 @@ func TestLeaveWhenTheSessionIsLostAndNoOtherComes(t *testing.T) {
 		ins := entered(t, w.party(2)...)
 		w.Refuse()
 		w.Cut(zktest.AllConns())
+		time.Sleep(time.Second)
 		at := time.Now()
 		require.ErrorIs(t, ins[0].Leave(t.Context()), framework.ErrSessionLost)
 		assert.LessOrEqual(t, time.Since(at), timeout)
