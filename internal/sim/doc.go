@@ -35,6 +35,8 @@
 // # Determinism
 //
 // zktest gives every message an instant of its own, clients draw from sources derived from the seed, and the tests run
-// with GOMAXPROCS(1). What is left to chance is the choice of select among channels that are ready at the same instant,
-// so rarely a seed has two stories.
+// with GOMAXPROCS(1). What is left to chance: the order of goroutines of one client that want something at the same
+// instant, the choice of select, and the driver's map of watches after a reconnect. So a black hole always replays, and a
+// play in seven cases of eight. The race detector shuffles goroutines that are ready: a play that failed under it is to be
+// played again without, or under it with -count 20.
 package sim

@@ -36,6 +36,9 @@ func eachSeed(t *testing.T, n uint64, play func(seed uint64, trace func(string))
 	if *seeds != 0 {
 		n = *seeds
 	}
+	if testing.Short() {
+		n /= 10
+	}
 	failures := 0
 	for seed := uint64(1); seed <= n && failures < 5; seed++ {
 		bubble(t, func(t *testing.T) {
