@@ -17,7 +17,8 @@ import (
 var (
 	// ErrResigned says that the leader function has returned.
 	ErrResigned = contend.ErrReleased
-	// ErrDeleted says that somebody else has deleted the leader's node.
+	// ErrDeleted says that somebody else has deleted the leader's node; or the servers have, at the end of its session, and
+	// that news came first.
 	ErrDeleted = contend.ErrDeleted
 	// ErrNotLeader is returned by Term.Multi when the term is over. Nothing was applied.
 	ErrNotLeader = contend.ErrNotHeld
@@ -46,7 +47,8 @@ func WithID(id string) Option {
 	return func(c *campaign) { c.queue.Data = []byte(id) }
 }
 
-// WithACL sets the access-control list of the candidate's node. Defaults to the client's.
+// WithACL sets the access-control list of the candidate's node. All candidates must be allowed to read it: that is how they
+// wait for each other. Defaults to the client's.
 func WithACL(acl []framework.ACL) Option {
 	return func(c *campaign) { c.queue.ACL = acl }
 }

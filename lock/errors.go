@@ -14,7 +14,8 @@ var (
 	ErrWaitLimit = errors.New("not acquired within the wait limit")
 	// ErrReleased is the cause of a Held's context after Unlock.
 	ErrReleased = contend.ErrReleased
-	// ErrDeleted is the cause of a Held's context when somebody else has deleted its node.
+	// ErrDeleted is the cause of a Held's context when somebody else has deleted its node; or the servers have, at the end
+	// of its session, and that news came first.
 	ErrDeleted = contend.ErrDeleted
 	// ErrNotHeld is returned by Held.Multi when the lock is no longer held. Nothing was applied.
 	ErrNotHeld = contend.ErrNotHeld

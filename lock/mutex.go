@@ -28,7 +28,8 @@ func (m *Mutex) Policy() framework.Policy { return m.recipe.holding }
 func (m *Mutex) WaitPolicy() framework.Policy { return m.recipe.waiting }
 
 // Lock waits in the queue until it holds the lock. It waits through disconnections, as long as ctx and WaitLimit allow.
-// On every error its node is removed from the queue, in the background if the servers are away.
+// On every error its node is removed from the queue, in the background if the servers are away. When ctx ends at the moment
+// of the grant, either a Held or an error is returned.
 //
 // Errors: the cause of ctx, [ErrWaitLimit], framework.ErrClosed, framework.ErrSessionLost with [StopOnLost], and what the
 // servers refuse (framework.ErrNoAuth, ...). A child of path whose name cannot be ordered is an error that names it.

@@ -49,7 +49,8 @@ func WithData(data []byte) Option {
 	return func(s *settings) { s.data = data }
 }
 
-// WithACL sets the access-control list of the nodes. Defaults to the client's.
+// WithACL sets the access-control list of the nodes. All contenders must be allowed to read them: that is how they wait for
+// each other. Defaults to the client's.
 func WithACL(acl []framework.ACL) Option {
 	return func(s *settings) { s.acl = acl }
 }

@@ -8,7 +8,7 @@ import (
 // Locks and an election under random faults.
 func TestPlay(t *testing.T) {
 	grants, plays := 0, 0
-	eachSeed(t, 300, func(seed uint64, trace func(string)) error {
+	eachSeed(t, 200, func(seed uint64, trace func(string)) error {
 		p := DrawPlay(seed)
 		if trace != nil {
 			trace(p.String())
