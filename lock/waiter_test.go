@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,6 +68,32 @@ func TestWaiterThatLeaves(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A crowd of one client gives up at once. It makes way soon, so that the lock is not without a holder meanwhile.
+func TestWaitersThatLeaveTogether(t *testing.T) {
+	bubbleWith(t, zktest.Config{Latency: 5 * time.Millisecond}, func(t *testing.T, w *world) {
+		const crowd = 200
+		held := locked(t, lock.New(w.client("a"), path))
+		m := lock.New(w.client("b"), path)
+		ctx, cancel := context.WithCancel(t.Context())
+		var calls sync.WaitGroup
+		for range crowd {
+			calls.Go(func() { _, _ = m.Lock(ctx) })
+		}
+		for len(w.queue(path)) <= crowd {
+			time.Sleep(time.Millisecond)
+		}
+		behind := w.queued(t.Context(), lock.New(w.client("c"), path), crowd+2)
+		cancel()
+		at := time.Now()
+		calls.Wait()
+		assert.Zero(t, time.Since(at))
+		require.NoError(t, held.Unlock(t.Context()))
+		require.NoError(t, (<-behind).err)
+		t.Logf("%d waiters had made way after %v (10ms a round trip)", crowd, time.Since(at))
+		assert.Less(t, time.Since(at), time.Second)
+	})
 }
 
 func TestWaitLimit(t *testing.T) {
