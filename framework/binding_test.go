@@ -205,3 +205,62 @@ func TestWhoHearsOfLostCanRelyOnIt(t *testing.T) {
 		}
 	})
 }
+
+// Between the end of a session and its publication nobody is given it any more.
+func TestDeadEpochIsNotHandedOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, cli, session, _ := memoryClient(t, nil)
+		session.e.fence(ErrSessionLost) // the supervisor has not heard of it
+		require.Equal(t, Connected, cli.State().State)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		_, err := cli.Session(ctx)
+		require.ErrorIs(t, err, ErrNotConnected)
+		err = cli.Run(ctx, Recipe{Policy: holdOn, Run: func(context.Context, *Session) error { panic("started") }})
+		require.ErrorIs(t, err, ErrNotConnected)
+		session.e.expire(ErrSessionLost)
+		again, err := cli.Session(t.Context())
+		require.NoError(t, err)
+		assert.EqualValues(t, 2, again.Epoch())
+	})
+}
+
+// What creates leave for their callers on the way is picked up.
+func TestCreatesLeaveNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, cli, session, _ := memoryClient(t, nil)
+		_, err := cli.Create(t.Context(), "/a/b/c/n", nil, Parents, Ephemeral)
+		require.NoError(t, err)
+		_, _, err = session.CreateInQueue(t.Context(), "/q/r", "n", nil)
+		require.NoError(t, err)
+		s.Delay(zktest.AllConns(), 50*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		_, err = cli.Create(ctx, "/left", nil)
+		require.ErrorIs(t, err, ErrOutcomeUnknown)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		assert.Empty(t, session.e.created.m)
+		assert.Empty(t, session.e.sent.m)
+	})
+}
+
+// A task waits for the call that was left behind before it looks.
+func TestCleanUpWaitsForWhatWasLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, cli, _, _ := memoryClient(t, nil)
+		left, ran := make(chan struct{}), make(chan struct{})
+		cli.core.janitor.add(task{name: "test", at: "/n", after: left, run: func(context.Context, *epoch) error {
+			close(ran)
+			return nil
+		}})
+		time.Sleep(time.Minute)
+		select {
+		case <-ran:
+			require.Fail(t, "too early")
+		default:
+		}
+		close(left)
+		<-ran
+	})
+}

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/retry"
 	"github.com/docent-zk/docent/zktest"
 )
 
@@ -152,6 +153,41 @@ func TestCloseDuringAnyOperation(t *testing.T) {
 				synctest.Wait()
 				assert.EqualValues(t, len(operations), returned.Load())
 				assert.Equal(t, framework.Closed, cli.State().State)
+			})
+		})
+	}
+}
+
+// A call that pauses between two tries returns as well, and one of a session when that is lost.
+func TestPausesEndWithTheClientAndWithTheSession(t *testing.T) {
+	for name, end := range map[string]func(t *testing.T, s *zktest.Server, cli *framework.Client){
+		"closed": func(t *testing.T, _ *zktest.Server, cli *framework.Client) { require.NoError(t, cli.Close()) },
+		"lost": func(t *testing.T, s *zktest.Server, cli *framework.Client) {
+			s.ExpireSession(cli.State().SessionID)
+			awaitState(t, cli, framework.Lost)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s := startServer(t, zktest.Config{})
+				cli := connected(t, s, func(c *framework.Config) { c.RetryPolicy = retry.Forever(time.Minute) })
+				session := sessionOf(t, cli)
+				cutRequests(s, zktest.OpGetData)
+				done := make(chan error, 1)
+				go func() {
+					if name == "lost" {
+						_, err := session.Get(context.Background(), "/")
+						done <- err
+						return
+					}
+					_, err := cli.Get(context.Background(), "/")
+					done <- err
+				}()
+				time.Sleep(10 * time.Second)
+				end(t, s, cli)
+				synctest.Wait()
+				require.Len(t, done, 1)
+				require.Error(t, <-done)
 			})
 		})
 	}

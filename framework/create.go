@@ -368,13 +368,9 @@ func (c *create) abandon(o *ops, err error) {
 		return
 	}
 	dir, _ := Split(c.at)
-	t := task{name: "remove " + c.at, at: c.at, after: leftBehind(err), run: func(ctx context.Context, e *epoch) error {
+	o.core.janitor.add(task{name: "remove " + c.at, at: c.at, after: leftBehind(err), run: func(ctx context.Context, e *epoch) error {
 		return e.removeProtected(ctx, dir, c.guid)
-	}}
-	if c.mode.ephemeral() {
-		t.epoch = c.sentIn
-	}
-	o.core.janitor.add(t)
+	}})
 }
 
 // isRefusal reports whether a server answered: then there is nothing to clean up.

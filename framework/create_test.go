@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-zookeeper/zk"
@@ -354,4 +355,23 @@ func TestCreateInQueueThatIsLeft(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A request that cannot even be sent does not hang for the list that should come behind it.
+func TestCreateInQueueThatIsNotSent(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{})
+		cli := connected(t, s)
+		session := sessionOf(t, cli)
+		s.Blackhole(zktest.AllConns(), zktest.Both)
+		for range 1100 { // more than there is room for
+			go func() { _, _, _ = session.Exists(context.Background(), "/") }()
+		}
+		synctest.Wait()
+		start := time.Now()
+		_, _, err := session.CreateInQueue(context.Background(), "/q", "n-", nil)
+		require.ErrorIs(t, err, framework.ErrSessionLost)
+		require.NotErrorIs(t, err, framework.ErrOutcomeUnknown)
+		assert.LessOrEqual(t, time.Since(start), sessionTimeout)
+	})
 }

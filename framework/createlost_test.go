@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/go-zookeeper/zk"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -345,5 +346,103 @@ func TestSessionCreateEndsWithTheSession(t *testing.T) {
 		awaitState(t, cli, framework.Connected)
 		time.Sleep(time.Minute)
 		assert.Empty(t, children(t, s, "/dir"))
+	})
+}
+
+// The look at what became of a create may itself be refused: that is no answer to the create.
+func TestCreateThatCannotBeLookedFor(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{})
+		admin, cli := connected(t, s, as("admin", "secret")), connected(t, s)
+		_, err := admin.Create(t.Context(), "/dir", nil, framework.WithACL(append(
+			framework.DigestACL(zk.PermAll, "admin", "secret"), zk.WorldACL(zk.PermCreate)...)))
+		require.NoError(t, err)
+		loseReply(t, s, zktest.OpCreate2, 0)
+		_, err = cli.Create(t.Context(), "/dir/n-", nil, framework.EphemeralSequential, framework.Protected)
+		require.ErrorIs(t, err, framework.ErrOutcomeUnknown)
+		require.ErrorIs(t, err, framework.ErrNoAuth)
+		require.ErrorContains(t, err, "to look for it is refused")
+		assert.Len(t, children(t, s, "/dir"), 1)
+	})
+}
+
+// The look goes behind a sync: the server may be another one than before, which lags behind.
+func TestLookGoesBehindASync(t *testing.T) {
+	for name, do := range map[string]func(ctx context.Context, cli *framework.Client) error{
+		"create": func(ctx context.Context, cli *framework.Client) error {
+			_, err := cli.Create(ctx, "/n-", nil, framework.EphemeralSequential, framework.Protected)
+			return err
+		},
+		"set": func(ctx context.Context, cli *framework.Client) error {
+			_, err := cli.Set(ctx, "/node", nil, 0)
+			return err
+		},
+		"delete": func(ctx context.Context, cli *framework.Client) error { return cli.Delete(ctx, "/node", 0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s := startServer(t, zktest.Config{})
+				setNode(t, s)
+				cli := connected(t, s)
+				require.NoError(t, cli.Sync(t.Context(), "/"))
+				cut := false
+				var then []zktest.Op
+				defer s.OnFrame(func(f zktest.Frame) zktest.Verdict {
+					switch {
+					case f.Stage != zktest.Request || f.Op == zktest.OpConnect || f.Op == zktest.OpPing:
+					case cut:
+						then = append(then, f.Op)
+					default:
+						cut = true
+						return zktest.Cut
+					}
+					return zktest.Pass
+				})()
+				require.NoError(t, do(t.Context(), cli))
+				require.NotEmpty(t, then)
+				assert.Equal(t, zktest.OpSync, then[0])
+			})
+		})
+	}
+}
+
+// A persistent node that was asked for in a session which the servers still keep may be created late.
+func TestProtectedCreateInALostSessionMayComeLate(t *testing.T) {
+	for name, c := range map[string]struct {
+		mode framework.Mode
+		want error
+	}{
+		"persistent": {framework.PersistentSequential, framework.ErrOutcomeUnknown},
+		"ephemeral":  {framework.EphemeralSequential, nil}, // and would go with that session
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s := startServer(t, zktest.Config{TickTime: 20 * time.Second, MinSessionTimeout: time.Second})
+				cli := connected(t, s, func(c *framework.Config) { c.OperationTimeout = time.Minute })
+				onceOn(t, s, zktest.Request, zktest.OpCreate2, zktest.Cut, func() {
+					s.Refuse()
+					time.AfterFunc(5*time.Second, func() { assert.NoError(t, s.Accept()) })
+				})
+				_, err := cli.Create(t.Context(), "/n-", nil, c.mode, framework.Protected)
+				require.ErrorIs(t, err, c.want)
+				assert.EqualValues(t, 2, cli.State().Epoch)
+			})
+		})
+	}
+}
+
+// Somebody else's ephemeral node is no doubt about one's own, even if it looks the same.
+func TestEphemeralCreateMeetsAnothersNode(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{})
+		other, cli := connected(t, s), connected(t, s)
+		id := other.State().SessionID
+		onceOn(t, s, zktest.Request, zktest.OpCreate2, zktest.Cut, func() {
+			_, err := s.CreateFor(id, "/node", []byte("same"), zktest.Ephemeral)
+			assert.NoError(t, err)
+		})
+		_, err := cli.Create(t.Context(), "/node", []byte("same"), framework.Ephemeral)
+		require.ErrorIs(t, err, framework.ErrNodeExists)
+		require.NotErrorIs(t, err, framework.ErrOutcomeUnknown)
 	})
 }

@@ -310,22 +310,24 @@ func (e *epoch) why(err error) error {
 	return err
 }
 
-// enter admits one driver call, when there is room and the epoch is not over.
+// enter admits one driver call, when there is room. Calls that wait for room are sent back when the connection breaks: what
+// is handed to a broken one may or may not be sent later, and nobody could tell.
 func (e *epoch) enter(ctx context.Context) error {
+	g := e.core.gate.Load()
 	select {
 	case e.slots <- struct{}{}:
 	default:
 		select {
 		case e.slots <- struct{}{}:
+		case <-g.changed:
+			return errNotAdmitted
 		case <-ctx.Done():
 			return &unsentError{context.Cause(ctx)}
-		case <-e.ctx.Done():
-			return errNotAdmitted
 		}
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.over {
+	if e.over || !e.core.gate.Load().serves(e) {
 		<-e.slots
 		return errNotAdmitted
 	}

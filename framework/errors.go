@@ -26,6 +26,9 @@ var (
 	ErrNotConnected = errors.New("not connected")
 	// ErrOutcomeUnknown says that the operation was sent and that nobody can say whether it was applied. Read, then decide.
 	ErrOutcomeUnknown = errors.New("outcome unknown: it was sent, but the answer was lost")
+	// ErrReplyRefused says that a server's answer was not accepted: it is longer than Config.MaxReplySize, or breaks the
+	// protocol. Each time the connection was closed over it, so it is not asked for again and again.
+	ErrReplyRefused = errors.New("the server's answer is longer than MaxReplySize, or breaks the protocol")
 	// ErrInvalidPath says that a path is not one that ZooKeeper can have. The error's text names the rule.
 	ErrInvalidPath = zk.ErrInvalidPath
 	// ErrTooLarge says that a request is larger than Config.MaxRequestSize. It was not sent.
@@ -126,8 +129,8 @@ type unsentError struct{ err error }
 func (e *unsentError) Error() string { return e.err.Error() }
 func (e *unsentError) Unwrap() error { return e.err }
 
-// errNotAdmitted says that an epoch ended before the request was handed to its connection.
-var errNotAdmitted = &unsentError{errors.New("the session ended before the request was sent")}
+// errNotAdmitted says that a connection or a session ended before the request was handed to it.
+var errNotAdmitted = &unsentError{errors.New("the connection broke before the request was sent")}
 
 // errCallEnded marks a call that was left because its ctx ended while the request was under way.
 type errCallEnded struct {

@@ -12,7 +12,6 @@ import (
 type task struct {
 	name  string
 	at    string          // the path that it is about
-	epoch *epoch          // the only epoch in which it makes sense; nil means any
 	after <-chan struct{} // closed when a call that was left behind has returned; nil if there is none
 	run   func(ctx context.Context, e *epoch) error
 }
@@ -22,7 +21,8 @@ type task struct {
 const maxSweepers = 32
 
 // janitor runs tasks in the order in which they came, several at once, in goroutines that exist while there are any. They
-// wait for a connection, and are given up only when their session is over, a server refuses them, or the client is closed.
+// wait for a connection, and are given up only when a server refuses them or the client is closed. They go on when the
+// session is lost: the servers may keep its ephemeral nodes for a while yet, and others wait for those to go.
 // A task also waits for those before it that are about something below its path: a node goes after its children.
 type janitor struct {
 	core *core
@@ -111,7 +111,7 @@ func (j *janitor) sweep() {
 		err := j.do(t)
 		j.done(t)
 		switch {
-		case err == nil, errors.Is(err, ErrSessionLost):
+		case err == nil:
 		case isClosed(j.core.quit):
 			j.givenUp(t)
 		default:
@@ -133,16 +133,21 @@ func (j *janitor) do(t task) error {
 			return j.ctx.Err()
 		}
 	}
-	o := ops{core: j.core, fixed: t.epoch}
+	o := ops{core: j.core}
+	var bad badReplies
 	pauses := sessionRetries.WithRand(j.core.random.float64).Start()
 	for {
 		e, err := o.await(j.ctx, j.core.quit)
 		if err != nil {
 			return err
 		}
+		bad.begin(e)
 		err = t.run(j.ctx, e)
 		if outcomeOf(err) == answered {
 			return err
+		}
+		if refused := bad.check(e, err); refused != nil {
+			return refused
 		}
 		if err := pauses.Wait(j.ctx); err != nil {
 			return err

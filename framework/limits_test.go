@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -198,5 +199,54 @@ func TestManyChildren(t *testing.T) {
 		require.NoError(t, session.Delete(t.Context(), node.Path, framework.AnyVersion))
 		assert.Equal(t, framework.Connected, cli.State().State)
 		time.Sleep(time.Second)
+	})
+}
+
+// An answer that is longer than MaxReplySize costs the connection. The call that it is for gives up after a few, so that it
+// does not keep breaking the connection of everybody else.
+func TestMaxReplySize(t *testing.T) {
+	const limit = 200_000
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{})
+		mustCreate(t, s, "/fits", string(make([]byte, limit-100)))
+		mustCreate(t, s, "/long", string(make([]byte, limit)))
+		mustCreate(t, s, "/small", "")
+		cli := connected(t, s, func(c *framework.Config) { c.MaxReplySize = limit })
+		session := sessionOf(t, cli)
+		_, err := cli.Get(t.Context(), "/fits")
+		require.NoError(t, err)
+		for name, get := range map[string]func(context.Context, string) (framework.Node, error){"client": cli.Get, "session": session.Get} {
+			before := s.Counts()
+			start := time.Now()
+			_, err = get(t.Context(), "/long")
+			require.ErrorIs(t, err, framework.ErrReplyRefused, name)
+			require.ErrorContains(t, err, "get /long", name)
+			assert.EqualValues(t, 3, s.Counts().Sub(before).Requests[zktest.OpGetData], name)
+			assert.Less(t, time.Since(start), sessionTimeout, name)
+		}
+		_, err = session.Get(t.Context(), "/small")
+		require.NoError(t, err, "the session lives")
+	})
+}
+
+// A clean-up that meets such an answer is given up as well.
+func TestCleanUpWithALongReply(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{})
+		mustCreate(t, s, "/dir", "")
+		for i := range 2000 {
+			mustCreate(t, s, fmt.Sprintf("/dir/a-child-with-a-rather-long-name-%04d", i), "")
+		}
+		log := &logBook{}
+		cli := connected(t, s, func(c *framework.Config) {
+			c.MaxReplySize, c.Logger, c.RetryPolicy = 65536, slog.New(log), never
+		})
+		loseReply(t, s, zktest.OpCreate2, 0)
+		_, err := cli.Create(t.Context(), "/dir/n-", nil, framework.EphemeralSequential, framework.Protected)
+		require.ErrorIs(t, err, framework.ErrOutcomeUnknown)
+		time.Sleep(time.Minute)
+		assert.Contains(t, log.String(), "clean-up failed task=remove /dir/_c_")
+		assert.Contains(t, log.String(), "longer than MaxReplySize")
+		assert.Less(t, s.Counts().Requests[zktest.OpGetChildren2], int64(5))
 	})
 }

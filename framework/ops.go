@@ -63,14 +63,19 @@ func (o *ops) do(ctx context.Context, r request) error {
 		if err != nil {
 			return a.fail(err)
 		}
+		a.bad.begin(e)
 		err = a.step(ctx, e)
 		switch outcomeOf(err) {
 		case answered:
 			return a.answer(err)
 		case ended:
 			return a.fail(err)
+		case unknown:
+			if refused := a.bad.check(e, err); refused != nil {
+				return a.fail(refused)
+			}
 		}
-		if stop := a.pauses.Wait(ctx); stop != nil {
+		if stop := a.pause(ctx); stop != nil {
 			return a.fail(a.why(stop, err))
 		}
 	}
@@ -145,6 +150,27 @@ type attempt struct {
 	pauses *retry.Attempts
 	tries  int
 	doubt  bool // a try was sent and its answer lost
+	bad    badReplies
+}
+
+// pause waits until the next try is due, or would be pointless. It returns why there is none.
+func (a *attempt) pause(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	delay, ok := a.pauses.Next()
+	if !ok {
+		return retry.ErrExhausted
+	}
+	t := time.NewTimer(delay)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-a.ops.lost():
+	case <-a.ops.core.quit:
+	case <-ctx.Done():
+	}
+	return causeOf(ctx)
 }
 
 // step sends the request, or settles the doubt about the last try first.

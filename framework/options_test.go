@@ -215,7 +215,7 @@ func TestReconnectPolicy(t *testing.T) {
 				time.Sleep(30 * time.Second)
 				synctest.Wait()
 				require.Greater(t, len(d.begun), 8)
-				slack := float64(10 * time.Millisecond)
+				slack := float64(2 * time.Millisecond)
 				if c.policy.IsZero() {
 					slack = float64(sessionTimeout / 16) // its jitter
 				}

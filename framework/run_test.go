@@ -264,7 +264,26 @@ func TestRunUnderAnotherSessionsContext(t *testing.T) {
 			return context.Cause(ctx)
 		})
 		require.ErrorIs(t, err, framework.ErrSessionLost)
+		require.NotErrorIs(t, err, framework.ErrNotConnected)
 		assert.Equal(t, 1, starts)
+	})
+}
+
+// Whatever a recipe returns that Close has ended, the result says so.
+func TestRunWhenTheClientIsClosed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{})
+		cli := connected(t, s)
+		done := make(chan error, 1)
+		go func() {
+			done <- run(t.Context(), cli, holding, func(ctx context.Context, _ *framework.Session) error {
+				<-ctx.Done()
+				return errors.New("torn off")
+			})
+		}()
+		synctest.Wait()
+		require.NoError(t, cli.Close())
+		require.ErrorIs(t, <-done, framework.ErrClosed)
 	})
 }
 

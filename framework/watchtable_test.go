@@ -42,6 +42,18 @@ func TestWatchTableArming(t *testing.T) {
 		_, armed = table.join("", nodeKey)
 		assert.True(t, armed)
 	})
+	t.Run("failed after another one had begun", func(t *testing.T) {
+		var table watches
+		w, _ := table.join("", nodeKey)
+		table.fire(nodeEvent())
+		next, _ := table.join("", nodeKey)
+		table.attempted(w, false)
+		w.Stop()
+		assert.Len(t, table.m, 1)
+		table.attempted(next, true)
+		table.fire(nodeEvent())
+		assert.Len(t, next.C, 1)
+	})
 	t.Run("its reader has left", func(t *testing.T) {
 		var table watches
 		w, _ := table.join("", nodeKey)
