@@ -15,8 +15,8 @@ import (
 	"github.com/docent-zk/docent/leader"
 )
 
-// realTimeout is the session timeout on real servers: short, and long enough for a busy machine.
-const realTimeout = 2 * time.Second
+// realTimeout is the session timeout where sessions are to expire by themselves: short, and long enough for a busy machine.
+const realTimeout = 4 * time.Second
 
 // within is a context for what must happen, and far longer than it should take.
 func within(t *testing.T) context.Context {
@@ -184,7 +184,7 @@ func TestRealLeaderSurvivesARollingRestart(t *testing.T) {
 
 func TestRealKilledLeader(t *testing.T) {
 	space := realzk.Shared(t)
-	p := convene(t, space.ConnectString(), 3, realTimeout)
+	p := convene(t, space.ConnectString(), 3, framework.DefaultSessionTimeout)
 	for round := range 3 {
 		p.await(t, 1)
 		list, err := leader.Candidates(within(t), p.clients[0], path)

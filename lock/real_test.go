@@ -15,18 +15,26 @@ import (
 	"github.com/docent-zk/docent/lock"
 )
 
-// realTimeout is the session timeout on real servers: short, and long enough for a busy machine.
-const realTimeout = 2 * time.Second
+// realTimeout is the session timeout on real servers where a session is to expire by itself: short, and long enough for a
+// busy machine. Elsewhere it is as long as usual.
+const realTimeout = 3 * time.Second
 
 // realClient starts a client of a real server.
-func realClient(t *testing.T, connect string) *framework.Client {
+func realClient(t *testing.T, connect string, tune ...func(*framework.Config)) *framework.Client {
 	t.Helper()
-	cli, err := framework.New(framework.Config{ConnectString: connect, SessionTimeout: realTimeout})
+	cfg := framework.Config{ConnectString: connect}
+	for _, f := range tune {
+		f(&cfg)
+	}
+	cli, err := framework.New(cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, cli.Close()) })
 	require.NoError(t, cli.WaitConnected(within(t)))
 	return cli
 }
+
+// brief makes a client's session one that soon expires.
+func brief(c *framework.Config) { c.SessionTimeout = realTimeout }
 
 // within is a context for what must happen, and far longer than it should take.
 func within(t *testing.T) context.Context {
@@ -105,7 +113,7 @@ func TestRealSilenceEndsTheHolderFirst(t *testing.T) {
 			t.Parallel()
 			space := realzk.Shared(t)
 			proxy := realzk.NewProxy(t, space.Addr())
-			held := locked(t, lock.New(realClient(t, proxy.Addr()+space.Root()), path, c.opts...))
+			held := locked(t, lock.New(realClient(t, proxy.Addr()+space.Root(), brief), path, c.opts...))
 			waiting := realQueue(t, lock.New(realClient(t, space.ConnectString()), path), 2)
 			over := make(chan time.Time, 1)
 			context.AfterFunc(held.Context(), func() { over <- time.Now() })
