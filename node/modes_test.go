@@ -102,7 +102,7 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 }
 
 func TestWithACL(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
+	bubbleWith(t, zktest.Config{TickTime: 4 * time.Second}, func(t *testing.T, w *world) {
 		user := func(c *framework.Config) {
 			c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("user:secret")}}
 		}
@@ -117,8 +117,9 @@ func TestWithACL(t *testing.T) {
 			require.NoError(t, err)
 		}
 		check(path)
-		w.expire(cli)
+		w.ghost(cli)
 		standing(t, k)
+		assert.EqualValues(t, 1, w.Counts().Requests[zktest.OpMulti])
 		check(path)
 		lasting := w.keep(cli, "/lasting", "", node.WithACL(framework.CreatorACL()), node.WithTTL(time.Minute))
 		check("/lasting")
@@ -151,10 +152,14 @@ func TestGhostOfASequentialNode(t *testing.T) {
 			bubbleWith(t, zktest.Config{TickTime: 4 * time.Second}, func(t *testing.T, w *world) {
 				cli := w.client("a")
 				k := w.keep(cli, path, "", append(opts, node.WithMode(framework.EphemeralSequential))...)
-				wrong := 0
-				stop := w.OnFrame(func(zktest.Frame) zktest.Verdict {
+				wrong, cuts := 0, 0
+				stop := w.OnFrame(func(f zktest.Frame) zktest.Verdict {
 					if len(w.list(dir)) != 1 {
 						wrong++
+					}
+					if f.Stage == zktest.Request && f.Op == zktest.OpMulti && cuts == 0 {
+						cuts++ // it has to look for what became of it
+						return zktest.Cut
 					}
 					return zktest.Pass
 				})
@@ -167,6 +172,7 @@ func TestGhostOfASequentialNode(t *testing.T) {
 				time.Sleep(time.Minute)
 				stop()
 				assert.Zero(t, wrong)
+				assert.Equal(t, 1, cuts)
 				assert.Len(t, w.list(dir), 1)
 				closed(t, k)
 				assert.Empty(t, w.list(dir))
@@ -188,14 +194,17 @@ func TestSequentialNodesWithLostAnswers(t *testing.T) {
 				w.create(dir+"/a-is-not-one", "")
 				w.create(dir+"/a0000000099x", "")
 				w.createFor(w.client("other"), dir+"/a9999999999", "theirs")
+				id := w.session(cli)
 				var starts []<-chan kept
 				lose := w.OnFrame(func(f zktest.Frame) zktest.Verdict {
 					switch {
 					case f.Stage != zktest.Reply || f.Op != zktest.OpCreate2:
 						return zktest.Pass
-					case len(w.list(dir)) < 3+n/2:
+					case len(w.list(dir)) < 4+n/2:
 						return zktest.Drop // what comes behind it is dropped too
 					}
+					_, err := w.CreateFor(id, dir+"/ax", []byte("the application's"), zktest.Ephemeral)
+					assert.NoError(t, err)
 					return zktest.Cut
 				})
 				for i := range n {
@@ -217,7 +226,7 @@ func TestSequentialNodesWithLostAnswers(t *testing.T) {
 					paths, keepers = append(paths, r.k.Path()), append(keepers, r.k)
 				}
 				settle()
-				assert.Len(t, w.list(dir), 3+n, "one each, and no orphan")
+				assert.Len(t, w.list(dir), 4+n, "one each, and no orphan")
 				seen := map[string]bool{}
 				for i, p := range paths {
 					assert.False(t, seen[p], "%s is one Keeper's only", p)
@@ -227,7 +236,8 @@ func TestSequentialNodesWithLostAnswers(t *testing.T) {
 				for _, k := range keepers {
 					closed(t, k)
 				}
-				assert.Len(t, w.list(dir), 3)
+				assert.Len(t, w.list(dir), 4)
+				assert.Equal(t, "the application's", w.data(dir+"/ax"))
 			})
 		})
 	}

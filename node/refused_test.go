@@ -45,6 +45,7 @@ func TestRefusedLater(t *testing.T) {
 		_, err := admin.SetACL(t.Context(), dir, readable, framework.AnyVersion)
 		require.NoError(t, err)
 		w.expire(cli)
+		lost := time.Now()
 		w.await(cli, framework.Connected)
 		cost := w.cost(func() { time.Sleep(10 * time.Minute) })
 		assert.Less(t, cost.Requests[zktest.OpCreate2], int64(60))
@@ -61,6 +62,8 @@ func TestRefusedLater(t *testing.T) {
 		require.NoError(t, k.WaitStanding(within(t, 31*time.Second)))
 		assert.Equal(t, "payload", w.data(path))
 		require.NoError(t, k.Standing().Err)
+		assert.WithinDuration(t, time.Now(), k.Standing().Since, time.Second)
+		assert.WithinDuration(t, lost, s.Since, time.Second)
 
 		time.Sleep(10 * time.Minute)
 		_, err = admin.SetACL(t.Context(), dir, readable, framework.AnyVersion)

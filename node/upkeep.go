@@ -71,6 +71,9 @@ func (u *upkeep) session(ctx context.Context, s *framework.Session) error {
 	if u.late != nil && s.Epoch() > u.late.epoch+1 {
 		u.late = nil
 	}
+	if u.doubt != nil {
+		u.occupied = false // a create tells as much as a look does
+	}
 	err := (&tenure{upkeep: u, s: s, ctx: ctx, op: op}).keep()
 	if u.spec.ephemeral() && u.life.Err() == nil && u.raised {
 		u.fell(err)

@@ -116,10 +116,10 @@ func (w *watcher) pause(ctx context.Context) {
 	_ = w.pauses.Wait(ctx) // whoever comes next sees that ctx has ended
 }
 
-// same reports whether two groups show no difference.
+// same reports whether two groups show no difference. No two changes have the same zxid, the creation of a node included.
 func same(a, b []Member) bool {
 	return slices.EqualFunc(a, b, func(a, b Member) bool {
-		return a.ID == b.ID && a.Stat.Czxid == b.Stat.Czxid && a.Stat.Mzxid == b.Stat.Mzxid && (a.Err == nil) == (b.Err == nil)
+		return a.ID == b.ID && a.Stat.Mzxid == b.Stat.Mzxid && (a.Err == nil) == (b.Err == nil)
 	})
 }
 
