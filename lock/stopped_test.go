@@ -83,7 +83,8 @@ func child(connect string) error {
 	write := framework.SetOp(account, []byte("child"), framework.AnyVersion)
 	_, err = held.Multi(ctx, []framework.Op{write})
 	fmt.Println("held:", map[bool]string{true: "not held", false: fmt.Sprint(err)}[errors.Is(err, lock.ErrNotHeld)])
-	_, err = cli.Multi(ctx, []framework.Op{held.Check(), write}) // past what the client knows
+	// Past what the client knows. The first try may die with the old connection, and nobody can say how far it came.
+	_, err = cli.Multi(ctx, []framework.Op{held.Check(), write}, framework.Idempotent)
 	var refused *framework.MultiError
 	fmt.Println("servers:", map[bool]string{true: "check refused", false: fmt.Sprint(err)}[errors.As(err, &refused) && refused.Index == 0])
 	<-held.Context().Done()
