@@ -13,6 +13,7 @@ import (
 	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/internal/realzk"
 	"github.com/docent-zk/docent/node"
+	"github.com/docent-zk/docent/retry"
 )
 
 // realTimeout is the session timeout on real servers: short, and long enough for a busy machine.
@@ -21,7 +22,9 @@ const realTimeout = 2 * time.Second
 // realClient connects to a real server.
 func realClient(t *testing.T, connect string, timeout time.Duration) *framework.Client {
 	t.Helper()
-	cli, err := framework.New(framework.Config{ConnectString: connect, SessionTimeout: timeout})
+	cli, err := framework.New(framework.Config{
+		ConnectString: connect, SessionTimeout: timeout, ReconnectPolicy: retry.Exponential(10*time.Millisecond, 100*time.Millisecond),
+	})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, cli.Close()) })
 	require.NoError(t, cli.WaitConnected(soon(t)))
@@ -121,7 +124,7 @@ func TestRealGhosts(t *testing.T) {
 	t.Parallel()
 	server := realzk.Standalone(t, realzk.Options{MaxSessionTimeout: time.Minute})
 	proxy := realzk.NewProxy(t, server.Addr())
-	cli := realClient(t, proxy.Addr(), realTimeout)
+	cli := realClient(t, proxy.Addr(), 2*realTimeout)
 	observer := realClient(t, server.Addr(), time.Minute)
 	plain, err := node.Keep(soon(t), cli, path, []byte("payload"))
 	require.NoError(t, err)
