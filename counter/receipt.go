@@ -1,0 +1,188 @@
+package counter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/seqnode"
+)
+
+// receipts makes the writes of one Value exact: see the package documentation. It belongs to whoever has the Value's turn.
+type receipts struct {
+	cli   *framework.Client
+	value string // path
+
+	path    string // of the receipt; empty while there is none
+	version int32  // of the receipt, unless it is in doubt
+	doubt   bool   // a write was given up with its outcome open
+	keeper  int64  // session that keeps the receipt from being swept; 0 for none
+	writes  uint64 // that were tried
+}
+
+// apply makes a change once, or finds out that it was not made.
+func (r *receipts) apply(ctx context.Context, c change) (int32, error) {
+	if err := r.ready(ctx); err != nil {
+		return 0, err
+	}
+	r.writes++
+	number := strconv.FormatUint(r.writes, 10)
+	results, err := r.cli.Multi(ctx, []framework.Op{
+		framework.SetOp(r.path, []byte(number), r.version),
+		framework.SetOp(r.value, c.data, c.version),
+	})
+	var refused *framework.MultiError
+	switch {
+	case err == nil:
+		r.version = results[0].Stat.Version
+		return results[1].Stat.Version, nil
+	case errors.Is(err, framework.ErrOutcomeUnknown):
+		return next(c.version), r.settle(ctx, c, number, err)
+	case errors.As(err, &refused) && refused.Index == 0:
+		return 0, r.refused(err)
+	}
+	return 0, missingIsChanged(err)
+}
+
+// next is the version behind one. Newer servers leave out -1 (ZOOKEEPER-4743).
+func next(version int32) int32 {
+	if version == -2 {
+		return 0
+	}
+	return version + 1
+}
+
+// refused is for a change that was refused on account of its receipt.
+func (r *receipts) refused(err error) error {
+	switch {
+	case errors.Is(err, framework.ErrNoNode):
+		r.forget()
+	case errors.Is(err, framework.ErrBadVersion):
+		r.doubt = true // a write that was given up has come late
+	default:
+		return err
+	}
+	return fmt.Errorf("%w: %w", errNotApplied, err)
+}
+
+// forget gives the receipt up. The next one gets another name: what is still under way for this one can never be applied.
+func (r *receipts) forget() { r.path, r.version, r.doubt, r.keeper = "", 0, false, 0 }
+
+// settle finds out what became of a change whose answer was lost. Either it makes the change impossible, by a set of the
+// receipt which asks for the same version, or the change has been faster.
+func (r *receipts) settle(ctx context.Context, c change, number string, cause error) error {
+	for {
+		stat, err := r.cli.Set(ctx, r.path, nil, r.version)
+		switch {
+		case err == nil:
+			r.version = stat.Version
+			return fmt.Errorf("%w: %w", errNotApplied, cause)
+		case errors.Is(err, framework.ErrBadVersion), errors.Is(err, framework.ErrOutcomeUnknown):
+			settled, err := r.examine(ctx, c, number, cause)
+			if settled {
+				return err
+			}
+		case errors.Is(err, framework.ErrNoNode):
+			return r.swept(ctx, c, cause)
+		default:
+			r.doubt = true
+			return fmt.Errorf("%w; to find out: %w", cause, err)
+		}
+	}
+}
+
+// examine reads the receipt after it has changed, or may have.
+func (r *receipts) examine(ctx context.Context, c change, number string, cause error) (settled bool, _ error) {
+	node, err := r.cli.Get(ctx, r.path)
+	switch {
+	case errors.Is(err, framework.ErrNoNode):
+		return true, r.swept(ctx, c, cause)
+	case err != nil:
+		r.doubt = true
+		return true, fmt.Errorf("%w; to find out: %w", cause, err)
+	case node.Stat.Version == r.version: // the answer to the set of the receipt was lost, too, and it has not been applied
+		return false, nil
+	}
+	r.version = node.Stat.Version
+	if string(node.Data) == number {
+		return true, nil
+	}
+	return true, fmt.Errorf("%w: %w", errNotApplied, cause)
+}
+
+// swept decides without the receipt. Nothing that asks for it can be applied any more; nothing was, if the value has not changed.
+func (r *receipts) swept(ctx context.Context, c change, cause error) error {
+	r.forget()
+	node, err := r.cli.Get(ctx, r.value)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w; to find out: %w", cause, err)
+	case node.Stat.Czxid == c.czxid && node.Stat.Version == c.version:
+		return fmt.Errorf("%w: %w", errNotApplied, cause)
+	}
+	return fmt.Errorf("%w; the receipt is gone, and %s has been written since", cause, r.value)
+}
+
+// ready makes sure that there is a receipt, that it is kept, and that its version is known.
+func (r *receipts) ready(ctx context.Context) error {
+	if r.path == "" {
+		if err := r.create(ctx); err != nil {
+			return err
+		}
+	}
+	if r.keeper != r.cli.State().SessionID {
+		if err := r.keep(ctx); err != nil {
+			return err
+		}
+	}
+	if !r.doubt {
+		return nil
+	}
+	stat, err := r.cli.Set(ctx, r.path, nil, framework.AnyVersion, framework.Idempotent)
+	if err != nil {
+		return r.lost(err)
+	}
+	r.version, r.doubt = stat.Version, false
+	return nil
+}
+
+// create makes a new receipt. It may be found to be there, when the answer to a first try was lost: its name is nobody else's.
+func (r *receipts) create(ctx context.Context) error {
+	guid, err := seqnode.ReadGUID(r.cli.Random())
+	if err != nil {
+		return err
+	}
+	path := framework.Join(r.value, "receipt-"+guid)
+	_, err = r.cli.Create(ctx, path, nil, framework.Container, framework.Idempotent)
+	switch {
+	case err == nil, errors.Is(err, framework.ErrNodeExists):
+		r.path = path
+		return nil
+	case errors.Is(err, framework.ErrNoAuth), errors.Is(err, framework.ErrNoChildrenForEphemerals):
+		return fmt.Errorf("a receipt cannot be put beside the value; WithoutReceipt writes without: %w", err)
+	}
+	return missingIsChanged(err)
+}
+
+// keep puts an ephemeral node into the receipt, so that it is not swept while this session lives.
+func (r *receipts) keep(ctx context.Context) error {
+	session := r.cli.State().SessionID
+	path := framework.Join(r.path, fmt.Sprintf("keeper-%x", uint64(session)))
+	_, err := r.cli.Create(ctx, path, nil, framework.Ephemeral, framework.Idempotent)
+	if err != nil && !errors.Is(err, framework.ErrNodeExists) {
+		return r.lost(err)
+	}
+	r.keeper = session // if it was another one by then, the next write puts one more
+	return nil
+}
+
+// lost is for an error ahead of a change: without its receipt it is tried again with a new one.
+func (r *receipts) lost(err error) error {
+	if errors.Is(err, framework.ErrNoNode) {
+		r.forget()
+		return fmt.Errorf("%w: %w", errNotApplied, err)
+	}
+	return err
+}
