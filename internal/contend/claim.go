@@ -163,6 +163,9 @@ func (c *Claim) Release(ctx context.Context) error {
 }
 
 func (c *Claim) release(ctx context.Context) error {
+	if lost := c.place.session.Err(); lost != nil {
+		c.cancel(lost) // as it is about to be anyway: the session goes first, its contexts follow
+	}
 	c.cancel(ErrReleased)
 	<-c.over
 	err := c.place.leave(ctx)

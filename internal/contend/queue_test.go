@@ -183,6 +183,21 @@ func (c *slowContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
+// The session is over an instant before the contexts that hang on it are: who releases in between has lost the claim, too.
+func TestReleaseWhenTheSessionIsOver(t *testing.T) {
+	for range 20 {
+		bubble(t, func(t *testing.T, w *world) {
+			_, s := w.client("a")
+			claim, err := queue.Acquire(t.Context(), s, hold)
+			require.NoError(t, err)
+			w.ExpireSession(s.ID())
+			<-s.Done()
+			assert.ErrorIs(t, claim.Release(t.Context()), framework.ErrSessionLost)
+			assert.ErrorIs(t, context.Cause(claim.Context()), framework.ErrSessionLost)
+		})
+	}
+}
+
 // The queue is deleted under its waiters, nodes, directory and all, as an operator does who wants to unlock by force.
 func TestWholeQueueDeleted(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
