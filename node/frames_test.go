@@ -132,7 +132,30 @@ func TestCutAtEveryFrameOfARebuild(t *testing.T) {
 	}
 }
 
-// In a bubble, Keep is given up at every stage, with the connection cut at every frame: nothing stays.
+// The same for taking a name over: whatever breaks, nobody ever sees it absent while the sessions live, and in the end the Keeper
+// has it.
+func TestCutAtEveryFrameOfAReplacement(t *testing.T) {
+	everyFrame(t, func(t *testing.T, w *world, arm func()) {
+		w.createFor(w.client("other"), path, "theirs")
+		cli := w.client("a")
+		observed, stop := w.observe(path)
+		arm()
+		k, err := node.Keep(within(t, time.Hour), cli, path, []byte("mine"), node.Replace())
+		require.NoError(t, err)
+		settle()
+		time.Sleep(3 * timeout)
+		assert.Equal(t, "mine", w.data(path))
+		if cli.State().Epoch == 1 { // the end of its session does take the node along
+			observed.never(t)
+		}
+		stop()
+		require.NoError(t, k.Close(within(t, time.Hour)))
+		time.Sleep(3 * timeout)
+		assert.Empty(t, w.list(dir))
+	})
+}
+
+// Keep is given up at every stage, with the connection cut at every frame: nothing stays.
 func TestKeepGivenUpAtEveryFrame(t *testing.T) {
 	for _, name := range []string{"ephemeral", "sequential"} {
 		t.Run(name, func(t *testing.T) {

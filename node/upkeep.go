@@ -89,7 +89,7 @@ func (t *tenure) keep() error {
 		}
 		err := t.round()
 		switch {
-		case err == nil, errors.Is(err, framework.ErrOutcomeUnknown) && t.s.Err() == nil: // look again
+		case err == nil, errors.Is(err, framework.ErrOutcomeUnknown): // look again, if that is possible
 		case t.ctx.Err() != nil:
 			return context.Cause(t.ctx)
 		case errors.Is(err, framework.ErrSessionLost), errors.Is(err, framework.ErrClosed):
