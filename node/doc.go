@@ -71,7 +71,8 @@
 //	deleted by somebody                create and one read
 //	new session, ghost gone            create and one read
 //	new session, ghost still there     a refused create, one read, one multi and one read
-//	Set                                one request
+//	Set                                one request (ephemeral nodes; a read more for others, which are watched by their data)
+//	WithTTL                            one request at every half of it
 //	Close                              one read and one delete
 //
 // # Guarantees, and their limits
