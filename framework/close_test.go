@@ -170,7 +170,7 @@ func TestPausesEndWithTheClientAndWithTheSession(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				s := startServer(t, zktest.Config{})
-				cli := connected(t, s, func(c *framework.Config) { c.RetryPolicy = retry.Forever(time.Minute) })
+				cli := connected(t, s, func(c *framework.Config) { c.RetryPolicy, c.OperationTimeout = retry.Forever(time.Minute), -1 })
 				session := sessionOf(t, cli)
 				cutRequests(s, zktest.OpGetData)
 				done := make(chan error, 1)

@@ -47,6 +47,7 @@ type epoch struct {
 	sent    sentHooks
 	base    int64        // newest change that the epochs before it have seen
 	buffer  atomic.Int64 // size of the driver's sending buffer; negative while it is to be given that size
+	up      atomic.Bool  // the driver has a link, which it says before the supervisor can
 	gone    atomic.Bool  // the servers have said that the session is over: nothing that was sent in it can be applied any more
 	server  string       // the latest one; the supervisor's
 
@@ -253,10 +254,13 @@ func (e *epoch) onEvent(ev zk.Event) {
 	case ev.Type != zk.EventSession:
 		e.watches.fire(ev)
 	case ev.State == zk.StateHasSession:
+		e.up.Store(true)
 		e.core.hosts.established(time.Now())
 		e.signals.push(signal{kind: linkUp, server: ev.Server})
 	case ev.State == zk.StateDisconnected:
-		e.core.hosts.broken(time.Now()) // not left to the supervisor: the driver dials next
+		// Not left to the supervisor: the driver now returns what was under way, which makes room for others, and dials.
+		e.up.Store(false)
+		e.core.hosts.broken(time.Now())
 		e.signals.push(signal{kind: linkDown, server: ev.Server, cause: fmt.Errorf("%w: %s", errLink, ev.Server)})
 	case ev.State == zk.StateExpired:
 		e.expire(fmt.Errorf("%s says that the session has expired: %w", ev.Server, ErrSessionLost))
@@ -327,7 +331,7 @@ func (e *epoch) enter(ctx context.Context) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.over || !e.core.gate.Load().serves(e) {
+	if e.over || !e.up.Load() || !e.core.gate.Load().serves(e) {
 		<-e.slots
 		return errNotAdmitted
 	}

@@ -231,7 +231,7 @@ func TestErrorsTellOfTheLastDial(t *testing.T) {
 		assert.NotContains(t, complaint(), "last attempt", "there was none")
 		s.Blackhole(zktest.AllConns(), zktest.Both)
 		awaitState(t, cli, framework.Lost)
-		assert.NotContains(t, complaint(), "session is lost", "a dial that was broken off is no failure of the server")
+		assert.NotContains(t, complaint(), "canceled", "a dial that was broken off is no failure of the server")
 	})
 }
 
