@@ -11,7 +11,7 @@ import (
 
 // Versioned is a value as it was read or written, with its version.
 type Versioned[T any] struct {
-	Value   T
+	Value   T     // as it was read or written
 	Version int32 // NoVersion if there is no node
 }
 
