@@ -1,8 +1,8 @@
 package lock_test
 
 import (
-	"errors"
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
