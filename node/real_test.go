@@ -117,69 +117,6 @@ func TestRealNewSession(t *testing.T) {
 	require.NoError(t, k.Close(soon(t)))
 }
 
-// The server comes back with the sessions that it had. The client, which has lost its own by the clock, finds its ghosts: those
-// of open Keepers are replaced in one transaction, so that whoever looks meanwhile sees the names at any time, and those of
-// Keepers that were closed during the outage go.
-func TestRealGhosts(t *testing.T) {
-	t.Parallel()
-	server := realzk.Standalone(t, realzk.Options{MaxSessionTimeout: time.Minute})
-	proxy := realzk.NewProxy(t, server.Addr())
-	cli := realClient(t, proxy.Addr(), 2*realTimeout)
-	observer := realClient(t, server.Addr(), time.Minute)
-	plain, err := node.Keep(soon(t), cli, path, []byte("payload"))
-	require.NoError(t, err)
-	numbered, err := node.Keep(soon(t), cli, "/queue/n-", nil, node.WithMode(framework.EphemeralSequential))
-	require.NoError(t, err)
-	lost, err := node.Keep(soon(t), cli, "/lost", nil)
-	require.NoError(t, err)
-	suspended, err := node.Keep(soon(t), observer, "/suspended", nil)
-	require.NoError(t, err)
-	ghost := sessionOf(t, cli)
-
-	require.NoError(t, server.Kill())
-	proxy.Refuse()
-	realAwait(t, cli, framework.Lost)
-	require.Error(t, lost.Close(dead()))
-	require.Error(t, suspended.Close(dead()))
-	require.NoError(t, server.Start())
-	require.NoError(t, suspended.Close(soon(t)))
-	_, exists, err := observer.Exists(soon(t), "/suspended")
-	require.NoError(t, err)
-	assert.False(t, exists)
-	n, err := observer.Get(soon(t), path)
-	require.NoError(t, err)
-	require.Equal(t, ghost, n.Stat.EphemeralOwner, "the server has the session still")
-
-	require.NoError(t, proxy.Heal())
-	looks := 0
-	for keepers := []*node.Keeper{plain, numbered}; len(keepers) > 0; looks++ {
-		names, _, err := observer.Children(soon(t), dir)
-		require.NoError(t, err)
-		require.Equal(t, []string{"a"}, names, "after %d looks", looks)
-		names, _, err = observer.Children(soon(t), "/queue")
-		require.NoError(t, err)
-		require.Len(t, names, 1)
-		if s := keepers[0].Standing(); s.Stands && s.Session != ghost {
-			keepers = keepers[1:]
-		}
-	}
-	t.Logf("there at every one of %d looks", looks)
-	assert.Equal(t, "/queue/n-0000000001", numbered.Path())
-	n, err = observer.Get(soon(t), path)
-	require.NoError(t, err)
-	assert.Equal(t, sessionOf(t, cli), n.Stat.EphemeralOwner)
-	assert.Equal(t, "payload", string(n.Data))
-	require.NoError(t, lost.Close(soon(t)))
-	_, exists, err = observer.Exists(soon(t), "/lost")
-	require.NoError(t, err)
-	assert.False(t, exists)
-	require.NoError(t, plain.Close(soon(t)))
-	require.NoError(t, numbered.Close(soon(t)))
-	names, _, err := observer.Children(soon(t), "/queue")
-	require.NoError(t, err)
-	assert.Empty(t, names)
-}
-
 // A process that was killed is started again: with Replace its registration stands at once, and after the end of the old session.
 func TestRealRestartOfAProcess(t *testing.T) {
 	t.Parallel()
