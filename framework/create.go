@@ -102,6 +102,7 @@ func (o *ops) Create(ctx context.Context, path string, data []byte, opts ...Crea
 
 // CreateInQueue creates a protected ephemeral sequential node named name in dir, with dir and its parents if need be, and
 // lists dir right behind it on the session's ordered connection: one round trip for both. The node is in the list.
+// When the node was created and the list cannot be had, the node comes with the error.
 func (s *Session) CreateInQueue(ctx context.Context, dir, name string, data []byte, opts ...CreateOption) (Node, []string, error) {
 	opts = append([]CreateOption{EphemeralSequential, Parents, Protected}, opts...)
 	path := Join(dir, name)

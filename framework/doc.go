@@ -71,8 +71,14 @@
 //     answer from the past) and repeated only when they certainly were not applied. What cannot be decided returns
 //     [ErrOutcomeUnknown]; nothing is ever silently applied twice. [Idempotent] opts out of the question.
 //
+// A session that the client counts as lost may still live on the servers, and a request that a network has held back may
+// still be applied in it. Seen from the next session, a write that must not be applied twice is therefore unknown until the
+// servers have said that the old session is over.
+//
 // [Client] operations are bounded by [Config.RetryPolicy] and, when ctx has no deadline, by [Config.OperationTimeout].
-// [Session] operations go on for as long as the session may live.
+// [Session] operations go on for as long as the session may live. Both give up a request that keeps breaking the connection
+// because it or its answer is too large ([ErrTooLarge], [ErrReplyRefused]). Data is copied: it is the caller's again when the
+// call returns.
 //
 // Errors are [*OpError] with the path and a sentinel to test with errors.Is, ours or go-zookeeper's: they are the same values.
 //

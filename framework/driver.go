@@ -10,14 +10,31 @@ import (
 	"github.com/docent-zk/docent/internal/wire"
 )
 
-// driverLog hands the driver's remarks on at debug level. What a user needs to know, the supervisor says itself.
-type driverLog struct{ log *slog.Logger }
+// driverLog hands the driver's remarks on at debug level and keeps the last error among them, which is the only place where
+// the driver says why a link broke. What a user needs to know, the supervisor says itself.
+type driverLog struct {
+	log  *slog.Logger
+	last atomic.Pointer[error]
+}
 
 // Printf implements zk.Logger.
-func (d driverLog) Printf(format string, args ...any) {
+func (d *driverLog) Printf(format string, args ...any) {
+	for _, a := range args {
+		if err, ok := a.(error); ok {
+			d.last.Store(&err)
+		}
+	}
 	if d.log.Enabled(context.Background(), slog.LevelDebug) {
 		d.log.Debug("driver: " + fmt.Sprintf(format, args...))
 	}
+}
+
+// broken describes the end of the link to server.
+func (d *driverLog) broken(server string) error {
+	if why := d.last.Swap(nil); why != nil {
+		return fmt.Errorf("%w: %s: %w", errLink, server, *why)
+	}
+	return fmt.Errorf("%w: %s", errLink, server)
 }
 
 // created holds the Stat of nodes that were just created, from the moment the reply passes the wire until the call that

@@ -22,7 +22,7 @@ const (
 	maxCalls = 1024
 )
 
-// errLink says that a connection broke. Its text is completed with the server's address.
+// errLink says that a connection broke. Its text is completed with the server's address and the reason.
 var errLink = errors.New("connection broke")
 
 // epoch is one session: one driver connection, fenced so that it can never begin another session.
@@ -41,6 +41,7 @@ type epoch struct {
 	end context.CancelCauseFunc
 
 	signals signals
+	remarks driverLog
 	slots   chan struct{}
 	watches watches
 	created created
@@ -55,6 +56,7 @@ type epoch struct {
 	over     bool
 	calls    sync.WaitGroup
 	pause    time.Duration // before the next dial
+	link     net.Conn      // dialled last; nil before
 	bindings bindings
 }
 
@@ -104,13 +106,14 @@ func openEpoch(c *core, n uint64, base int64) (*epoch, error) {
 	e := &epoch{n: n, core: c, base: base, slots: make(chan struct{}, maxCalls), signals: signals{ready: make(chan struct{}, 1)}}
 	e.ctx, e.end = context.WithCancelCause(context.Background())
 	e.buffer.Store(smallBuffer)
+	e.remarks.log = c.log
 	e.wire = wire.NewSession(e.wireOptions())
 	_, quit, err := zk.Connect([]string{"epoch"}, c.cfg.SessionTimeout,
 		func(conn *zk.Conn) { e.conn = conn }, // before its goroutine starts, which dials
 		zk.WithHostProvider((*epochHosts)(e)),
 		zk.WithDialer(e.dial),
 		zk.WithEventCallback(e.onEvent),
-		zk.WithLogger(driverLog{c.log}),
+		zk.WithLogger(&e.remarks),
 		zk.WithLogInfo(false),
 		zk.WithMaxConnBufferSize(smallBuffer),
 		zk.WithMaxBufferSize(smallBuffer),
@@ -164,7 +167,7 @@ const overhead = 256
 func (e *epoch) fit(ctx context.Context, size int) error {
 	limit := e.core.cfg.MaxRequestSize
 	if size += overhead; size > limit {
-		return fmt.Errorf("%w: about %d bytes, limit %d; store less, or raise it together with the servers' jute.maxbuffer", ErrTooLarge, size, limit)
+		return fmt.Errorf("%w: about %d bytes, MaxRequestSize is %d; store less, or raise it together with the servers' jute.maxbuffer", ErrTooLarge, size, limit)
 	}
 	if size <= smallBuffer || e.buffer.Load() == int64(limit)+overhead {
 		return nil
@@ -196,7 +199,23 @@ func (e *epoch) dial(_, server string, _ time.Duration) (net.Conn, error) {
 		}
 		return nil, err
 	}
+	setLinger(conn, 0)
+	e.mu.Lock()
+	e.link = conn
+	e.mu.Unlock()
 	return e.wire.Wrap(conn)
+}
+
+// setLinger says what becomes of bytes that a TCP connection has not delivered when it is closed. With 0 they are thrown
+// away: else the system would go on trying, and a request that was given up could arrive after its session is counted as
+// lost. With -1 they are delivered, as is usual.
+func setLinger(conn net.Conn, sec int) {
+	if secured, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = secured.NetConn()
+	}
+	if l, ok := conn.(interface{ SetLinger(sec int) error }); ok {
+		_ = l.SetLinger(sec)
+	}
 }
 
 // sleep waits for d or for the end of ctx.
@@ -261,7 +280,7 @@ func (e *epoch) onEvent(ev zk.Event) {
 		// Not left to the supervisor: the driver now returns what was under way, which makes room for others, and dials.
 		e.up.Store(false)
 		e.core.hosts.broken(time.Now())
-		e.signals.push(signal{kind: linkDown, server: ev.Server, cause: fmt.Errorf("%w: %s", errLink, ev.Server)})
+		e.signals.push(signal{kind: linkDown, server: ev.Server, cause: e.remarks.broken(ev.Server)})
 	case ev.State == zk.StateExpired:
 		e.expire(fmt.Errorf("%s says that the session has expired: %w", ev.Server, ErrSessionLost))
 	}
@@ -293,7 +312,12 @@ func (e *epoch) fence(cause error) {
 // shutdown ends the driver's connection and waits for everything that runs in it. A graceful one lets the server end the
 // session first, so that its ephemeral nodes go at once.
 func (e *epoch) shutdown(graceful bool, cause error) {
-	if !graceful {
+	if graceful {
+		e.mu.Lock()
+		link := e.link
+		e.mu.Unlock()
+		setLinger(link, -1) // for the request that closes the session
+	} else {
 		e.fence(cause)
 	}
 	e.conn.Close()

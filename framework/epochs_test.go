@@ -222,6 +222,10 @@ func TestErrorsTellOfTheLastDial(t *testing.T) {
 		time.Sleep(sessionTimeout / 2)
 		assert.Contains(t, complaint(), "last attempt: dial tcp")
 		assert.Contains(t, complaint(), "connection refused")
+		_, err := cli.Get(within(t, time.Microsecond), "/some/node")
+		for _, text := range []string{"get /some/node: ", "not connected", "connection refused", "connection is Suspended"} {
+			require.ErrorContains(t, err, text)
+		}
 		require.NoError(t, s.StartEndpoint())
 		awaitState(t, cli, framework.Reconnected)
 		time.Sleep(time.Second)
@@ -233,6 +237,61 @@ func TestErrorsTellOfTheLastDial(t *testing.T) {
 		awaitState(t, cli, framework.Lost)
 		time.Sleep(time.Millisecond)
 		assert.NotContains(t, complaint(), "canceled", "a dial that was broken off is no failure of the server")
+	})
+}
+
+// SUSPENDED says why.
+func TestCauseOfABrokenLink(t *testing.T) {
+	for text, fault := range map[string]func(s *zktest.Server){
+		"connection reset by peer": func(s *zktest.Server) { s.Cut(zktest.AllConns()) },
+		"i/o timeout":              func(s *zktest.Server) { s.Pause() },
+		"EOF": func(s *zktest.Server) { // as when a server is stopped in good order
+			_ = s.ExpireSession(s.Sessions()[0].ID)
+		},
+	} {
+		t.Run(text, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s := startServer(t, zktest.Config{})
+				cli := connected(t, s)
+				fault(s)
+				cause := awaitState(t, cli, framework.Suspended).Cause
+				require.ErrorContains(t, cause, "connection broke: "+s.Addrs()[0]+": ")
+				require.ErrorContains(t, cause, text)
+				s.Resume()
+			})
+		})
+	}
+}
+
+// lingering notes how its owner wants what it has not delivered to be treated.
+type lingering struct {
+	net.Conn
+	said func(sec int)
+}
+
+func (c lingering) SetLinger(sec int) error { c.said(sec); return nil }
+
+// What a broken connection has not delivered is thrown away, lest it arrive when nobody expects it any more. Only the end of
+// a session that is closed in good order is delivered.
+func TestUndeliveredRequestsAreThrownAway(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{})
+		var mu sync.Mutex
+		var said []int
+		cli := connected(t, s, func(c *framework.Config) {
+			dial := c.Dialer
+			c.Dialer = func(ctx context.Context, network, address string) (net.Conn, error) {
+				conn, err := dial(ctx, network, address)
+				return lingering{conn, func(sec int) {
+					mu.Lock()
+					defer mu.Unlock()
+					said = append(said, sec)
+				}}, err
+			}
+		})
+		events["blip"](t, s, cli)
+		require.NoError(t, cli.Close())
+		assert.Equal(t, []int{0, 0, -1}, said)
 	})
 }
 

@@ -31,8 +31,9 @@ var (
 	ErrReplyRefused = errors.New("the server's answer is longer than MaxReplySize, or breaks the protocol")
 	// ErrInvalidPath says that a path is not one that ZooKeeper can have. The error's text names the rule.
 	ErrInvalidPath = zk.ErrInvalidPath
-	// ErrTooLarge says that a request is larger than Config.MaxRequestSize. It was not sent.
-	ErrTooLarge = errors.New("request is larger than MaxRequestSize")
+	// ErrTooLarge says that a request is larger than Config.MaxRequestSize, and was not sent, or larger than the servers
+	// accept, which close the connection over it.
+	ErrTooLarge = errors.New("request is too large")
 )
 
 // What a server answers. They are go-zookeeper's own values, so that errors.Is works with either name.

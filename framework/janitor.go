@@ -134,20 +134,20 @@ func (j *janitor) do(t task) error {
 		}
 	}
 	o := ops{core: j.core}
-	var bad badReplies
+	var strikes strikes
 	pauses := sessionRetries.WithRand(j.core.random.float64).Start()
 	for {
 		e, err := o.await(j.ctx, j.core.quit)
 		if err != nil {
 			return err
 		}
-		bad.begin(e)
+		strikes.begin(e)
 		err = t.run(j.ctx, e)
 		if outcomeOf(err) == answered {
 			return err
 		}
-		if refused := bad.check(e, err); refused != nil {
-			return refused
+		if out := strikes.out(e, 0, err); out != nil {
+			return out
 		}
 		if err := pauses.Wait(j.ctx); err != nil {
 			return err

@@ -130,7 +130,7 @@ func TestTooLargeRequests(t *testing.T) {
 		for _, err := range []error{create, set, multi} {
 			require.ErrorIs(t, err, framework.ErrTooLarge)
 			require.ErrorContains(t, err, "/node: ")
-			require.ErrorContains(t, err, "limit 1048575; store less, or raise it together with the servers' jute.maxbuffer")
+			require.ErrorContains(t, err, "MaxRequestSize is 1048575; store less, or raise it together with the servers' jute.maxbuffer")
 			var opErr *framework.OpError
 			require.ErrorAs(t, err, &opErr)
 			assert.Zero(t, opErr.Attempts)
@@ -248,5 +248,23 @@ func TestCleanUpWithALongReply(t *testing.T) {
 		assert.Contains(t, log.String(), "clean-up failed task=remove /dir/_c_")
 		assert.Contains(t, log.String(), "longer than MaxReplySize")
 		assert.Less(t, s.Counts().Requests[zktest.OpGetChildren2], int64(5))
+	})
+}
+
+// Servers close the connection over a request that is longer than their own limit, without a word: it is given up, too.
+func TestRequestThatIsTooLongForTheServers(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{})
+		cli := connected(t, s, func(c *framework.Config) { c.MaxRequestSize = 4 << 20 })
+		session := sessionOf(t, cli)
+		start := time.Now()
+		_, err := session.Create(t.Context(), "/long", make([]byte, 2<<20), framework.Ephemeral)
+		require.ErrorIs(t, err, framework.ErrTooLarge)
+		require.ErrorContains(t, err, "create /long")
+		require.ErrorContains(t, err, "jute.maxbuffer")
+		assert.Less(t, time.Since(start), sessionTimeout)
+		require.NoError(t, session.Err())
+		_, err = session.Create(t.Context(), "/short", make([]byte, 1<<20-1000))
+		require.NoError(t, err)
 	})
 }

@@ -63,7 +63,7 @@ func (o *ops) do(ctx context.Context, r request) error {
 		if err != nil {
 			return a.fail(err)
 		}
-		a.bad.begin(e)
+		a.strikes.begin(e)
 		err = a.step(ctx, e)
 		switch outcomeOf(err) {
 		case answered:
@@ -71,8 +71,8 @@ func (o *ops) do(ctx context.Context, r request) error {
 		case ended:
 			return a.fail(err)
 		case unknown:
-			if refused := a.bad.check(e, err); refused != nil {
-				return a.fail(refused)
+			if out := a.strikes.out(e, r.size, err); out != nil {
+				return a.fail(out)
 			}
 		}
 		if stop := a.pause(ctx); stop != nil {
@@ -150,7 +150,7 @@ type attempt struct {
 	pauses *retry.Attempts
 	tries  int
 	doubt  bool // a try was sent and its answer lost
-	bad    badReplies
+	strikes
 }
 
 // pause waits until the next try is due, or would be pointless. It returns why there is none.

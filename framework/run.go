@@ -102,8 +102,9 @@ func (r *run) next(ctx context.Context) (*epoch, error) {
 	return o.await(ctx, core.closing)
 }
 
-// breathe waits a little, and longer each time, ahead of a start that would come at once. That happens when a claim of
-// the recipe ends before the connection does: the machine was asleep, and no answer has restored trust yet.
+// breathe waits a little, and longer each time, ahead of a start that would come at once, or until the state changes.
+// Contexts end ahead of the state that ends them, so mostly it does. It does not when a claim of the recipe ends before the
+// connection does: the machine was asleep, and no answer has restored trust yet.
 func (r *run) breathe(ctx context.Context) {
 	core := r.client.core
 	if r.pauses == nil {
@@ -114,6 +115,7 @@ func (r *run) breathe(ctx context.Context) {
 	defer t.Stop()
 	select {
 	case <-t.C:
+	case <-r.gate.changed:
 	case <-core.closing:
 	case <-ctx.Done():
 	}

@@ -342,9 +342,10 @@ func TestLiveRecipes(t *testing.T) {
 			}()
 			time.Sleep(time.Second)
 		}
-		events["blip"](t, s, cli)
-		events["expired"](t, s, cli)
-		synctest.Wait()
+		for _, event := range []string{"blip", "expired"} {
+			events[event](t, s, cli)
+			synctest.Wait()
+		}
 		list := cli.Recipes()
 		require.Len(t, list, 2)
 		assert.Equal(t, "b", list[0].Name, "oldest first")

@@ -60,7 +60,8 @@ type Watch struct {
 	table *watches
 }
 
-// Stop takes the watch back: nothing will come on C any more, which stays open. It is safe to call it at any time.
+// Stop takes the watch back: nothing will be put on C any more, which stays open unless the watch has fired. It is safe to
+// call it at any time and repeatedly.
 func (w *Watch) Stop() { w.table.leave(w) }
 
 // send delivers the event. It never blocks: a watch fires once.
