@@ -59,11 +59,9 @@ type follower[T any] struct {
 	value  *Value
 	decode func([]byte) (T, error)
 	to     chan Versioned[T]
-	given  *instant // of the latest state; nil before the first
+	given  int64 // transaction that made the latest state, which is given once: 0 for no node
+	any    bool  // a state was given
 }
-
-// instant tells one state of a node from every other: what created it and what wrote it. It is zero without a node.
-type instant struct{ czxid, mzxid int64 }
 
 // run follows the value in one session. The server must not be behind what was given in the session before.
 func (f *follower[T]) run(ctx context.Context, s *framework.Session) error {
@@ -108,12 +106,11 @@ func (f *follower[T]) look(ctx context.Context, s *framework.Session) (framework
 
 // give hands a state on, unless it was already. A state that nobody has read is replaced.
 func (f *follower[T]) give(node framework.Node) error {
-	at := instant{node.Stat.Czxid, node.Stat.Mzxid}
-	if f.given != nil && *f.given == at {
+	if f.any && f.given == node.Stat.Mzxid {
 		return nil
 	}
 	var missing error
-	if at == (instant{}) {
+	if node.Stat.Mzxid == 0 {
 		missing = framework.ErrNoNode
 	}
 	raw, _ := f.value.state(node, missing)
@@ -121,7 +118,7 @@ func (f *follower[T]) give(node framework.Node) error {
 	if err != nil {
 		return err
 	}
-	f.given = &at
+	f.given, f.any = node.Stat.Mzxid, true
 	select {
 	case <-f.to:
 	default:

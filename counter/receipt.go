@@ -16,8 +16,7 @@ type receipts struct {
 	value string // path
 
 	path    string // of the receipt; empty while there is none
-	version int32  // of the receipt, unless it is in doubt
-	doubt   bool   // a write was given up with its outcome open
+	version int32  // of the receipt, as far as is known; a change that asks for an older one is refused
 	keeper  int64  // session that keeps the receipt from being swept; 0 for none
 	writes  uint64 // that were tried
 }
@@ -41,7 +40,7 @@ func (r *receipts) apply(ctx context.Context, c change) (int32, error) {
 	case errors.Is(err, framework.ErrOutcomeUnknown):
 		return next(c.version), r.settle(ctx, c, number, err)
 	case errors.As(err, &refused) && refused.Index == 0:
-		return 0, r.refused(err)
+		return 0, r.refused(ctx, err)
 	}
 	return 0, missingIsChanged(err)
 }
@@ -54,21 +53,26 @@ func next(version int32) int32 {
 	return version + 1
 }
 
-// refused is for a change that was refused on account of its receipt.
-func (r *receipts) refused(err error) error {
+// refused is for a change that was refused on account of its receipt: it is gone, or a write that was given up before with
+// its outcome open has been applied after all. That one's caller was told that nobody knows; this change was not applied.
+func (r *receipts) refused(ctx context.Context, cause error) error {
 	switch {
-	case errors.Is(err, framework.ErrNoNode):
+	case errors.Is(cause, framework.ErrNoNode):
 		r.forget()
-	case errors.Is(err, framework.ErrBadVersion):
-		r.doubt = true // a write that was given up has come late
+	case errors.Is(cause, framework.ErrBadVersion):
+		node, err := r.cli.Get(ctx, r.path)
+		if err != nil {
+			return r.lost(err)
+		}
+		r.version = node.Stat.Version
 	default:
-		return err
+		return cause
 	}
-	return fmt.Errorf("%w: %w", errNotApplied, err)
+	return fmt.Errorf("%w: %w", errNotApplied, cause)
 }
 
 // forget gives the receipt up. The next one gets another name: what is still under way for this one can never be applied.
-func (r *receipts) forget() { r.path, r.version, r.doubt, r.keeper = "", 0, false, 0 }
+func (r *receipts) forget() { r.path, r.version, r.keeper = "", 0, 0 }
 
 // settle finds out what became of a change whose answer was lost. Either it makes the change impossible, by a set of the
 // receipt which asks for the same version, or the change has been faster.
@@ -87,7 +91,6 @@ func (r *receipts) settle(ctx context.Context, c change, number string, cause er
 		case errors.Is(err, framework.ErrNoNode):
 			return r.swept(ctx, c, cause)
 		default:
-			r.doubt = true
 			return fmt.Errorf("%w; to find out: %w", cause, err)
 		}
 	}
@@ -100,9 +103,8 @@ func (r *receipts) examine(ctx context.Context, c change, number string, cause e
 	case errors.Is(err, framework.ErrNoNode):
 		return true, r.swept(ctx, c, cause)
 	case err != nil:
-		r.doubt = true
 		return true, fmt.Errorf("%w; to find out: %w", cause, err)
-	case node.Stat.Version == r.version: // the answer to the set of the receipt was lost, too, and it has not been applied
+	case node.Stat.Version == r.version: // neither the change nor the set of the receipt was applied, so far
 		return false, nil
 	}
 	r.version = node.Stat.Version
@@ -125,7 +127,7 @@ func (r *receipts) swept(ctx context.Context, c change, cause error) error {
 	return fmt.Errorf("%w; the receipt is gone, and %s has been written since", cause, r.value)
 }
 
-// ready makes sure that there is a receipt, that it is kept, and that its version is known.
+// ready makes sure that there is a receipt and that it is kept.
 func (r *receipts) ready(ctx context.Context) error {
 	if r.path == "" {
 		if err := r.create(ctx); err != nil {
@@ -133,18 +135,8 @@ func (r *receipts) ready(ctx context.Context) error {
 		}
 	}
 	if r.keeper != r.cli.State().SessionID {
-		if err := r.keep(ctx); err != nil {
-			return err
-		}
+		return r.keep(ctx)
 	}
-	if !r.doubt {
-		return nil
-	}
-	stat, err := r.cli.Set(ctx, r.path, nil, framework.AnyVersion, framework.Idempotent)
-	if err != nil {
-		return r.lost(err)
-	}
-	r.version, r.doubt = stat.Version, false
 	return nil
 }
 
@@ -178,7 +170,7 @@ func (r *receipts) keep(ctx context.Context) error {
 	return nil
 }
 
-// lost is for an error ahead of a change: without its receipt it is tried again with a new one.
+// lost is for an error around a change that was not applied: without its receipt it is tried again with a new one.
 func (r *receipts) lost(err error) error {
 	if errors.Is(err, framework.ErrNoNode) {
 		r.forget()

@@ -156,6 +156,25 @@ func (w *world) receipts() []string {
 	return names
 }
 
+// clear deletes what stands below the value.
+func (w *world) clear() {
+	w.t.Helper()
+	for _, name := range w.receipts() {
+		keepers, _ := w.Children(path + "/" + name)
+		for _, keeper := range keepers {
+			require.NoError(w.t, w.Delete(path+"/"+name+"/"+keeper))
+		}
+		require.NoError(w.t, w.Delete(path+"/"+name))
+	}
+}
+
+// remove deletes the value with all that is below it.
+func (w *world) remove() {
+	w.t.Helper()
+	w.clear()
+	require.NoError(w.t, w.Delete(path))
+}
+
 // onceOn gives the first frame that matches its verdict, when f has run.
 func (w *world) onceOn(stage zktest.Stage, op zktest.Op, verdict zktest.Verdict, f func()) (done *bool) {
 	done = new(bool)

@@ -92,7 +92,7 @@ func (v *Value) apply(ctx context.Context, c change) (int32, error) {
 
 // missingIsChanged reads the absence of the node that a change was for as another version of it.
 func missingIsChanged(err error) error {
-	if errors.Is(err, framework.ErrNoNode) && !errors.Is(err, framework.ErrOutcomeUnknown) {
+	if errors.Is(err, framework.ErrNoNode) {
 		return fmt.Errorf("%w: %w", framework.ErrBadVersion, err)
 	}
 	return err
