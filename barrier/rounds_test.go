@@ -57,12 +57,12 @@ func TestRoundsOverBadLinks(t *testing.T) {
 			bubbleWith(t, zktest.Config{Seed: seed}, func(t *testing.T, w *world) {
 				party := w.party(members)
 				rng := rand.New(rand.NewPCG(seed, 0))
-				cuts, still := 0, false
-				w.OnFrame(func(f zktest.Frame) zktest.Verdict {
-					if still || f.Op == zktest.OpConnect || rng.IntN(12) > 0 {
+				var cuts atomic.Int32
+				calm := w.OnFrame(func(f zktest.Frame) zktest.Verdict {
+					if f.Op == zktest.OpConnect || rng.IntN(12) > 0 {
 						return zktest.Pass
 					}
-					cuts++
+					cuts.Add(1)
 					return []zktest.Verdict{zktest.Cut, zktest.CutAfter, zktest.DelayBy(20 * time.Millisecond)}[rng.IntN(3)]
 				})
 				rounds := make([]round, 12)
@@ -71,10 +71,10 @@ func TestRoundsOverBadLinks(t *testing.T) {
 					all.Go(func() { play(t, d, rounds, members) })
 				}
 				all.Wait()
-				still = true
+				calm()
 				time.Sleep(2 * time.Second)
 				assert.Empty(t, w.inside())
-				assert.Greater(t, cuts, 20)
+				assert.Greater(t, cuts.Load(), int32(20))
 				assert.Len(t, w.Sessions(), members, "no session was lost")
 			})
 		})
