@@ -108,6 +108,16 @@ func TestServerWithoutCreate2(t *testing.T) {
 	assert.Equal(t, [][]byte{request}, tp.written(t), "remembered on the next link")
 }
 
+// What one session has learnt of the servers need not be learnt again in the next.
+func TestServerThatIsKnownToBeWithoutCreate2(t *testing.T) {
+	s := NewSession(Options{PlainCreates: true, OnCreated: func(string, Stat) { t.Error("no Stat was asked for") }})
+	assert.True(t, s.CreateStatUnsupported())
+	conn, tp := shake(t, s, 0, 0)
+	request := requestFrame(1, opCreate, createBody("/a"))
+	exchange(t, conn, tp, request, replyFrame(1, 8, 0, enc{}.str("/a")))
+	assert.Equal(t, [][]byte{request}, tp.written(t))
+}
+
 // die sends a request and has the server close the connection instead of answering.
 func die(t *testing.T, s *Session, op int32, err error) {
 	conn, tp := shake(t, s, 0, s.ID())

@@ -173,10 +173,11 @@ func (l *link) end(err error) error {
 // fail ends the link because of err and returns the error for the driver: the
 // reason that came first.
 func (l *link) fail(err error) error {
-	if l.cause.Load() == nil {
+	first := l.cause.Load() == nil
+	l.end(err) // ahead of the log, which may block
+	if first {
 		l.s.log.Warn("link failed", "server", l.peer(), "err", err)
 	}
-	l.end(err)
 	return l.halted()
 }
 

@@ -53,9 +53,14 @@ type Options struct {
 	// creates leave as create2. Defaults to plain creates.
 	OnCreated func(path string, stat Stat)
 
+	// PlainCreates says that the servers are known not to support create2, from
+	// an earlier Session: creates leave as they are from the start.
+	PlainCreates bool
+
 	// OnRequest is called in the driver's sending goroutine after a frame of the
 	// driver was written, with the driver's opcode and the path of the request,
-	// nil if it has none (ping, multi, setWatches). The path is valid during
+	// that of the first operation for a multi, nil if it has none (ping,
+	// setWatches). The path is valid during
 	// the call only. The reply may have been read already.
 	OnRequest func(op int32, path []byte)
 
@@ -122,6 +127,7 @@ func NewSession(opt Options) *Session {
 	opt.MaxFrame = min(opt.MaxFrame, math.MaxInt32-prefixLen) // prefix and frame fit an int
 	opt.Auth = slices.Clone(opt.Auth)
 	s := &Session{opt: opt, log: opt.Logger, auth: authFrames(opt.Auth)}
+	s.noStat.Store(opt.PlainCreates)
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -155,7 +161,8 @@ func (s *Session) Wrap(conn net.Conn) (net.Conn, error) {
 
 // Fence ends the session for good: the current link is closed, and every later
 // Wrap, Read and Write fails with an error that wraps ErrFenced and cause. The
-// first cause wins; further calls do nothing.
+// first cause wins; further calls do nothing. It writes nothing to the log:
+// a handler that blocks must not delay its caller, who knows the cause.
 func (s *Session) Fence(cause error) {
 	if cause == nil {
 		cause = errNoCause
@@ -167,9 +174,8 @@ func (s *Session) Fence(cause error) {
 	}
 	fence := &stop{fmt.Errorf("%w: %w", ErrFenced, cause)}
 	s.fence.Store(fence)
-	l, id := s.link, s.id
+	l := s.link
 	s.mu.Unlock()
-	s.log.Debug("session fenced", "session", hex(id), "cause", cause)
 	if l != nil {
 		l.end(fence.err)
 	}

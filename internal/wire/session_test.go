@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -380,15 +381,49 @@ func TestLogger(t *testing.T) {
 	require.Error(t, err)
 	assert.Contains(t, log.String(), "not sent")
 	assert.Contains(t, log.String(), "-1 bytes claimed")
-	s.Fence(errTest)
-	assert.Contains(t, log.String(), errTest.Error())
 	assert.NotContains(t, log.String(), "secret")
+	before := log.String()
+	s.Fence(errTest)
+	assert.Equal(t, before, log.String(), "a fence waits for no log")
+}
+
+// closeFirst notes whether the connection was closed already when a warning came.
+type closeFirst struct {
+	slog.Handler
+	s    *Session
+	open []bool
+}
+
+func (h *closeFirst) Handle(_ context.Context, r slog.Record) error {
+	if r.Level >= slog.LevelWarn {
+		h.s.mu.Lock()
+		defer h.s.mu.Unlock()
+		h.open = append(h.open, h.s.link != nil)
+	}
+	return nil
+}
+
+// A log that blocks keeps no connection open.
+func TestLinkEndsAheadOfTheLog(t *testing.T) {
+	h := &closeFirst{Handler: slog.NewTextHandler(io.Discard, nil)}
+	s := NewSession(Options{Logger: slog.New(h)})
+	h.s = s
+	conn, tp := shake(t, s, 0, 0)
+	tp.feed(enc{}.i32(-1))
+	_, err := readFrame(conn)
+	require.Error(t, err)
+	assert.Equal(t, []bool{false}, h.open)
 }
 
 func TestRequestPath(t *testing.T) {
 	path := enc{}.str("/some/path")
 	assert.Equal(t, "/some/path", string(requestPath(opGetData, requestFrame(1, opGetData, path.flag(1)))))
-	assert.Nil(t, requestPath(opMulti, requestFrame(1, opMulti, path)))
+	first := enc{}.result(opCreate, 0, -1).str("/some/path").flag(1)
+	assert.Equal(t, "/some/path", string(requestPath(opMulti, requestFrame(1, opMulti, first))), "of the first operation")
+	assert.Nil(t, requestPath(opMulti, requestFrame(1, opMulti, first[:8])), "no operation")
+	assert.Nil(t, requestPath(opMulti, requestFrame(1, opMulti, first[:15])), "cut short")
+	assert.Nil(t, requestPath(opMulti, requestFrame(1, opMulti, enc{}.result(-1, 1, -1))), "nothing to do")
+	assert.Nil(t, requestPath(opMulti, requestFrame(1, opMulti, enc{}.result(opMulti, 0, -1).str("/some/path"))), "none in itself")
 	assert.Nil(t, requestPath(opGetData, requestFrame(1, opGetData, path[:2])), "no length")
 	assert.Nil(t, requestPath(opGetData, requestFrame(1, opGetData, path[:6])), "cut short")
 	assert.Nil(t, requestPath(opGetData, requestFrame(1, opGetData, enc{}.i32(-1))), "null")
