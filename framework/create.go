@@ -78,8 +78,9 @@ type create struct {
 	before int64   // newest change seen before the last try
 	sentIn *epoch  // of the last try
 	rivals *rivals // of an ephemeral node that only its owner tells from others
-	node   Node    // the result
+	nodes  []Node  // the result
 	list   *listing
+	twins  []string // what stands behind the GUID of nodes that are made together; nil for a single node
 }
 
 // Create creates a node and returns it as it is: with its sequence number, GUID and Stat. Data that is nil is stored as
@@ -170,11 +171,7 @@ func (c *create) run(ctx context.Context, o *ops, path string) (Node, error) {
 	if err := c.protect(o.core.random); err != nil {
 		return Node{}, &OpError{Op: "create", Path: path, Err: err}
 	}
-	size := len(c.at) + len(c.data)
-	for _, a := range c.acl {
-		size += 12 + len(a.Scheme) + len(a.ID)
-	}
-	r := request{op: "create", path: path, size: size, repeatable: c.repeat && !c.protected, try: c.try}
+	r := request{op: "create", path: path, size: c.size(), repeatable: c.repeat && !c.protected, try: c.try}
 	if c.decidable() {
 		r.settle = c.settle
 	}
@@ -187,7 +184,19 @@ func (c *create) run(ctx context.Context, o *ops, path string) (Node, error) {
 		c.abandon(o, err)
 		return Node{}, err
 	}
-	return c.node, nil
+	return c.nodes[0], nil
+}
+
+// size is more than the nodes take in a request.
+func (c *create) size() int {
+	size := len(c.at) + len(c.data)
+	for _, a := range c.acl {
+		size += 12 + len(a.Scheme) + len(a.ID)
+	}
+	if c.twins != nil {
+		return (len(c.twins) + 3) * (size + 48)
+	}
+	return size
 }
 
 // protect draws the GUID.
@@ -213,9 +222,9 @@ func (c *create) try(ctx context.Context, e *epoch) error {
 	const enough = 100 // rounds; somebody is deleting the parents in a loop
 	for range enough {
 		c.before, c.sentIn = e.zxid(), e
-		node, err := c.send(ctx, e)
+		nodes, err := c.send(ctx, e)
 		if err == nil {
-			c.node = node
+			c.nodes = nodes
 			return nil
 		}
 		if !errors.Is(err, ErrNoNode) || !c.parents {
@@ -229,9 +238,9 @@ func (c *create) try(ctx context.Context, e *epoch) error {
 }
 
 // send creates the node and, for CreateInQueue, lists its directory behind it.
-func (c *create) send(ctx context.Context, e *epoch) (Node, error) {
+func (c *create) send(ctx context.Context, e *epoch) ([]Node, error) {
 	if c.list == nil {
-		return call(ctx, e, func(conn *zk.Conn) (Node, error) { return c.create(conn, e) })
+		return call(ctx, e, func(conn *zk.Conn) ([]Node, error) { return c.create(conn, e) })
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -251,29 +260,32 @@ func (c *create) send(ctx context.Context, e *epoch) (Node, error) {
 			listed <- l
 		}
 	}()
-	node, err := call(ctx, e, func(conn *zk.Conn) (Node, error) { return c.create(conn, e) })
+	nodes, err := call(ctx, e, func(conn *zk.Conn) ([]Node, error) { return c.create(conn, e) })
 	if err != nil {
 		cancel()
 	}
 	*c.list = <-listed // empty when it failed; the caller then lists again
-	return node, err
+	return nodes, err
 }
 
 // create is the driver call. It runs to its end also when the caller has left.
-func (c *create) create(conn *zk.Conn, e *epoch) (Node, error) {
+func (c *create) create(conn *zk.Conn, e *epoch) ([]Node, error) {
+	if c.twins != nil {
+		return c.createTwins(conn)
+	}
 	at, err := c.driverCreate(conn)
 	if err != nil {
-		return Node{}, err
+		return nil, err
 	}
 	stat, ok := e.created.take(at)
 	if !ok { // a server that does not return it
 		_, s, err := conn.Exists(at)
 		if err != nil { // whatever became of the look, the create was applied
-			return Node{}, fmt.Errorf("%w (%v)", zk.ErrConnectionClosed, err)
+			return nil, fmt.Errorf("%w (%v)", zk.ErrConnectionClosed, err)
 		}
 		stat = *s
 	}
-	return Node{Path: c.space.local(at), Data: c.data, Stat: stat}, nil
+	return []Node{{Path: c.space.local(at), Data: c.data, Stat: stat}}, nil
 }
 
 func (c *create) driverCreate(conn *zk.Conn) (string, error) {
@@ -294,7 +306,7 @@ func (c *create) makeParents(ctx context.Context, e *epoch, at string) error {
 		return nil
 	}
 	_, err := call(ctx, e, func(conn *zk.Conn) (string, error) {
-		made, err := conn.CreateContainer(dir, []byte{}, zk.FlagContainer, e.core.cfg.ACL)
+		made, err := c.makeParent(conn, dir, e.core.cfg.ACL)
 		e.created.take(made)
 		return made, err
 	})
@@ -312,8 +324,19 @@ func (c *create) makeParents(ctx context.Context, e *epoch, at string) error {
 	return &unsentError{err} // as far as the node itself is concerned
 }
 
+// makeParent creates one node above the node: a container, or what twins stand in.
+func (c *create) makeParent(conn *zk.Conn, dir string, acl []ACL) (string, error) {
+	if own, _ := Split(c.at); c.twins != nil && dir == own {
+		return conn.Create(dir, []byte{}, zk.FlagPersistent, acl)
+	}
+	return conn.CreateContainer(dir, []byte{}, zk.FlagContainer, acl)
+}
+
 // settle finds out what became of a create whose answer was lost.
 func (c *create) settle(ctx context.Context, e *epoch) (verdict, error) {
+	if c.twins != nil {
+		return c.settleTwins(ctx, e)
+	}
 	if c.protected {
 		return c.settleProtected(ctx, e)
 	}
@@ -334,7 +357,7 @@ func (c *create) judge(e *epoch, node Node) (verdict, error) {
 	case node.Stat.Czxid <= c.before, c.mode.ephemeral() && !owned, node.Stat.Version == 0 && !bytes.Equal(node.Data, c.data):
 		return refused, ErrNodeExists
 	case owned && !c.rivals.several():
-		c.node = node
+		c.nodes = []Node{node}
 		return applied, nil
 	}
 	return undecided, nil
@@ -353,7 +376,7 @@ func (c *create) settleProtected(ctx context.Context, e *epoch) (verdict, error)
 			return undecided, err
 		}
 		if stat != nil && (!c.mode.ephemeral() || stat.EphemeralOwner == e.wire.ID()) {
-			c.node = Node{Path: c.space.local(at), Data: c.data, Stat: *stat}
+			c.nodes = []Node{{Path: c.space.local(at), Data: c.data, Stat: *stat}}
 			return applied, nil
 		}
 	}

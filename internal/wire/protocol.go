@@ -46,6 +46,7 @@ const (
 	prefixLen         = 4
 	requestHeaderLen  = 8  // xid, opcode
 	replyHeaderLen    = 16 // xid, zxid, error
+	multiHeaderLen    = 9  // opcode, done, error
 	connectRequestLen = 28 // with an empty password
 	connectAnswerLen  = 20 // with an empty password
 	statLen           = 68
@@ -97,9 +98,13 @@ func parseReplyHeader(b []byte) replyHeader {
 }
 
 // requestPath returns the path of a request frame, prefix included, or nil if
-// requests of that kind do not start with one. It aliases the frame.
+// requests of that kind do not start with one. For a multi it is the path of its
+// first operation. It aliases the frame.
 func requestPath(op int32, frame []byte) []byte {
-	const at = prefixLen + requestHeaderLen
+	at := prefixLen + requestHeaderLen
+	if op == opMulti && len(frame) >= at+multiHeaderLen {
+		op, at = int32At(frame, at), at+multiHeaderLen
+	}
 	if !startsWithPath(op) || len(frame) < at+4 {
 		return nil
 	}

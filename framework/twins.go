@@ -1,0 +1,273 @@
+package framework
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/go-zookeeper/zk"
+
+	"github.com/docent-zk/docent/internal/seqnode"
+)
+
+// CreateTwins creates, as one change, one protected node of the session in dir for each of names: ephemeral ones, sequential
+// if opts do not say [Ephemeral]. They are returned in the order of names, share one GUID and one czxid, and sequential ones
+// have numbers that follow each other.
+//
+// A lost answer is decided as that of a protected create. A set of which somebody has deleted a part meanwhile counts as
+// deleted: what is left of it goes, and it is created again. Whoever deletes one later leaves the others standing.
+//
+// The directory, when it is missing, is made as a persistent node and not, as its parents are, as a container: twins are for
+// directories that are shared with clients which cannot cope with its removal.
+//
+// One transaction tells nobody its own zxid, so the czxid is read off a further node, which the same change creates, sets and
+// deletes. Nobody ever sees that one, but it takes a sequence number.
+func (s *Session) CreateTwins(ctx context.Context, dir string, names []string, data []byte, opts ...CreateOption) ([]Node, error) {
+	nodes, _, err := s.createTwins(ctx, dir, names, data, nil, opts)
+	return nodes, err
+}
+
+// CreateTwinsInQueue is CreateTwins with a list of dir, which is sent right behind it: one round trip for both. The nodes are in the
+// list. When they were created and the list cannot be had, they come with the error.
+func (s *Session) CreateTwinsInQueue(ctx context.Context, dir string, names []string, data []byte, opts ...CreateOption) ([]Node, []string, error) {
+	list := &listing{}
+	nodes, at, err := s.createTwins(ctx, dir, names, data, list, opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, own := Split(at); !contains(list.names, own) {
+		names, _, err := s.Children(ctx, dir)
+		return nodes, names, err
+	}
+	return nodes, list.names, nil
+}
+
+// createTwins returns the nodes and the path of the first one.
+func (s *Session) createTwins(ctx context.Context, dir string, names []string, data []byte, list *listing, opts []CreateOption) ([]Node, string, error) {
+	opts = append([]CreateOption{EphemeralSequential, Parents}, opts...)
+	c, err := s.newTwins(dir, names, data, append(opts, Protected))
+	if err != nil {
+		return nil, "", &OpError{Op: "create", Path: dir, State: s.core.gate.Load().State, Err: err}
+	}
+	c.list = list
+	if _, err := c.run(ctx, &s.ops, Join(dir, names[0])); err != nil {
+		return nil, "", err
+	}
+	return c.nodes, c.nodes[0].Path, nil
+}
+
+func (s *Session) newTwins(dir string, names []string, data []byte, opts []CreateOption) (*create, error) {
+	if err := ValidatePath(dir); err != nil { // Join would hide it
+		return nil, err
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("%w: no names", zk.ErrBadArguments)
+	}
+	for _, name := range names {
+		if name == "" || strings.Contains(name, "/") {
+			return nil, fmt.Errorf("%w: %q is not a name", ErrInvalidPath, name)
+		}
+		if _, err := s.space.resolve(Join(dir, name)); err != nil {
+			return nil, err
+		}
+	}
+	c, err := s.newCreate(Join(dir, names[0]), data, opts)
+	if err == nil && !c.mode.ephemeral() {
+		err = fmt.Errorf("%w: twins are ephemeral", zk.ErrInvalidFlags)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.twins = names
+	return c, nil
+}
+
+// twinPaths are where the twins are asked for, as the server knows them.
+func (c *create) twinPaths() []string {
+	dir, _ := Split(c.at)
+	paths := make([]string, len(c.twins))
+	for i, name := range c.twins {
+		paths[i] = Join(dir, seqnode.Protected(c.guid, name))
+	}
+	return paths
+}
+
+// createTwins is the driver call. The server checks an operation of a multi against those before it.
+func (c *create) createTwins(conn *zk.Conn) ([]Node, error) {
+	var requests []any
+	for _, at := range c.twinPaths() {
+		requests = append(requests, &zk.CreateRequest{Path: at, Data: c.data, Acl: c.acl, Flags: int32(c.mode)})
+	}
+	n := len(requests)
+	dir, _ := Split(c.at)
+	stamp := Join(dir, seqnode.Protected(c.guid, "stamp"))
+	requests = append(requests,
+		&zk.CreateRequest{Path: stamp, Data: []byte{}, Acl: OpenACL(), Flags: zk.FlagEphemeral},
+		&zk.SetDataRequest{Path: stamp, Data: []byte{}, Version: AnyVersion},
+		&zk.DeleteRequest{Path: stamp, Version: AnyVersion})
+	answers, err := conn.Multi(requests...)
+	if err != nil {
+		return nil, firstRefusal(answers, err)
+	}
+	if len(answers) != len(requests) || answers[n+1].Stat == nil {
+		return nil, fmt.Errorf("%w (a multi of %d operations was answered with %d results)", zk.ErrConnectionClosed, len(requests), len(answers))
+	}
+	stat := *answers[n+1].Stat
+	stat.Czxid, stat.Pzxid, stat.Version, stat.DataLength = stat.Mzxid, stat.Mzxid, 0, int32(len(c.data))
+	nodes := make([]Node, n)
+	for i := range nodes {
+		nodes[i] = Node{Path: c.space.local(answers[i].String), Data: c.data, Stat: stat}
+	}
+	return nodes, nil
+}
+
+// firstRefusal is the server's answer to the operation that it refused.
+func firstRefusal(answers []zk.MultiResponse, err error) error {
+	for _, a := range answers {
+		if a.Error != nil {
+			return a.Error
+		}
+	}
+	return err
+}
+
+// settleTwins looks for the twins by their GUID: all of them, or none.
+func (c *create) settleTwins(ctx context.Context, e *epoch) (verdict, error) {
+	dir, _ := Split(c.at)
+	found, err := e.find(ctx, dir, c.guid)
+	if err != nil {
+		return undecided, err
+	}
+	nodes, n := make([]Node, len(c.twins)), 0
+	for _, at := range found {
+		stat, err := e.stat(ctx, at)
+		if err != nil {
+			return undecided, err
+		}
+		if i := c.twinAt(at); i >= 0 && stat != nil && stat.EphemeralOwner == e.wire.ID() {
+			nodes[i] = Node{Path: c.space.local(at), Data: c.data, Stat: *stat}
+			n++
+		}
+	}
+	if n == len(nodes) {
+		c.nodes = nodes
+		return applied, nil
+	}
+	return notApplied, c.removeRest(ctx, e, nodes)
+}
+
+// removeRest deletes what somebody has left of the twins.
+func (c *create) removeRest(ctx context.Context, e *epoch, nodes []Node) error {
+	for _, node := range nodes {
+		if node.Path == "" {
+			continue
+		}
+		at, err := c.space.resolve(node.Path)
+		if err == nil {
+			err = e.remove(ctx, at, AnyVersion)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// twinAt returns which of the twins stands at a path, -1 if none does.
+func (c *create) twinAt(at string) int {
+	for i, asked := range c.twinPaths() {
+		number, ok := strings.CutPrefix(at, asked)
+		if !ok {
+			continue
+		}
+		if _, ok := seqnode.ParseSeq(number); ok == c.mode.sequential() && (ok || number == "") {
+			return i
+		}
+	}
+	return -1
+}
+
+// DeleteTwins removes ephemeral nodes of this session as one change. If some of them are gone already the others are removed all
+// the same, and the result is [ErrNoNode]. What ctx leaves undone is done in the background, as with [Guaranteed]. When an
+// answer was lost, nodes that are gone have been deleted, whoever did it.
+func (s *Session) DeleteTwins(ctx context.Context, paths []string) error {
+	d := &twinDelete{known: s.known()}
+	for _, path := range paths {
+		at, err := s.space.resolve(path)
+		if err != nil {
+			return &OpError{Op: "delete", Path: path, State: s.core.gate.Load().State, Err: err}
+		}
+		d.at = append(d.at, at)
+	}
+	if len(paths) == 0 {
+		return nil
+	}
+	err := s.do(ctx, request{op: "delete", path: paths[0], size: d.size(), try: d.try, settle: d.settle})
+	if err != nil && !isRefusal(err) {
+		s.core.janitor.add(task{name: "delete " + d.at[0] + " and its twins", at: d.at[0], after: leftBehind(err), run: d.finish})
+	}
+	return err
+}
+
+// twinDelete is a DeleteTwins on its way.
+type twinDelete struct {
+	at    []string
+	known knowledge // when it was asked for
+}
+
+func (d *twinDelete) size() int {
+	size := 0
+	for _, at := range d.at {
+		size += 48 + len(at)
+	}
+	return size
+}
+
+func (d *twinDelete) try(ctx context.Context, e *epoch) error {
+	requests := make([]any, len(d.at))
+	for i, at := range d.at {
+		requests[i] = &zk.DeleteRequest{Path: at, Version: AnyVersion}
+	}
+	_, err := call(ctx, e, func(conn *zk.Conn) (struct{}, error) {
+		answers, err := conn.Multi(requests...)
+		if err != nil {
+			err = firstRefusal(answers, err)
+		}
+		return struct{}{}, err
+	})
+	if !errors.Is(err, ErrNoNode) {
+		return err
+	}
+	for _, at := range d.at { // one by one, since one is missing
+		if err := e.remove(ctx, at, AnyVersion); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// settle wants all of them to be gone. A name is given once, so what stands there is what was to be deleted.
+func (d *twinDelete) settle(ctx context.Context, e *epoch) (verdict, error) {
+	for _, at := range d.at {
+		stat, err := e.stat(ctx, at)
+		if err != nil {
+			return undecided, err
+		}
+		if stat != nil && stat.EphemeralOwner == e.wire.ID() {
+			return notApplied, nil
+		}
+	}
+	return applied, nil
+}
+
+// finish deletes in the background what is left of them.
+func (d *twinDelete) finish(ctx context.Context, e *epoch) error {
+	for _, at := range d.at {
+		w := &write{at: at, version: AnyVersion}
+		if err := w.removeKnown(ctx, e, &d.known); err != nil {
+			return err
+		}
+	}
+	return nil
+}
