@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -51,27 +52,32 @@ func (p *Place) claim(parent context.Context, policy framework.Policy) (*Claim, 
 	return c, nil
 }
 
-// guard ends the claim when its node is deleted by anybody else.
+// guard ends the claim when any of its nodes is deleted by anybody else.
 func (c *Claim) guard() {
 	defer close(c.over)
 	if c.lasts(watchDelay) {
-		if err := c.watch(); err != nil {
-			c.cancel(err)
+		var twins sync.WaitGroup
+		for _, twin := range c.place.twins {
+			twins.Go(func() { c.watch(twin.Path) })
 		}
+		c.watch(c.place.node.Path)
+		twins.Wait()
 	}
 	<-c.ctx.Done()
 	c.cancel(nil) // unbinds the context from the session
 }
 
-// watch returns when the node is gone, with the reason, or when the claim is over.
-func (c *Claim) watch() error {
-	for {
-		node, w, err := c.place.session.WatchData(c.ctx, c.place.node.Path)
-		if errors.Is(err, framework.ErrNoNode) {
-			return c.place.deleted()
-		}
-		if err != nil {
-			return c.reason(err)
+// watch returns when the claim is over, which it is when the node is gone.
+func (c *Claim) watch(path string) {
+	for c.ctx.Err() == nil {
+		node, w, err := c.place.session.WatchData(c.ctx, path)
+		switch {
+		case errors.Is(err, framework.ErrNoNode):
+			c.cancel(deletedAt(path))
+			return
+		case err != nil: // if the context has ended it knows why itself, and this comes too late
+			c.cancel(err)
+			return
 		}
 		if string(node.Data) == revocation {
 			c.revoke()
@@ -80,17 +86,8 @@ func (c *Claim) watch() error {
 		case <-w.C: // read again, it is seen whether the node is still there
 		case <-c.ctx.Done():
 			w.Stop()
-			return nil
 		}
 	}
-}
-
-// reason drops errors that only say that the context has ended: it knows why itself.
-func (c *Claim) reason(err error) error {
-	if c.ctx.Err() != nil {
-		return nil
-	}
-	return err
 }
 
 // lasts reports whether the claim is still held after d.
@@ -111,15 +108,25 @@ func (c *Claim) Context() context.Context { return c.ctx }
 // Token grows from holder to holder: the czxid of the claim's node.
 func (c *Claim) Token() int64 { return c.place.node.Stat.Czxid }
 
-// Path is the claim's node.
+// Path is the claim's node, the first one if there are several.
 func (c *Claim) Path() string { return c.place.node.Path }
 
 // Session is the session that the claim hangs on.
 func (c *Claim) Session() *framework.Session { return c.place.session }
 
-// Check makes a multi fail unless the claim's node stands. Its name is used once only, so no version is needed.
+// Check makes a multi fail unless the claim's node stands, the first one if there are several. Its name is used once only, so
+// no version is needed.
 func (c *Claim) Check() framework.Op {
 	return framework.CheckOp(c.place.node.Path, framework.AnyVersion)
+}
+
+// Checks make a multi fail unless all of the claim's nodes stand.
+func (c *Claim) Checks() []framework.Op {
+	checks := []framework.Op{c.Check()}
+	for _, twin := range c.place.twins {
+		checks = append(checks, framework.CheckOp(twin.Path, framework.AnyVersion))
+	}
+	return checks
 }
 
 // standing returns why the claim may not be relied on, or nil.

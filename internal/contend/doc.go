@@ -20,6 +20,19 @@
 // A [Pool] is a directory of which the oldest few nodes hold; those who wait for it do so in turn, in a queue of its own. A
 // [Bundle] ties several claims of one session together.
 //
+// # Twins
+//
+// Clients that look for different names do not see each other's nodes. A place can therefore consist of several nodes
+// ([Queue].Twins), one for each of those names: created as one change, with numbers that follow each other, the same GUID and
+// the same czxid; watched, checked and exchanged together; deleted as one change. It waits for every lower competing name
+// that is not its own. If anybody else deletes any of them the place is lost, or the claim ends, and the rest is deleted.
+//
+// That it is one change is what makes it safe. Of two nodes that are created one after the other, a contender between them
+// waits for the first and is waited for by the second, for ever.
+//
+// Twins stand in a persistent directory, which is not a container: kazoo remembers that it has made a directory and fails
+// when the servers have taken that away. If somebody else has made it as a container it stays one.
+//
 // # What is promised
 //
 //   - A [Claim] is only given for a node of the session that it is bound to: the node's ephemeralOwner is checked, and a
@@ -37,7 +50,8 @@
 //
 // An uncontended acquire is one round trip of two requests (create and list together), a release one request. A waiter
 // adds a watch on its predecessor; a hand-over is the release, one event and one list. A claim watches its own node only
-// once it has been held for a moment, so that short critical sections do not pay for it.
+// once it has been held for a moment, so that short critical sections do not pay for it. Twins cost the same in requests and
+// round trips (a multi in place of the create and of the delete), but for the claim's watches, which are one on each node.
 //
 // All contenders must be allowed to read each other's nodes: that is how they watch them.
 package contend

@@ -9,9 +9,9 @@ import (
 	"github.com/docent-zk/docent/framework"
 )
 
-// Exchange takes a claim on a node of queue q with the number of the own node, and ends the own claim when it stands. Both
-// nodes stand at one place of the queue for a moment, so whoever waits for both kinds finds no gap between them. The new
-// claim has the policy and the token of the old one.
+// Exchange takes a claim on nodes of queue q, of as many as the own place has, with the numbers of the own ones, and ends the
+// own claim when they stand. All of them stand at one place of the queue for a moment, so whoever waits for both kinds finds
+// no gap between them. The new claim has the policy and the token of the old one.
 //
 // An error leaves the claim as it was, unless it says [ErrNotHeld]: then it was over, or its node was gone.
 func (c *Claim) Exchange(ctx context.Context, q Queue) (*Claim, error) {
@@ -37,22 +37,34 @@ func (c *Claim) Exchange(ctx context.Context, q Queue) (*Claim, error) {
 	return nil, err
 }
 
-// beside creates a node of another queue with the number of this one.
+// beside creates nodes of another queue with the numbers of this one's.
 func (p *Place) beside(ctx context.Context, q Queue) (*Place, error) {
-	own := p.node.Path
-	number := own[strings.LastIndex(own, p.queue.Name)+len(p.queue.Name):]
-	node, err := p.session.Create(ctx, framework.Join(q.Dir, q.Name+number), q.Data,
-		append(q.options(), framework.Ephemeral, framework.Protected)...)
+	names := q.names()
+	for i, kind := range p.queue.names() {
+		own := p.paths()[i]
+		names[i] += own[strings.LastIndex(own, kind)+len(kind):]
+	}
+	nodes, err := q.createAs(ctx, p.session, names)
 	if err != nil {
 		return nil, err
 	}
-	beside := &Place{queue: q, session: p.session, node: node}
+	beside := q.place(p.session, nodes)
 	if err := beside.own(); err != nil {
 		beside.withdraw()
 		return nil, err
 	}
 	beside.node.Stat.Czxid = p.node.Stat.Czxid
 	return beside, nil
+}
+
+// createAs creates the nodes of a place with numbers of the caller's choice.
+func (q Queue) createAs(ctx context.Context, s *framework.Session, names []string) ([]framework.Node, error) {
+	if len(names) > 1 {
+		return s.CreateTwins(ctx, q.Dir, names, q.Data, append(q.options(), framework.Ephemeral)...)
+	}
+	node, err := s.Create(ctx, framework.Join(q.Dir, names[0]), q.Data,
+		append(q.options(), framework.Ephemeral, framework.Protected)...)
+	return []framework.Node{node}, err
 }
 
 // giveWay ends the claim and removes its node, in the background if ctx ends. It is an error if the node was not there any
@@ -64,7 +76,7 @@ func (c *Claim) giveWay(ctx context.Context) error {
 	defer close(c.released)
 	c.cancel(ErrReleased)
 	<-c.over
-	err := c.place.session.Delete(ctx, c.place.node.Path, framework.AnyVersion, framework.Guaranteed)
+	err := c.place.remove(ctx)
 	cause := context.Cause(c.ctx)
 	switch {
 	case !errors.Is(cause, ErrReleased):

@@ -16,14 +16,15 @@ func guarded(ctx context.Context, claims []*Claim, operations []framework.Op, op
 		if cause := c.standing(); cause != nil {
 			return nil, c.notHeld(cause)
 		}
-		all = append(all, c.Check())
+		all = append(all, c.Checks()...)
 	}
+	checks := len(all)
 	all = append(all, operations...)
 	results, err := claims[0].place.session.Multi(ctx, all, opts...)
 	if err != nil {
-		return nil, refusal(err, len(claims), slices.Contains(opts, framework.WriteOption(framework.Idempotent)))
+		return nil, refusal(err, checks, slices.Contains(opts, framework.WriteOption(framework.Idempotent)))
 	}
-	return results[len(claims):], nil
+	return results[checks:], nil
 }
 
 // refusal reads the error of a multi with that many checks in front. An unknown outcome is never called a refusal, whatever

@@ -3,6 +3,7 @@ package contend
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/docent-zk/docent/framework"
 )
@@ -119,6 +120,6 @@ func (p Pool) round(ctx context.Context, s *framework.Session, b batch) (free bo
 	case ev := <-changed:
 		return false, ev.Err
 	case <-ctx.Done():
-		return false, context.Cause(ctx)
+		return false, fmt.Errorf("%s waited for room among the first %d of %d: %w", b[0].node.Path, limit, len(names), context.Cause(ctx))
 	}
 }

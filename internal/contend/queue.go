@@ -10,33 +10,35 @@ import (
 	"github.com/docent-zk/docent/internal/seqnode"
 )
 
-// Queue is a directory in which nodes compete.
+// Queue is a directory in which nodes compete. The dialect has to contain the kind of each name.
 type Queue struct {
 	Dir     string          // its path; made, as a container, when it is missing
 	Name    string          // what a node's name ends with, before the number: "lock-"
+	Twins   []string        // the same of further nodes, which stand for the same place; see the package documentation
 	Dialect seqnode.Dialect // which names compete
 	Yield   seqnode.Dialect // which of them a place waits for; 0 means all
 	Data    []byte          // of a node
 	ACL     []framework.ACL // of a node; nil means the client's
 }
 
-// Place is one node in a queue, in one session.
+// Place is one place in a queue, in one session.
 type Place struct {
 	queue   Queue
 	session *framework.Session
-	node    framework.Node
+	node    framework.Node   // the one that it is known by
+	twins   []framework.Node // the others
 }
 
 // ErrDeleted says that somebody else has deleted the node that stood for a claim or for a place in the queue.
 var ErrDeleted = errors.New("its node was deleted by somebody else")
 
-// enter adds a node to the queue and returns it with the list of the directory.
+// enter adds a place to the queue and returns it with the list of the directory.
 func (q Queue) enter(ctx context.Context, s *framework.Session) (*Place, []string, error) {
-	node, names, err := s.CreateInQueue(ctx, q.Dir, q.Name, q.Data, q.options()...)
-	if err != nil && node.Path == "" {
+	nodes, names, err := q.create(ctx, s)
+	if err != nil && nodes == nil {
 		return nil, nil, err
 	}
-	p := &Place{queue: q, session: s, node: node}
+	p := q.place(s, nodes)
 	if err == nil {
 		err = p.own()
 	}
@@ -45,6 +47,36 @@ func (q Queue) enter(ctx context.Context, s *framework.Session) (*Place, []strin
 		return nil, nil, p.unlisted(err)
 	}
 	return p, names, nil
+}
+
+// create adds the nodes of a place and lists the directory behind them. Nodes come with the error if the list is all that is
+// missing.
+func (q Queue) create(ctx context.Context, s *framework.Session) ([]framework.Node, []string, error) {
+	if len(q.Twins) > 0 {
+		return s.CreateTwinsInQueue(ctx, q.Dir, q.names(), q.Data, q.options()...)
+	}
+	node, names, err := s.CreateInQueue(ctx, q.Dir, q.Name, q.Data, q.options()...)
+	if node.Path == "" {
+		return nil, nil, err
+	}
+	return []framework.Node{node}, names, err
+}
+
+// names are what the names of a place's nodes end with, before their numbers.
+func (q Queue) names() []string { return append([]string{q.Name}, q.Twins...) }
+
+// place is what stands for nodes of the session.
+func (q Queue) place(s *framework.Session, nodes []framework.Node) *Place {
+	return &Place{queue: q, session: s, node: nodes[0], twins: nodes[1:]}
+}
+
+// paths are the place's nodes.
+func (p *Place) paths() []string {
+	paths := []string{p.node.Path}
+	for _, twin := range p.twins {
+		paths = append(paths, twin.Path)
+	}
+	return paths
 }
 
 // options are how the nodes of the queue are created.
@@ -75,7 +107,9 @@ func (p *Place) own() error {
 		p.node.Path, p.node.Stat.EphemeralOwner, p.session.ID())
 }
 
-func (p *Place) deleted() error { return fmt.Errorf("%s: %w", p.node.Path, ErrDeleted) }
+func (p *Place) deleted() error { return deletedAt(p.node.Path) }
+
+func deletedAt(path string) error { return fmt.Errorf("%s: %w", path, ErrDeleted) }
 
 // arrange lists the competitors among names in order.
 func (q Queue) arrange(names []string) ([]seqnode.Name, error) {
@@ -89,21 +123,26 @@ func (q Queue) arrange(names []string) ([]seqnode.Name, error) {
 // yields reports whether a place waits for somebody who stands before it.
 func (q Queue) yields(to seqnode.Name) bool { return q.Yield == 0 || q.Yield.Has(to.Kind) }
 
-// nextAhead finds the place among names and returns the path of the nearest one before it that it waits for, "" if there is
+// nextAhead finds the place among names and returns the path of the nearest node before it that it waits for, "" if there is
 // none. Those it does not wait for may stand in between.
 func (p *Place) nextAhead(names []string) (string, error) {
 	order, err := p.queue.arrange(names)
 	if err != nil {
 		return "", err
 	}
-	_, own := framework.Split(p.node.Path)
-	i := slices.IndexFunc(order, func(n seqnode.Name) bool { return n.Full == own })
-	if i < 0 {
-		return "", p.deleted()
+	own, last := p.paths(), 0
+	for _, path := range own {
+		_, name := framework.Split(path)
+		i := slices.IndexFunc(order, func(n seqnode.Name) bool { return n.Full == name })
+		if i < 0 {
+			return "", p.deleted()
+		}
+		last = max(last, i)
 	}
-	for _, other := range slices.Backward(order[:i]) {
-		if p.queue.yields(other) {
-			return framework.Join(p.queue.Dir, other.Full), nil
+	for _, other := range slices.Backward(order[:last]) {
+		path := framework.Join(p.queue.Dir, other.Full)
+		if p.queue.yields(other) && !slices.Contains(own, path) {
+			return path, nil
 		}
 	}
 	return "", nil
@@ -120,7 +159,7 @@ func (p *Place) wait(ctx context.Context, names []string) error {
 			return err
 		}
 		if err := p.waitFor(ctx, before); err != nil {
-			return err
+			return fmt.Errorf("%s waited behind %s: %w", p.node.Path, before, err)
 		}
 		if names, _, err = p.session.Children(ctx, p.queue.Dir); err != nil {
 			return p.unlisted(err)
@@ -153,12 +192,20 @@ func (p *Place) withdraw() {
 	_ = p.leave(now) // in the background
 }
 
-// leave removes the node. What ctx leaves undone is done in the background. A node that is gone already, or whose session
-// is over, needs nothing more.
+// leave removes the nodes. What ctx leaves undone is done in the background. Nodes that are gone already, or whose session is
+// over, need nothing more.
 func (p *Place) leave(ctx context.Context) error {
-	err := p.session.Delete(ctx, p.node.Path, framework.AnyVersion, framework.Guaranteed)
+	err := p.remove(ctx)
 	if errors.Is(err, framework.ErrNoNode) || errors.Is(err, framework.ErrSessionLost) {
 		return nil
 	}
 	return err
+}
+
+// remove deletes the nodes, as one change. framework.ErrNoNode says that some were gone, and that the others are now.
+func (p *Place) remove(ctx context.Context) error {
+	if len(p.twins) > 0 {
+		return p.session.DeleteTwins(ctx, p.paths())
+	}
+	return p.session.Delete(ctx, p.node.Path, framework.AnyVersion, framework.Guaranteed)
 }

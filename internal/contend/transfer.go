@@ -1,0 +1,179 @@
+package contend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/docent-zk/docent/framework"
+)
+
+// Choice names the node of the successor in a transfer by the claim with that token, out of the queue in order. What is no
+// successor is an error.
+type Choice func(own int64, line []Contender) (path string, err error)
+
+// Pass ends the claim and hands its place to another node of the queue. In one transaction it checks that the successor's
+// node stands, and deletes all that stand before it, from the own one on. Their owners queue again when they find out.
+//
+// When a contender leaves meanwhile the choice is made anew. When it fails, the claim is over all the same, and what Pass returns
+// beside the error is a new one on the same place, which was never given up. There is none if the claim had ended
+// before by anything but Pass, or the place is gone, or ctx has ended: then the node is removed, in the background.
+func (c *Claim) Pass(ctx context.Context, choose Choice) (*Claim, error) {
+	if !c.releasing.CompareAndSwap(false, true) {
+		return nil, c.notHeld(ErrReleased)
+	}
+	defer close(c.released)
+	c.cancel(ErrReleased)
+	<-c.over
+	t := transfer{place: c.place, choose: choose}
+	if c.err = t.run(ctx); c.err == nil {
+		return nil, nil
+	}
+	if cause := context.Cause(c.ctx); ctx.Err() == nil && errors.Is(cause, ErrReleased) && !errors.Is(c.err, ErrDeleted) {
+		next, err := c.place.claim(c.ctx, c.policy)
+		if err == nil {
+			return next, c.err
+		}
+		c.err = errors.Join(c.err, err)
+	}
+	c.place.withdraw()
+	return nil, c.err
+}
+
+// transfer is one Pass under way.
+type transfer struct {
+	place  *Place
+	choose Choice
+	doubt  []Contender // what the last try was to delete, if its answer was lost
+	lost   int         // how many answers were
+}
+
+// enough is how many answers are lost before a transfer is given up: requests that break the connection each time do not get
+// through.
+const enough = 10
+
+// run tries until the outcome is known, or cannot be.
+func (t *transfer) run(ctx context.Context) error {
+	for {
+		line, err := t.line(ctx)
+		if err != nil {
+			return t.undecided(err)
+		}
+		own := t.place.indexIn(line)
+		if own < 0 {
+			return t.gone(line)
+		}
+		if t.lost == enough {
+			return fmt.Errorf("given up after %d tries, none of which was answered", enough)
+		}
+		again, err := t.try(ctx, line, own)
+		if !again {
+			return err
+		}
+	}
+}
+
+// line reads the queue, behind a sync if the answer of a try was lost: the server may be another one, which lags behind.
+func (t *transfer) line(ctx context.Context) ([]Contender, error) {
+	if t.doubt != nil {
+		if err := t.place.session.Sync(ctx, t.place.queue.Dir); err != nil {
+			return nil, err
+		}
+	}
+	return t.place.line(ctx)
+}
+
+// gone decides what has become of the own node. It went with the transfer if nothing else of that is left. (Had it been
+// deleted by somebody else, and all the others have left, then the successor's turn has come as well.)
+func (t *transfer) gone(line []Contender) error {
+	left := func(c Contender) bool {
+		return slices.ContainsFunc(line, func(o Contender) bool { return o.Path == c.Path })
+	}
+	if t.doubt != nil && !slices.ContainsFunc(t.doubt, left) {
+		return nil
+	}
+	return t.place.deleted()
+}
+
+// try hands the place over in the line as it is. It reports whether to look again.
+func (t *transfer) try(ctx context.Context, line []Contender, own int) (again bool, err error) {
+	successor, err := t.choose(line[own].Token, line)
+	if err != nil {
+		return false, err
+	}
+	to := slices.IndexFunc(line, func(c Contender) bool { return c.Path == successor })
+	if to <= own {
+		return false, fmt.Errorf("%s does not stand behind %s", successor, t.place.node.Path)
+	}
+	operations := []framework.Op{framework.CheckOp(successor, framework.AnyVersion)}
+	for _, c := range line[own:to] {
+		operations = append(operations, framework.DeleteOp(c.Path, framework.AnyVersion))
+	}
+	_, err = t.place.session.Multi(ctx, operations)
+	switch {
+	case err == nil:
+		return false, nil
+	case errors.Is(err, framework.ErrOutcomeUnknown):
+		t.doubt = line[own:to]
+		t.lost++
+		return ctx.Err() == nil, err
+	}
+	t.doubt = nil
+	return errors.Is(err, framework.ErrNoNode), err // somebody has left meanwhile
+}
+
+// undecided adds to the error of a look that it was to decide what became of a try.
+func (t *transfer) undecided(err error) error {
+	if t.doubt != nil {
+		return fmt.Errorf("%w: %w", framework.ErrOutcomeUnknown, err)
+	}
+	return err
+}
+
+// line reads the queue in the place's session, in order. Nodes that go meanwhile are left out.
+func (p *Place) line(ctx context.Context) ([]Contender, error) {
+	names, _, err := p.session.Children(ctx, p.queue.Dir)
+	if err != nil && !errors.Is(err, framework.ErrNoNode) {
+		return nil, err
+	}
+	order, err := p.queue.arrange(names)
+	if err != nil {
+		return nil, err
+	}
+	line := make([]Contender, 0, len(order))
+	for _, name := range order {
+		node, err := p.session.Get(ctx, framework.Join(p.queue.Dir, name.Full))
+		if errors.Is(err, framework.ErrNoNode) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		line = append(line, ContenderOf(node))
+	}
+	return line, nil
+}
+
+// indexIn finds the place in a line, -1 if it is not there.
+func (p *Place) indexIn(line []Contender) int {
+	return slices.IndexFunc(line, func(c Contender) bool { return c.Path == p.node.Path })
+}
+
+// First is the path of the node that holds, by a list of the directory; "" if nobody stands in the queue.
+func (q Queue) First(names []string) (string, error) {
+	order, err := q.arrange(names)
+	if err != nil || len(order) == 0 {
+		return "", err
+	}
+	return framework.Join(q.Dir, order[0].Full), nil
+}
+
+// ContenderOf describes a node of a queue.
+func ContenderOf(node framework.Node) Contender {
+	return Contender{
+		Path: node.Path, Data: node.Data, Session: node.Stat.EphemeralOwner, Token: node.Stat.Czxid,
+		Since: time.UnixMilli(node.Stat.Ctime),
+	}
+}
