@@ -25,6 +25,7 @@ type core struct {
 	hub     fanout.Hub[StateChange]
 	janitor janitor
 	live    registry
+	trees   treeSupport
 
 	creating creating
 

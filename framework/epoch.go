@@ -107,7 +107,7 @@ func openEpoch(c *core, n uint64, base int64) (*epoch, error) {
 	e.ctx, e.end = context.WithCancelCause(context.Background())
 	e.buffer.Store(smallBuffer)
 	e.remarks.log = c.log
-	e.wire = wire.NewSession(e.wireOptions())
+	e.openWire()
 	_, quit, err := zk.Connect([]string{"epoch"}, c.cfg.SessionTimeout,
 		func(conn *zk.Conn) { e.conn = conn }, // before its goroutine starts, which dials
 		zk.WithHostProvider((*epochHosts)(e)),

@@ -26,6 +26,8 @@ var (
 	ErrNotConnected = errors.New("not connected")
 	// ErrOutcomeUnknown says that the operation was sent and that nobody can say whether it was applied. Read, then decide.
 	ErrOutcomeUnknown = errors.New("outcome unknown: it was sent, but the answer was lost")
+	// ErrUnsupported says that the servers do not know what was asked for.
+	ErrUnsupported = errors.New("the servers do not support recursive watches (ZooKeeper does since 3.6)")
 	// ErrReplyRefused says that a server's answer was not accepted: it is longer than Config.MaxReplySize, or breaks the
 	// protocol. Each time the connection was closed over it, so it is not asked for again and again.
 	ErrReplyRefused = errors.New("the server's answer is longer than MaxReplySize, or breaks the protocol")
@@ -176,6 +178,7 @@ var answers = []error{
 	zk.ErrAPIError, zk.ErrNoNode, zk.ErrNoAuth, zk.ErrBadVersion, zk.ErrNoChildrenForEphemerals, zk.ErrNodeExists,
 	zk.ErrNotEmpty, zk.ErrInvalidACL, zk.ErrAuthFailed, zk.ErrNothing, zk.ErrInvalidPath,
 	zk.ErrBadArguments, zk.ErrInvalidFlags, zk.ErrReconfigDisabled, zk.ErrShortBuffer, ErrTooLarge,
+	ErrUnsupported,
 }
 
 // isAnswer reports whether err is final.

@@ -11,10 +11,10 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// EventType is what a [Watch] reports.
+// EventType is what a [Watch] or a [TreeWatch] reports.
 type EventType int
 
-// The events of a watch.
+// The events of watches.
 const (
 	// EventCreated says that a node which did not exist was created.
 	EventCreated EventType = iota + 1
@@ -26,11 +26,13 @@ const (
 	EventChildrenChanged
 	// EventSessionOver says that the session ended, Err says why. What has changed since is not known.
 	EventSessionOver
+	// EventReset says, in a [TreeWatch] only, that changes may have gone unnoticed: what was read has to be read again.
+	EventReset
 )
 
 var eventNames = map[EventType]string{
 	EventCreated: "Created", EventDeleted: "Deleted", EventDataChanged: "DataChanged",
-	EventChildrenChanged: "ChildrenChanged", EventSessionOver: "SessionOver",
+	EventChildrenChanged: "ChildrenChanged", EventSessionOver: "SessionOver", EventReset: "Reset",
 }
 
 // String returns the event's name.
@@ -41,7 +43,7 @@ func (t EventType) String() string {
 	return "EventType(?)"
 }
 
-// Event is the one event of a [Watch].
+// Event is the one event of a [Watch], or one of a [TreeWatch].
 type Event struct {
 	Type EventType // what happened
 	Path string    // absolute, in the client's namespace
@@ -95,6 +97,9 @@ type watches struct {
 	m     map[watchKey]*watchEntry
 	bytes int   // of the paths that the driver has to send again after a reconnect
 	ended error // set once
+
+	trees  trees
+	server treeServer // nil when the servers know no recursive watches
 }
 
 // watchEntry is what is known of one watch on the server, from the first request for it until it fires. The next one on
@@ -106,8 +111,8 @@ type watchEntry struct {
 }
 
 // join adds a user ahead of the read that arms the watch, so that an event behind the reply of that read cannot be missed.
-// It reports whether the server's watch is set already, so that a plain read will do; if not, the caller must call
-// attempted when the read that arms it has returned.
+// It reports whether the server's watch is set already, or a recursive watch stands in for it, so that a plain read will do;
+// if not, the caller must call attempted when the read that arms it has returned.
 func (t *watches) join(s space, key watchKey) (w *Watch, armed bool) {
 	w = &Watch{c: make(chan Event, 1), space: s, key: key, table: t}
 	w.C = w.c
@@ -128,10 +133,11 @@ func (t *watches) join(s space, key watchKey) (w *Watch, armed bool) {
 	}
 	w.entry = entry
 	entry.users = append(entry.users, w)
-	if !entry.armed {
+	armed = entry.armed || t.trees[key.path] != nil
+	if !armed {
 		entry.arming++
 	}
-	return w, entry.armed
+	return w, armed
 }
 
 // attempted notes that the read which arms the watch has returned: the server has it if the read has succeeded. If the
@@ -182,6 +188,7 @@ func (t *watches) fire(ev zk.Event) {
 		t.drop(key)
 		entry.fire(event, ev.Path, nil)
 	}
+	t.fireTrees(ev)
 }
 
 // fire tells the users of an entry that is not in the table any more.
@@ -219,6 +226,7 @@ func (t *watches) end(cause error) {
 		t.m[key].fire(EventSessionOver, key.path, t.ended)
 	}
 	t.m, t.bytes = nil, 0
+	t.endTrees(t.ended)
 }
 
 func (t *watches) size() int {

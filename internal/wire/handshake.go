@@ -149,11 +149,15 @@ func (l *link) judge(answer connectAnswer) error {
 	return l.halted()
 }
 
-// established makes the link the session's open one. Credentials go first: as
-// long as nothing is established, a failure costs no more than this link.
+// established makes the link the session's open one. Credentials and recursive
+// watches go first: as long as nothing is established, a failure costs no more
+// than this link.
 func (l *link) established(answer connectAnswer) error {
 	if err := l.sendAuth(); err != nil {
 		return l.handshakeFailed(err)
+	}
+	if err := l.sendStanding(); err != nil {
+		return err
 	}
 	if err := l.s.establish(l, answer); err != nil {
 		return err

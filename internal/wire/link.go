@@ -183,11 +183,23 @@ func (l *link) fail(err error) error {
 
 // lost ends the link because the connection failed or the server closed it.
 func (l *link) lost(err error) error {
-	if l.cause.Load() == nil && !isTimeout(err) && l.reqs.awaitsCreate2() {
-		l.s.create2Lost()
+	if l.cause.Load() == nil && !isTimeout(err) {
+		l.blame()
 	}
 	l.end(err)
 	return l.halted()
+}
+
+// blame counts a loss against the requests that servers may not know.
+func (l *link) blame() {
+	if l.reqs.awaitsCreate2() {
+		l.s.create2Lost()
+	}
+	if l.s.standing.busy.Load() && l.reqs.awaits(markTree) {
+		l.s.standingLost(true)
+	} else if l.reqs.awaits(markUntree) {
+		l.s.standingLost(false)
+	}
 }
 
 // abort closes a connection at once. A TLS connection would first try to say

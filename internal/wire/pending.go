@@ -28,6 +28,8 @@ const (
 	markCreate2                   // left the driver as create
 	markRearm                     // a setWatches that counts
 	markProof                     // a ping that proves that no setWatches was held back
+	markTree                      // an addWatch of wire's own
+	markUntree                    // a removeWatches of wire's own
 )
 
 func (r *request) has(m marks) bool { return r.marks&m != 0 }
@@ -82,6 +84,18 @@ func (p *pending) awaitsCreate2() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.creates > 0
+}
+
+// awaits reports whether a request with one of the marks is unanswered.
+func (p *pending) awaits(m marks) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range p.n {
+		if r := p.at(i); r.has(m) && !r.has(markDone) {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *pending) at(i int) *request { return &p.ring[(p.head+i)&(len(p.ring)-1)] }

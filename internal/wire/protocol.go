@@ -4,26 +4,28 @@ import "encoding/binary"
 
 // Opcodes that are treated specially, or whose replies have a body.
 const (
-	opCreate       = 1
-	opDelete       = 2
-	opExists       = 3
-	opGetData      = 4
-	opSetData      = 5
-	opGetACL       = 6
-	opSetACL       = 7
-	opGetChildren  = 8
-	opSync         = 9
-	opPing         = 11
-	opGetChildren2 = 12
-	opCheck        = 13
-	opMulti        = 14
-	opCreate2      = 15
-	opReconfig     = 16
-	opContainer    = 19
-	opTTL          = 21
-	opAuth         = 100
-	opSetWatches   = 101
-	opError        = -1 // the type of a failed result inside a multi
+	opCreate        = 1
+	opDelete        = 2
+	opExists        = 3
+	opGetData       = 4
+	opSetData       = 5
+	opGetACL        = 6
+	opSetACL        = 7
+	opGetChildren   = 8
+	opSync          = 9
+	opPing          = 11
+	opGetChildren2  = 12
+	opCheck         = 13
+	opMulti         = 14
+	opCreate2       = 15
+	opReconfig      = 16
+	opRemoveWatches = 18
+	opContainer     = 19
+	opTTL           = 21
+	opAuth          = 100
+	opSetWatches    = 101
+	opAddWatch      = 106
+	opError         = -1 // the type of a failed result inside a multi
 )
 
 // Transaction ids with a meaning of their own; the driver's are positive.
@@ -39,6 +41,7 @@ const (
 	codeSessionExpired = -112
 	codeSessionMoved   = -118
 	codeSASLRequired   = -124
+	codeThrottled      = -127
 )
 
 // Lengths in bytes, without the length prefix of the frame unless noted.

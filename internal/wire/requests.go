@@ -1,26 +1,20 @@
 package wire
 
-import (
-	"fmt"
-	"time"
-)
-
 // send writes one frame of the driver, changed where it has to be, and
 // remembers what its reply will mean.
 func (l *link) send(frame []byte) error {
 	r := request{xid: int32At(frame, prefixLen), op: int32At(frame, prefixLen+4)}
 	op := r.op
 	out := l.prepare(&r, frame)
-	r.sent = time.Now()
-	if !l.reqs.push(r) {
-		return l.fail(fmt.Errorf("%w: %d to %s", ErrTooManyRequests, maxPending, l.peer()))
+	var err error
+	if l.s.standing.busy.Load() {
+		err = l.among(r, op, frame, out)
+	} else {
+		err = l.post(out, r)
 	}
-	n, err := l.conn.Write(out)
-	l.s.counters.bytesOut.Add(uint64(n))
 	if err != nil {
-		return l.lost(fmt.Errorf("wire: writing to %s: %w", l.peer(), err))
+		return err
 	}
-	l.s.counters.framesOut.Add(1)
 	if l.s.opt.OnRequest != nil {
 		l.s.opt.OnRequest(op, requestPath(op, frame))
 	}

@@ -72,6 +72,20 @@ type Options struct {
 	// first Read of each link after the handshake.
 	BeforeFirstRead func()
 
+	// OnTree is called with the answer to each request for the recursive watch
+	// on path, 0 or an error code, in the reading goroutine: from then on the
+	// watch is in force, or given up. A further answer with 0 says that the
+	// watch was set anew: events may have been missed before it.
+	OnTree func(path string, code int32)
+
+	// OnTreesUnsupported is called once when the server turns out not to know
+	// recursive watches. All of them are given up.
+	OnTreesUnsupported func()
+
+	// TreesSupported says that the servers are known to support recursive
+	// watches, so that the loss of a link is no sign of the opposite.
+	TreesSupported bool
+
 	// OnAuthFailed is called when the server rejected a credential. The link is
 	// closed after it; the driver will dial again.
 	OnAuthFailed func(scheme string, err error)
@@ -117,6 +131,7 @@ type Session struct {
 	caughtUp int64
 	watches  *rearming // of the latest link that was open
 	create2  create2
+	standing standing
 }
 
 // NewSession returns a Session that has no links yet.
