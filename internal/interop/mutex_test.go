@@ -4,6 +4,9 @@ import (
 	"context"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/lock"
 )
@@ -43,4 +46,33 @@ func TestCuratorWaits(t *testing.T) {
 			waitsForEachOther(t, w, "/"+t.Name(), e, w.curator())
 		})
 	}
+}
+
+// A limit that is shared: whoever raises it, the other one's waiter goes on.
+func TestCuratorSharesTheLimit(t *testing.T) {
+	t.Parallel()
+	w, path := onReal(t), "/semaphore"
+	other, setter, cli, ctx := w.curator(), w.curator(), w.client(), within(t)
+	s := lock.NewSharedSemaphore(cli, path, "/limit")
+	require.NoError(t, s.SetLimit(ctx, 1))
+	assert.Equal(t, "1", setter.says("count.get", "shared", "/limit"))
+	theirs := &peerLock{other, "sharedsemaphore/:limit/1", path}
+	ours := &docentLock{t: t, lock: permits(s, 1)}
+
+	theirs.take().wait(t)
+	waiting := ours.take()
+	w.untilThereAre(path+"/leases", 2)
+	waiting.goesOn(t)
+	setter.do("count.set", "shared", "/limit", 2)
+	waiting.wait(t)
+	theirs.giveBack()
+
+	require.NoError(t, s.SetLimit(ctx, 1))
+	waiting = theirs.take()
+	w.untilThereAre(path+"/leases", 2)
+	waiting.goesOn(t)
+	require.NoError(t, s.SetLimit(ctx, 2))
+	waiting.wait(t)
+	theirs.giveBack()
+	ours.giveBack()
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -157,3 +158,6 @@ func (w *world) untilThereAre(path string, n int) []string {
 	w.t.Helper()
 	return w.until(path, func(names []string) bool { return len(names) == n })
 }
+
+// sessionID is a session as peers write it.
+func sessionID(id int64) string { return strconv.FormatInt(id, 10) }

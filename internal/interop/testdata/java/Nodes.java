@@ -56,10 +56,14 @@ public final class Nodes implements Peer.Family {
             return null;
         });
         commands.put("group.members", (actor, words) -> {
-            List<String> members = new ArrayList<>();
-            new TreeMap<>(actor.kept(GroupMember.class).getCurrentMembers())
-                    .forEach((id, payload) -> members.add(id + "=" + Peer.hex(payload)));
-            return members;
+            List<String> expected = words.list();
+            for (;;) { // its cache follows the group in the background
+                List<String> members = members(actor.kept(GroupMember.class));
+                if (members.equals(expected)) {
+                    return members;
+                }
+                Thread.sleep(5);
+            }
         });
         commands.put("group.set", (actor, words) -> {
             actor.kept(GroupMember.class).setThisData(words.bytes());
@@ -69,5 +73,11 @@ public final class Nodes implements Peer.Family {
             actor.taken(GroupMember.class).close();
             return null;
         });
+    }
+
+    private static List<String> members(GroupMember group) {
+        List<String> members = new ArrayList<>();
+        new TreeMap<>(group.getCurrentMembers()).forEach((id, payload) -> members.add(id + "=" + Peer.hex(payload)));
+        return members;
     }
 }

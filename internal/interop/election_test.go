@@ -1,0 +1,84 @@
+package interop
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/leader"
+)
+
+// candidate stands in an election, in docent.
+type candidate struct {
+	t      *testing.T
+	leads  *call
+	resign chan struct{}
+	run    *call
+}
+
+// stand has docent stand in the election until it resigns or the test ends.
+func stand(t *testing.T, cli *framework.Client, path, id string, opts ...leader.Option) *candidate {
+	c := &candidate{t: t, leads: newCall("docent is elected"), resign: make(chan struct{})}
+	ctx := within(t)
+	c.run = beside("docent stands", func() error {
+		return leader.Run(ctx, cli, path, func(ctx context.Context, _ *leader.Term) error {
+			c.leads.finish(nil, nil)
+			select {
+			case <-c.resign:
+				return nil
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}, append(opts, leader.WithID(id))...)
+	})
+	return c
+}
+
+// resigns gives leadership up.
+func (c *candidate) resigns() {
+	c.t.Helper()
+	close(c.resign)
+	c.run.wait(c.t)
+}
+
+// An election in turns: one leads and the other one waits for it, and each knows both.
+func TestCuratorLatch(t *testing.T) {
+	t.Parallel()
+	w, path := onReal(t), "/election"
+	cli, other := w.client(), w.curator()
+	mine := stand(t, cli, path, "docent")
+	mine.leads.wait(t)
+	other.do("latch.start", path, "curator")
+	w.untilThereAre(path, 2)
+	assert.Equal(t, "docent", other.says("latch.leader"))
+	assert.Equal(t, "false", other.says("latch.leads"))
+	assert.ElementsMatch(t, []string{"docent*", "curator"}, other.do("latch.participants"))
+	assert.Equal(t, []string{"docent", "curator"}, candidates(t, cli, path))
+
+	mine.resigns()
+	other.do("latch.await")
+	assert.Equal(t, []string{"curator"}, candidates(t, cli, path))
+	mine = stand(t, cli, path, "docent")
+	w.untilThereAre(path, 2)
+	mine.leads.goesOn(t)
+	assert.Equal(t, "curator", other.says("latch.leader"))
+	assert.Equal(t, []string{"curator", "docent"}, candidates(t, cli, path))
+
+	other.do("latch.close")
+	mine.leads.wait(t)
+	mine.resigns()
+}
+
+// candidates are the ids of those who stand, the leader first.
+func candidates(t *testing.T, cli *framework.Client, path string) (ids []string) {
+	t.Helper()
+	found, err := leader.Candidates(within(t), cli, path)
+	require.NoError(t, err)
+	for _, c := range found {
+		ids = append(ids, string(c.Data))
+	}
+	return ids
+}
