@@ -59,7 +59,7 @@ func election(tb testing.TB, p place, depose func(term) error) side {
 		}
 		for range n {
 			if err := waitFor(ctx, func() (bool, error) {
-				all, err := leader.Candidates(ctx, judge, electionPath)
+				all, err := leader.New(judge, electionPath).Participants(ctx)
 				return len(all) == 2, err
 			}); err != nil {
 				return 0, err

@@ -31,8 +31,8 @@ func ExampleRun() {
 
 	for _, id := range []string{"pod 1", "pod 2"} {
 		err := leader.Run(context.Background(), cli, "/election/scheduler", func(ctx context.Context, t *leader.Term) error {
-			candidates, err := leader.Candidates(ctx, cli, "/election/scheduler")
-			fmt.Printf("%s leads\n", candidates[0].Data)
+			candidates, err := leader.New(cli, "/election/scheduler").Participants(ctx)
+			fmt.Printf("%s leads\n", candidates[0].ID)
 			return err
 		}, leader.WithID(id))
 		if err != nil {

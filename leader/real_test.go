@@ -150,7 +150,7 @@ func TestRealTenCandidatesAndNoServers(t *testing.T) {
 	poll := time.NewTicker(10 * time.Millisecond)
 	defer poll.Stop()
 	for {
-		list, err := leader.Candidates(within(t), p.clients[0], path)
+		list, err := leader.New(p.clients[0], path).Participants(within(t))
 		require.NoError(t, err)
 		if len(list) == len(p.clients) { // the ghosts are gone and all stand again
 			break
@@ -187,7 +187,7 @@ func TestRealKilledLeader(t *testing.T) {
 	p := convene(t, space.ConnectString(), 3, framework.DefaultSessionTimeout)
 	for round := range 3 {
 		p.await(t, 1)
-		list, err := leader.Candidates(within(t), p.clients[0], path)
+		list, err := leader.New(p.clients[0], path).Participants(within(t))
 		require.NoError(t, err)
 		require.NoError(t, space.ExpireSession(within(t), list[0].Session))
 		for {

@@ -148,7 +148,7 @@ func TestRunOnInvalidPathsAndOptions(t *testing.T) {
 		never := func(context.Context, *leader.Term) error { panic("elected") }
 		for _, bad := range []string{"", "/a/", "/a//b", "/../b"} {
 			assert.ErrorIs(t, leader.Run(t.Context(), cli, bad, never), framework.ErrInvalidPath, "%q", bad)
-			_, err := leader.Candidates(t.Context(), cli, bad)
+			_, err := leader.New(cli, bad).Participants(t.Context())
 			assert.ErrorIs(t, err, framework.ErrInvalidPath, "%q", bad)
 		}
 		assert.ErrorContains(t, leader.Run(t.Context(), cli, path, never, leader.Hold(-1)), "Grace")
@@ -257,7 +257,7 @@ func TestForeignCandidates(t *testing.T) {
 				c := stand(t, cli)
 				time.Sleep(time.Second)
 				assert.Empty(t, c.terms)
-				list, err := leader.Candidates(t.Context(), cli, path)
+				list, err := leader.New(cli, path).Participants(t.Context())
 				require.NoError(t, err)
 				assert.Len(t, list, 2)
 				require.NoError(t, w.Delete(other))

@@ -23,11 +23,11 @@ func (s *story) election(ctx context.Context) error {
 		return err
 	}
 	s.say(first.when, "%s leads with fencing token %d", first.who.name, first.token)
-	candidates, err := leader.Candidates(ctx, s.alice.cli, "/election")
+	candidates, err := leader.New(s.alice.cli, "/election").Participants(ctx)
 	if err != nil {
 		return err
 	}
-	s.promise(len(candidates) > 0 && string(candidates[0].Data) == first.who.name, "the first in the queue of candidates leads, and only that one")
+	s.promise(len(candidates) > 0 && candidates[0].ID == first.who.name, "the first in the queue of candidates leads, and only that one")
 	return s.takeover(ctx, news, first)
 }
 
@@ -147,7 +147,7 @@ func (s *story) blip(ctx context.Context) error {
 			break
 		}
 	}
-	candidates, err := leader.Candidates(ctx, s.alice.cli, "/hold")
+	candidates, err := leader.New(s.alice.cli, "/hold").Participants(ctx)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,76 @@
+package leader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/docent-zk/docent/internal/contend"
+)
+
+// mandate is a term of Run, from the call of the leader function to its return.
+type mandate struct {
+	election *Election
+	claim    *contend.Claim
+	ctx      context.Context
+	end      context.CancelCauseFunc
+
+	mu        sync.Mutex
+	successor *string // the id that was given to ResignTo, nil if it was not called
+}
+
+func newMandate(e *Election, claim *contend.Claim) *mandate {
+	m := &mandate{election: e, claim: claim}
+	m.ctx, m.end = context.WithCancelCause(claim.Context())
+	return m
+}
+
+func (m *mandate) present() *contend.Claim  { return m.claim }
+func (m *mandate) context() context.Context { return m.ctx }
+
+// conclude ends the term when the leader function has returned. It returns why it had ended before, nil if it had not, and
+// who was named as successor.
+func (m *mandate) conclude() (cause error, successor *string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	cause = context.Cause(m.ctx)
+	m.end(ErrResigned)
+	return cause, m.successor
+}
+
+func (m *mandate) resign(context.Context) error {
+	m.end(ErrResigned)
+	if cause := context.Cause(m.ctx); !errors.Is(cause, ErrResigned) {
+		return fmt.Errorf("%s: the term had ended before: %w", m.claim.Path(), cause)
+	}
+	return nil
+}
+
+func (m *mandate) resignTo(ctx context.Context, id string) error {
+	if err := m.standing(); err != nil {
+		return err
+	}
+	if _, err := m.election.successor(ctx, m.claim, id); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.standing(); err != nil {
+		return err
+	}
+	m.successor = &id
+	m.end(ErrResigned)
+	return nil
+}
+
+// standing returns an error if the term is over.
+func (m *mandate) standing() error { return standing(m.claim, m.ctx) }
+
+// standing returns ErrNotLeader if a term with that context is over.
+func standing(claim *contend.Claim, ctx context.Context) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w: %w", claim.Path(), ErrNotLeader, context.Cause(ctx))
+}

@@ -1,0 +1,56 @@
+package leader
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/docent-zk/docent/framework"
+)
+
+// settings are what options change.
+type settings struct {
+	holding framework.Policy
+	naming  naming
+	id      string
+	acl     []framework.ACL
+}
+
+func defaults() settings {
+	return settings{
+		holding: framework.Policy{OnSuspended: framework.Cancel, OnLost: framework.Rebuild},
+		naming:  latch,
+		id:      defaultID(),
+	}
+}
+
+func defaultID() string {
+	host, _ := os.Hostname() // an id without a host is still an id
+	return fmt.Sprintf("%s:%d", host, os.Getpid())
+}
+
+// Option changes how an election is stood in.
+type Option func(*settings)
+
+// Hold keeps leadership through SUSPENDED, for as long as the session can be trusted to live. Without it leadership ends as
+// soon as the connection breaks. grace, if it is not 0, bounds that further, counted from SUSPENDED.
+func Hold(grace time.Duration) Option {
+	return func(s *settings) { s.holding.OnSuspended, s.holding.Grace = framework.Hold, grace }
+}
+
+// WithID sets what the participant's node says who it is. Defaults to host name and process id.
+func WithID(id string) Option {
+	return func(s *settings) { s.id = id }
+}
+
+// WithACL sets the access-control list of the participant's node. All participants must be allowed to read it: that is how
+// they wait for each other. Defaults to the client's.
+func WithACL(acl []framework.ACL) Option {
+	return func(s *settings) { s.acl = acl }
+}
+
+// Selector names nodes as Curator's LeaderSelector does, in place of LeaderLatch. See the package documentation for who
+// excludes whom.
+func Selector() Option {
+	return func(s *settings) { s.naming = selector }
+}

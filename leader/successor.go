@@ -1,0 +1,38 @@
+package leader
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/docent-zk/docent/internal/contend"
+)
+
+// successor looks whether leadership can be handed over to the participant with that id.
+func (e *Election) successor(ctx context.Context, claim *contend.Claim, id string) (string, error) {
+	list, err := e.queue().Contenders(ctx, e.cli)
+	if err == nil {
+		return successor(id)(claim.Token(), list)
+	}
+	return "", e.wrap(err)
+}
+
+// successor finds the node of the one participant with that id, for a transfer from the one whose node has that token.
+func successor(id string) contend.Choice {
+	return func(own int64, list []contend.Contender) (path string, err error) {
+		var found []Participant
+		for _, p := range participants(list) {
+			if p.ID == id {
+				found = append(found, p)
+			}
+		}
+		switch {
+		case len(found) == 0:
+			return "", fmt.Errorf("%w: %q", ErrNoParticipant, id)
+		case len(found) > 1:
+			return "", fmt.Errorf("%w: %q, %s and %s", ErrAmbiguousID, id, found[0].Path, found[1].Path)
+		case found[0].Token == own:
+			return "", fmt.Errorf("%w: %q", ErrOwnID, id)
+		}
+		return found[0].Path, nil
+	}
+}
