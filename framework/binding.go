@@ -18,8 +18,7 @@ type binding struct {
 	grace  *time.Timer // runs while suspended
 }
 
-// bindings are the contexts of one epoch. Guarded by the epoch's mutex; cancelling a context runs its AfterFuncs in
-// goroutines of their own, so nothing of a user's runs under it.
+// bindings are the contexts of one epoch, guarded by the epoch's mutex. Nothing of a user's runs under it: see bind.
 type bindings struct {
 	m         map[*binding]struct{}
 	n         uint64
@@ -33,15 +32,30 @@ func (bs *bindings) ordered() []*binding {
 }
 
 // bind derives a context from parent that ends when policy says so. The caller must cancel it.
+//
+// A context that is cancelled asks its parent whom it has to be taken from, and a parent may be of a user's own type, which
+// takes its time. So there is one of the standard library's in between, which only the caller's cancel takes from the
+// parent: to cancel a binding is quick, whatever its parent is. (AfterFuncs run in goroutines of their own.)
 func (e *epoch) bind(parent context.Context, p Policy, claim bool) (context.Context, context.CancelCauseFunc) {
-	ctx, cancel := context.WithCancelCause(parent)
+	between, detach := context.WithCancel(parent)
+	ctx, cancel := context.WithCancelCause(between)
 	b := &binding{policy: p, claim: claim, cancel: cancel}
+	e.admit(b)
+	return ctx, func(cause error) {
+		cancel(cause)
+		e.unbind(b)
+		detach()
+	}
+}
+
+// admit has b share the fate of the epoch from now on.
+func (e *epoch) admit(b *binding) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	bs := &e.bindings
 	if bs.ended != nil {
-		cancel(bs.ended)
-		return ctx, cancel
+		b.cancel(bs.ended)
+		return
 	}
 	if bs.m == nil {
 		bs.m = make(map[*binding]struct{})
@@ -49,16 +63,12 @@ func (e *epoch) bind(parent context.Context, p Policy, claim bool) (context.Cont
 	bs.n++
 	b.n = bs.n
 	bs.m[b] = struct{}{}
-	if claim && !e.trusted(time.Now()) {
-		cancel(ErrUntrusted)
+	if b.claim && !e.trusted(time.Now()) {
+		b.cancel(ErrUntrusted)
 		e.signals.push(signal{kind: trustInDoubt})
 	}
 	if !bs.suspended.IsZero() {
 		b.suspend(time.Since(bs.suspended))
-	}
-	return ctx, func(cause error) {
-		cancel(cause)
-		e.unbind(b)
 	}
 }
 

@@ -29,6 +29,8 @@ type core struct {
 
 	creating creating
 
+	plainCreates bool // the servers do not know create2, as an epoch has learnt; the supervisor's
+
 	closing  chan struct{} // closed by Close: recipes and claims are being ended
 	quit     chan struct{} // closed when the supervisor should end the last epoch
 	stopped  chan struct{} // closed when it has
@@ -110,18 +112,17 @@ func (c *core) subscribe(ctx context.Context) <-chan StateChange {
 	return c.hub.Subscribe(ctx, c.gate.Load().StateChange)
 }
 
+// dialFailed notes why a server could not be reached, or did not open the session.
 func (c *core) dialFailed(server string, err error) {
-	c.log.Debug("dial failed", "server", server, "error", err)
+	c.dialled(err)
+	c.log.Debug("dial failed", "server", server, "error", err) // last: it may block
+}
+
+// dialled notes how the latest dial has ended.
+func (c *core) dialled(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.lastDial = err
-}
-
-// dialled is called when there is a connection.
-func (c *core) dialled() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.lastDial = nil
 }
 
 // notConnected describes why an operation was not sent.
@@ -154,6 +155,7 @@ func (c *core) supervise(e *epoch) {
 			e.watches.end(ErrClosed)
 			break
 		}
+		c.plainCreates = c.plainCreates || e.wire.CreateStatUnsupported()
 		c.retire(e)
 		next, err := openEpoch(c, e.n+1, e.zxid())
 		if err != nil { // the driver refuses its own arguments: not in this world
@@ -220,7 +222,7 @@ func (c *core) handle(e *epoch, signals []signal) error {
 
 // up is the driver's report of an established session.
 func (c *core) up(e *epoch, server string) {
-	c.dialled()
+	c.dialled(nil)
 	e.server = server
 	e.created.clear()
 	switch c.gate.Load().State {

@@ -171,7 +171,7 @@ func (c *create) run(ctx context.Context, o *ops, path string) (Node, error) {
 	if err := c.protect(o.core.random); err != nil {
 		return Node{}, &OpError{Op: "create", Path: path, Err: err}
 	}
-	r := request{op: "create", path: path, size: c.size(), repeatable: c.repeat && !c.protected, try: c.try}
+	r := request{op: "create", path: path, size: c.size(), repeatable: c.repeat && !c.protected, passing: c.mode.ephemeral(), try: c.try}
 	if c.decidable() {
 		r.settle = c.settle
 	}
@@ -379,9 +379,6 @@ func (c *create) settleProtected(ctx context.Context, e *epoch) (verdict, error)
 			c.nodes = []Node{{Path: c.space.local(at), Data: c.data, Stat: *stat}}
 			return applied, nil
 		}
-	}
-	if !c.mode.ephemeral() && mayComeLate(c.sentIn, e) {
-		return undecided, nil
 	}
 	return notApplied, nil
 }

@@ -138,6 +138,7 @@ func (e *epoch) wireOptions() wire.Options {
 		Auth:             auth,
 		OnForeign:        func(asked, got int64) { e.expire(foreignError(asked, got)) },
 		OnCreated:        e.created.put,
+		PlainCreates:     e.core.plainCreates,
 		OnRequest:        e.sent.fire,
 		BeforeWrite:      e.growSend,
 		BeforeFirstRead:  func() { zk.WithMaxBufferSize(cfg.MaxReplySize)(e.conn) },
@@ -272,15 +273,20 @@ func (e *epoch) onEvent(ev zk.Event) {
 	switch {
 	case ev.Type != zk.EventSession:
 		e.watches.fire(ev)
+	case ev.State == zk.StateConnected:
+		e.remarks.clear()
 	case ev.State == zk.StateHasSession:
 		e.up.Store(true)
 		e.core.hosts.established(time.Now())
 		e.signals.push(signal{kind: linkUp, server: ev.Server})
 	case ev.State == zk.StateDisconnected:
 		// Not left to the supervisor: the driver now returns what was under way, which makes room for others, and dials.
-		e.up.Store(false)
+		cause := e.remarks.broken(ev.Server)
+		if !e.up.Swap(false) && e.ctx.Err() == nil {
+			e.core.dialFailed(ev.Server, cause)
+		}
 		e.core.hosts.broken(time.Now())
-		e.signals.push(signal{kind: linkDown, server: ev.Server, cause: e.remarks.broken(ev.Server)})
+		e.signals.push(signal{kind: linkDown, server: ev.Server, cause: cause})
 	case ev.State == zk.StateExpired:
 		e.expire(fmt.Errorf("%s says that the session has expired: %w", ev.Server, ErrSessionLost))
 	}
@@ -288,9 +294,9 @@ func (e *epoch) onEvent(ev zk.Event) {
 
 // onAuthFailed is called when a server refuses one of Config.Auth, which ends the link.
 func (e *epoch) onAuthFailed(scheme string, err error) {
-	e.core.log.Error("a server refused an identity of Config.Auth", "scheme", scheme, "error", err)
 	refused := fmt.Errorf("identity of scheme %q: %w", scheme, ErrAuthFailed)
 	e.core.identity.Store(&refused)
+	e.core.log.Error("a server refused an identity of Config.Auth", "scheme", scheme, "error", err)
 }
 
 // expire fences the epoch at once, because a server says that its session is over, and tells the supervisor.

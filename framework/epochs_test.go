@@ -240,6 +240,18 @@ func TestErrorsTellOfTheLastDial(t *testing.T) {
 	})
 }
 
+// A server that takes connections and opens no session is named, too: another service's port, one that expects TLS.
+func TestErrorsTellOfTheLastHandshake(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{})
+		defer s.OnFrame(cutConnects)()
+		err := newClient(t, s).WaitConnected(within(t, time.Second))
+		require.ErrorIs(t, err, framework.ErrNotConnected)
+		require.ErrorContains(t, err, "last attempt: ")
+		require.ErrorContains(t, err, "handshake with "+s.Addrs()[0])
+	})
+}
+
 // SUSPENDED says why.
 func TestCauseOfABrokenLink(t *testing.T) {
 	for text, fault := range map[string]func(s *zktest.Server){

@@ -82,6 +82,6 @@ func TestNotConnectedSaysWhy(t *testing.T) {
 	for _, target := range []error{ErrNotConnected, context.DeadlineExceeded, ErrAuthFailed} {
 		require.ErrorIs(t, err, target)
 	}
-	c.dialled()
+	c.dialled(nil)
 	require.EqualError(t, c.notConnected(context.Canceled), "not connected: context canceled")
 }

@@ -31,6 +31,7 @@ type janitor struct {
 
 	mu       sync.Mutex
 	waiting  []task
+	dropped  []task   // without having been begun, when the client was closed
 	underWay []string // paths
 	sweepers int
 	idle     sync.WaitGroup
@@ -61,6 +62,9 @@ func (j *janitor) close() {
 	j.stop()
 	j.mu.Unlock()
 	j.idle.Wait()
+	for _, t := range j.dropped {
+		j.givenUp(t)
+	}
 }
 
 // next takes the first task that need not wait for others. Without one the sweeper ends: what a task waits for is under
@@ -69,9 +73,7 @@ func (j *janitor) next() (task, bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.ctx.Err() != nil {
-		for _, t := range j.waiting {
-			j.givenUp(t)
-		}
+		j.dropped = append(j.dropped, j.waiting...)
 		j.waiting = nil
 	}
 	for i, t := range j.waiting {

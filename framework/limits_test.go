@@ -264,6 +264,8 @@ func TestRequestThatIsTooLongForTheServers(t *testing.T) {
 		require.ErrorContains(t, err, "jute.maxbuffer")
 		assert.Less(t, time.Since(start), sessionTimeout)
 		require.NoError(t, session.Err())
+		_, err = session.Create(t.Context(), "/just-too-long", make([]byte, framework.DefaultMaxRequestSize-40), framework.Ephemeral)
+		require.ErrorIs(t, err, framework.ErrTooLarge, "with what is around the data")
 		_, err = session.Create(t.Context(), "/short", make([]byte, 1<<20-1000))
 		require.NoError(t, err)
 	})

@@ -31,6 +31,7 @@ type request struct {
 	op, path   string // as the caller sees them
 	size       int    // of its body at the most, in bytes
 	repeatable bool   // applying it twice is harmless
+	passing    bool   // what it makes goes with the session that it was sent in
 	try        func(ctx context.Context, e *epoch) error
 	// settle looks at what became of a try whose answer was lost. It runs behind a sync.
 	settle func(ctx context.Context, e *epoch) (verdict, error)
@@ -49,6 +50,9 @@ const (
 
 // sessionRetries spaces the repetitions of an operation whose session may still live.
 var sessionRetries = retry.Exponential(10*time.Millisecond, time.Second)
+
+// errLate explains an outcome that is unknown although nothing was applied so far.
+var errLate = errors.New("it was not applied so far, but may be yet: the servers may still keep the session in which it was sent, which the client has lost")
 
 // errOperationTimeout is the cause of the end of an operation by Config.OperationTimeout.
 var errOperationTimeout = fmt.Errorf("OperationTimeout has passed: %w", context.DeadlineExceeded)
@@ -149,7 +153,8 @@ type attempt struct {
 	ops    *ops
 	pauses *retry.Attempts
 	tries  int
-	doubt  bool // a try was sent and its answer lost
+	doubt  bool   // a try was sent and its answer lost
+	sentIn *epoch // that try
 	strikes
 }
 
@@ -193,19 +198,25 @@ func (a *attempt) step(ctx context.Context, e *epoch) error {
 	if a.repeatable || known != unknown && known != ended {
 		return err
 	}
-	a.doubt = true
+	a.doubt, a.sentIn = true, e
 	if known == unknown && a.settle == nil {
 		return fmt.Errorf("%w: %w", ErrOutcomeUnknown, e.why(err))
 	}
 	return err
 }
 
-// resolve settles the doubt about the last try, or returns why it cannot be settled now or ever.
+// resolve settles the doubt about the last try, or returns why it cannot be settled now or ever. That it was not applied so
+// far is no answer while it may come late.
 func (a *attempt) resolve(ctx context.Context, e *epoch) (verdict, error) {
 	v, err := a.look(ctx, e)
+	if (v == notApplied || v == refused) && !a.passing && mayComeLate(a.sentIn, e) {
+		v, err = undecided, errLate
+	}
 	switch {
 	case v == undecided && err == nil:
 		err = ErrOutcomeUnknown
+	case errors.Is(err, errLate):
+		err = fmt.Errorf("%w; %w", ErrOutcomeUnknown, errLate)
 	case v == undecided && outcomeOf(err) == answered: // the look was refused, not the operation
 		err = fmt.Errorf("%w, and to look for it is refused: %w", ErrOutcomeUnknown, err)
 	}

@@ -17,7 +17,7 @@ func (s *strikes) begin(e *epoch) { s.malformed = e.wire.Stats().Malformed }
 // out returns an error when another try, of a request of size bytes, would be one too many. err is how the last one ended.
 func (s *strikes) out(e *epoch, size int, err error) error {
 	const accidents = 2
-	refused, long := e.wire.Stats().Malformed > s.malformed, size > DefaultMaxRequestSize
+	refused, long := e.wire.Stats().Malformed > s.malformed, size+overhead > DefaultMaxRequestSize
 	if refused || long {
 		s.n++
 	}

@@ -63,13 +63,16 @@ func (w *write) sending(e *epoch) { w.before, w.sentIn = e.zxid(), e }
 
 // mayComeLate reports whether a request that was sent in one epoch may still be applied although it was not when looked for
 // in another: a network can hold it back for as long as the servers keep the session it was sent in. (In one session it
-// cannot: the look comes behind it, or by another server, which has taken the session over.)
+// cannot: the look comes behind it, or by another server, which has taken the session over.) To send it again would not do,
+// even if it asks for a version: the late one may be faster, and the second be refused because of it, or come when somebody
+// has made another node of the same version in the place of the first.
 func mayComeLate(sentIn, e *epoch) bool { return sentIn != e && !sentIn.gone.Load() }
 
 // Set replaces a node's data if its version is version, or whatever it is with [AnyVersion], and returns its new Stat.
 //
 // When the answer is lost, the node is looked at: if it has not changed since, the set is repeated. If it has, nobody can
-// tell whose change that was, and the result is [ErrOutcomeUnknown].
+// tell whose change that was, and the result is [ErrOutcomeUnknown]; likewise if the session was lost together with the
+// answer and may live on at the servers.
 //
 // Errors: [ErrNoNode], [ErrBadVersion], [ErrNoAuth], [ErrTooLarge], [ErrInvalidPath].
 func (o *ops) Set(ctx context.Context, path string, data []byte, version int32, opts ...WriteOption) (Stat, error) {
@@ -105,7 +108,7 @@ func (w *write) settleSet(ctx context.Context, e *epoch) (verdict, error) {
 	if err != nil || stat == nil {
 		return undecided, err
 	}
-	if stat.Mzxid > w.before || w.version == AnyVersion && mayComeLate(w.sentIn, e) {
+	if stat.Mzxid > w.before {
 		return undecided, nil
 	}
 	return notApplied, nil
@@ -115,7 +118,8 @@ func (w *write) settleSet(ctx context.Context, e *epoch) (verdict, error) {
 //
 // When the answer is lost, the node is looked at: if it is gone the delete has succeeded, whoever did it; if it is the
 // same node still, the delete is repeated. If it is newer than what the client had seen, nobody can tell, and the result is
-// [ErrOutcomeUnknown]. With [Guaranteed] it goes on in the background.
+// [ErrOutcomeUnknown]; likewise if the session was lost together with the answer and may live on at the servers. With
+// [Guaranteed] it goes on in the background.
 //
 // Errors: [ErrNoNode], [ErrBadVersion], [ErrNotEmpty], [ErrNoAuth], [ErrInvalidPath].
 func (o *ops) Delete(ctx context.Context, path string, version int32, opts ...WriteOption) error {
@@ -160,6 +164,8 @@ func (w *write) settleDelete(ctx context.Context, e *epoch) (verdict, error) {
 	switch {
 	case err != nil:
 		return undecided, err
+	case stat == nil && mayComeLate(w.sentIn, e): // whoever it was, this one may yet hit another node at the path
+		return undecided, errLate
 	case stat == nil:
 		return applied, nil
 	case stat.Czxid > w.before: // in place of the one that was deleted, or there before the delete was sent, which was lost

@@ -143,40 +143,6 @@ func TestEnsembleThatLostItsData(t *testing.T) {
 	})
 }
 
-// What was sent in a session that the servers still keep may be applied late: seen from the next session nobody knows.
-func TestSetInALostSessionMayComeLate(t *testing.T) {
-	for name, c := range map[string]struct {
-		version int32
-		expire  bool
-		want    error
-	}{
-		"any version":                   {framework.AnyVersion, false, framework.ErrOutcomeUnknown},
-		"any version, session expired":  {framework.AnyVersion, true, nil},
-		"one of two with a version can": {0, false, nil},
-	} {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				s := startServer(t, zktest.Config{TickTime: 20 * time.Second, MinSessionTimeout: time.Second})
-				version := setNode(t, s)
-				cli := connected(t, s, func(c *framework.Config) { c.OperationTimeout = time.Minute })
-				require.NoError(t, cli.Sync(t.Context(), "/"))
-				onceOn(t, s, zktest.Request, zktest.OpSetData, zktest.Cut, func() {
-					if c.expire {
-						s.ExpireSession(cli.State().SessionID)
-						return
-					}
-					s.Refuse()
-					time.AfterFunc(5*time.Second, func() { assert.NoError(t, s.Accept()) })
-				})
-				_, err := cli.Set(t.Context(), "/node", nil, c.version)
-				require.ErrorIs(t, err, c.want)
-				assert.EqualValues(t, 2, cli.State().Epoch)
-				assert.Equal(t, c.want == nil, version() == 1)
-			})
-		})
-	}
-}
-
 func TestDeleteWithALostReply(t *testing.T) {
 	for name, c := range map[string]struct {
 		stage     zktest.Stage
