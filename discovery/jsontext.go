@@ -1,0 +1,68 @@
+package discovery
+
+import (
+	"encoding/json"
+	"unicode/utf8"
+)
+
+// hexDigits are those that Jackson writes.
+const hexDigits = "0123456789ABCDEF"
+
+// appendText writes a JSON string as Jackson does: nothing is escaped but what must be.
+func appendText(b []byte, text string) []byte {
+	b = append(b, '"')
+	for _, r := range text {
+		switch {
+		case r == '"' || r == '\\':
+			b = append(b, '\\', byte(r))
+		case r >= ' ':
+			b = utf8.AppendRune(b, r) // U+FFFD for what is no UTF-8
+		default:
+			b = appendControl(b, byte(r))
+		}
+	}
+	return append(b, '"')
+}
+
+func appendControl(b []byte, c byte) []byte {
+	const short = "\b\t\n\f\r"
+	for i := range len(short) {
+		if short[i] == c {
+			return append(b, '\\', "btnfr"[i])
+		}
+	}
+	return append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xf])
+}
+
+// restyle writes JSON with its strings as Jackson has them. raw is valid and has no blanks.
+func restyle(raw json.RawMessage) json.RawMessage {
+	b := make(json.RawMessage, 0, len(raw))
+	for i := 0; i < len(raw); {
+		if raw[i] != '"' {
+			b = append(b, raw[i])
+			i++
+			continue
+		}
+		end := stringEnd(raw, i)
+		var text string
+		if err := json.Unmarshal(raw[i:end], &text); err != nil {
+			return raw // it is not valid: leave it to whoever reads it
+		}
+		b = appendText(b, text)
+		i = end
+	}
+	return b
+}
+
+// stringEnd is the index behind the string that begins at i.
+func stringEnd(raw json.RawMessage, i int) int {
+	for i++; i < len(raw); i++ {
+		switch raw[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+	return len(raw)
+}

@@ -1,0 +1,266 @@
+package discovery
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/node"
+)
+
+// Registration keeps an instance registered. It is safe for use by many goroutines.
+type Registration[T any] struct {
+	reg    *Registry[T]
+	keeper *node.Keeper
+	turn   chan struct{} // holds a token while nobody writes
+
+	once    sync.Once
+	closing chan struct{} // closed when Close was called
+
+	mu     sync.Mutex // guards the following
+	in     Instance[T]
+	ending bool
+}
+
+// Register registers an instance until the Registration is closed or the client is, and returns when its node stands; ctx
+// bounds that only. It fills in the ID and the RegistrationTime if they are missing. A node that another session has at the
+// same id is replaced: see the package documentation.
+//
+// Errors: [ErrInvalidInstance], and those of node.Keep. On an error nothing is left behind.
+func (r *Registry[T]) Register(ctx context.Context, in Instance[T]) (*Registration[T], error) {
+	in, err := r.complete(in)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := r.path(in.Name)
+	if err != nil {
+		return nil, err
+	}
+	data, err := r.encode(in)
+	if err != nil {
+		return nil, err
+	}
+	keeper, err := node.Keep(ctx, r.cli, framework.Join(dir, in.ID), data, node.WithMode(in.Type.mode()), node.Replace())
+	if err != nil {
+		return nil, fmt.Errorf("service %s: %w", in.Name, err)
+	}
+	reg := &Registration[T]{reg: r, keeper: keeper, turn: make(chan struct{}, 1), closing: make(chan struct{}), in: in}
+	reg.turn <- struct{}{}
+	return reg, nil
+}
+
+// complete fills in what an instance may leave to Register, and validates the rest.
+func (r *Registry[T]) complete(in Instance[T]) (Instance[T], error) {
+	if in.ID == "" {
+		id, err := randomUUID(r.cli.Random())
+		if err != nil {
+			return in, fmt.Errorf("service %s: an id cannot be drawn: %w", in.Name, err)
+		}
+		in.ID = id
+	}
+	if in.RegistrationTime.IsZero() {
+		in.RegistrationTime = time.Now()
+	}
+	in.RegistrationTime = time.UnixMilli(in.RegistrationTime.UnixMilli()).UTC()
+	return in, in.validate()
+}
+
+// encode writes an instance.
+func (r *Registry[T]) encode(in Instance[T]) ([]byte, error) {
+	data, err := r.codec.Encode(in)
+	if err != nil {
+		return nil, fmt.Errorf("service %s, instance %s: %w", in.Name, in.ID, err)
+	}
+	return data, nil
+}
+
+// randomUUID draws a UUID of version 4.
+func randomUUID(random io.Reader) (string, error) {
+	var b [16]byte
+	if _, err := io.ReadFull(random, b[:]); err != nil {
+		return "", err
+	}
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	h := hex.EncodeToString(b[:])
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:], nil
+}
+
+// Instance is the instance as it was last registered or updated, with its ID and RegistrationTime.
+func (r *Registration[T]) Instance() Instance[T] {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.in
+}
+
+// Update replaces the instance and returns when its node has it. An empty ID and a zero RegistrationTime stay what they were;
+// Name, ID and Type cannot change. Updates are applied one after the other. When ctx ends first, the instance is written as
+// soon as that is possible.
+//
+// Errors: [ErrInvalidInstance]; [ErrEnding] once Drain or Close was called; those of node.Keeper's Set, for what the servers
+// refuse: the instance then stays what it was.
+func (r *Registration[T]) Update(ctx context.Context, in Instance[T]) error {
+	if err := r.begin(ctx); err != nil {
+		return err
+	}
+	defer r.end()
+	old := r.Instance()
+	if in.ID == "" {
+		in.ID = old.ID
+	}
+	if in.RegistrationTime.IsZero() {
+		in.RegistrationTime = old.RegistrationTime
+	}
+	in, err := r.reg.complete(in)
+	if err != nil {
+		return err
+	}
+	if in.Name != old.Name || in.ID != old.ID || in.Type != old.Type {
+		return fmt.Errorf("%w: Name, ID and Type of %s/%s cannot change", ErrInvalidInstance, old.Name, old.ID)
+	}
+	return r.write(ctx, in)
+}
+
+// begin waits for the turn to write.
+func (r *Registration[T]) begin(ctx context.Context) error {
+	select {
+	case <-r.turn:
+	case <-ctx.Done():
+		return fmt.Errorf("instance %s: another update is under way: %w", r.keeper.Path(), context.Cause(ctx))
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ending {
+		r.end()
+		return fmt.Errorf("instance %s: %w", r.keeper.Path(), ErrEnding)
+	}
+	return nil
+}
+
+func (r *Registration[T]) end() { r.turn <- struct{}{} }
+
+// write replaces the instance.
+func (r *Registration[T]) write(ctx context.Context, in Instance[T]) error {
+	data, err := r.reg.encode(in)
+	if err != nil {
+		return err
+	}
+	err = r.keeper.Set(ctx, data)
+	if err == nil || ctx.Err() != nil { // in the second case it will be written
+		r.show(in)
+	}
+	return err
+}
+
+func (r *Registration[T]) show(in Instance[T]) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.in = in
+}
+
+// Drain takes the instance out of service, waits until its clients have heard of it and finished what they do, and ends the
+// registration: it marks the instance Disabled, waits, and closes. The wait begins when the mark stands. A mark that
+// cannot be written in that time, as the connection is away, is given up, and so is the wait. When ctx ends, or Close is
+// called, the wait is over.
+//
+// In a format that has no word for Disabled, or if the servers refuse the mark, the node is removed first and the wait comes
+// after that.
+//
+// The result is that of [Registration.Close].
+func (r *Registration[T]) Drain(ctx context.Context, wait time.Duration) error {
+	switch r.retire(ctx, wait) {
+	case marked:
+		r.linger(ctx, wait, r.closing)
+	case unsaid:
+		err := r.Close(ctx)
+		r.linger(ctx, wait, nil)
+		return err
+	}
+	return r.Close(ctx)
+}
+
+// outcome is what came of marking an instance.
+type outcome int
+
+const (
+	marked outcome = iota // the mark stands
+	unsaid                // there is no mark
+	late                  // it could not be written in time, or somebody else ends the registration
+)
+
+// retire marks the instance, in the time given at most, and lets nobody update it any more.
+func (r *Registration[T]) retire(ctx context.Context, most time.Duration) outcome {
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	if err := r.begin(ctx); err != nil {
+		r.finish()
+		return late
+	}
+	defer r.end()
+	r.finish()
+	in := r.Instance()
+	before, _ := r.reg.codec.Encode(in)
+	word := in.Disabled
+	in.Disabled = true
+	after, err := r.reg.codec.Encode(in)
+	if err != nil || !word && bytes.Equal(before, after) {
+		return unsaid
+	}
+	err = r.write(ctx, in)
+	switch {
+	case err == nil:
+		return marked
+	case ctx.Err() != nil, r.keeper.Err() != nil:
+		return late
+	}
+	return unsaid
+}
+
+// linger waits, unless there is nothing to wait for any more.
+func (r *Registration[T]) linger(ctx context.Context, wait time.Duration, cut <-chan struct{}) {
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-cut:
+	case <-ctx.Done():
+	}
+}
+
+// finish lets nobody update the instance any more.
+func (r *Registration[T]) finish() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ending = true
+}
+
+// Close removes the instance's node and ends the registration, in any state of the connection. It returns nil when the node is
+// gone, or goes with the client's session. When ctx ends first, the removal goes on in the background, until it is done or the
+// client is closed, and the error says so. Somebody else's node at the id is left alone. Further calls wait for the same.
+func (r *Registration[T]) Close(ctx context.Context) error {
+	r.finish()
+	r.once.Do(func() { close(r.closing) })
+	return r.keeper.Close(ctx)
+}
+
+// Standing says whether the instance's node stands, since when, and why not: for readiness probes. It stands while the
+// connection is suspended, as the session may live.
+func (r *Registration[T]) Standing() node.Standing { return r.keeper.Standing() }
+
+// WaitStanding waits until the instance's node stands. Its errors are those of node.Keeper's WaitStanding.
+func (r *Registration[T]) WaitStanding(ctx context.Context) error {
+	return r.keeper.WaitStanding(ctx)
+}
+
+// Path is the path of the instance's node, the latest one while it does not stand.
+func (r *Registration[T]) Path() string { return r.keeper.Path() }
+
+// Done is closed when the registration has ended: after Close, when the node is gone, or when the client was closed.
+func (r *Registration[T]) Done() <-chan struct{} { return r.keeper.Done() }
+
+// Err says why the registration has ended, with node.ErrKeeperClosed or framework.ErrClosed, and is nil until then.
+func (r *Registration[T]) Err() error { return r.keeper.Err() }
