@@ -27,6 +27,8 @@ type Config struct {
 	// ContainerCheckInterval is the time between two searches for empty containers and outlived TTL nodes. Defaults
 	// to 60 s.
 	ContainerCheckInterval time.Duration
+	// Watches says how servers of a certain age treat standing watches. Defaults to SideBySide.
+	Watches WatchModes
 	// Latency is the mean one-way delay of the in-memory network. Each message takes between half and one and a half
 	// of it, drawn from Seed, and no two arrive at the same instant. Start does not use it. Defaults to 200 µs.
 	Latency time.Duration
@@ -38,6 +40,21 @@ type Config struct {
 
 	maxQueued int // bytes that may wait in one direction of a connection before it is reset; 256 MiB but for tests
 }
+
+// WatchModes is what a server makes of several kinds of watch of one connection on one path.
+type WatchModes uint8
+
+// How servers treat standing watches, those that addWatch sets.
+const (
+	// SideBySide keeps all kinds of watch on a path, as ZooKeeper does since 3.9.
+	SideBySide WatchModes = iota
+	// LastWins lets the last kind of watch on a path replace the one before, as ZooKeeper 3.6 to 3.8 do
+	// (ZOOKEEPER-4466): a getData with a watch makes an end of a recursive watch on the same node.
+	LastWins
+	// OneShotOnly knows one-shot watches only, as ZooKeeper before 3.6: addWatch and setWatches2 are not implemented,
+	// which ends the connection.
+	OneShotOnly
+)
 
 // withDefaults fills in what was left zero.
 func (c Config) withDefaults() Config {
@@ -79,6 +96,7 @@ func (c Config) validate() error {
 	wrong(c.MaxRequestSize < 64, "MaxRequestSize is %d; it must be at least 64", c.MaxRequestSize)
 	wrong(c.ContainerCheckInterval < time.Millisecond, "ContainerCheckInterval is %v; it must be at least 1ms",
 		c.ContainerCheckInterval)
+	wrong(c.Watches > OneShotOnly, "Watches is %d; it must be SideBySide, LastWins or OneShotOnly", c.Watches)
 	wrong(c.Latency < 0, "Latency is %v; it must not be negative", c.Latency)
 	return errors.Join(errs...)
 }

@@ -15,12 +15,12 @@ func TestConfigMistakesAreReportedTogether(t *testing.T) {
 	for _, start := range []func(zktest.Config) (*zktest.Server, error){zktest.Start, zktest.StartMemory} {
 		_, err := start(zktest.Config{
 			TickTime: time.Microsecond, MinSessionTimeout: 2 * time.Second, MaxSessionTimeout: time.Second, Endpoints: 251,
-			MaxRequestSize: 63, ContainerCheckInterval: time.Microsecond, Latency: -1,
+			MaxRequestSize: 63, ContainerCheckInterval: time.Microsecond, Latency: -1, Watches: 3,
 		})
 		require.Error(t, err)
 		lines := strings.Split(err.Error(), "\n")
-		require.Len(t, lines, 6)
-		for i, field := range []string{"TickTime", "MaxSessionTimeout", "Endpoints", "MaxRequestSize", "ContainerCheckInterval", "Latency"} {
+		require.Len(t, lines, 7)
+		for i, field := range []string{"TickTime", "MaxSessionTimeout", "Endpoints", "MaxRequestSize", "ContainerCheckInterval", "Watches", "Latency"} {
 			require.True(t, strings.HasPrefix(lines[i], "zktest: "+field+" "), lines[i])
 		}
 	}

@@ -13,8 +13,9 @@
 // ACLs with the schemes world, ip, digest, auth and super, and the four-letter words. It answers as ZooKeeper 3.8 does,
 // with the same errors in the same order of precedence, the same Stats and zxids, and events and replies in the same
 // order; a suite of scripts compares everything a client can see with what a real server says. It follows newer servers
-// in three things: several kinds of watch of one client on one path stand side by side (ZOOKEEPER-4466, since 3.9),
-// checkWatches asks for the caller's own watches, and a check outside a multi is refused instead of never answered.
+// in three things: several kinds of watch of one client on one path stand side by side (ZOOKEEPER-4466, since 3.9; but see
+// Config.Watches), checkWatches asks for the caller's own watches, and a check outside a multi is refused instead of never
+// answered.
 // Lists of children come in no useful order, newest first for the most part, so that clients that forget to sort are
 // found out.
 //

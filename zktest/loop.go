@@ -236,6 +236,10 @@ func (s *Server) serveRequest(c *conn, r *request) {
 
 // serveRare answers the requests that clients send less often.
 func (s *Server) serveRare(c *conn, r *request) {
+	if s.cfg.Watches == OneShotOnly && (r.op == OpAddWatch || r.op == OpSetWatches2) {
+		s.refuseUnknown(c, r)
+		return
+	}
 	switch r.op {
 	case OpGetACL:
 		s.serveGetACL(c, r)
@@ -262,10 +266,15 @@ func (s *Server) serveRare(c *conn, r *request) {
 	case OpConnect:
 		s.hangUp(c) // createSession: only servers among themselves say that
 	default:
-		r.zxid = -1
-		s.fail(c, r, ErrUnimplemented)
-		s.hangUp(c)
+		s.refuseUnknown(c, r)
 	}
+}
+
+// refuseUnknown answers an operation that the server does not know, which ends the connection.
+func (s *Server) refuseUnknown(c *conn, r *request) {
+	r.zxid = -1
+	s.fail(c, r, ErrUnimplemented)
+	s.hangUp(c)
 }
 
 // serveReconfig answers reconfig, which a server refuses unless it is configured otherwise.

@@ -6,8 +6,8 @@ import (
 	"github.com/docent-zk/docent/internal/jute"
 )
 
-// watchMode is a set of the ways in which one connection watches one path. They stand side by side, as on servers
-// since 3.9; older ones let the last replace the others (ZOOKEEPER-4466).
+// watchMode is a set of the ways in which one connection watches one path. Config.Watches says whether there can be
+// several.
 type watchMode uint8
 
 const (
@@ -45,10 +45,13 @@ func newWatchManager(s *Server) *watchManager {
 	return w
 }
 
-// arm adds a way of watching.
+// arm adds a way of watching, or replaces the one that there was.
 func (w *watchManager) arm(c *conn, table watchTable, path string, mode watchMode) {
 	key := watchKey{table, path}
-	w.store(c, key, c.watched[key]|mode)
+	if w.s.cfg.Watches == SideBySide {
+		mode |= c.watched[key]
+	}
+	w.store(c, key, mode)
 	for t := range c.tallies {
 		t.watches++
 	}
