@@ -11,6 +11,7 @@ type naming int
 const (
 	latch naming = iota
 	selector
+	shared
 )
 
 // queue is the directory of the election, for nodes that are named so. All namings wait for all names.
@@ -21,6 +22,8 @@ func (e *Election) queue() contend.Queue {
 		q.Name = "latch-"
 	case selector:
 		q.Name = "lock-"
+	case shared:
+		q.Name, q.Twins = "latch-", []string{"lock-", "__lock__"}
 	}
 	return q
 }

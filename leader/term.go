@@ -30,14 +30,19 @@ func (t *Term) Context() context.Context { return t.office.context() }
 // Token is the fencing token: larger than the token of every earlier leader. It is the czxid of the leader's node.
 func (t *Term) Token() int64 { return t.office.present().Token() }
 
-// Path is the leader's node, in the client's namespace.
+// Path is the leader's node, in the client's namespace; with [Shared] the one that LeaderLatch sees.
 func (t *Term) Path() string { return t.office.present().Path() }
 
 // TrustedUntil is when leadership will have to be given up unless the servers answer once more. Each answer moves it.
 func (t *Term) TrustedUntil() time.Time { return t.office.present().Session().TrustedUntil() }
 
-// Check is an operation that makes a multi fail unless the term still stands. [Term.Multi] adds it by itself.
+// Check is an operation that makes a multi fail unless the term still stands. [Term.Multi] adds it by itself. With [Shared]
+// it looks at one node of three: prefer [Term.Checks].
 func (t *Term) Check() framework.Op { return t.office.present().Check() }
+
+// Checks make a multi fail unless all nodes of the term still stand: three with [Shared], one without. [Term.Multi] adds them
+// by itself.
+func (t *Term) Checks() []framework.Op { return t.office.present().Checks() }
 
 // Multi applies operations as one change if the term still stands at that moment, and returns [ErrNotLeader] if it does
 // not. It is decided by the servers and by no clock.

@@ -75,10 +75,10 @@ func TestCuratorLatch(t *testing.T) {
 // candidates are the ids of those who stand, the leader first.
 func candidates(t *testing.T, cli *framework.Client, path string) (ids []string) {
 	t.Helper()
-	found, err := leader.Candidates(within(t), cli, path)
+	found, err := leader.New(cli, path).Participants(within(t))
 	require.NoError(t, err)
 	for _, c := range found {
-		ids = append(ids, string(c.Data))
+		ids = append(ids, c.ID)
 	}
 	return ids
 }
