@@ -1,0 +1,231 @@
+package cache
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/docent-zk/docent/framework"
+)
+
+// takeNode brings what was read of a node into the mirror. Reads of different nodes come in any order, so what is older
+// than the mirror is told by its zxids, and left out.
+func (p *pass) takeNode(a answer) {
+	t := a.task
+	switch {
+	case errors.Is(a.err, framework.ErrNoNode):
+		p.remove(t.path)
+		return
+	case a.err != nil:
+		p.refuse(t.work, a.err)
+		return
+	case a.node.Stat.Czxid <= t.dead || !p.rooted(a.node, t):
+		return
+	}
+	old := p.find(t.path)
+	switch {
+	case old == nil || old.node.Stat.Czxid < a.node.Stat.Czxid:
+		p.raise(a.node, t)
+	default:
+		p.refresh(old, a)
+	}
+}
+
+// rooted reports whether the parent of a node is there and not younger than the node. When it has not come yet, its list
+// will show the node once more.
+func (p *pass) rooted(node framework.Node, t *task) bool {
+	if t.path == p.spec.root {
+		return true
+	}
+	above := p.spec.parent(t.path)
+	parent := p.find(above)
+	if parent == nil || parent.node.Stat.Czxid > node.Stat.Czxid {
+		if coming := p.tasks[work{path: above}]; coming != nil {
+			coming.lister = true
+		}
+		return false
+	}
+	return true
+}
+
+// raise puts a node in its place that was not there, or another one of the same name.
+func (p *pass) raise(node framework.Node, t *task) {
+	p.forget(p.find(t.path))
+	now := &entry{node: node}
+	list := p.spec.lists(node) && (p.source.mustList() || node.Stat.NumChildren > 0 || t.lister)
+	if !list {
+		now.listed = node.Stat.Pzxid
+	}
+	p.put(t.work, now)
+	if list {
+		p.mark(work{path: t.path, list: true}, false, t)
+	}
+	t.lister = false
+}
+
+// refresh takes over what has changed of a node that stands, and goes on with its children in a deep look.
+func (p *pass) refresh(old *entry, a answer) {
+	t := a.task
+	now := &entry{node: a.node, kids: old.kids, listed: old.listed}
+	if news, known := a.node.Stat, old.node.Stat; news == known || news.Mzxid < known.Mzxid || news.Pzxid < known.Pzxid {
+		now = old
+	}
+	p.put(t.work, now)
+	switch {
+	case !p.spec.lists(a.node):
+	case t.lister, a.deep && (p.source.mustList() || old.listed != a.node.Stat.Pzxid):
+		p.mark(work{path: t.path, list: true}, a.deep, t)
+	case a.deep:
+		old.kids.each(func(_ string, kid *entry) bool {
+			p.mark(work{path: kid.node.Path}, true, t)
+			return true
+		})
+	}
+	t.lister = false
+}
+
+// takeList compares the names of a node's children with those in the mirror.
+func (p *pass) takeList(a answer) {
+	t := a.task
+	dir := p.find(t.path)
+	switch {
+	case errors.Is(a.err, framework.ErrNoNode):
+		p.mark(work{path: t.path}, false, t)
+		return
+	case a.err != nil:
+		p.refuse(t.work, a.err)
+		return
+	case dir == nil || a.stat.Czxid < dir.node.Stat.Czxid || a.stat.Pzxid < dir.listed:
+		return
+	case a.stat.Czxid > dir.node.Stat.Czxid: // of another node of the same name
+		p.mark(work{path: t.path}, false, t)
+		return
+	}
+	names := p.wanted(t.path, a.names)
+	now := &entry{node: dir.node, kids: p.prune(dir, names, a.stat.Pzxid), listed: a.stat.Pzxid}
+	if a.stat.Mzxid == dir.node.Stat.Mzxid {
+		now.node.Stat = a.stat
+	}
+	p.put(t.work, now)
+	p.dropRefused(t.path, names)
+	for _, name := range a.names {
+		if _, ok := names[name]; ok {
+			p.see(now.kids.get(name), framework.Join(t.path, name), a)
+		}
+	}
+}
+
+// wanted is the names of children that are to be in the mirror.
+func (p *pass) wanted(dir string, names []string) map[string]struct{} {
+	wanted := make(map[string]struct{}, len(names))
+	for _, name := range names {
+		if p.spec.keeps(framework.Join(dir, name)) {
+			wanted[name] = struct{}{}
+		}
+	}
+	return wanted
+}
+
+// prune returns the children of dir without those that are not in a list. What was created behind the list is not missing
+// from it.
+func (p *pass) prune(dir *entry, names map[string]struct{}, listed int64) index[*entry] {
+	kids := dir.kids
+	dir.kids.each(func(name string, kid *entry) bool {
+		if _, ok := names[name]; !ok && kid.node.Stat.Czxid <= listed {
+			p.forget(kid)
+			kids = kids.without(name)
+		}
+		return true
+	})
+	return kids
+}
+
+// see looks at a child that is in a list, if that is needed.
+func (p *pass) see(kid *entry, path string, a answer) {
+	w := work{path: path}
+	switch {
+	case kid == nil:
+		p.demand(w, a.task).insist = true
+	case a.deep:
+		p.mark(w, true, a.task)
+	case !p.source.follows(path):
+		p.demand(w, a.task).insist = true
+	}
+}
+
+// forget notes that a node and what is below it are gone: reads that are under way may still have seen them.
+func (p *pass) forget(gone *entry) {
+	if gone == nil || len(p.tasks) == 0 {
+		return
+	}
+	gone.walk(func(e *entry) bool {
+		if t := p.tasks[work{path: e.node.Path}]; t != nil {
+			t.dead = max(t.dead, e.node.Stat.Czxid)
+		}
+		return true
+	})
+}
+
+// remove takes a node out of the mirror that is not there.
+func (p *pass) remove(path string) {
+	p.forget(p.find(path))
+	p.dropRefused(path, nil)
+	p.put(work{path: path}, nil)
+}
+
+// put shows the mirror with another entry at a path, nil for none, and with nothing refused there.
+func (p *pass) put(w work, now *entry) {
+	rest := p.spec.relative(w.path)
+	p.board.show(func(old *view) *view {
+		root := old.root.edit(rest, func(*entry) *entry { return now })
+		if root == old.root && old.refused.get(w.key()) == nil {
+			return old
+		}
+		v := *old
+		v.root, v.refused = root, old.refused.without(w.key())
+		return &v
+	})
+}
+
+// refuse shows that a read is refused, and tries again later where that may help.
+func (p *pass) refuse(w work, err error) {
+	r := &refusal{path: w.path, list: w.list, err: err}
+	p.board.show(func(old *view) *view {
+		if former := old.refused.get(w.key()); former != nil && former.err.Error() == err.Error() {
+			return old
+		}
+		v := *old
+		v.refused = old.refused.with(w.key(), r)
+		return &v
+	})
+	if r.passing() && !p.waiting {
+		p.waiting = true
+		p.retry.Reset(p.patience)
+	}
+}
+
+// refusedList reports whether the children of a node cannot be listed.
+func (p *pass) refusedList(path string) bool {
+	return p.view().refused.get(work{path: path, list: true}.key()) != nil
+}
+
+// dropRefused forgets what was refused of nodes below dir that are not in the list any more, of dir itself if the list is nil.
+func (p *pass) dropRefused(dir string, names map[string]struct{}) {
+	if p.view().refused.count() == 0 {
+		return
+	}
+	p.board.show(func(old *view) *view {
+		v := *old
+		old.refused.each(func(key string, r *refusal) bool {
+			rest, _ := strings.CutPrefix(r.path, strings.TrimSuffix(dir, "/")+"/")
+			name, _ := cut(rest)
+			if _, listed := names[name]; rest != "" && rest != r.path && !listed || names == nil && r.path == dir {
+				v.refused = v.refused.without(key)
+			}
+			return true
+		})
+		if v.refused == old.refused {
+			return old
+		}
+		return &v
+	})
+}

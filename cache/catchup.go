@@ -1,0 +1,148 @@
+package cache
+
+import (
+	"slices"
+	"time"
+)
+
+const never = time.Duration(1<<63 - 1)
+
+// Refused nodes are tried again after minPatience, then ever less often, up to once in maxPatience.
+const (
+	minPatience = time.Second
+	maxPatience = time.Minute
+)
+
+// begin makes a round of all tasks that there are and calls done when it has ended.
+func (p *pass) begin(done func()) {
+	r := &round{left: 1, done: done}
+	for _, t := range p.tasks {
+		r.join(t)
+	}
+	r.leave()
+}
+
+// catchUp makes the cache fresh when all tasks that there are have ended.
+func (p *pass) catchUp() {
+	p.begin(func() {
+		if p.catching--; p.catching == 0 {
+			p.freshen(p.link)
+			p.nudge() // Syncs may wait for it
+		}
+	})
+}
+
+// lookAtAll looks at every node again, and makes the cache fresh with that.
+func (p *pass) lookAtAll() {
+	p.catching++
+	p.mark(work{path: p.spec.root}, true, nil)
+	for w := range p.unfinished {
+		p.mark(w, false, nil)
+		delete(p.unfinished, w)
+	}
+	p.again(func(*refusal) bool { return true })
+	p.catchUp()
+}
+
+// again tries refused nodes again.
+func (p *pass) again(which func(*refusal) bool) {
+	p.view().refused.each(func(_ string, r *refusal) bool {
+		if which(r) {
+			p.mark(work{path: r.path, list: r.list}, true, nil)
+		}
+		return true
+	})
+}
+
+// retryRefused tries those again that may not be refused for ever.
+func (p *pass) retryRefused() {
+	p.again((*refusal).passing)
+	p.waiting = false
+	p.patience = min(2*p.patience, maxPatience)
+	if p.view().refused.count() == 0 {
+		p.patience = minPatience
+	}
+}
+
+// resume is called when the state of the connection has changed. A new connection has to be caught up with.
+func (p *pass) resume() {
+	state := p.cli.State()
+	if !state.State.Connected() || state.Epoch != p.s.Epoch() || state.Time.Equal(p.link) {
+		return
+	}
+	p.link = state.Time
+	p.catching++
+	p.read(func() answer {
+		again, err := p.source.resume(p.ctx)
+		return answer{then: func() error {
+			if err != nil {
+				return err
+			}
+			p.resumed(again)
+			return nil
+		}}
+	})
+}
+
+func (p *pass) resumed(again bool) {
+	if again {
+		p.lookAtAll()
+		p.catching-- // what resume counted
+		return
+	}
+	p.source.catchUp()
+	p.heed()
+	p.catchUp()
+}
+
+// settleAll ends the Syncs that wait when what there is to do has been done: the servers' part of each is behind it. It may
+// have been on a connection that has yet to be caught up with, or in the next session, if this one has ended.
+func (p *pass) settleAll() {
+	if p.catching > 0 {
+		return
+	}
+	waiting := p.takeSyncs()
+	switch {
+	case len(waiting) == 0:
+		return
+	case p.ctx.Err() != nil:
+		p.putBack(waiting)
+		return
+	}
+	p.syncing = append(p.syncing, waiting...)
+	p.source.catchUp()
+	p.heed()
+	p.begin(func() {
+		for _, done := range waiting {
+			close(done)
+		}
+		p.syncing = slices.DeleteFunc(p.syncing, func(c chan struct{}) bool { return slices.Contains(waiting, c) })
+	})
+}
+
+// heed turns notes into tasks.
+func (p *pass) heed() {
+	for _, n := range p.source.take() {
+		switch n.kind {
+		case nodeTouched:
+			p.mark(work{path: n.path}, false, nil)
+		case kidsTouched:
+			p.mark(work{path: n.path, list: true}, false, nil)
+		case nodeGone:
+			p.bury(n.path)
+		case everything:
+			p.stale(time.Now())
+			p.lookAtAll()
+		}
+	}
+}
+
+// bury looks for a node that was deleted: in the list of its parent, where many are found at once.
+func (p *pass) bury(path string) {
+	parent := p.find(p.spec.parent(path))
+	if path == p.spec.root || parent == nil || p.refusedList(parent.node.Path) {
+		p.mark(work{path: path}, false, nil)
+		return
+	}
+	p.mark(work{path: parent.node.Path, list: true}, false, nil)
+}

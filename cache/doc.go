@@ -1,0 +1,67 @@
+// Package cache mirrors a part of ZooKeeper's tree in memory and says how fresh the mirror is.
+//
+//	tree, err := cache.Open(ctx, cli, "/config")       // a node and everything below it
+//	dir, err := cache.OpenChildren(ctx, cli, "/hosts") // a node and its children
+//	cfg, err := cache.OpenValue(ctx, cli, "/config/app", cache.JSON[App]())
+//	defer tree.Close()
+//
+// # States
+//
+//	         everything that there was is read                SUSPENDED, LOST
+//	loading ----------------------------------> fresh ----------------------------> stale
+//	   Open returns, Synced() is closed           ^     serves on, says since when    |
+//	                                              |                                   |
+//	                                              +-----------------------------------+
+//	                                                connected again, and everything that has
+//	                                                changed meanwhile is in the cache
+//	any state -- Close, or the end of the client --> closed; what was read can still be
+//
+// Open waits for the first state fresh, within ctx; with [NoWait] it returns at once. The policy is Hold for SUSPENDED and
+// Rebuild for LOST: a cache never forgets what it has because the servers are away. StaleSince says since when they are;
+// whoever must not act on old data asks for [Tree.Fresh], which refuses while the cache is stale, instead of
+// [Tree.Snapshot]. [Tree.WaitFresh] waits, and [Tree.Sync] brings in everything that was committed before it was called.
+//
+// # What is promised
+//
+//   - Every node in the cache is a state that this node had, and none goes back to an older one, whatever server a
+//     session is on. When changes stop and the cache is fresh, it equals the servers' tree.
+//   - Nodes of one [Snapshot] may be of different moments: ZooKeeper cannot read a subtree at one moment. Changes
+//     of one node appear in their order; of changes to different nodes the later may appear first. States of a node between
+//     two reads are skipped, the last never is.
+//   - A child is in the cache only together with its parent. A node that was deleted and created again, even while the
+//     cache was away, is reported as Removed and Added, with all that is below it (CURATOR-391): the two are told apart
+//     by their czxid. A node is reported as Changed when its mzxid is another. What has not changed is not reported.
+//   - One node that cannot be read (framework.ErrNoAuth, a reply over MaxReplySize, data that is not gzip) is left as it
+//     was, reported, listed in Refused, and tried again, ever less often, down to once a minute; what needs a larger
+//     MaxReplySize only in the next session, because each try breaks the connection. Its siblings do not suffer from it.
+//   - A Stat is as of the read of the node. Its counts of children (Cversion, NumChildren, Pzxid) are as of the latest
+//     list, and may be older than the children in the cache.
+//
+// # Reading
+//
+// Reads take no lock and never wait. What they see is immutable, and so must remain: Data is shared with the cache. One
+// change copies the way from the root to its node, about 60 B times the logarithm of the size of each directory on it, and
+// not the directory.
+//
+// # Events
+//
+// A channel of [Tree.Events] begins with Added for every node of the present, and then gives the changes: whoever applies
+// them in order has what the cache has. Each listener has a queue of its own, and a slow one delays only itself. When
+// [QueueBound] steps wait for it, further ones are merged: it gets [Lagged], with their number, followed by the exact
+// difference between what it saw last and the cache. So it may miss states in between, never the outcome.
+//
+// # Requests
+//
+//	                    one-shot watches                      one recursive watch
+//	initial load        nodes (get) + directories (list)      nodes (get) + nodes with children (list)
+//	node created        1 list of its parent + get + list     get
+//	node changed        get                                   get
+//	node deleted        1 list of its parent                  get
+//	blip, same session  as many syncs as setWatches           1 look at each node (exists)
+//	new session         1 look at each node (exists) + lists  1 look at each node (exists)
+//
+// A directory is any node that may have children and is not at the limit of [Depth]; with one-shot watches each must be
+// listed, to set a watch. Changes that come close together share their lists. Data is transferred again only when it has changed,
+// and a list of children with a recursive watch only when it has. The servers have no way to tell a client of a new session what
+// has changed since: every node must be asked for, and with one-shot watches its watches set again.
+package cache

@@ -1,0 +1,172 @@
+package cache
+
+import (
+	"hash/maphash"
+	"strings"
+)
+
+// member is what an index holds.
+type member interface {
+	comparable
+	count() int // how many nodes it stands for
+}
+
+// index is an immutable map from names to values, ordered by name. Making another one with one difference costs a copy of
+// about the logarithm of its size. The zero value is empty.
+//
+// It is a treap whose priorities are hashes of the names. So its shape depends on nothing but the names in it, and two
+// indexes that have much in common share it: their difference is found without looking at what they share.
+type index[V member] struct{ root *branch[V] }
+
+type branch[V member] struct {
+	name        string
+	value       V
+	left, right *branch[V]
+	nodes       int    // what the values from here on stand for
+	rank        uint32 // those above have a higher one
+}
+
+// seed is drawn for each process, so that nobody can choose names that make a deep tree.
+var seed = maphash.MakeSeed()
+
+func rankOf(name string) uint32 { return uint32(maphash.String(seed, name)) }
+
+func newBranch[V member](name string, rank uint32, value V, left, right *branch[V]) *branch[V] {
+	nodes := value.count() + left.count() + right.count()
+	return &branch[V]{name: name, value: value, left: left, right: right, nodes: nodes, rank: rank}
+}
+
+func (b *branch[V]) count() int {
+	if b == nil {
+		return 0
+	}
+	return b.nodes
+}
+
+// below reports whether b belongs below a name with that rank.
+func (b *branch[V]) below(name string, rank uint32) bool {
+	return rank > b.rank || rank == b.rank && name > b.name
+}
+
+// count returns how many nodes the values stand for.
+func (x index[V]) count() int { return x.root.count() }
+
+// get returns the value of a name, or the zero value.
+func (x index[V]) get(name string) (value V) {
+	for b := x.root; b != nil; {
+		switch c := strings.Compare(name, b.name); {
+		case c == 0:
+			return b.value
+		case c < 0:
+			b = b.left
+		default:
+			b = b.right
+		}
+	}
+	return value
+}
+
+// with returns the index with a value for name.
+func (x index[V]) with(name string, value V) index[V] {
+	return index[V]{x.root.with(name, rankOf(name), value)}
+}
+
+func (b *branch[V]) with(name string, rank uint32, value V) *branch[V] {
+	if b == nil {
+		return newBranch(name, rank, value, nil, nil)
+	}
+	switch c := strings.Compare(name, b.name); {
+	case c == 0:
+		return newBranch(name, rank, value, b.left, b.right)
+	case b.below(name, rank):
+		left, right := b.split(name)
+		return newBranch(name, rank, value, left, right)
+	case c < 0:
+		return newBranch(b.name, b.rank, b.value, b.left.with(name, rank, value), b.right)
+	default:
+		return newBranch(b.name, b.rank, b.value, b.left, b.right.with(name, rank, value))
+	}
+}
+
+// split returns what is before and what is behind name.
+func (b *branch[V]) split(name string) (left, right *branch[V]) {
+	switch {
+	case b == nil:
+		return nil, nil
+	case name < b.name:
+		left, right = b.left.split(name)
+		return left, newBranch(b.name, b.rank, b.value, right, b.right)
+	default:
+		left, right = b.right.split(name)
+		return newBranch(b.name, b.rank, b.value, b.left, left), right
+	}
+}
+
+// without returns the index without name.
+func (x index[V]) without(name string) index[V] { return index[V]{x.root.without(name)} }
+
+func (b *branch[V]) without(name string) *branch[V] {
+	if b == nil {
+		return nil
+	}
+	switch c := strings.Compare(name, b.name); {
+	case c == 0:
+		return join(b.left, b.right)
+	case c < 0:
+		if left := b.left.without(name); left != b.left {
+			return newBranch(b.name, b.rank, b.value, left, b.right)
+		}
+	default:
+		if right := b.right.without(name); right != b.right {
+			return newBranch(b.name, b.rank, b.value, b.left, right)
+		}
+	}
+	return b
+}
+
+// join puts together what was on both sides of a name.
+func join[V member](left, right *branch[V]) *branch[V] {
+	switch {
+	case left == nil:
+		return right
+	case right == nil:
+		return left
+	case left.below(right.name, right.rank):
+		return newBranch(right.name, right.rank, right.value, join(left, right.left), right.right)
+	default:
+		return newBranch(left.name, left.rank, left.value, left.left, join(left.right, right))
+	}
+}
+
+// each calls f in the order of names until it returns false, which it returns then.
+func (x index[V]) each(f func(name string, value V) bool) bool { return x.root.each(f) }
+
+func (b *branch[V]) each(f func(name string, value V) bool) bool {
+	return b == nil || b.left.each(f) && f(b.name, b.value) && b.right.each(f)
+}
+
+// difference calls f, in the order of names, for every name whose value is not the same in both, with the zero value
+// where there is none, until it returns false, which it returns then.
+func difference[V member](old, now index[V], f func(old, now V) bool) bool {
+	return differ(old.root, now.root, f)
+}
+
+func differ[V member](old, now *branch[V], f func(old, now V) bool) bool {
+	var none V
+	switch {
+	case old == now:
+		return true
+	case old == nil:
+		return now.each(func(_ string, v V) bool { return f(none, v) })
+	case now == nil:
+		return old.each(func(_ string, v V) bool { return f(v, none) })
+	case old.name == now.name:
+		return differ(old.left, now.left, f) && (old.value == now.value || f(old.value, now.value)) && differ(old.right, now.right, f)
+	case now.below(old.name, old.rank): // and so it is not in now
+		left, right := now.split(old.name)
+		return differ(old.left, left, f) && f(old.value, none) && differ(old.right, right, f)
+	default:
+		left, right := old.split(now.name)
+		return differ(left, now.left, f) && f(none, now.value) && differ(right, now.right, f)
+	}
+}

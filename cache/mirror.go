@@ -1,0 +1,246 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/docent-zk/docent/framework"
+)
+
+// Errors of this package, besides those of package framework.
+var (
+	// ErrStale says that the connection broke, and that what is in the cache may be old.
+	ErrStale = errors.New("the cache is stale")
+	// ErrCacheClosed says that the cache was closed.
+	ErrCacheClosed = errors.New("the cache is closed")
+	// ErrNotGzip says that the data of a node cannot be unpacked.
+	ErrNotGzip = errors.New("the data is not gzip")
+)
+
+// caching is the policy of every cache.
+var caching = framework.Policy{OnSuspended: framework.Hold, OnLost: framework.Rebuild}
+
+// mirror is what all caches are made of: a part of the tree, kept up to date over sessions.
+type mirror struct {
+	cli   *framework.Client
+	spec  spec
+	board board[view]
+
+	life context.Context // ends on close
+	end  context.CancelCauseFunc
+	done chan struct{} // closed when all goroutines have ended
+	poke chan struct{} // holds a token when the connection has changed or a Sync waits
+	full chan struct{} // closed when the cache is complete for the first time
+	err  error         // set before done is closed
+
+	unfinished map[work]struct{} // of the session before
+
+	mu    sync.Mutex
+	syncs []chan struct{} // Syncs that wait; each is closed when it has its due
+}
+
+// open starts a mirror and waits until it is complete, unless the options say otherwise.
+func open(ctx context.Context, cli *framework.Client, s spec) (*mirror, error) {
+	if err := s.validate(); err != nil {
+		return nil, fmt.Errorf("%s %s: %w", s.name, s.root, err)
+	}
+	s.root = framework.Join("/", s.root)
+	m := &mirror{
+		cli: cli, spec: s, done: make(chan struct{}), poke: make(chan struct{}, 1), full: make(chan struct{}),
+		unfinished: make(map[work]struct{}),
+	}
+	m.board.latest.Store(&view{since: time.Now()})
+	m.life, m.end = context.WithCancelCause(context.Background())
+	go m.run()
+	if s.noWait {
+		return m, nil
+	}
+	if err := m.loaded(ctx); err != nil {
+		m.close()
+		return nil, fmt.Errorf("%s %s: %w", s.name, s.root, err)
+	}
+	return m, nil
+}
+
+// loaded waits for the first complete state. A root that is refused is none.
+func (m *mirror) loaded(ctx context.Context) error {
+	if err := m.waitFull(ctx); err != nil {
+		return err
+	}
+	if r := m.view().refused.get(m.spec.root); r != nil {
+		return r.err
+	}
+	return nil
+}
+
+func (m *mirror) waitFull(ctx context.Context) error {
+	select {
+	case <-m.full:
+		return nil
+	default:
+	}
+	select {
+	case <-m.full:
+		return nil
+	case <-m.done:
+		return m.err
+	case <-ctx.Done():
+	}
+	err := fmt.Errorf("not read to the end: %w", context.Cause(ctx))
+	if !m.cli.State().State.Connected() {
+		err = fmt.Errorf("%w: %w", framework.ErrNotConnected, err)
+	}
+	return err
+}
+
+// run is the goroutine of a mirror. The client waits for it when it is closed.
+func (m *mirror) run() {
+	defer close(m.done)
+	var watcher sync.WaitGroup
+	watcher.Go(m.watchLink)
+	err := m.cli.Run(m.life, framework.Recipe{Name: m.spec.name, Path: m.spec.root, Policy: caching, Run: m.session})
+	if m.life.Err() != nil && !errors.Is(err, framework.ErrClosed) {
+		err = fmt.Errorf("%s %s: %w", m.spec.name, m.spec.root, ErrCacheClosed)
+	}
+	m.err = err
+	m.end(err)
+	watcher.Wait()
+	m.stale(time.Now())
+	m.board.close()
+}
+
+// watchLink follows the state of the connection.
+func (m *mirror) watchLink() {
+	for change := range m.cli.States(m.life) {
+		if change.State.Connected() {
+			m.nudge()
+		} else {
+			m.stale(change.Time)
+		}
+	}
+}
+
+func (m *mirror) nudge() {
+	select {
+	case m.poke <- struct{}{}:
+	default:
+	}
+}
+
+func (m *mirror) close() error {
+	m.end(ErrCacheClosed)
+	<-m.done
+	return nil
+}
+
+func (m *mirror) view() *view { return m.board.latest.Load() }
+
+// find returns the entry at an absolute path, or nil.
+func (m *mirror) find(path string) *entry {
+	if !m.spec.covers(path) {
+		return nil
+	}
+	return m.view().root.find(m.spec.relative(path))
+}
+
+// stale shows that the connection broke.
+func (m *mirror) stale(since time.Time) {
+	m.board.show(func(old *view) *view {
+		if !old.fresh() {
+			return old
+		}
+		v := *old
+		v.link, v.since = time.Time{}, since
+		return &v
+	})
+}
+
+// freshen shows that everything that there was when the connection began is in the mirror.
+func (m *mirror) freshen(link time.Time) {
+	m.board.show(func(old *view) *view {
+		if old.link.Equal(link) || !m.cli.State().Time.Equal(link) {
+			return old
+		}
+		v := *old
+		v.link, v.since, v.synced = link, time.Time{}, true
+		return &v
+	})
+	if m.view().synced {
+		select {
+		case <-m.full:
+		default:
+			close(m.full)
+		}
+	}
+}
+
+// staleSince is zero for a view that is fresh now.
+func (m *mirror) staleSince(v *view) time.Time {
+	state := m.cli.State()
+	switch {
+	case !v.fresh():
+		return v.since
+	case state.Time.Equal(v.link):
+		return time.Time{}
+	}
+	return state.Time
+}
+
+// takeSyncs returns the Syncs that wait.
+func (m *mirror) takeSyncs() []chan struct{} {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.syncs
+	m.syncs = nil
+	return s
+}
+
+// putBack leaves Syncs that wait to the next session.
+func (m *mirror) putBack(s []chan struct{}) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.syncs = append(m.syncs, s...)
+}
+
+// sync waits until everything that was committed before the call is in the mirror.
+func (m *mirror) sync(ctx context.Context) error {
+	if err := m.cli.Sync(ctx, m.spec.root); err != nil {
+		return fmt.Errorf("%s %s: %w", m.spec.name, m.spec.root, err)
+	}
+	done := make(chan struct{})
+	m.putBack([]chan struct{}{done})
+	m.nudge()
+	select {
+	case <-done:
+		return nil
+	case <-m.done:
+		return m.err
+	case <-ctx.Done():
+		return fmt.Errorf("%s %s: not up to date yet: %w", m.spec.name, m.spec.root, context.Cause(ctx))
+	}
+}
+
+// waitFresh waits until the mirror is fresh.
+func (m *mirror) waitFresh(ctx context.Context) error {
+	if m.board.until(ctx, func(v *view) bool { return m.staleSince(v).IsZero() }) {
+		return nil
+	}
+	if ctx.Err() == nil {
+		<-m.done
+		return m.err
+	}
+	return fmt.Errorf("%s %s: %w since %v: %w", m.spec.name, m.spec.root, ErrStale, m.staleSince(m.view()).Round(0), context.Cause(ctx))
+}
+
+// ended says why the mirror has ended, and is nil until then.
+func (m *mirror) ended() error {
+	select {
+	case <-m.done:
+		return m.err
+	default:
+		return nil
+	}
+}

@@ -1,0 +1,218 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/docent-zk/docent/framework"
+)
+
+// pass is the cache at work in one session. Everything in it belongs to the goroutine that runs it; what reads the servers
+// does so in goroutines of its own and hands in an answer.
+type pass struct {
+	*mirror
+	s      *framework.Session
+	source source
+	ctx    context.Context
+
+	tasks   map[work]*task
+	queue   []*task // to be started, oldest first
+	running int
+	answers chan answer
+	reads   sync.WaitGroup
+
+	link     time.Time // when the connection began whose changes are being caught up
+	catching int       // rounds that must end for the cache to be fresh
+	syncing  []chan struct{}
+	retry    *time.Timer
+	patience time.Duration // until the next retry
+	waiting  bool          // for it
+}
+
+// answer is what a goroutine that reads hands in.
+type answer struct {
+	task *task // nil for what is not a task
+	deep bool
+	node framework.Node
+	// names and stat are of a list.
+	names []string
+	stat  framework.Stat
+	err   error
+	then  func() error // in place of all that
+}
+
+// session is the recipe: it brings the mirror up to date and keeps it so.
+func (m *mirror) session(ctx context.Context, s *framework.Session) error {
+	ctx, cancel := context.WithCancel(ctx)
+	p := &pass{
+		mirror: m, s: s, ctx: ctx, tasks: make(map[work]*task), answers: make(chan answer, m.spec.parallel),
+		link: m.cli.State().Time, retry: time.NewTimer(never), patience: minPatience,
+	}
+	defer p.stop(cancel)
+	// The server must not be behind the one of the session before.
+	if err := s.Sync(ctx, m.spec.root); err != nil {
+		return err
+	}
+	source, err := m.spec.source(ctx, s)
+	if err != nil {
+		return err
+	}
+	p.source = source
+	p.lookAtAll()
+	for ctx.Err() == nil {
+		if err := p.step(); err != nil {
+			return err
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// stop waits for everything that belongs to the pass, and leaves what it had begun to the next one.
+func (p *pass) stop(cancel context.CancelFunc) {
+	cancel()
+	p.reads.Wait()
+	if p.source != nil {
+		p.source.close()
+	}
+	p.retry.Stop()
+	for w := range p.tasks {
+		p.unfinished[w] = struct{}{}
+	}
+	p.putBack(p.syncing)
+}
+
+// step waits for one thing to happen and answers it.
+func (p *pass) step() error {
+	p.start()
+	select {
+	case a := <-p.answers:
+		return p.take(a)
+	case <-p.source.ready():
+		p.heed()
+	case <-p.poke:
+		p.resume()
+		p.settleAll()
+	case <-p.retry.C:
+		p.retryRefused()
+	case <-p.ctx.Done():
+	}
+	return nil
+}
+
+// start sends as many reads as may be under way.
+func (p *pass) start() {
+	for p.running < p.spec.parallel && len(p.queue) > 0 {
+		t := p.queue[0]
+		p.queue[0] = nil
+		p.queue = p.queue[1:]
+		t.running = true
+		p.running++
+		a := answer{task: t, deep: t.deep}
+		var have *entry
+		if t.deep && !t.work.list {
+			have = p.find(t.path)
+		}
+		p.read(func() answer {
+			if t.work.list {
+				a.names, a.stat, a.err = p.source.list(p.ctx, t.path)
+			} else {
+				a.node, a.err = p.fetch(t.path, have)
+			}
+			return a
+		})
+	}
+}
+
+// read runs f in a goroutine of its own and hands in its answer.
+func (p *pass) read(f func() answer) {
+	p.reads.Go(func() {
+		a := f()
+		select {
+		case p.answers <- a:
+		case <-p.ctx.Done():
+		}
+	})
+}
+
+// fetch reads a node. The data of one that has not changed is not transferred again.
+func (p *pass) fetch(path string, have *entry) (framework.Node, error) {
+	if have == nil && !p.spec.statsOnly {
+		node, err := p.source.get(p.ctx, path)
+		return p.spec.decoded(node, err)
+	}
+	stat, ok, err := p.source.look(p.ctx, path)
+	switch {
+	case err != nil:
+		return framework.Node{}, err
+	case !ok:
+		return framework.Node{}, framework.ErrNoNode
+	case p.spec.statsOnly:
+		return framework.Node{Path: path, Stat: stat}, nil
+	case stat.Czxid == have.node.Stat.Czxid && stat.Mzxid == have.node.Stat.Mzxid:
+		return framework.Node{Path: path, Data: have.node.Data, Stat: stat}, nil
+	}
+	node, err := p.source.get(p.ctx, path)
+	return p.spec.decoded(node, err)
+}
+
+// take deals with an answer.
+func (p *pass) take(a answer) error {
+	if a.then != nil {
+		return a.then()
+	}
+	if p.over(a.err) {
+		return a.err
+	}
+	p.running--
+	t := a.task
+	gone := errors.Is(a.err, framework.ErrNoNode)
+	if t.work.list {
+		p.takeList(a)
+	} else {
+		p.takeNode(a)
+	}
+	again := t.again || gone && t.insist
+	t.deep, t.running, t.again, t.insist, t.below = t.below, false, false, false, false
+	t.settle()
+	if again {
+		p.queue = append(p.queue, t)
+	} else {
+		delete(p.tasks, t.work)
+	}
+	return nil
+}
+
+// over reports whether an error is the session's and not the node's.
+func (p *pass) over(err error) bool {
+	return err != nil && p.ctx.Err() != nil || errors.Is(err, framework.ErrSessionLost) || errors.Is(err, framework.ErrClosed)
+}
+
+// mark sees to it that a read begins after now. It belongs to the rounds of the task that it follows from.
+func (p *pass) mark(w work, deep bool, from *task) *task {
+	t := p.demand(w, from)
+	if t.running {
+		t.again = true
+		t.below = t.below || deep
+	} else {
+		t.deep = t.deep || deep
+	}
+	return t
+}
+
+// demand sees to it that a read is under way or about to be.
+func (p *pass) demand(w work, from *task) *task {
+	t := p.tasks[w]
+	if t == nil {
+		t = &task{work: w}
+		p.tasks[w] = t
+		p.queue = append(p.queue, t)
+	}
+	if from != nil {
+		for _, d := range from.debts {
+			d.round.join(t)
+		}
+	}
+	return t
+}

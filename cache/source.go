@@ -1,0 +1,48 @@
+package cache
+
+import (
+	"context"
+
+	"github.com/docent-zk/docent/framework"
+)
+
+// source reads nodes of one session in such a way that their later changes become notes. Its reads are called from
+// several goroutines, everything else from the one that owns the pass.
+type source interface {
+	// look returns the Stat of a node, get the node, list the names of its children and its Stat. Whatever changes behind
+	// their answers becomes a note.
+	look(ctx context.Context, path string) (framework.Stat, bool, error)
+	get(ctx context.Context, path string) (framework.Node, error)
+	list(ctx context.Context, path string) ([]string, framework.Stat, error)
+
+	// ready holds a token when there may be notes.
+	ready() <-chan struct{}
+	// take returns the notes that there are. Behind catchUp these are of everything that happened before any answer that
+	// the session has had by then.
+	take() []note
+	catchUp()
+	// follows reports whether a change of a node that exists would become a note.
+	follows(path string) bool
+	// mustList reports whether new children of a node become notes only after a list of them.
+	mustList() bool
+	// resume is called when the connection is back in the same session, in a goroutine of its own. When it returns the
+	// changes that were made meanwhile can be caught up, or it reports that all that was read has to be looked at again.
+	resume(ctx context.Context) (again bool, err error)
+	// close ends what runs in the source, which runs until then or until the session ends.
+	close()
+}
+
+// note says that a node, or its children, must be read again.
+type note struct {
+	path string
+	kind noteKind
+}
+
+type noteKind int8
+
+const (
+	nodeTouched noteKind = iota // it was created, deleted, or its data was set
+	nodeGone                    // it was deleted, and is not followed any more
+	kidsTouched                 // a child was created or deleted
+	everything                  // anything may have happened to anybody
+)

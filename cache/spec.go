@@ -1,0 +1,177 @@
+package cache
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+
+	"github.com/docent-zk/docent/framework"
+)
+
+// Option changes how a cache of any kind works: [Gunzip] or [NoWait].
+type Option func(*spec)
+
+// ChildrenOption is an option of OpenChildren: an [Option], [Filter], [StatsOnly], [Parallel], [QueueBound] or [OneShot].
+type ChildrenOption interface{ applyChildren(*spec) }
+
+// TreeOption is an option of Open: a [ChildrenOption] or [Depth].
+type TreeOption interface{ applyTree(*spec) }
+
+// ValueOption is an option of OpenValue: an [Option].
+type ValueOption interface{ applyValue(*spec) }
+
+// NodesOption is an option of caches of several nodes.
+type NodesOption func(*spec)
+
+// DepthOption is an option of caches of several levels.
+type DepthOption func(*spec)
+
+func (o Option) applyChildren(s *spec)      { o(s) }
+func (o Option) applyTree(s *spec)          { o(s) }
+func (o Option) applyValue(s *spec)         { o(s) }
+func (o NodesOption) applyChildren(s *spec) { o(s) }
+func (o NodesOption) applyTree(s *spec)     { o(s) }
+func (o DepthOption) applyTree(s *spec)     { o(s) }
+
+// Gunzip unpacks the data of each node, which others have written packed, as Curator's clients with compression do. A node
+// whose data is not gzip, or is longer than 64 MiB unpacked, is refused with [ErrNotGzip]; empty data is empty.
+func Gunzip() Option { return func(s *spec) { s.gunzip = true } }
+
+// NoWait opens the cache without waiting for anything: it may be empty, and is stale, until Synced.
+func NoWait() Option { return func(s *spec) { s.noWait = true } }
+
+// Filter leaves out every node below the root for whose path keep is false, with everything below it. keep is called often,
+// from the cache's goroutine, and must always give the same answer for a path.
+func Filter(keep func(path string) bool) NodesOption { return func(s *spec) { s.filter = keep } }
+
+// StatsOnly leaves out the data: nodes have their Stat only, and no data is transferred.
+func StatsOnly() NodesOption { return func(s *spec) { s.statsOnly = true } }
+
+// Parallel sets how many reads are under way at the most, from 1. Defaults to 64.
+func Parallel(reads int) NodesOption { return func(s *spec) { s.parallel = reads } }
+
+// QueueBound sets how many steps of the cache wait for a listener, from 1, before further ones are merged. Defaults to 1024.
+func QueueBound(steps int) NodesOption { return func(s *spec) { s.bound = steps } }
+
+// OneShot uses one-shot watches also where the servers have better ones.
+func OneShot() NodesOption { return func(s *spec) { s.oneShot = true } }
+
+// Depth sets how many levels below the root are in the cache; 0 is the root alone. Defaults to all.
+func Depth(levels int) DepthOption { return func(s *spec) { s.depth = levels } }
+
+// maxUnpacked bounds what a small packed node may become.
+const maxUnpacked = 64 << 20
+
+// spec says what is cached, and how. It does not change.
+type spec struct {
+	name      string // of the recipe
+	root      string
+	depth     int
+	filter    func(path string) bool
+	statsOnly bool
+	gunzip    bool
+	noWait    bool
+	oneShot   bool
+	parallel  int
+	bound     int
+}
+
+func newSpec(name, root string, depth int) spec {
+	return spec{name: name, root: root, depth: depth, parallel: 64, bound: 1024, filter: func(string) bool { return true }}
+}
+
+func (s *spec) validate() error {
+	switch err := framework.ValidatePath(s.root); {
+	case err != nil:
+		return err
+	case s.depth < 0:
+		return fmt.Errorf("a Depth of %d is negative", s.depth)
+	case s.parallel < 1:
+		return fmt.Errorf("Parallel(%d) would read nothing", s.parallel)
+	case s.bound < 1:
+		return fmt.Errorf("QueueBound(%d) leaves no room", s.bound)
+	case s.filter == nil:
+		return errors.New("the Filter is nil")
+	}
+	return nil
+}
+
+// everyLevel is the depth of a cache without one.
+const everyLevel = math.MaxInt
+
+// source chooses how to follow the nodes.
+func (s *spec) source(_ context.Context, session *framework.Session) (source, error) {
+	return newOneShot(session, s.root), nil
+}
+
+// covers reports whether path is the root or below it.
+func (s *spec) covers(path string) bool {
+	return s.root == "/" || path == s.root || strings.HasPrefix(path, s.root) && path[len(s.root)] == '/'
+}
+
+// relative is a path that is covered as seen from the root: "" is the root itself.
+func (s *spec) relative(path string) string {
+	return strings.TrimPrefix(path[len(strings.TrimSuffix(s.root, "/")):], "/")
+}
+
+// level is how far below the root a path is that is covered.
+func (s *spec) level(path string) int {
+	rest := s.relative(path)
+	if rest == "" {
+		return 0
+	}
+	return 1 + strings.Count(rest, "/")
+}
+
+func (s *spec) parent(path string) string {
+	parent, _ := framework.Split(path)
+	return parent
+}
+
+// keeps reports whether the filter lets a child of a node in the mirror in.
+func (s *spec) keeps(path string) bool { return s.filter(path) }
+
+// Owners that say what kind a node is, and not which session it belongs to (ZooKeeper's EphemeralType).
+const (
+	containerOwner = math.MinInt64
+	ttlOwner       = 0xff // in the first byte
+)
+
+// lists reports whether the children of a node are in the mirror. Ephemeral nodes have none.
+func (s *spec) lists(node framework.Node) bool {
+	owner := node.Stat.EphemeralOwner
+	ephemeral := owner != 0 && owner != containerOwner && uint64(owner)>>56 != ttlOwner
+	return !ephemeral && s.level(node.Path) < s.depth
+}
+
+// decoded is a node as it was read, in the form in which it is kept.
+func (s *spec) decoded(node framework.Node, err error) (framework.Node, error) {
+	if err != nil || !s.gunzip || len(node.Data) == 0 {
+		return node, err
+	}
+	node.Data, err = unpack(node.Data)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", node.Path, err)
+	}
+	return node, err
+}
+
+func unpack(data []byte) ([]byte, error) {
+	r, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotGzip, err)
+	}
+	plain, err := io.ReadAll(io.LimitReader(r, maxUnpacked+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrNotGzip, err)
+	case len(plain) > maxUnpacked:
+		return nil, fmt.Errorf("%w of at most %d bytes", ErrNotGzip, maxUnpacked)
+	}
+	return plain, nil
+}

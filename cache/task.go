@@ -1,0 +1,83 @@
+package cache
+
+// work is one read of a node, or of the list of its children.
+type work struct {
+	path string
+	list bool
+}
+
+// task is work that is to be done or under way. There is one at a time for each.
+//
+//	         start                 answer
+//	queued --------> under way ---------------> done
+//	   ^                 |  told of meanwhile
+//	   +-----------------+
+type task struct {
+	work
+	deep    bool  // what is below is to be looked at again as well
+	running bool  // under way
+	again   bool  // to be done once more, behind the run under way
+	insist  bool  // to be done once more if the node is not there
+	lister  bool  // its children are to be listed when it is there
+	below   bool  // the run behind this one is deep
+	dead    int64 // czxid of the latest node at the path that is known to be gone
+	debts   []debt
+}
+
+// debt is what a task owes to a round: so many runs.
+type debt struct {
+	round *round
+	runs  int
+}
+
+// round is a set of tasks, together with those that follow from them, that was there at one moment. It ends although others
+// may have come since.
+type round struct {
+	left int
+	done func()
+}
+
+// join makes the task part of a round.
+func (r *round) join(t *task) {
+	runs := 1
+	if t.running && t.again {
+		runs = 2
+	}
+	for i := range t.debts {
+		if t.debts[i].round == r {
+			t.debts[i].runs = max(t.debts[i].runs, runs)
+			return
+		}
+	}
+	t.debts = append(t.debts, debt{r, runs})
+	r.left++
+}
+
+// leave takes one part away. The last one ends the round.
+func (r *round) leave() {
+	if r.left--; r.left == 0 {
+		r.done()
+	}
+}
+
+// settle notes that a run has ended, and what follows from it has joined.
+func (t *task) settle() {
+	kept := t.debts[:0]
+	for _, d := range t.debts {
+		if d.runs--; d.runs > 0 {
+			kept = append(kept, d)
+			continue
+		}
+		d.round.leave()
+	}
+	clear(t.debts[len(kept):])
+	t.debts = kept
+}
+
+// key names the work in an index. No path ends with a slash but the root's.
+func (w work) key() string {
+	if w.list {
+		return w.path + "/"
+	}
+	return w.path
+}

@@ -1,0 +1,64 @@
+package cache
+
+import (
+	"errors"
+	"time"
+
+	"github.com/docent-zk/docent/framework"
+)
+
+// view is everything that is known at one moment. It is never changed: readers load the latest one, listeners go from one to
+// the next, and what they are told is the difference.
+type view struct {
+	root    *entry          // nil if there is no node
+	refused index[*refusal] // by path
+	synced  bool            // it was complete once
+	// link is when the connection began on which the view is fresh; zero while it is stale.
+	link time.Time
+	// since is when it became stale, if it is.
+	since time.Time
+}
+
+func (v *view) fresh() bool { return !v.link.IsZero() }
+
+// refusal is why a node is not up to date.
+type refusal struct {
+	path string
+	err  error
+	list bool // of its children
+}
+
+// count is 1, for an index counts.
+func (*refusal) count() int { return 1 }
+
+// differences reports what a listener has to be told to know now when it knows old.
+func differences(root string, old, now *view, f func(Event) bool) bool {
+	return changes(old.root, now.root, f) &&
+		difference(old.refused, now.refused, func(_, r *refusal) bool {
+			return r == nil || f(Event{Type: Refused, Path: r.path, Err: r.err})
+		}) && freshness(root, old, now, f)
+}
+
+// freshness reports that the cache has become stale, or fresh, or both since.
+func freshness(root string, old, now *view, f func(Event) bool) bool {
+	if old.fresh() && (!now.fresh() || old.link != now.link) {
+		since := now.since
+		if now.fresh() {
+			since = now.link
+		}
+		if !f(Event{Type: Stale, Path: root, Since: since}) {
+			return false
+		}
+	}
+	return !now.fresh() || old.link == now.link || f(Event{Type: Synced, Path: root})
+}
+
+// passing reports whether the refusal may end without a change of the node: permissions may, and nobody is told.
+func (r *refusal) passing() bool {
+	for _, lasting := range []error{framework.ErrReplyRefused, framework.ErrTooLarge, ErrNotGzip} {
+		if errors.Is(r.err, lasting) {
+			return false
+		}
+	}
+	return true
+}
