@@ -2,6 +2,7 @@ package framework
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -55,6 +56,14 @@ func start(cfg Config, asleep func(since time.Time) time.Duration) (*Client, err
 	return &Client{ops: ops{core: c, space: root}, closer: &closer{done: make(chan struct{})}}, nil
 }
 
+// usable is for calls that a recipe begins with: a nil Client mostly comes from an error of New that was not looked at.
+func (c *Client) usable() error {
+	if c == nil || c.core == nil {
+		return errors.New("the *framework.Client is nil or empty: use the one that framework.New has returned without an error")
+	}
+	return nil
+}
+
 // Namespace returns a client that does everything under path, below this client's own namespace. It shares the session;
 // closing either closes both.
 func (c *Client) Namespace(path string) (*Client, error) {
@@ -76,6 +85,9 @@ func (c *Client) States(ctx context.Context) <-chan StateChange { return c.core.
 // WaitConnected waits until operations can be sent. It returns [ErrNotConnected], with the reason of the last failed
 // attempt, when ctx ends first, and [ErrClosed] after Close.
 func (c *Client) WaitConnected(ctx context.Context) error {
+	if err := c.usable(); err != nil {
+		return err
+	}
 	if _, err := c.await(ctx, c.core.quit); err != nil {
 		return fmt.Errorf("zookeeper %s: %w", c.core.cfg.ConnectString, c.core.blame(err))
 	}
@@ -84,6 +96,9 @@ func (c *Client) WaitConnected(ctx context.Context) error {
 
 // Session waits for a connection and returns the session behind it. Recipes get theirs from [Client.Run].
 func (c *Client) Session(ctx context.Context) (*Session, error) {
+	if err := c.usable(); err != nil {
+		return nil, err
+	}
 	e, err := c.await(ctx, c.core.quit)
 	if err != nil {
 		return nil, fmt.Errorf("zookeeper %s: %w", c.core.cfg.ConnectString, c.core.blame(err))
@@ -94,9 +109,6 @@ func (c *Client) Session(ctx context.Context) (*Session, error) {
 func (c *Client) session(e *epoch) *Session {
 	return &Session{ops: ops{core: c.core, space: c.space, fixed: e}, e: e}
 }
-
-// Recipes lists the recipes that are running, oldest first.
-func (c *Client) Recipes() []LiveRecipe { return c.core.live.list() }
 
 // Close ends the client: contexts that hang on its session end with [ErrClosed], running recipes are waited for, at most
 // Config.CloseTimeout, then the session is closed, so that its ephemeral nodes go at once, and every call that is still
@@ -149,7 +161,9 @@ func (c *core) shutdown(ctx context.Context) error {
 func (c *core) stuck(cause error) error {
 	var names []string
 	for _, r := range c.live.list() {
-		names = append(names, fmt.Sprintf("%s %s (for %v)", r.Name, r.Path, time.Since(r.Since).Round(time.Millisecond)))
+		if !r.Held {
+			names = append(names, fmt.Sprintf("%s %s (for %v)", r.Name, r.Path, time.Since(r.Since).Round(time.Millisecond)))
+		}
 	}
 	if len(names) == 0 {
 		return nil

@@ -1,11 +1,11 @@
 package framework
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"sync"
+	"strings"
 	"time"
 
 	"github.com/docent-zk/docent/retry"
@@ -34,14 +34,25 @@ type Recipe struct {
 // before Run returns.
 func (c *Client) Run(ctx context.Context, r Recipe) error {
 	if err := c.runAll(ctx, r); err != nil {
-		return fmt.Errorf("%s %s: %w", r.Name, r.Path, err)
+		return fmt.Errorf("%s: %w", r, err)
 	}
 	return nil
 }
 
+// String names the recipe in errors.
+func (r Recipe) String() string {
+	if r.Name == "" && r.Path == "" {
+		return "recipe without a name"
+	}
+	return strings.TrimSpace(r.Name + " " + r.Path)
+}
+
 func (c *Client) runAll(ctx context.Context, r Recipe) error {
+	if err := c.usable(); err != nil {
+		return err
+	}
 	if r.Run == nil {
-		return errors.New("the recipe has no Run")
+		return errors.New("framework.Recipe.Run is nil: there is nothing to run")
 	}
 	if err := r.Policy.Validate(); err != nil {
 		return err
@@ -64,7 +75,7 @@ func (c *Client) runAll(ctx context.Context, r Recipe) error {
 type run struct {
 	Recipe
 	client *Client
-	entry  *LiveRecipe
+	entry  *entry
 	last   *epoch          // of the latest start
 	gate   *gate           // at the latest start
 	pauses *retry.Attempts // between starts that nothing but the recipe's own end lies between
@@ -78,13 +89,15 @@ func (r *run) once(ctx context.Context) (again bool, err error) {
 	}
 	s := r.client.session(e)
 	r.last, r.gate = e, r.client.core.gate.Load()
-	r.client.core.live.started(r.entry, e.n)
+	s.entry, s.start = r.entry, r.entry.start(e.n)
 	work, cancel := s.Context(ctx, r.Policy)
 	defer cancel(nil)
 	if err = r.Run(work, s); err == nil || ctx.Err() != nil {
 		return false, err
 	}
-	return r.judge(causeOf(work), err)
+	cause := causeOf(work)
+	r.entry.report(s.start, NotRunning, cmp.Or(cause, err))
+	return r.judge(cause, err)
 }
 
 // next waits for the connection to run on.
@@ -140,70 +153,3 @@ func (r *run) judge(cause, err error) (again bool, _ error) {
 
 // ownEnd reports whether err is the end of a context that the recipe had bound to the session itself, as a claim does.
 func ownEnd(err error) bool { return errors.Is(err, ErrSuspended) || errors.Is(err, ErrUntrusted) }
-
-// LiveRecipe is a recipe that is running on a client.
-type LiveRecipe struct {
-	Name   string    // as its Recipe says
-	Path   string    // as its Recipe says
-	Policy Policy    // as its Recipe says
-	Since  time.Time // when Client.Run was called
-	Epoch  uint64    // the session that it was last started on, 0 before the first start
-	Starts int       // how often it was started
-}
-
-// registry knows the recipes that run, for Close, which waits for them, and for those who look.
-type registry struct {
-	mu      sync.Mutex
-	entries []*LiveRecipe
-	closed  bool
-	empty   chan struct{} // closed by the last one to leave after close
-}
-
-func (g *registry) enter(r Recipe) (*LiveRecipe, error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.closed {
-		return nil, ErrClosed
-	}
-	entry := &LiveRecipe{Name: r.Name, Path: r.Path, Policy: r.Policy, Since: time.Now()}
-	g.entries = append(g.entries, entry)
-	return entry, nil
-}
-
-func (g *registry) started(entry *LiveRecipe, epoch uint64) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	entry.Epoch, entry.Starts = epoch, entry.Starts+1
-}
-
-func (g *registry) leave(entry *LiveRecipe) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if i := slices.Index(g.entries, entry); i >= 0 {
-		g.entries = slices.Delete(g.entries, i, i+1)
-	}
-	if g.closed && len(g.entries) == 0 {
-		close(g.empty)
-	}
-}
-
-// close admits no more recipes. The result is closed when the last one has returned.
-func (g *registry) close() <-chan struct{} {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.closed, g.empty = true, make(chan struct{})
-	if len(g.entries) == 0 {
-		close(g.empty)
-	}
-	return g.empty
-}
-
-func (g *registry) list() []LiveRecipe {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	list := make([]LiveRecipe, len(g.entries))
-	for i, e := range g.entries {
-		list[i] = *e
-	}
-	return list
-}

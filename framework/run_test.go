@@ -320,7 +320,7 @@ func TestInvalidRecipes(t *testing.T) {
 			require.ErrorContains(t, run(t.Context(), cli, p, started), text)
 			require.ErrorContains(t, p.Validate(), text)
 		}
-		require.ErrorContains(t, run(t.Context(), cli, holding, nil), "no Run")
+		require.ErrorContains(t, run(t.Context(), cli, holding, nil), "framework.Recipe.Run is nil")
 	})
 	for name, p := range policies {
 		require.NoError(t, p.Validate(), name)
@@ -328,34 +328,4 @@ func TestInvalidRecipes(t *testing.T) {
 	assert.Equal(t, "SUSPENDED: Hold, LOST: Stop, grace 1s", policies["grace, stop"].String())
 	assert.Equal(t, "SUSPENDED: Cancel, LOST: Rebuild", policies["cancel, rebuild"].String())
 	assert.Equal(t, "Reaction(9)", framework.Reaction(9).String())
-}
-
-func TestLiveRecipes(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		s := startServer(t, zktest.Config{})
-		cli := connected(t, s)
-		ctx, cancel := context.WithCancel(t.Context())
-		for _, name := range []string{"b", "a"} {
-			go func() {
-				_ = cli.Run(ctx, framework.Recipe{Name: name, Path: "/x", Policy: policies["cancel, rebuild"],
-					Run: func(ctx context.Context, _ *framework.Session) error { <-ctx.Done(); return ctx.Err() }})
-			}()
-			time.Sleep(time.Second)
-		}
-		for _, event := range []string{"blip", "expired"} {
-			events[event](t, s, cli)
-			synctest.Wait()
-		}
-		list := cli.Recipes()
-		require.Len(t, list, 2)
-		assert.Equal(t, "b", list[0].Name, "oldest first")
-		assert.Equal(t, "/x", list[0].Path)
-		assert.Equal(t, policies["cancel, rebuild"], list[0].Policy)
-		assert.Equal(t, time.Second, list[1].Since.Sub(list[0].Since))
-		assert.Equal(t, 3, list[0].Starts)
-		assert.EqualValues(t, 2, list[0].Epoch)
-		cancel()
-		synctest.Wait()
-		assert.Empty(t, cli.Recipes())
-	})
 }

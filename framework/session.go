@@ -10,7 +10,9 @@ import (
 // A Session is a value to hand around; it needs no closing. Recipes get theirs from [Client.Run].
 type Session struct {
 	ops
-	e *epoch
+	e     *epoch
+	entry *entry // of the recipe that runs in it; nil outside of Client.Run
+	start int    // of that recipe, counted from 1
 }
 
 // ID is the server's number of the session, as in the ephemeralOwner of the nodes that it owns.

@@ -1,0 +1,47 @@
+package framework
+
+import (
+	"cmp"
+	"time"
+)
+
+// Info is what a client knows of its connection at one moment, for health checks and debug pages.
+type Info struct {
+	// StateChange is the latest change of state: the state, since when (Time), why, the epoch, and the session's id, timeout and
+	// server. What belongs to a session is that of the last one while there is no other.
+	StateChange
+	// LastAnswer is when the latest of all answered requests was sent, pings included, with a monotonic reading. It is zero
+	// while nothing was answered in the session.
+	LastAnswer time.Time
+	// TrustedUntil is until when what the session holds is certain, unless another answer comes: see [Session.TrustedUntil].
+	// It is zero while there is no session, and in the past when there is none any more.
+	TrustedUntil time.Time
+	// Namespace is the path below which everything of this client happens, chroot included, "/" without either.
+	Namespace string
+	// Err says why there is no connection: what has become of the last attempt, and whether a server has refused an identity
+	// of Config.Auth. It is nil while there is a connection, and while there was no attempt.
+	Err error
+}
+
+// Info returns what the client knows of its connection. It asks no server and never waits.
+func (c *Client) Info() Info {
+	g := c.core.gate.Load()
+	info := Info{StateChange: g.StateChange, Namespace: cmp.Or(string(c.space), "/")}
+	if g.epoch != nil {
+		info.LastAnswer, info.TrustedUntil = g.epoch.wire.LastAnswered(), g.epoch.trustedUntil()
+	}
+	if !g.State.Connected() {
+		info.Err = c.core.failure()
+	}
+	return info
+}
+
+// failure is why there is no connection, as far as is known.
+func (c *core) failure() error {
+	if refused := c.identity.Load(); refused != nil {
+		return *refused
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.lastDial
+}

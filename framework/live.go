@@ -1,0 +1,171 @@
+package framework
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+// The states that the engine reports for a recipe; all others are the recipe's own words.
+const (
+	// Running is the state of a recipe that has started in a session and has said nothing yet.
+	Running = "running"
+	// NotRunning is the state of a recipe that waits for a connection, or for the next session; its Err says why, if the
+	// recipe has run before.
+	NotRunning = "waiting for a connection"
+)
+
+// Status is what a recipe, or something that is held, says of itself, for those who look: health checks, debug pages.
+type Status struct {
+	// State is a word or two: "waiting", "holding", "standing". See [Running] and [NotRunning].
+	State string
+	// Since is when State became what it is, with a monotonic reading.
+	Since time.Time
+	// Err says why it is not well. It is nil when it is: waiting in a queue is well.
+	Err error
+}
+
+// LiveRecipe is a recipe that is running on a client, or something that is held there: see [Session.Track].
+type LiveRecipe struct {
+	Name   string    // as its Recipe says
+	Path   string    // as its Recipe says
+	Policy Policy    // as its Recipe says
+	Since  time.Time // when Client.Run, or Session.Track, was called
+	Epoch  uint64    // the session that it was last started on, 0 before the first start
+	Starts int       // how often it was started; 0 for what is held
+	Held   bool      // it is listed by Session.Track
+	Status Status    // what it has reported last
+}
+
+// Recipes lists the recipes that are running and what is held ([Session.Track]), oldest first.
+func (c *Client) Recipes() []LiveRecipe { return c.core.live.list() }
+
+// Report says how the recipe is that [Client.Run] runs in this session, for [Client.Recipes]: its state in a word or two, and why
+// it is not well, nil if it is. While state remains the same its Since does, whatever err is. It costs a mutex, never blocks,
+// and does nothing on a Session that does not come from Client.Run, or when that has started the recipe anew.
+//
+// What was reported stands until the next report, and over SUSPENDED; when Run returns and is to be called again, the engine
+// reports [NotRunning], and then [Running].
+func (s *Session) Report(state string, err error) {
+	if s.entry != nil {
+		s.entry.report(s.start, state, err)
+	}
+}
+
+// Tracked is something that [Client.Recipes] lists although no recipe runs for it: what is held after the call that has
+// acquired it has returned, as a lock.Held is.
+type Tracked struct{ entry *entry }
+
+// Track lists something that belongs to this session, until End. It is in the given state and well. A claim that has ended, but
+// whose node still stands, is listed on, with an Err. Close of the client does not wait for it.
+func (s *Session) Track(name, path string, policy Policy, state string) *Tracked {
+	e := s.core.live.track(LiveRecipe{Name: name, Path: path, Policy: policy, Epoch: s.e.n, Held: true})
+	e.report(0, state, nil)
+	return &Tracked{e}
+}
+
+// Report is [Session.Report] for what is tracked.
+func (t *Tracked) Report(state string, err error) { t.entry.report(0, state, err) }
+
+// End takes it from the list. It may be called repeatedly.
+func (t *Tracked) End() { t.entry.registry.leave(t.entry) }
+
+// registry knows the recipes that run, for Close, which waits for them, and for those who look.
+type registry struct {
+	mu      sync.Mutex
+	entries []*entry // by Since
+	running int      // of them
+	closed  bool
+	empty   chan struct{} // closed by the last recipe to leave after close
+}
+
+// entry is one of them. Guarded by the registry's mutex.
+type entry struct {
+	LiveRecipe
+	registry *registry
+}
+
+// enter lists a recipe that is about to run.
+func (g *registry) enter(r Recipe) (*entry, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return nil, ErrClosed
+	}
+	g.running++
+	return g.add(LiveRecipe{Name: r.Name, Path: r.Path, Policy: r.Policy, Status: Status{State: NotRunning}}), nil
+}
+
+// track lists something that nobody waits for.
+func (g *registry) track(r LiveRecipe) *entry {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.add(r)
+}
+
+func (g *registry) add(r LiveRecipe) *entry {
+	r.Since = time.Now()
+	r.Status.Since = r.Since
+	e := &entry{LiveRecipe: r, registry: g}
+	g.entries = append(g.entries, e)
+	return e
+}
+
+func (g *registry) leave(e *entry) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	i := slices.Index(g.entries, e)
+	if i < 0 {
+		return
+	}
+	g.entries = slices.Delete(g.entries, i, i+1)
+	if e.Held {
+		return
+	}
+	if g.running--; g.closed && g.running == 0 {
+		close(g.empty)
+	}
+}
+
+// start notes that the recipe starts in an epoch, and returns how many starts that makes.
+func (e *entry) start(epoch uint64) int {
+	e.registry.mu.Lock()
+	defer e.registry.mu.Unlock()
+	e.Epoch, e.Starts = epoch, e.Starts+1
+	e.Status = Status{State: Running, Since: time.Now()}
+	return e.Starts
+}
+
+// report notes what was said in the start of that number, unless there was another since.
+func (e *entry) report(start int, state string, err error) {
+	e.registry.mu.Lock()
+	defer e.registry.mu.Unlock()
+	if start != e.Starts {
+		return
+	}
+	if e.Status.State != state {
+		e.Status.State, e.Status.Since = state, time.Now()
+	}
+	e.Status.Err = err
+}
+
+// close admits no more recipes. The result is closed when the last one has returned.
+func (g *registry) close() <-chan struct{} {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed, g.empty = true, make(chan struct{})
+	if g.running == 0 {
+		close(g.empty)
+	}
+	return g.empty
+}
+
+func (g *registry) list() []LiveRecipe {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	list := make([]LiveRecipe, len(g.entries))
+	for i, e := range g.entries {
+		list[i] = e.LiveRecipe
+	}
+	return list
+}
