@@ -2,6 +2,7 @@ package lock
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/docent-zk/docent/framework"
@@ -18,11 +19,11 @@ func (b *Bundle) Context() context.Context { return b.claims.Context() }
 // Tokens are the czxids of the nodes.
 func (b *Bundle) Tokens() []int64 { return each(b, (*contend.Claim).Token) }
 
-// Paths are the nodes, in the client's namespace.
+// Paths are the nodes, in the client's namespace; with [Shared] one of each part.
 func (b *Bundle) Paths() []string { return each(b, (*contend.Claim).Path) }
 
 // Checks are operations that make a multi fail unless all parts are still held. [Bundle.Multi] adds them by itself.
-func (b *Bundle) Checks() []framework.Op { return each(b, (*contend.Claim).Check) }
+func (b *Bundle) Checks() []framework.Op { return slices.Concat(each(b, (*contend.Claim).Checks)...) }
 
 // each asks every claim for something.
 func each[T any](b *Bundle, ask func(*contend.Claim) T) []T {

@@ -12,6 +12,8 @@ var (
 	ErrLocked = contend.ErrTaken
 	// ErrWaitLimit is returned by Lock when the limit set with WaitLimit has passed.
 	ErrWaitLimit = errors.New("not acquired within the wait limit")
+	// ErrOption says that an option does not fit the kind of lock, or that its value makes no sense.
+	ErrOption = errors.New("impossible option")
 	// ErrReleased is the cause of a Held's context after Unlock.
 	ErrReleased = contend.ErrReleased
 	// ErrDeleted is the cause of a Held's context when somebody else has deleted its node; or the servers have, at the end

@@ -10,26 +10,47 @@ import (
 
 // Held is one acquisition of a lock. It is safe for use by many goroutines.
 type Held struct {
-	claim   *contend.Claim
+	claim   claim
 	reading *Mutex // what it can be downgraded to, nil if it cannot
 }
+
+// claim is what stands behind a Held: one place in the queue, or a turn of it.
+type claim interface {
+	Context() context.Context
+	Token() int64
+	Path() string
+	Session() *framework.Session
+	Check() framework.Op
+	Checks() []framework.Op
+	Multi(ctx context.Context, operations []framework.Op, opts ...framework.WriteOption) ([]framework.OpResult, error)
+	Revoked() context.Context
+	Release(ctx context.Context) error
+}
+
+var _ claim = (*contend.Claim)(nil)
 
 // Context ends when the lock is no longer held or can no longer be relied on. context.Cause of it says why: [ErrReleased],
 // framework.ErrSuspended, framework.ErrUntrusted, framework.ErrSessionLost, [ErrDeleted] or framework.ErrClosed. It carries
 // the values of the ctx that was given to Lock, but not its deadline or cancellation.
 func (h *Held) Context() context.Context { return h.claim.Context() }
 
-// Token is the fencing token: larger than the token of every earlier holder of the lock. It is the czxid of the node.
+// Token is the fencing token: larger than the token of every earlier holder of the lock. It is the czxid of the node, or what
+// [LocalHandover] makes of it.
 func (h *Held) Token() int64 { return h.claim.Token() }
 
-// Path is the node that stands for this acquisition, in the client's namespace.
+// Path is the node that stands for this acquisition, in the client's namespace; with [Shared] the one that Curator sees.
 func (h *Held) Path() string { return h.claim.Path() }
 
 // TrustedUntil is when the lock will have to be given up unless the servers answer once more. Each answer moves it.
 func (h *Held) TrustedUntil() time.Time { return h.claim.Session().TrustedUntil() }
 
-// Check is an operation that makes a multi fail unless the lock is still held. [Held.Multi] adds it by itself.
+// Check is an operation that makes a multi fail unless the lock's node still stands. [Held.Multi] adds it by itself. It knows
+// one node, and nothing of turns: prefer [Held.Checks] with [Shared], and [Held.Multi] with [LocalHandover], which then stays
+// possible.
 func (h *Held) Check() framework.Op { return h.claim.Check() }
+
+// Checks make a multi fail unless all nodes of the lock still stand: two with [Shared], one without.
+func (h *Held) Checks() []framework.Op { return h.claim.Checks() }
 
 // Multi applies operations as one change if the lock is still held at that moment, and returns [ErrNotHeld] if it is not.
 // It is decided by the servers and by no clock. Errors otherwise are those of [framework.Client]'s Multi; in particular

@@ -33,10 +33,10 @@ func NewMulti(cli *framework.Client, paths []string, opts ...Option) *Multi {
 	}
 	slices.Sort(sorted)
 	sorted = slices.Compact(sorted)
-	m := &Multi{recipe: newRecipe(cli, "locks", strings.Join(sorted, " "), opts)}
+	m := &Multi{recipe: newRecipe(cli, "locks", strings.Join(sorted, " "), fitsShared, opts)}
 	m.recipe.paths = sorted
 	for _, path := range sorted {
-		q := m.recipe.queue("lock-", seqnode.Mutex)
+		q := m.recipe.queue(seqnode.Lock, seqnode.KazooLock, seqnode.Mutex)
 		q.Dir = path
 		m.group = append(m.group, q)
 	}

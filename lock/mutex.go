@@ -8,17 +8,22 @@ import (
 	"github.com/docent-zk/docent/internal/seqnode"
 )
 
-// Mutex is a lock on a path. It has no state of its own: any number of goroutines, and of Mutexes on the same path, may
-// lock it, and each gets its own [Held].
+// Mutex is a lock on a path. Any number of goroutines, and of Mutexes on the same path, may lock it, and each gets its own
+// [Held]. It has no state of its own, but with [LocalHandover] the line of those who wait for it.
 type Mutex struct {
 	recipe recipe
 	queue  contend.Queue
+	line   *line // nil without LocalHandover
 }
 
 // New returns the lock on path. It asks nothing of the servers; an invalid path is an error of Lock.
 func New(cli *framework.Client, path string, opts ...Option) *Mutex {
-	r := newRecipe(cli, "lock", path, opts)
-	return &Mutex{recipe: r, queue: r.queue("lock-", seqnode.Mutex)}
+	r := newRecipe(cli, "lock", path, fitsShared|fitsHandover, opts)
+	m := &Mutex{recipe: r, queue: r.queue(seqnode.Lock, seqnode.KazooLock, seqnode.Mutex)}
+	if r.handover != nil {
+		m.line = &line{recipe: r, queue: m.queue, most: *r.handover}
+	}
+	return m
 }
 
 // Policy is how a Held answers SUSPENDED and LOST.
@@ -31,19 +36,25 @@ func (m *Mutex) WaitPolicy() framework.Policy { return m.recipe.waiting }
 // On every error its node is removed from the queue, in the background if the servers are away. When ctx ends at the moment
 // of the grant, either a Held or an error is returned.
 //
-// Errors: the cause of ctx, [ErrWaitLimit], framework.ErrClosed, framework.ErrSessionLost with [StopOnLost], and what the
+// Errors: the cause of ctx or [ErrWaitLimit], which name the node that it waited behind; framework.ErrClosed, framework.ErrSessionLost with [StopOnLost], and what the
 // servers refuse (framework.ErrNoAuth, ...). A child of path whose name cannot be ordered is an error that names it.
 func (m *Mutex) Lock(ctx context.Context) (*Held, error) {
+	if m.line != nil {
+		return m.line.lock(ctx)
+	}
 	return waitFor(ctx, m.recipe, m.holder(m.queue.Acquire))
 }
 
 // TryLock returns [ErrLocked] instead of waiting for others. It still waits for a connection, until ctx ends.
 func (m *Mutex) TryLock(ctx context.Context) (*Held, error) {
+	if m.line != nil {
+		return m.line.tryLock(ctx)
+	}
 	return acquire(ctx, m.recipe, m.holder(m.queue.TryAcquire))
 }
 
 // holder turns a way to get a claim into one to get a Held.
-func (m *Mutex) holder(get func(context.Context, *framework.Session, framework.Policy) (*contend.Claim, error)) attempt[*Held] {
+func (m *Mutex) holder(get acquireFunc) attempt[*Held] {
 	return func(ctx context.Context, s *framework.Session) (*Held, error) {
 		claim, err := get(ctx, s, m.recipe.holding)
 		if err != nil {

@@ -15,6 +15,8 @@ type settings struct {
 	data      []byte
 	acl       []framework.ACL
 	onRevoke  func(Holding)
+	shared    bool
+	handover  *int
 }
 
 func defaults() settings {
@@ -24,7 +26,8 @@ func defaults() settings {
 	}
 }
 
-// Option changes how a lock behaves. Every kind of lock in this package takes every Option.
+// Option changes how a lock behaves. [Shared] and [LocalHandover] say which kinds of locks they fit; every kind takes every
+// other one. What does not fit, or makes no sense, is an error of Lock: [ErrOption].
 type Option func(*settings)
 
 // Hold keeps a Held through SUSPENDED, for as long as the session can be trusted to live. Without it a Held ends as soon as
@@ -39,9 +42,18 @@ func StopOnLost() Option {
 	return func(s *settings) { s.waiting.OnLost = framework.Stop }
 }
 
-// WaitLimit makes Lock return ErrWaitLimit when it has not succeeded after d. A deadline of ctx does the same for one call.
+// WaitLimit makes Lock return [ErrWaitLimit] when it has not succeeded after d, which is positive; 0 is no limit. A deadline of
+// ctx does the same for one call.
 func WaitLimit(d time.Duration) Option {
 	return func(s *settings) { s.waitLimit = d }
+}
+
+// Shared puts two nodes for each place into the queue, so that a lock excludes, and is excluded by, the locks of Apache Curator,
+// kazoo and go-zookeeper at once, which look for different names. Without it kazoo does not see the lock. It fits [Mutex],
+// [RWMutex] and [Multi], not [Semaphore], whose layouts in Curator and kazoo cannot share a path. See the package
+// documentation for what it cannot do and what it costs.
+func Shared() Option {
+	return func(s *settings) { s.shared = true }
 }
 
 // WithData stores data in the nodes, for those who look at the queue. Defaults to none.

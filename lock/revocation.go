@@ -34,7 +34,7 @@ func (s *settings) tell(revoked context.Context, h Holding) {
 }
 
 // held is a claim as the user gets it.
-func (s *settings) held(claim *contend.Claim) *Held {
+func (s *settings) held(claim claim) *Held {
 	h := &Held{claim: claim}
 	s.tell(claim.Revoked(), h)
 	return h

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/contend"
 	"github.com/docent-zk/docent/internal/seqnode"
 )
 
@@ -19,17 +20,18 @@ var ErrNotWriter = errors.New("only the write lock of an RWMutex can be downgrad
 // wakes those behind it that can go: the next writer, or the readers up to there. The end of a reader wakes nobody but a
 // writer who waits for just this reader.
 //
-// The names are those of Curator's InterProcessReadWriteLock. kazoo's locks and read locks on the same path are waited for.
+// The names are those of Curator's InterProcessReadWriteLock. kazoo's locks and read locks on the same path are waited for,
+// and with [Shared] they wait as well.
 type RWMutex struct{ reading, writing Mutex }
 
 // NewRW returns the read/write lock on path. It asks nothing of the servers; an invalid path is an error of Lock and RLock.
 func NewRW(cli *framework.Client, path string, opts ...Option) *RWMutex {
-	r, w := newRecipe(cli, "read lock", path, opts), newRecipe(cli, "write lock", path, opts)
-	readers := r.queue(seqnode.Read.Marker(), seqnode.ReadersWriters)
+	r, w := newRecipe(cli, "read lock", path, fitsShared, opts), newRecipe(cli, "write lock", path, fitsShared, opts)
+	readers := r.queue(seqnode.Read, seqnode.KazooRead, seqnode.ReadersWriters)
 	readers.Yield = seqnode.Writers
 	return &RWMutex{
 		reading: Mutex{recipe: r, queue: readers},
-		writing: Mutex{recipe: w, queue: w.queue(seqnode.Write.Marker(), seqnode.ReadersWriters)},
+		writing: Mutex{recipe: w, queue: w.queue(seqnode.Write, seqnode.KazooLock, seqnode.ReadersWriters)},
 	}
 }
 
@@ -83,7 +85,7 @@ func (h *Held) Downgrade(ctx context.Context) (*Held, error) {
 	if h.reading == nil {
 		return nil, fmt.Errorf("%s: %w", h.Path(), ErrNotWriter)
 	}
-	claim, err := h.claim.Exchange(ctx, h.reading.queue)
+	claim, err := h.claim.(*contend.Claim).Exchange(ctx, h.reading.queue)
 	if err != nil {
 		return nil, fmt.Errorf("downgrade: %w", err)
 	}

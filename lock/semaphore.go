@@ -42,8 +42,8 @@ func NewSharedSemaphore(cli *framework.Client, path, count string, opts ...Optio
 }
 
 func newSemaphore(cli *framework.Client, path string, limit contend.Limit, opts []Option) *Semaphore {
-	r := newRecipe(cli, "semaphore", path, opts)
-	leases, turns := r.queue(seqnode.Lease.Marker(), seqnode.Leases), r.queue("lock-", seqnode.Mutex)
+	r := newRecipe(cli, "semaphore", path, 0, opts)
+	leases, turns := r.queue(seqnode.Lease, seqnode.Foreign, seqnode.Leases), r.queue(seqnode.Lock, seqnode.Foreign, seqnode.Mutex)
 	leases.Dir, turns.Dir = framework.Join(path, "leases"), framework.Join(path, "locks")
 	if limit.Path != "" {
 		r.paths = append(r.paths, limit.Path)
