@@ -24,7 +24,7 @@ func (p *pass) takeNode(a answer) {
 	old := p.find(t.path)
 	switch {
 	case old == nil || old.node.Stat.Czxid < a.node.Stat.Czxid:
-		p.raise(a.node, t)
+		p.raise(a)
 	default:
 		p.refresh(old, a)
 	}
@@ -48,13 +48,15 @@ func (p *pass) rooted(node framework.Node, t *task) bool {
 }
 
 // raise puts a node in its place that was not there, or another one of the same name.
-func (p *pass) raise(node framework.Node, t *task) {
+func (p *pass) raise(a answer) {
+	t := a.task
 	p.forget(p.find(t.path))
-	now := &entry{node: node}
-	list := p.spec.lists(node) && (p.source.mustList() || node.Stat.NumChildren > 0 || t.lister)
-	if !list {
-		now.listed = node.Stat.Pzxid
+	now := &entry{node: a.node}
+	kids := a.node.Stat.NumChildren > 0
+	if !kids {
+		now.listed = a.node.Stat.Pzxid
 	}
+	list := p.spec.lists(a.node) && (p.source.mustList() || t.lister || kids && (a.deep || !t.announced))
 	p.put(t.work, now)
 	if list {
 		p.mark(work{path: t.path, list: true}, false, t)
@@ -184,6 +186,7 @@ func (p *pass) put(w work, now *entry) {
 		v.root, v.refused = root, old.refused.without(w.key())
 		return &v
 	})
+	p.shown(p.view())
 }
 
 // refuse shows that a read is refused, and tries again later where that may help.
@@ -197,6 +200,7 @@ func (p *pass) refuse(w work, err error) {
 		v.refused = old.refused.with(w.key(), r)
 		return &v
 	})
+	p.shown(p.view())
 	if r.passing() && !p.waiting {
 		p.waiting = true
 		p.retry.Reset(p.patience)

@@ -35,6 +35,9 @@ func (p *pass) catchUp() {
 // lookAtAll looks at every node again, and makes the cache fresh with that.
 func (p *pass) lookAtAll() {
 	p.catching++
+	for _, t := range p.tasks {
+		t.announced = false // nothing is known of what is below them
+	}
 	p.mark(work{path: p.spec.root}, true, nil)
 	for w := range p.unfinished {
 		p.mark(w, false, nil)
@@ -73,67 +76,75 @@ func (p *pass) resume() {
 	p.link = state.Time
 	p.catching++
 	p.read(func() answer {
-		again, err := p.source.resume(p.ctx)
+		err := p.source.resume(p.ctx)
 		return answer{then: func() error {
-			if err != nil {
-				return err
+			if err == nil {
+				p.source.catchUp()
+				err = p.heed()
 			}
-			p.resumed(again)
-			return nil
+			p.catchUp()
+			return err
 		}}
 	})
 }
 
-func (p *pass) resumed(again bool) {
-	if again {
-		p.lookAtAll()
-		p.catching-- // what resume counted
-		return
-	}
-	p.source.catchUp()
-	p.heed()
-	p.catchUp()
-}
-
 // settleAll ends the Syncs that wait when what there is to do has been done: the servers' part of each is behind it. It may
 // have been on a connection that has yet to be caught up with, or in the next session, if this one has ended.
-func (p *pass) settleAll() {
+func (p *pass) settleAll() error {
 	if p.catching > 0 {
-		return
+		return nil
 	}
 	waiting := p.takeSyncs()
 	switch {
 	case len(waiting) == 0:
-		return
+		return nil
 	case p.ctx.Err() != nil:
 		p.putBack(waiting)
-		return
+		return nil
 	}
 	p.syncing = append(p.syncing, waiting...)
 	p.source.catchUp()
-	p.heed()
+	err := p.heed()
 	p.begin(func() {
 		for _, done := range waiting {
 			close(done)
 		}
 		p.syncing = slices.DeleteFunc(p.syncing, func(c chan struct{}) bool { return slices.Contains(waiting, c) })
 	})
+	return err
 }
 
 // heed turns notes into tasks.
-func (p *pass) heed() {
-	for _, n := range p.source.take() {
-		switch n.kind {
-		case nodeTouched:
-			p.mark(work{path: n.path}, false, nil)
-		case kidsTouched:
-			p.mark(work{path: n.path, list: true}, false, nil)
-		case nodeGone:
-			p.bury(n.path)
-		case everything:
+func (p *pass) heed() error {
+	notes, over := p.source.take()
+	for _, n := range notes {
+		if n.kind == everything {
 			p.stale(time.Now())
 			p.lookAtAll()
+		} else if p.spec.includes(n.path) {
+			p.note(n)
 		}
+	}
+	return over
+}
+
+// note turns one note into tasks.
+func (p *pass) note(n note) {
+	switch n.kind {
+	case nodeTouched:
+		p.mark(work{path: n.path}, false, nil)
+	case nodeCreated:
+		t := p.mark(work{path: n.path}, false, nil)
+		t.announced = !t.running
+	case nodeDeleted:
+		p.remove(n.path)
+		if t := p.tasks[work{path: n.path}]; t != nil && t.running {
+			t.again = true
+		}
+	case nodeGone:
+		p.bury(n.path)
+	case kidsTouched:
+		p.mark(work{path: n.path, list: true}, false, nil)
 	}
 }
 

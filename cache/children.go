@@ -20,11 +20,11 @@ func OpenChildren(ctx context.Context, cli *framework.Client, dir string, opts .
 	for _, o := range opts {
 		o.applyChildren(&s)
 	}
-	m, err := open(ctx, cli, s)
+	m, err := open(ctx, cli, s, func(*view) {})
 	if err != nil {
 		return nil, err
 	}
-	return &Children{nodes{m}}, nil
+	return &Children{nodes{handle{m}}}, nil
 }
 
 // Each gives the children of the present Snapshot with their names, ordered by name.

@@ -28,6 +28,7 @@ type mirror struct {
 	cli   *framework.Client
 	spec  spec
 	board board[view]
+	shown func(v *view) // told of every change of a node, by the goroutine that makes it
 
 	life context.Context // ends on close
 	end  context.CancelCauseFunc
@@ -43,13 +44,13 @@ type mirror struct {
 }
 
 // open starts a mirror and waits until it is complete, unless the options say otherwise.
-func open(ctx context.Context, cli *framework.Client, s spec) (*mirror, error) {
+func open(ctx context.Context, cli *framework.Client, s spec, shown func(*view)) (*mirror, error) {
 	if err := s.validate(); err != nil {
 		return nil, fmt.Errorf("%s %s: %w", s.name, s.root, err)
 	}
 	s.root = framework.Join("/", s.root)
 	m := &mirror{
-		cli: cli, spec: s, done: make(chan struct{}), poke: make(chan struct{}, 1), full: make(chan struct{}),
+		cli: cli, spec: s, shown: shown, done: make(chan struct{}), poke: make(chan struct{}, 1), full: make(chan struct{}),
 		unfinished: make(map[work]struct{}),
 	}
 	m.board.latest.Store(&view{since: time.Now()})

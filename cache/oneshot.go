@@ -120,12 +120,12 @@ func (o *oneShot) disarm(on work, w *framework.Watch, t framework.EventType) {
 
 func (o *oneShot) ready() <-chan struct{} { return o.token }
 
-func (o *oneShot) take() []note {
+func (o *oneShot) take() ([]note, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	notes := o.notes
 	o.notes = nil
-	return notes
+	return notes, nil
 }
 
 // catchUp looks at every watch: an event is on its channel before any later answer is given, but perhaps nobody has taken it
@@ -152,16 +152,16 @@ func (o *oneShot) mustList() bool { return true }
 
 // resume waits for the answers to the driver's setWatches, with which the servers catch up. The driver sends them one after
 // the other, each of up to 128 KiB, without telling when it has done; as many requests, one after the other, take longer.
-func (o *oneShot) resume(ctx context.Context) (again bool, err error) {
+func (o *oneShot) resume(ctx context.Context) error {
 	o.mu.Lock()
 	bytes := o.bytes
 	o.mu.Unlock()
 	for range bytes/setWatchesSize + 2 {
 		if err := o.s.Sync(ctx, o.root); err != nil {
-			return false, err
+			return err
 		}
 	}
-	return false, nil
+	return nil
 }
 
 func (o *oneShot) close() {

@@ -45,21 +45,30 @@ type answer struct {
 
 // session is the recipe: it brings the mirror up to date and keeps it so.
 func (m *mirror) session(ctx context.Context, s *framework.Session) error {
-	ctx, cancel := context.WithCancel(ctx)
-	p := &pass{
-		mirror: m, s: s, ctx: ctx, tasks: make(map[work]*task), answers: make(chan answer, m.spec.parallel),
-		link: m.cli.State().Time, retry: time.NewTimer(never), patience: minPatience,
-	}
-	defer p.stop(cancel)
 	// The server must not be behind the one of the session before.
 	if err := s.Sync(ctx, m.spec.root); err != nil {
 		return err
 	}
-	source, err := m.spec.source(ctx, s)
-	if err != nil {
-		return err
+	if m.spec.depth > 0 && !m.spec.oneShot {
+		source, err := newRecursive(ctx, s, m.spec.root)
+		if err == nil {
+			err = m.pass(ctx, s, source)
+		}
+		if errors.Is(err, framework.ErrSessionLost) || errors.Is(err, framework.ErrClosed) || ctx.Err() != nil {
+			return err
+		}
 	}
-	p.source = source
+	return m.pass(ctx, s, newOneShot(s, m.spec.root))
+}
+
+// pass keeps the mirror up to date with one source, until that or the session ends.
+func (m *mirror) pass(ctx context.Context, s *framework.Session, from source) error {
+	ctx, cancel := context.WithCancel(ctx)
+	p := &pass{
+		mirror: m, s: s, source: from, ctx: ctx, tasks: make(map[work]*task), answers: make(chan answer, m.spec.parallel),
+		link: m.cli.State().Time, retry: time.NewTimer(never), patience: minPatience,
+	}
+	defer p.stop(cancel)
 	p.lookAtAll()
 	for ctx.Err() == nil {
 		if err := p.step(); err != nil {
@@ -73,9 +82,7 @@ func (m *mirror) session(ctx context.Context, s *framework.Session) error {
 func (p *pass) stop(cancel context.CancelFunc) {
 	cancel()
 	p.reads.Wait()
-	if p.source != nil {
-		p.source.close()
-	}
+	p.source.close()
 	p.retry.Stop()
 	for w := range p.tasks {
 		p.unfinished[w] = struct{}{}
@@ -90,10 +97,10 @@ func (p *pass) step() error {
 	case a := <-p.answers:
 		return p.take(a)
 	case <-p.source.ready():
-		p.heed()
+		return p.heed()
 	case <-p.poke:
 		p.resume()
-		p.settleAll()
+		return p.settleAll()
 	case <-p.retry.C:
 		p.retryRefused()
 	case <-p.ctx.Done():
@@ -165,6 +172,9 @@ func (p *pass) take(a answer) error {
 	if p.over(a.err) {
 		return a.err
 	}
+	if err := p.heed(); err != nil { // what happened before the answer was given
+		return err
+	}
 	p.running--
 	t := a.task
 	gone := errors.Is(a.err, framework.ErrNoNode)
@@ -174,7 +184,7 @@ func (p *pass) take(a answer) error {
 		p.takeNode(a)
 	}
 	again := t.again || gone && t.insist
-	t.deep, t.running, t.again, t.insist, t.below = t.below, false, false, false, false
+	t.deep, t.running, t.again, t.insist, t.announced, t.below = t.below, false, false, false, false, false
 	t.settle()
 	if again {
 		p.queue = append(p.queue, t)

@@ -17,17 +17,17 @@ type source interface {
 
 	// ready holds a token when there may be notes.
 	ready() <-chan struct{}
-	// take returns the notes that there are. Behind catchUp these are of everything that happened before any answer that
-	// the session has had by then.
-	take() []note
+	// take returns the notes that there are, in order. Behind catchUp these are of everything that happened before any answer
+	// that the session has had by then. An error says that there will be no more of them.
+	take() ([]note, error)
 	catchUp()
 	// follows reports whether a change of a node that exists would become a note.
 	follows(path string) bool
 	// mustList reports whether new children of a node become notes only after a list of them.
 	mustList() bool
-	// resume is called when the connection is back in the same session, in a goroutine of its own. When it returns the
-	// changes that were made meanwhile can be caught up, or it reports that all that was read has to be looked at again.
-	resume(ctx context.Context) (again bool, err error)
+	// resume is called when the connection is back in the same session, in a goroutine of its own. When it returns, the
+	// changes that were made meanwhile can be caught up with, or there is a note that everything has to be looked at.
+	resume(ctx context.Context) error
 	// close ends what runs in the source, which runs until then or until the session ends.
 	close()
 }
@@ -41,8 +41,10 @@ type note struct {
 type noteKind int8
 
 const (
-	nodeTouched noteKind = iota // it was created, deleted, or its data was set
-	nodeGone                    // it was deleted, and is not followed any more
+	nodeTouched noteKind = iota // its data was set, or more
+	nodeCreated                 // it was created; those below it will be noted
+	nodeDeleted                 // it was deleted, behind all that was read of it before the note was taken
+	nodeGone                    // it was deleted at some time, and is not followed any more
 	kidsTouched                 // a child was created or deleted
 	everything                  // anything may have happened to anybody
 )

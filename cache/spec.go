@@ -3,7 +3,6 @@ package cache
 import (
 	"bytes"
 	"compress/gzip"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -104,11 +103,6 @@ func (s *spec) validate() error {
 // everyLevel is the depth of a cache without one.
 const everyLevel = math.MaxInt
 
-// source chooses how to follow the nodes.
-func (s *spec) source(_ context.Context, session *framework.Session) (source, error) {
-	return newOneShot(session, s.root), nil
-}
-
 // covers reports whether path is the root or below it.
 func (s *spec) covers(path string) bool {
 	return s.root == "/" || path == s.root || strings.HasPrefix(path, s.root) && path[len(s.root)] == '/'
@@ -135,6 +129,20 @@ func (s *spec) parent(path string) string {
 
 // keeps reports whether the filter lets a child of a node in the mirror in.
 func (s *spec) keeps(path string) bool { return s.filter(path) }
+
+// includes reports whether a node belongs into the mirror.
+func (s *spec) includes(path string) bool {
+	if !s.covers(path) || s.level(path) > s.depth {
+		return false
+	}
+	for path != s.root {
+		if !s.filter(path) {
+			return false
+		}
+		path = s.parent(path)
+	}
+	return true
+}
 
 // Owners that say what kind a node is, and not which session it belongs to (ZooKeeper's EphemeralType).
 const (

@@ -14,14 +14,16 @@ type work struct {
 //	   +-----------------+
 type task struct {
 	work
-	deep    bool  // what is below is to be looked at again as well
-	running bool  // under way
-	again   bool  // to be done once more, behind the run under way
-	insist  bool  // to be done once more if the node is not there
-	lister  bool  // its children are to be listed when it is there
-	below   bool  // the run behind this one is deep
-	dead    int64 // czxid of the latest node at the path that is known to be gone
-	debts   []debt
+	deep    bool // what is below is to be looked at again as well
+	running bool // under way
+	again   bool // to be done once more, behind the run under way
+	insist  bool // to be done once more if the node is not there
+	lister  bool // its children are to be listed when it is there
+	// announced says that the node was not there before, and that there are notes of all that is below it.
+	announced bool
+	below     bool  // the run behind this one is deep
+	dead      int64 // czxid of the latest node at the path that is known to be gone
+	debts     []debt
 }
 
 // debt is what a task owes to a round: so many runs.

@@ -9,8 +9,11 @@ import (
 	"github.com/docent-zk/docent/framework"
 )
 
-// nodes are the methods that caches of several nodes have in common.
-type nodes struct{ m *mirror }
+// handle is what caches of all kinds have in common.
+type handle struct{ m *mirror }
+
+// nodes is what caches of several nodes have in common.
+type nodes struct{ handle }
 
 // Tree is a mirror of a node and everything below it. It is safe for use by many goroutines.
 type Tree struct{ nodes }
@@ -26,11 +29,11 @@ func Open(ctx context.Context, cli *framework.Client, root string, opts ...TreeO
 	for _, o := range opts {
 		o.applyTree(&s)
 	}
-	m, err := open(ctx, cli, s)
+	m, err := open(ctx, cli, s, func(*view) {})
 	if err != nil {
 		return nil, err
 	}
-	return &Tree{nodes{m}}, nil
+	return &Tree{nodes{handle{m}}}, nil
 }
 
 // Root is the path of the cache's root.
@@ -66,28 +69,28 @@ func (t *Tree) Children(path string) iter.Seq2[string, framework.Node] {
 }
 
 // Synced is closed when everything that there was has been read for the first time.
-func (n nodes) Synced() <-chan struct{} { return n.m.full }
+func (h handle) Synced() <-chan struct{} { return h.m.full }
 
 // StaleSince is since when the cache has been stale; zero while it is fresh. Before Synced it is when the cache was opened.
-func (n nodes) StaleSince() time.Time { return n.m.staleSince(n.m.view()) }
+func (h handle) StaleSince() time.Time { return h.m.staleSince(h.m.view()) }
 
 // WaitFresh waits until the cache is fresh. It returns the cause of ctx when that ends first, with [ErrStale], and
 // [ErrCacheClosed] or framework.ErrClosed when the cache has ended.
-func (n nodes) WaitFresh(ctx context.Context) error { return n.m.waitFresh(ctx) }
+func (h handle) WaitFresh(ctx context.Context) error { return h.m.waitFresh(ctx) }
 
 // Sync waits until every change that was committed before the call is in the cache. It needs a connection: see the errors of
 // framework.Client's Sync. It returns [ErrCacheClosed] when the cache is closed.
-func (n nodes) Sync(ctx context.Context) error { return n.m.sync(ctx) }
+func (h handle) Sync(ctx context.Context) error { return h.m.sync(ctx) }
 
 // Policy is how the cache answers SUSPENDED and LOST.
-func (n nodes) Policy() framework.Policy { return caching }
+func (h handle) Policy() framework.Policy { return caching }
 
 // Done is closed when the cache has ended: after Close, or when the client was closed.
-func (n nodes) Done() <-chan struct{} { return n.m.done }
+func (h handle) Done() <-chan struct{} { return h.m.done }
 
 // Err says why the cache has ended, with [ErrCacheClosed] or framework.ErrClosed, and is nil until then.
 func (n nodes) Err() error { return n.m.ended() }
 
 // Close ends the cache and waits for it; channels of Events are closed. What it held can still be read, and is stale. Close
 // may be called repeatedly. It always returns nil.
-func (n nodes) Close() error { return n.m.close() }
+func (h handle) Close() error { return h.m.close() }

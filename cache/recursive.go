@@ -1,0 +1,68 @@
+package cache
+
+import (
+	"context"
+	"errors"
+
+	"github.com/docent-zk/docent/framework"
+)
+
+// recursive is the source of servers with persistent recursive watches (ZooKeeper 3.6): one watch for everything. Its events
+// are at hand before any later answer of the session, so that they can be put in order with what is read.
+type recursive struct {
+	s     *framework.Session
+	root  string
+	watch *framework.TreeWatch
+}
+
+// errNoMoreEvents ends a pass whose watch has ended before its session.
+var errNoMoreEvents = errors.New("the recursive watch has ended")
+
+func newRecursive(ctx context.Context, s *framework.Session, root string) (*recursive, error) {
+	watch, err := s.WatchTree(ctx, root)
+	if err != nil {
+		return nil, err
+	}
+	return &recursive{s: s, root: root, watch: watch}, nil
+}
+
+func (r *recursive) look(ctx context.Context, path string) (framework.Stat, bool, error) {
+	return r.s.Exists(ctx, path)
+}
+
+func (r *recursive) get(ctx context.Context, path string) (framework.Node, error) {
+	return r.s.Get(ctx, path)
+}
+
+func (r *recursive) list(ctx context.Context, path string) ([]string, framework.Stat, error) {
+	return r.s.Children(ctx, path)
+}
+
+func (r *recursive) ready() <-chan struct{} { return r.watch.Ready() }
+
+// kindOf says what an event means here.
+var kindOf = map[framework.EventType]noteKind{
+	framework.EventCreated: nodeCreated, framework.EventDeleted: nodeDeleted, framework.EventDataChanged: nodeTouched,
+	framework.EventReset: everything,
+}
+
+func (r *recursive) take() ([]note, error) {
+	events, over := r.watch.Take()
+	notes := make([]note, len(events))
+	for i, ev := range events {
+		notes[i] = note{path: ev.Path, kind: kindOf[ev.Type]}
+	}
+	if over != nil {
+		over = errors.Join(errNoMoreEvents, over)
+	}
+	return notes, over
+}
+
+func (r *recursive) catchUp()            {}
+func (r *recursive) follows(string) bool { return true }
+func (r *recursive) mustList() bool      { return false }
+
+// resume waits for an answer on the new connection, which comes behind the event that says that it is a new one.
+func (r *recursive) resume(ctx context.Context) error { return r.s.Sync(ctx, r.root) }
+
+func (r *recursive) close() { r.watch.Stop() }
