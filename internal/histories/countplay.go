@@ -163,6 +163,6 @@ func (a *countActor) get(ctx context.Context) bool {
 // last adds and reads, and both must succeed.
 func (a *countActor) last() {
 	if !a.add(a.ctx, 1) || !a.get(a.ctx) {
-		a.fail("%v could not count although all is calm", a)
+		a.fail("%v could not count %w", a, errCalm)
 	}
 }

@@ -113,6 +113,6 @@ func (a *permitActor) last() {
 		a.resize(a.play.Limit, a.ctx)
 	}
 	if !a.take(a.ctx, 1) {
-		a.fail("%v got no permit although all is calm", a)
+		a.fail("%v got no permit %w", a, errCalm)
 	}
 }

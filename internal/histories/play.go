@@ -116,6 +116,9 @@ func (a *actor) pause() {
 	wait(a.calm, beat-time.Since(a.History.start)%beat)
 }
 
+// errCalm says that something went wrong although there was no trouble any more.
+var errCalm = errors.New("although all is calm")
+
 // fail notes a complaint.
 func (p *Play) fail(format string, args ...any) {
 	p.complaints.mu.Lock()

@@ -75,7 +75,10 @@ const realLength = 3 * realTimeout
 // onReal plays one seed, or the one that was asked for, and judges it.
 func onReal(t *testing.T, model porcupine.Model, run func(p Play) error, history func(*Recorder) []porcupine.Operation) {
 	t.Parallel()
-	seed := max(1, *oneSeed)
+	seed := uint64(7) // which has a fault of each kind
+	if *oneSeed != 0 {
+		seed = *oneSeed
+	}
 	p := Play{
 		Ground: newReal(t), Seed: seed, Timeout: realTimeout, Length: realLength, Rounds: 60, History: NewRecorder(),
 		Trouble: DrawTrouble(seed, clients, realTimeout, realLength),
@@ -97,9 +100,8 @@ func TestRealRWMutex(t *testing.T) {
 }
 
 func TestRealSemaphore(t *testing.T) {
-	onReal(t, Permits, func(p Play) error { return (&PermitPlay{Play: p, Limit: 3, Shared: true}).Run() }, func(r *Recorder) []porcupine.Operation {
-		return Allow(r.History(), 3)
-	})
+	run := func(p Play) error { return (&PermitPlay{Play: p, Limit: 3, Shared: true}).Run() }
+	onReal(t, Permits, run, func(r *Recorder) []porcupine.Operation { return Allow(r.History(), 3) })
 }
 
 func TestRealCounter(t *testing.T) {
