@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/sim"
 	"github.com/docent-zk/docent/lock"
 	"github.com/docent-zk/docent/zktest"
 )
@@ -343,4 +345,43 @@ func TestLineIsRefused(t *testing.T) {
 		require.NoError(t, w.Delete(forged))
 		alive(t, locked(t, m))
 	})
+}
+
+// Two processes with two goroutines each, who hand over among themselves.
+func TestHandoverCutAtEveryFrame(t *testing.T) {
+	for policy, opts := range cutPolicies {
+		t.Run(policy, func(t *testing.T) {
+			cuts(t, []string{path}, cutOutages[policy], func(w *sim.World) ([]member, func() error) {
+				ledger := w.NewLedger("lock")
+				pair := func(ctx context.Context, cli *framework.Client, name string) error {
+					m := lock.New(cli, path, slices.Concat(opts, []lock.Option{lock.LocalHandover(1)})...)
+					ends := make(chan error, 2)
+					for i := range 2 {
+						go func() {
+							ends <- takeTurns(ctx, m, 2, func(held *lock.Held) {
+								ledger.Begin(held.Context(), fmt.Sprint(name, " ", i), held.Token())
+							})
+						}()
+					}
+					return errors.Join(<-ends, <-ends)
+				}
+				return []member{pair, pair}, ledger.Judge
+			})
+		})
+	}
+}
+
+// takeTurns locks and keeps it, n times.
+func takeTurns(ctx context.Context, m *lock.Mutex, n int, note func(*lock.Held)) error {
+	for range n {
+		held, err := m.Lock(ctx)
+		if err != nil {
+			return err
+		}
+		note(held)
+		if err := keep(ctx, held); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -105,6 +105,7 @@ func TestWaitLimit(t *testing.T) {
 			_, err := b.Lock(t.Context())
 			assert.ErrorIs(t, err, lock.ErrWaitLimit)
 			assert.ErrorContains(t, err, "3s")
+			assert.ErrorContains(t, err, "waited behind "+held.Path())
 			assert.Equal(t, 3*time.Second, time.Since(at))
 		}
 		require.NoError(t, held.Unlock(t.Context()))
