@@ -20,7 +20,7 @@ type somebody interface {
 // docentLock is somebody who uses docent.
 type docentLock struct {
 	t    *testing.T
-	lock func(ctx context.Context) (lock.Holding, error)
+	lock acquire
 	held lock.Holding
 }
 
@@ -52,7 +52,7 @@ func (p *peerLock) giveBack() {
 }
 
 // holding turns a function of docent that returns a concrete type into one of docentLock.
-func holding[H lock.Holding](f func(ctx context.Context) (H, error)) func(context.Context) (lock.Holding, error) {
+func holding[H lock.Holding](f func(ctx context.Context) (H, error)) acquire {
 	return func(ctx context.Context) (lock.Holding, error) {
 		h, err := f(ctx)
 		return h, err
@@ -60,12 +60,15 @@ func holding[H lock.Holding](f func(ctx context.Context) (H, error)) func(contex
 }
 
 // permits is a function of docentLock that takes n permits of a semaphore.
-func permits(s *lock.Semaphore, n int) func(context.Context) (lock.Holding, error) {
+func permits(s *lock.Semaphore, n int) acquire {
 	return holding(func(ctx context.Context) (*lock.Bundle, error) { return s.Acquire(ctx, n) })
 }
 
+// acquire takes something of docent's.
+type acquire func(ctx context.Context) (lock.Holding, error)
+
 // taker is a lock of docent on a path, as the function that takes it.
-type taker func(cli *framework.Client, path string) func(context.Context) (lock.Holding, error)
+type taker func(cli *framework.Client, path string) acquire
 
 // exclusion is a pair of locks on a path that exclude each other.
 type exclusion struct {

@@ -1,7 +1,6 @@
 package interop
 
 import (
-	"context"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -11,20 +10,20 @@ import (
 	"github.com/docent-zk/docent/lock"
 )
 
-func ourMutex(cli *framework.Client, path string) func(context.Context) (lock.Holding, error) {
+func ourMutex(cli *framework.Client, path string) acquire {
 	return holding(lock.New(cli, path).Lock)
 }
 
-func ourWriter(cli *framework.Client, path string) func(context.Context) (lock.Holding, error) {
+func ourWriter(cli *framework.Client, path string) acquire {
 	return holding(lock.NewRW(cli, path).Lock)
 }
 
-func ourReader(cli *framework.Client, path string) func(context.Context) (lock.Holding, error) {
+func ourReader(cli *framework.Client, path string) acquire {
 	return holding(lock.NewRW(cli, path).RLock)
 }
 
 func ourPermits(limit, n int) taker {
-	return func(cli *framework.Client, path string) func(context.Context) (lock.Holding, error) {
+	return func(cli *framework.Client, path string) acquire {
 		return permits(lock.NewSemaphore(cli, path, limit), n)
 	}
 }

@@ -131,7 +131,7 @@ type tail struct {
 }
 
 // tailSize is what it keeps, in bytes.
-const tailSize = 8 << 10
+const tailSize = 4 << 10
 
 func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()

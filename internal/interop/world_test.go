@@ -20,20 +20,21 @@ import (
 type world struct {
 	t       *testing.T
 	connect string
-	eye     *framework.Client // with which the test looks
+	eye     *framework.Client  // with which the test looks
+	heard   map[*language]bool // whose complaints are shown if the test fails
 }
 
 // onReal is a part of the shared real server.
 func onReal(t *testing.T) *world { return worldAt(t, realzk.Shared(t).ConnectString()) }
 
 func worldAt(t *testing.T, connect string) *world {
-	w := &world{t: t, connect: connect}
+	w := (&world{connect: connect}).in(t)
 	w.eye = w.client()
 	return w
 }
 
 // in is the world as a subtest sees it.
-func (w *world) in(t *testing.T) *world { return &world{t, w.connect, w.eye} }
+func (w *world) in(t *testing.T) *world { return &world{t, w.connect, w.eye, map[*language]bool{}} }
 
 // client is a docent client.
 func (w *world) client() *framework.Client {
@@ -81,12 +82,15 @@ func (w *world) kazoo() *party {
 func (w *world) party(l *language) *party {
 	w.t.Helper()
 	p := &party{t: w.t, peer: l.running(w.t), name: fmt.Sprintf("%s-%d", w.t.Name(), parties.Add(1))}
-	w.t.Cleanup(func() {
-		if w.t.Failed() {
-			w.t.Logf("%s has complained, at the end:\n%s", l.name, p.peer.log)
-		}
-		_, _ = p.begin("close").result()
-	})
+	if !w.heard[l] {
+		w.heard[l] = true
+		w.t.Cleanup(func() {
+			if w.t.Failed() {
+				w.t.Logf("%s has complained, at the end:\n%s", l.name, p.peer.log)
+			}
+		})
+	}
+	w.t.Cleanup(func() { _, _ = p.begin("close").result() })
 	return p
 }
 

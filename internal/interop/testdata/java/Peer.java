@@ -1,4 +1,5 @@
 import java.io.BufferedReader;
+import java.io.Closeable;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.net.URLDecoder;
@@ -16,6 +17,7 @@ import java.util.concurrent.TimeUnit;
 import org.apache.curator.framework.CuratorFramework;
 import org.apache.curator.framework.CuratorFrameworkFactory;
 import org.apache.curator.retry.RetryForever;
+import org.apache.curator.utils.CloseableUtils;
 
 /**
  * Does what it reads with Apache Curator, for many actors at once.
@@ -76,11 +78,15 @@ public final class Peer {
         }
     }
 
-    /** One participant. Commands leave in it what later ones need, one object of each class. */
+    /**
+     * One participant. Commands leave in it what later ones need, one object of each class. What can be closed is closed
+     * with it.
+     */
     public static final class Actor {
         private final ExecutorService thread = Executors.newSingleThreadExecutor();
-        private final Map<Class<?>, Object> kept = new HashMap<>();
+        private final Map<Class<?>, Object> kept = new ConcurrentHashMap<>();
         private volatile CuratorFramework client;
+        private volatile boolean closed;
 
         public CuratorFramework client() {
             if (client == null) {
@@ -121,8 +127,15 @@ public final class Peer {
             }
         }
 
-        void close() {
+        void close() throws InterruptedException {
+            closed = true;
             thread.shutdownNow();
+            thread.awaitTermination(10, TimeUnit.SECONDS);
+            for (Object object : kept.values()) {
+                if (object instanceof Closeable) {
+                    CloseableUtils.closeQuietly((Closeable) object);
+                }
+            }
             if (client != null) {
                 client.close();
             }
@@ -161,7 +174,7 @@ public final class Peer {
         String id = words.next(), name = words.next(), command = words.next();
         if (command.equals("close")) {
             Actor actor = actors.remove(name);
-            closers.execute(() -> run(id, () -> {
+            closers.execute(() -> run(id, actor, () -> {
                 if (actor != null) {
                     actor.close();
                 }
@@ -170,7 +183,7 @@ public final class Peer {
             return;
         }
         Actor actor = actors.computeIfAbsent(name, n -> new Actor());
-        actor.thread.execute(() -> run(id, () -> {
+        actor.thread.execute(() -> run(id, actor, () -> {
             Command found = commands.get(command);
             if (found == null) {
                 throw new IllegalArgumentException("there is no command " + command);
@@ -183,12 +196,12 @@ public final class Peer {
         Object run() throws Exception;
     }
 
-    private void run(String id, Work work) {
+    private void run(String id, Actor actor, Work work) {
         try {
             Object result = work.run();
             answer(id, "ok", result == null ? List.of() : result instanceof List ? (List<?>) result : List.of(result));
         } catch (Throwable e) {
-            if (!(e instanceof InterruptedException)) {
+            if (actor == null || !actor.closed) { // otherwise it was interrupted
                 e.printStackTrace();
             }
             answer(id, "failed", List.of(e.toString()));
