@@ -55,8 +55,34 @@ func TestPolicy(t *testing.T) {
 		assert.Equal(t, "node", live[0].Name)
 		assert.Equal(t, path, live[0].Path)
 		assert.Equal(t, k.Policy(), live[0].Policy)
+		assert.Equal(t, framework.Status{State: "standing", Since: live[0].Status.Since}, live[0].Status)
 		closed(t, k)
 		assert.Empty(t, cli.Recipes())
+	})
+}
+
+// While it does not stand, those who look at the client's recipes are told why.
+func TestReport(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		cli := w.client("a")
+		k := w.keep(w.client("b"), path, "")
+		waiting := keeping(t.Context(), cli, path, "")
+		began := time.Now()
+		time.Sleep(time.Second)
+		status := cli.Recipes()[0].Status
+		assert.Equal(t, "not standing", status.State)
+		require.ErrorIs(t, status.Err, node.ErrTaken)
+		assert.WithinDuration(t, began, status.Since, 100*time.Millisecond)
+		closed(t, k)
+		mine := <-waiting
+		require.NoError(t, mine.err)
+		assert.Equal(t, "standing", cli.Recipes()[0].Status.State)
+		closed(t, mine.k)
+
+		members := node.WatchMembers(t.Context(), cli, "/group")
+		<-members
+		settle()
+		assert.Equal(t, "following", cli.Recipes()[0].Status.State)
 	})
 }
 

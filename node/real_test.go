@@ -2,8 +2,10 @@ package node_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -117,35 +119,116 @@ func TestRealNewSession(t *testing.T) {
 	require.NoError(t, k.Close(soon(t)))
 }
 
-// A process that was killed is started again: with Replace its registration stands at once, and after the end of the old session.
+// A new session begins while the servers still keep the old one: the client has lost it by the clock. It finds its ghosts: those of
+// open Keepers are replaced in one transaction, so that whoever looks meanwhile sees the names at any time, and that of a
+// Keeper that was closed during the outage goes.
+func TestRealGhosts(t *testing.T) {
+	t.Parallel()
+	space := realzk.Shared(t)
+	proxy := realzk.NewProxy(t, space.Addr())
+	cli := realClient(t, proxy.Addr()+space.Root(), realTimeout)
+	observer := realClient(t, space.ConnectString(), time.Minute)
+	plain, err := node.Keep(soon(t), cli, path, []byte("payload"))
+	require.NoError(t, err)
+	numbered, err := node.Keep(soon(t), cli, "/queue/n-", nil, node.WithMode(framework.EphemeralSequential))
+	require.NoError(t, err)
+	closing, err := node.Keep(soon(t), cli, "/closed", nil)
+	require.NoError(t, err)
+	_, err = cli.Create(soon(t), "/witness", nil, framework.Ephemeral)
+	require.NoError(t, err)
+	ghost := sessionOf(t, cli)
+
+	proxy.Refuse()
+	proxy.Cut()
+	require.NoError(t, space.HoldSession(soon(t), ghost))
+	realAwait(t, cli, framework.Lost)
+	require.Error(t, closing.Close(dead()))
+	require.NoError(t, proxy.Heal())
+	looks := 0
+	for keepers := []*node.Keeper{plain, numbered}; len(keepers) > 0; looks++ {
+		names, _, err := observer.Children(soon(t), dir)
+		require.NoError(t, err)
+		require.Equal(t, []string{"a"}, names, "after %d looks", looks)
+		names, _, err = observer.Children(soon(t), "/queue")
+		require.NoError(t, err)
+		require.Len(t, names, 1)
+		if s := keepers[0].Standing(); s.Stands && s.Session != ghost {
+			keepers = keepers[1:]
+		}
+	}
+	t.Logf("there at every one of %d looks", looks)
+	assert.Equal(t, "/queue/n-0000000001", numbered.Path())
+	require.NoError(t, closing.Close(soon(t)))
+	witnessed(t, observer, "/witness", true) // the servers still had the session all the time
+	witnessed(t, observer, "/closed", false)
+
+	require.NoError(t, space.ExpireSession(soon(t), ghost))
+	witnessed(t, observer, "/witness", false)
+	for _, k := range []*node.Keeper{plain, numbered} {
+		n, err := observer.Get(soon(t), k.Path())
+		require.NoError(t, err, "the end of the old session does not take it along")
+		assert.Equal(t, sessionOf(t, cli), n.Stat.EphemeralOwner)
+		require.NoError(t, k.Close(soon(t)))
+	}
+}
+
+// witnessed asserts that a node exists, or does not.
+func witnessed(t *testing.T, cli *framework.Client, path string, want bool) {
+	t.Helper()
+	require.NoError(t, cli.Sync(soon(t), path))
+	_, exists, err := cli.Exists(soon(t), path)
+	require.NoError(t, err)
+	assert.Equal(t, want, exists, path)
+}
+
+// A process is killed and started again while its old session lives: its registration stands after the end of the old session, as
+// soon as that comes, and with Replace before it, and after it.
 func TestRealRestartOfAProcess(t *testing.T) {
 	t.Parallel()
 	space := realzk.Shared(t)
 	proxy := realzk.NewProxy(t, space.Addr())
-	old, err := framework.New(framework.Config{ConnectString: proxy.Addr() + space.Root(), SessionTimeout: realTimeout})
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, old.Close()) })
-	_, err = node.Keep(soon(t), old, path, []byte("old"))
-	require.NoError(t, err)
-	_, err = node.Keep(soon(t), old, "/waited/for", []byte("old"))
-	require.NoError(t, err)
-	proxy.Blackhole(realzk.Both)
+	old := realClient(t, proxy.Addr()+space.Root(), realTimeout)
+	for _, p := range []string{path, "/waited/for"} {
+		_, err := node.Keep(soon(t), old, p, []byte("old"))
+		require.NoError(t, err)
+	}
+	ghost := sessionOf(t, old)
+	proxy.Refuse()
+	proxy.Cut()
+	require.NoError(t, space.HoldSession(soon(t), ghost))
 
 	cli := realClient(t, space.ConnectString(), 10*time.Second)
 	replacing, err := node.Keep(soon(t), cli, path, []byte("new"), node.Replace())
 	require.NoError(t, err)
-	n, err := cli.Get(soon(t), "/waited/for")
-	require.NoError(t, err, "the old session lives")
-	assert.Equal(t, "old", string(n.Data))
-	waiting, err := node.Keep(soon(t), cli, "/waited/for", []byte("new")) // returns after the end of the old session
-	require.NoError(t, err)
-	for _, k := range []*node.Keeper{replacing, waiting} {
+	waiting := make(chan *node.Keeper, 1)
+	go func() {
+		k, err := node.Keep(soon(t), cli, "/waited/for", []byte("new"))
+		assert.NoError(t, err)
+		waiting <- k
+	}()
+	for ctx := soon(t); !taken(cli, "/waited/for"); {
+		n, err := cli.Get(ctx, "/waited/for")
+		require.NoError(t, err, "the old session lives")
+		require.Equal(t, "old", string(n.Data))
+	}
+	require.NoError(t, space.ExpireSession(soon(t), ghost))
+	for _, k := range []*node.Keeper{replacing, <-waiting} {
 		n, err := cli.Get(soon(t), k.Path())
 		require.NoError(t, err)
 		assert.Equal(t, "new", string(n.Data))
 		assert.Equal(t, sessionOf(t, cli), n.Stat.EphemeralOwner)
 		require.NoError(t, k.Close(soon(t)))
 	}
+}
+
+// taken reports whether a Keeper of the client has found somebody else's node at the path, and waits.
+func taken(cli *framework.Client, path string) bool {
+	for _, r := range cli.Recipes() {
+		if r.Path == path && errors.Is(r.Status.Err, node.ErrTaken) {
+			return true
+		}
+	}
+	return false
 }
 
 func TestRealModes(t *testing.T) {
@@ -235,29 +318,44 @@ func TestRealTTLWithoutExtendedTypes(t *testing.T) {
 	assert.False(t, exists)
 }
 
-// A thousand nodes come back; beside it, what a thousand creates of the bare client take on the same server.
+// A thousand nodes come back; beside it, what a thousand creates of the bare client, all in flight, take on the same server: what
+// could not be faster.
 func TestRealThousandNodesAfterALostSession(t *testing.T) {
 	t.Parallel()
 	const n = 1000
-	space := realzk.Shared(t)
-	cli := realClient(t, space.ConnectString(), 30*time.Second)
+	server := realzk.Standalone(t, realzk.Options{})
+	cli := realClient(t, server.Addr(), 30*time.Second)
 	for _, p := range []string{"/floor", "/kept"} {
 		_, err := cli.Create(soon(t), p, nil)
 		require.NoError(t, err)
 	}
 	keepers := keepMany(t, cli, "/kept", n)
 	id := sessionOf(t, cli)
-	require.NoError(t, space.ExpireSession(soon(t), id))
+	require.NoError(t, server.ExpireSession(soon(t), id))
 	realAwait(t, cli, framework.Lost)
 	session := sessionOf(t, cli)
-	began := time.Now()
+	before, began := packets(t, server), time.Now()
 	waitAll(soon(t), t, keepers, session)
-	took := time.Since(began)
+	took, cost := time.Since(began), packets(t, server)-before
+	before = packets(t, server)
 	floor := createMany(t, cli, "/floor", n)
-	t.Logf("%d nodes back %v after the new session; %d bare creates took %v", n, took, n, floor)
+	t.Logf("%d nodes back %v after the new session, %d packets; %d bare creates took %v, %d packets",
+		n, took, cost, n, floor, packets(t, server)-before)
+	assert.Less(t, cost, 2*n+100, "a create and a look for each, which may have begun before")
 	names, _, err := cli.Children(soon(t), "/kept")
 	require.NoError(t, err)
 	assert.Len(t, names, n)
+}
+
+// packets is how many packets a server has received.
+func packets(t *testing.T, server *realzk.Server) (n int) {
+	t.Helper()
+	answer, err := server.FourLetter(soon(t), "srvr")
+	require.NoError(t, err)
+	_, received, _ := strings.Cut(answer, "Received: ")
+	_, err = fmt.Sscan(received, &n)
+	require.NoError(t, err, answer)
+	return n
 }
 
 func TestRealMembers(t *testing.T) {

@@ -63,6 +63,17 @@ type tenure struct {
 	op  context.Context // of everything but the removal: ends with ctx, and on Close
 }
 
+// stood and fell are the Keeper's, and tell those who look at the client's recipes.
+func (t *tenure) stood(path string, session int64) {
+	t.Keeper.stood(path, session)
+	t.s.Report("standing", nil)
+}
+
+func (t *tenure) fell(err error) {
+	t.Keeper.fell(err)
+	t.s.Report("not standing", err)
+}
+
 // session keeps the node in one session. It returns nil when the node was removed.
 func (u *upkeep) session(ctx context.Context, s *framework.Session) error {
 	op, cancel := context.WithCancelCause(ctx)

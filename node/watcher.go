@@ -78,10 +78,12 @@ func (w *watcher) session(ctx context.Context, s *framework.Session) error {
 			return err
 		case err != nil:
 			w.publish(Group{Members: w.last.Members, Err: err})
+			s.Report("not following", err)
 			w.pause(ctx)
 			continue
 		}
 		w.pauses = nil
+		s.Report("following", nil)
 		if g := r.group(); !w.shown || w.last.Err != nil || !same(g.Members, w.last.Members) {
 			w.publish(g)
 		}

@@ -22,6 +22,8 @@ const (
 	maxReply = 1 << 16
 	// rawTimeout is the session timeout of connections made here.
 	rawTimeout = 10 * time.Second
+	// holdTimeout is that of sessions that are held.
+	holdTimeout = time.Minute
 )
 
 // ExpireSession ends a session on purpose: a second connection takes it over
@@ -87,6 +89,29 @@ func SessionPassword(id int64) []byte {
 	return password
 }
 
+// HoldSession takes a session over and lets go of it, so that the server keeps it
+// for a minute more, as far as MaxSessionTimeout allows: long enough for a test of
+// an owner who counts on its end, and has been cut off before. An owner who is not
+// would take it back, with the timeout that it had.
+func (s *Server) HoldSession(ctx context.Context, id int64) error {
+	conn, err := dial(ctx, s.Addr())
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if _, err := conn.Write(connectFrame(id, SessionPassword(id), holdTimeout)); err != nil {
+		return because(ctx, err)
+	}
+	granted, err := readConnectReply(conn)
+	if err == nil && granted != id {
+		err = ErrNoSession
+	}
+	if err != nil {
+		return fmt.Errorf("realzk: holding session 0x%x on %s: %w", id, s.Addr(), because(ctx, err))
+	}
+	return nil
+}
+
 // closeSession takes a session over and closes it.
 func closeSession(ctx context.Context, addr string, id int64, password []byte) error {
 	conn, err := dial(ctx, addr)
@@ -96,7 +121,7 @@ func closeSession(ctx context.Context, addr string, id int64, password []byte) e
 	defer conn.Close()
 	// Both frames go out together, so that the owner has as little time as
 	// possible to take its session back in between.
-	frames := append(connectFrame(id, password), requestFrame(1, opCloseSession, nil)...)
+	frames := append(connectFrame(id, password, rawTimeout), requestFrame(1, opCloseSession, nil)...)
 	if _, err := conn.Write(frames); err != nil {
 		return because(ctx, err)
 	}
@@ -118,7 +143,7 @@ func createNode(ctx context.Context, addr, path string) error {
 		return err
 	}
 	defer conn.Close()
-	frames := append(connectFrame(0, make([]byte, 16)), requestFrame(1, opCreate, createBody(path))...)
+	frames := append(connectFrame(0, make([]byte, 16), rawTimeout), requestFrame(1, opCreate, createBody(path))...)
 	if _, err := conn.Write(append(frames, requestFrame(2, opCloseSession, nil)...)); err != nil {
 		return because(ctx, err)
 	}
@@ -128,10 +153,10 @@ func createNode(ctx context.Context, addr, path string) error {
 	return because(ctx, readReply(conn))
 }
 
-func connectFrame(id int64, password []byte) []byte {
+func connectFrame(id int64, password []byte, timeout time.Duration) []byte {
 	body := appendInt32(nil, 0)                                   // protocol version
 	body = binary.BigEndian.AppendUint64(body, 0)                 // last zxid seen
-	body = appendInt32(body, int32(rawTimeout.Milliseconds()))    // session timeout
+	body = appendInt32(body, int32(timeout.Milliseconds()))       // session timeout
 	body = binary.BigEndian.AppendUint64(body, uint64(id))        // 0 for a new session
 	return frame(append(appendBuffer(body, string(password)), 0)) // not read-only
 }

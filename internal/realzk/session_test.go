@@ -6,6 +6,7 @@ import (
 	"net"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/go-zookeeper/zk"
 	"github.com/stretchr/testify/assert"
@@ -39,6 +40,27 @@ func TestExpireSessionWithAGivenPassword(t *testing.T) {
 	victim.await(t, zk.StateExpired)
 }
 
+// A session that is held outlives the timeout that its owner was granted.
+func TestHoldSession(t *testing.T) {
+	const granted = 400 * time.Millisecond
+	s := Shared(t)
+	conn, err := dial(within(t), s.Addr())
+	require.NoError(t, err)
+	_, err = conn.Write(connectFrame(0, make([]byte, 16), granted))
+	require.NoError(t, err)
+	id, err := readConnectReply(conn)
+	require.NoError(t, err)
+	require.NoError(t, s.HoldSession(within(t), id), "while its owner is there")
+	require.NoError(t, conn.Close())
+	witness := connect(t, s.Addr())
+	for held := time.Now(); time.Since(held) < 5*granted; {
+		_, _, err := witness.Exists("/")
+		require.NoError(t, err)
+	}
+	require.NoError(t, s.ExpireSession(within(t), id), "it was there")
+	require.ErrorIs(t, s.HoldSession(within(t), id), ErrNoSession)
+}
+
 func TestExpireSessionEndsWithItsContext(t *testing.T) {
 	s := Standalone(t, Options{})
 	require.NoError(t, s.Pause())
@@ -53,7 +75,7 @@ func TestSessionPasswordIsTheServers(t *testing.T) {
 	for range 20 {
 		conn, err := dial(within(t), s.Addr())
 		require.NoError(t, err)
-		_, err = conn.Write(connectFrame(0, make([]byte, 16)))
+		_, err = conn.Write(connectFrame(0, make([]byte, 16), rawTimeout))
 		require.NoError(t, err)
 		reply, err := readFrame(conn, 36)
 		require.NoError(t, err)

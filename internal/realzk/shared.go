@@ -122,3 +122,8 @@ func (s *Space) ConnectString() string { return s.Addr() + s.root }
 func (s *Space) ExpireSession(ctx context.Context, id int64) error {
 	return s.server.ExpireSession(ctx, id)
 }
+
+// HoldSession has the server keep a session; see the method of [Server].
+func (s *Space) HoldSession(ctx context.Context, id int64) error {
+	return s.server.HoldSession(ctx, id)
+}
