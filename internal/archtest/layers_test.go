@@ -39,6 +39,8 @@ var layers = map[string][]string{
 		"lock", "leader", "barrier", "node", "cache", "counter", "discovery", "zktest", "internal/realzk",
 	},
 
+	"internal/recipes": public,
+
 	"internal/interop": append([]string{"internal/realzk"}, public...),
 
 	"examples/...": public,
