@@ -51,7 +51,7 @@ func (m *mandate) resignTo(ctx context.Context, id string) error {
 	if err := m.standing(); err != nil {
 		return err
 	}
-	if _, err := m.election.successor(ctx, m.claim, id); err != nil {
+	if err := m.election.transferable(ctx, m.claim, id); err != nil {
 		return err
 	}
 	m.mu.Lock()

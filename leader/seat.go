@@ -49,7 +49,7 @@ func (s *seat) resignTo(ctx context.Context, id string) error {
 	}
 	var next *contend.Claim
 	defer func() { s.settle(ctx, next) }()
-	if _, err := s.election.successor(ctx, claim, id); err != nil {
+	if err := s.election.transferable(ctx, claim, id); err != nil {
 		return err
 	}
 	next, err = claim.Pass(ctx, successor(id))

@@ -7,13 +7,16 @@ import (
 	"github.com/docent-zk/docent/internal/contend"
 )
 
-// successor looks whether leadership can be handed over to the participant with that id.
-func (e *Election) successor(ctx context.Context, claim *contend.Claim, id string) (string, error) {
+// transferable returns an error if leadership cannot be handed over to a participant with that id.
+func (e *Election) transferable(ctx context.Context, claim *contend.Claim, id string) error {
 	list, err := e.queue().Contenders(ctx, e.cli)
 	if err == nil {
-		return successor(id)(claim.Token(), list)
+		_, err = successor(id)(claim.Token(), list)
 	}
-	return "", e.wrap(err)
+	if err != nil {
+		return e.wrap(fmt.Errorf("transfer: %w", err))
+	}
+	return nil
 }
 
 // successor finds the node of the one participant with that id, for a transfer from the one whose node has that token.
