@@ -87,6 +87,7 @@ func doubleBarrier() recipe {
 	})}
 }
 
+// counterFollower changes the counter and looks whether that arrives. It runs in a bubble.
 func counterFollower() recipe {
 	return recipe{"counter, followed", map[framework.Reaction]string{
 		framework.Hold:    "`Changes` goes on when the connection is back, with the latest state",
