@@ -58,7 +58,9 @@ var costs = []struct {
 }
 
 func mutexWay(opts ...lock.Option) way {
-	return func(ctx context.Context, cli *framework.Client) (holding, error) { return lock.New(cli, path, opts...).Lock(ctx) }
+	return func(ctx context.Context, cli *framework.Client) (holding, error) {
+		return lock.New(cli, path, opts...).Lock(ctx)
+	}
 }
 
 func tryWay(ctx context.Context, cli *framework.Client) (holding, error) {
@@ -66,7 +68,9 @@ func tryWay(ctx context.Context, cli *framework.Client) (holding, error) {
 }
 
 func rwWay(get func(*lock.RWMutex, context.Context) (*lock.Held, error), opts ...lock.Option) way {
-	return func(ctx context.Context, cli *framework.Client) (holding, error) { return get(lock.NewRW(cli, path, opts...), ctx) }
+	return func(ctx context.Context, cli *framework.Client) (holding, error) {
+		return get(lock.NewRW(cli, path, opts...), ctx)
+	}
 }
 
 func downgraded(m *lock.RWMutex, ctx context.Context) (*lock.Held, error) { //nolint:revive // as the method expressions have it

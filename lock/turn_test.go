@@ -256,8 +256,14 @@ func TestOptionsThatDoNotFit(t *testing.T) {
 		try := func(o lock.Option) error { _, err := lock.New(cli, path, o).TryLock(t.Context()); return err }
 		write := func(o lock.Option) error { _, err := lock.NewRW(cli, path, o).Lock(t.Context()); return err }
 		read := func(o lock.Option) error { _, err := lock.NewRW(cli, path, o).TryRLock(t.Context()); return err }
-		multi := func(o lock.Option) error { _, err := lock.NewMulti(cli, []string{path}, o).Lock(t.Context()); return err }
-		permit := func(o lock.Option) error { _, err := lock.NewSemaphore(cli, path, 2, o).Acquire(t.Context(), 1); return err }
+		multi := func(o lock.Option) error {
+			_, err := lock.NewMulti(cli, []string{path}, o).Lock(t.Context())
+			return err
+		}
+		permit := func(o lock.Option) error {
+			_, err := lock.NewSemaphore(cli, path, 2, o).Acquire(t.Context(), 1)
+			return err
+		}
 		before := w.Counts()
 		for i, err := range []error{
 			write(handover), read(handover), multi(handover), permit(handover), permit(shared),
