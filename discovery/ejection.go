@@ -1,0 +1,134 @@
+package discovery
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Ejection says when an instance is put out for its errors, and for how long: a client notices that an instance has crashed
+// long before its session expires. Errors are those of [Endpoint.Done] and [Endpoint.Report].
+//
+// Never are all put out: at most MaxShare of the instances in service, rounded down. Beyond that, an instance stays in
+// whatever its errors, as it is more likely that the client itself is cut off, and is put out with its next error as soon as
+// there is room. When instances go and too many of those that are left are out, the ones that were put out first are let back.
+type Ejection struct {
+	// Errors in Window put an instance out. Negative switches ejection off. Defaults to 5.
+	Errors int
+	// Window is the time that they must fall into. Defaults to 10 s.
+	Window time.Duration
+	// Duration is how long it is out. It is then let back, its errors forgotten. Defaults to 30 s.
+	Duration time.Duration
+	// MaxShare is the share of the instances in service that may be out at a time, below 1. Defaults to 0.5.
+	MaxShare float64
+}
+
+// withDefaults fills in what is zero.
+func (e Ejection) withDefaults() Ejection {
+	if e.Errors == 0 {
+		e.Errors = 5
+	}
+	if e.Window == 0 {
+		e.Window = 10 * time.Second
+	}
+	if e.Duration == 0 {
+		e.Duration = 30 * time.Second
+	}
+	if e.MaxShare == 0 {
+		e.MaxShare = 0.5
+	}
+	return e
+}
+
+// maxErrors bounds the memory that an instance's errors take.
+const maxErrors = 1000
+
+func (e Ejection) validate() error {
+	var errs []error
+	if e.Errors > maxErrors {
+		errs = append(errs, fmt.Errorf("Errors: %d are more than %d", e.Errors, maxErrors))
+	}
+	if e.Window < 0 {
+		errs = append(errs, fmt.Errorf("Window: %v is negative", e.Window))
+	}
+	if e.Duration < 0 {
+		errs = append(errs, fmt.Errorf("Duration: %v is negative", e.Duration))
+	}
+	if !(e.MaxShare >= 0 && e.MaxShare < 1) {
+		errs = append(errs, fmt.Errorf("MaxShare: %v is not from 0 to below 1", e.MaxShare))
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return fmt.Errorf("ejection: %w", errors.Join(errs...))
+}
+
+// limit is how many of n may be out.
+func (e Ejection) limit(n int) int { return int(float64(n) * e.MaxShare) }
+
+// fault counts an error, and reports whether it is one too many.
+func (c *condition) fault(e Ejection, now time.Time) bool {
+	if c.out.After(now) {
+		return false // an answer to what was asked before
+	}
+	if len(c.faults) >= e.Errors {
+		c.faults = slices.Delete(c.faults, 0, len(c.faults)-e.Errors+1)
+	}
+	c.faults = append(c.faults, now)
+	return len(c.faults) == e.Errors && now.Sub(c.faults[0]) <= e.Window
+}
+
+// fault takes down an error of an instance, and puts it out if there have been too many.
+func (s *Service[T]) fault(c *condition) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	if !c.fault(s.ejection, now) {
+		return
+	}
+	var enabled, out int
+	known := false
+	for _, e := range s.view.endpoints {
+		known = known || e.state == c && !e.Disabled
+		if !e.Disabled {
+			enabled++
+			if e.state.out.After(now) {
+				out++
+			}
+		}
+	}
+	if known && out < s.ejection.limit(enabled) {
+		c.out, c.faults = now.Add(s.ejection.Duration), nil
+		s.arrange(now)
+	}
+}
+
+// admit sorts the instances in service by whether they are in, and lets back whoever is out for too long or one too many.
+// It returns when the next one is due.
+func (s *Service[T]) admit(now time.Time) (in []*Endpoint[T], due time.Time) {
+	var out []*Endpoint[T]
+	enabled := 0
+	for _, e := range s.view.endpoints {
+		switch {
+		case e.Disabled:
+			continue
+		case e.state.out.After(now):
+			out = append(out, e)
+		default:
+			e.state.out = time.Time{}
+			in = append(in, e)
+		}
+		enabled++
+	}
+	slices.SortStableFunc(out, func(a, b *Endpoint[T]) int { return a.state.out.Compare(b.state.out) })
+	for len(out) > s.ejection.limit(enabled) {
+		out[0].state.out = time.Time{}
+		in, out = append(in, out[0]), out[1:]
+	}
+	if len(out) > 0 {
+		due = out[0].state.out
+	}
+	slices.SortFunc(in, byKey)
+	return in, due
+}

@@ -1,0 +1,190 @@
+package discovery_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-zk/docent/discovery"
+)
+
+var errCall = errors.New("connection refused")
+
+// crowd registers n instances, "a", "b" and so on, and views them.
+func (w *world) crowd(n int, opts ...discovery.ServiceOption) (*discovery.Service[meta], []*discovery.Registration[meta]) {
+	w.t.Helper()
+	_, reg := w.registry("client")
+	var all []*discovery.Registration[meta]
+	for i := range n {
+		all = append(all, w.register(reg, instance(string(rune('a'+i)))))
+	}
+	return w.open(reg, opts...), all
+}
+
+// report reports errors of an instance.
+func report(svc *discovery.Service[meta], key string, n int) {
+	for e := range svc.Instances() {
+		if e.Key() == key {
+			for range n {
+				e.Report(errCall)
+			}
+		}
+	}
+}
+
+func available(svc *discovery.Service[meta]) []string { return keys(slices.Collect(svc.Available())) }
+
+func TestEjection(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		svc, _ := w.crowd(3)
+		report(svc, "b", 4)
+		for e := range svc.Instances() {
+			e.Report(nil)
+		}
+		assert.Equal(t, []string{"a", "b", "c"}, available(svc), "four errors are not five")
+		report(svc, "b", 1)
+		assert.Equal(t, []string{"a", "c"}, available(svc))
+		assert.Equal(t, []string{"a", "b", "c"}, shown(svc))
+		assert.Equal(t, []string{"a", "c"}, names(picked(t, svc, 100)))
+		time.Sleep(29 * time.Second)
+		report(svc, "b", 100) // of calls that were under way
+		assert.Equal(t, []string{"a", "c"}, available(svc))
+		time.Sleep(1100 * time.Millisecond)
+		assert.Equal(t, []string{"a", "b", "c"}, available(svc), "let back")
+		report(svc, "b", 4)
+		assert.Equal(t, []string{"a", "b", "c"}, available(svc), "its errors are forgotten")
+	})
+}
+
+// Errors count only together.
+func TestEjectionWindow(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		svc, _ := w.crowd(3, discovery.WithEjection(discovery.Ejection{Errors: 2, Window: time.Second, Duration: time.Minute}))
+		for range 20 {
+			report(svc, "a", 1)
+			time.Sleep(1001 * time.Millisecond)
+		}
+		assert.Equal(t, []string{"a", "b", "c"}, available(svc))
+		report(svc, "a", 1)
+		time.Sleep(time.Second)
+		report(svc, "a", 1)
+		assert.Equal(t, []string{"b", "c"}, available(svc))
+		time.Sleep(59 * time.Second)
+		assert.Equal(t, []string{"b", "c"}, available(svc))
+		time.Sleep(2 * time.Second)
+		assert.Equal(t, []string{"a", "b", "c"}, available(svc))
+	})
+}
+
+func TestEjectionIsSwitchedOff(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		svc, _ := w.crowd(3, discovery.WithEjection(discovery.Ejection{Errors: -1}))
+		report(svc, "a", 100)
+		assert.Equal(t, []string{"a", "b", "c"}, available(svc))
+	})
+}
+
+// Never are all out, nor more than the share.
+func TestEjectionLimit(t *testing.T) {
+	for _, c := range []struct {
+		n     int
+		share float64
+		most  int
+	}{{1, 0, 0}, {2, 0, 1}, {3, 0, 1}, {4, 0, 2}, {1, 0.999, 0}, {3, 0.999, 2}, {10, 0.25, 2}, {10, 0.05, 0}} {
+		t.Run(fmt.Sprintf("%d, %v", c.n, c.share), func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				svc, _ := w.crowd(c.n, discovery.WithEjection(discovery.Ejection{Errors: 1, MaxShare: c.share}))
+				for _, key := range shown(svc) {
+					report(svc, key, 3)
+				}
+				assert.Len(t, available(svc), c.n-c.most)
+			})
+		})
+	}
+}
+
+// When instances go, those that were put out first are let back.
+func TestEjectionLimitWhenInstancesGo(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		svc, all := w.crowd(4, discovery.WithEjection(discovery.Ejection{Errors: 1, Duration: time.Hour}))
+		report(svc, "c", 1)
+		time.Sleep(time.Second)
+		report(svc, "a", 1)
+		assert.Equal(t, []string{"b", "d"}, available(svc))
+		require.NoError(t, all[3].Close(t.Context()))
+		settle()
+		assert.Equal(t, []string{"b", "c"}, available(svc))
+		in := instance("b")
+		in.Disabled = true
+		require.NoError(t, all[1].Update(t.Context(), in))
+		settle()
+		assert.Equal(t, []string{"c"}, available(svc), "one of two may be out")
+		require.NoError(t, all[2].Close(t.Context()))
+		settle()
+		assert.Equal(t, []string{"a"}, available(svc), "the last one never")
+	})
+}
+
+// An instance that could not be put out for want of room is put out by its next error when there is room.
+func TestEjectionWhenThereIsRoom(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		svc, _ := w.crowd(2, discovery.WithEjection(discovery.Ejection{Errors: 2, Duration: 5 * time.Second}))
+		report(svc, "a", 2)
+		report(svc, "b", 7)
+		assert.Equal(t, []string{"b"}, available(svc))
+		time.Sleep(5100 * time.Millisecond)
+		assert.Equal(t, []string{"a", "b"}, available(svc))
+		report(svc, "b", 1)
+		assert.Equal(t, []string{"a"}, available(svc))
+	})
+}
+
+// What was put out stays out when the instance is updated, and when others come.
+func TestEjectionOutlivesUpdates(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		svc, all := w.crowd(3, discovery.WithEjection(discovery.Ejection{Errors: 1}))
+		report(svc, "a", 1)
+		in := instance("a")
+		in.Port = 1
+		require.NoError(t, all[0].Update(t.Context(), in))
+		_, reg := w.registry("other")
+		w.register(reg, instance("x"))
+		assert.Equal(t, []string{"a", "b", "c", "x"}, shown(svc))
+		assert.Equal(t, []string{"b", "c", "x"}, available(svc))
+	})
+}
+
+// Done ends a use; its error counts.
+func TestDone(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		svc, all := w.crowd(2, discovery.WithEjection(discovery.Ejection{Errors: 2}), discovery.WithStrategy(discovery.Sticky()))
+		one, err := svc.Pick()
+		require.NoError(t, err)
+		two, err := svc.Pick()
+		require.NoError(t, err)
+		assert.Equal(t, int64(2), one.Load())
+		in := instance(one.Key())
+		in.Port = 1
+		for _, r := range all {
+			if r.Instance().ID == one.Key() {
+				require.NoError(t, r.Update(t.Context(), in))
+			}
+		}
+		settle()
+		now, err := svc.Pick()
+		require.NoError(t, err)
+		assert.Equal(t, 1, now.Port)
+		assert.Equal(t, int64(3), now.Load(), "an update does not end what is under way")
+		one.Done(errCall)
+		two.Done(errCall)
+		assert.Equal(t, int64(1), now.Load())
+		assert.NotContains(t, available(svc), one.Key())
+		now.Done(nil)
+		assert.Zero(t, now.Load())
+	})
+}

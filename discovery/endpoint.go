@@ -1,0 +1,59 @@
+package discovery
+
+import (
+	"iter"
+	"math"
+	"sync/atomic"
+	"time"
+)
+
+// Endpoint is an instance as a [Service] has it. It is shared and must not be changed; after a change of the instance there is
+// another one.
+type Endpoint[T any] struct {
+	Instance[T]
+	Candidate
+	service *Service[T]
+}
+
+// condition is how an instance does, from here. All Endpoints of one node share it.
+type condition struct {
+	load   atomic.Int64
+	faults []time.Time // the latest ones; guarded by the Service's mutex, as is the following
+	out    time.Time   // until when it is out; zero if it is not
+}
+
+// newEndpoint makes an Endpoint of an instance.
+func (s *Service[T]) newEndpoint(key string, in Instance[T], state *condition) *Endpoint[T] {
+	e := &Endpoint[T]{Instance: in, service: s}
+	e.Candidate = Candidate{key: key, weight: s.reg.weight(&e.Instance), zone: s.reg.zone(&e.Instance), state: state}
+	if !(e.weight > 0) || math.IsInf(e.weight, 0) {
+		e.weight = 0
+	}
+	return e
+}
+
+// Done ends one use of a picked instance, and reports its error as [Endpoint.Report] does. It is to be called once for each
+// Pick.
+func (e *Endpoint[T]) Done(err error) {
+	e.state.load.Add(-1)
+	e.Report(err)
+}
+
+// Report tells what went wrong with the instance: after some errors in a short time it is put out, see [Ejection]. Nil is no
+// error. It is for what the instance is to blame for, and not the end of one's own context.
+func (e *Endpoint[T]) Report(err error) {
+	if err != nil && e.service.ejection.Errors > 0 {
+		e.service.fault(e.state)
+	}
+}
+
+// all lists endpoints.
+func all[T any](endpoints []*Endpoint[T]) iter.Seq[*Endpoint[T]] {
+	return func(yield func(*Endpoint[T]) bool) {
+		for _, e := range endpoints {
+			if !yield(e) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,214 @@
+package discovery
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/docent-zk/docent/cache"
+)
+
+// ServiceOption changes how a Service picks.
+type ServiceOption func(*serviceConfig)
+
+// serviceConfig is what ServiceOptions set.
+type serviceConfig struct {
+	strategy Strategy
+	zone     string
+	ejection Ejection
+}
+
+// WithStrategy sets how [Service.Pick] chooses. Defaults to [RoundRobin].
+func WithStrategy(s Strategy) ServiceOption { return func(c *serviceConfig) { c.strategy = s } }
+
+// PreferZone keeps calls within a zone for as long as an instance is available there, and lets them go anywhere otherwise. See
+// [WithZone].
+func PreferZone(zone string) ServiceOption { return func(c *serviceConfig) { c.zone = zone } }
+
+// WithEjection sets when an instance is put out for its errors. Defaults to Ejection{}.
+func WithEjection(e Ejection) ServiceOption { return func(c *serviceConfig) { c.ejection = e } }
+
+// Service is a view of one service, kept up to date until it is closed. It is safe for use by many goroutines.
+type Service[T any] struct {
+	serviceConfig
+	reg    *Registry[T]
+	name   string
+	path   string
+	mirror *cache.Children
+
+	picker  atomic.Pointer[picker[T]]
+	refresh chan chan struct{} // asks for the view to be brought up to date; the answer is closed
+
+	mu      sync.Mutex // guards the following
+	view    *view[T]
+	changed chan struct{} // closed and replaced when there is another view
+	due     *time.Timer   // fires when an instance is to be let back
+
+	life context.Context // ends on Close
+	end  context.CancelCauseFunc
+	work sync.WaitGroup
+}
+
+// picker picks from what is available at a moment. It does not change.
+type picker[T any] struct {
+	available []*Endpoint[T]
+	pick      func() int
+	err       error // why there is nothing to pick
+}
+
+// Open opens a view of a service and returns when it is complete for the first time; ctx bounds that only. A service that is
+// not there has no instances, and may come.
+//
+// Errors: those of cache.OpenChildren, and what is wrong with the options.
+func (r *Registry[T]) Open(ctx context.Context, name string, opts ...ServiceOption) (*Service[T], error) {
+	s := &Service[T]{reg: r, name: name, view: &view[T]{missing: true}, changed: make(chan struct{})}
+	for _, opt := range opts {
+		opt(&s.serviceConfig)
+	}
+	if s.strategy == nil {
+		s.strategy = RoundRobin()
+	}
+	s.ejection = s.ejection.withDefaults()
+	path, err := r.path(name)
+	if err == nil {
+		err = s.ejection.validate()
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.path = path
+	if s.mirror, err = cache.OpenChildren(ctx, r.cli, path); err != nil {
+		return nil, fmt.Errorf("service %s: %w", name, err)
+	}
+	s.start()
+	return s, nil
+}
+
+// start shows what there is and follows it.
+func (s *Service[T]) start() {
+	s.life, s.end = context.WithCancelCause(context.Background())
+	s.due, s.refresh = time.NewTimer(time.Hour), make(chan chan struct{})
+	f := &follower[T]{Service: s, members: make(map[string]*member[T])}
+	events := s.mirror.Events(s.life)
+	f.update()
+	s.work.Go(func() { f.run(events) })
+}
+
+// Name is the service's name.
+func (s *Service[T]) Name() string { return s.name }
+
+// Pick chooses one of the instances that are available, by the Service's [Strategy]. It takes no lock, sends no request and
+// allocates nothing. The use that begins ends with [Endpoint.Done].
+//
+// Errors: [ErrNoInstances], [ErrServiceClosed].
+func (s *Service[T]) Pick() (*Endpoint[T], error) {
+	p := s.picker.Load()
+	if p.err != nil {
+		return nil, p.err
+	}
+	e := p.available[p.pick()]
+	e.state.load.Add(1)
+	return e, nil
+}
+
+// Instances lists the instances, those that are disabled or put out included, in the order of their keys, as they are at the
+// moment of the call.
+func (s *Service[T]) Instances() iter.Seq[*Endpoint[T]] {
+	v, _ := s.look()
+	return all(v.endpoints)
+}
+
+// Available lists the instances that Pick chooses from, as they are at the moment of the call.
+func (s *Service[T]) Available() iter.Seq[*Endpoint[T]] { return all(s.picker.Load().available) }
+
+// Skipped lists the nodes that are left out of the service because they cannot be read. It is not to be changed.
+func (s *Service[T]) Skipped() []Skipped {
+	v, _ := s.look()
+	return v.skipped
+}
+
+// look returns what is shown and what is closed when that changes.
+func (s *Service[T]) look() (*view[T], <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.view, s.changed
+}
+
+// StaleSince is since when the registry has not been heard of, and the zero Time while the view is fresh. What is stale is
+// served all the same.
+func (s *Service[T]) StaleSince() time.Time {
+	v, _ := s.look()
+	if since := s.mirror.StaleSince(); !since.IsZero() {
+		return since
+	}
+	return v.stale
+}
+
+// WaitFresh waits until the view shows everything that there was when the present connection began. It returns the cause of
+// ctx when that ends first, with cache.ErrStale, and otherwise why the view has ended: [ErrServiceClosed] or
+// framework.ErrClosed.
+func (s *Service[T]) WaitFresh(ctx context.Context) error {
+	if err := s.mirror.WaitFresh(ctx); err != nil && !errors.Is(err, cache.ErrCacheClosed) {
+		return fmt.Errorf("service %s: %w", s.name, err)
+	}
+	shown := make(chan struct{})
+	select {
+	case s.refresh <- shown:
+		<-shown
+		return nil
+	case <-s.life.Done():
+		return fmt.Errorf("service %s: %w", s.name, context.Cause(s.life))
+	}
+}
+
+// Close ends the view and waits for what it has started. Pick says [ErrServiceClosed] from then on, and the channels of Changes
+// are closed. It may be called repeatedly. An error says that the end of the view's cache could not be waited for.
+func (s *Service[T]) Close() error {
+	s.mu.Lock()
+	s.end(ErrServiceClosed)
+	s.mu.Unlock()
+	err := s.mirror.Close()
+	s.work.Wait()
+	s.picker.Store(&picker[T]{err: fmt.Errorf("service %s: %w", s.name, ErrServiceClosed)})
+	return err
+}
+
+// arrange makes a picker of who is in. The mutex is held.
+func (s *Service[T]) arrange(now time.Time) {
+	in, due := s.admit(now)
+	s.due.Stop()
+	if !due.IsZero() {
+		s.due.Reset(due.Sub(now))
+	}
+	if len(in) == 0 {
+		s.picker.Store(&picker[T]{err: fmt.Errorf("service %s: %w: %s", s.name, ErrNoInstances, s.view.why(s.path))})
+		return
+	}
+	in = within(in, s.zone)
+	candidates := make([]*Candidate, len(in))
+	for i, e := range in {
+		candidates[i] = &e.Candidate
+	}
+	s.picker.Store(&picker[T]{available: in, pick: s.strategy(candidates)})
+}
+
+// within are the endpoints in a zone, or all if there is none.
+func within[T any](endpoints []*Endpoint[T], zone string) []*Endpoint[T] {
+	var local []*Endpoint[T]
+	for _, e := range endpoints {
+		if e.zone == zone {
+			local = append(local, e)
+		}
+	}
+	if zone == "" || len(local) == 0 {
+		return endpoints
+	}
+	return local
+}
+
+func byKey[T any](a, b *Endpoint[T]) int { return cmp.Compare(a.key, b.key) }

@@ -1,0 +1,171 @@
+package discovery
+
+import (
+	"math"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+)
+
+// Strategy chooses among the instances of a service that are available. It is called with them, at least one, in the order of
+// their keys, whenever they change, one call after the other; the function that it returns picks one of them, by index, and is
+// called by many goroutines at once, also for a moment after the next call of the Strategy. It should neither lock nor
+// allocate.
+//
+// A Strategy belongs to one [Service]: make one for each.
+type Strategy func(available []*Candidate) (pick func() int)
+
+// Candidate is what a [Strategy] may know of an instance.
+type Candidate struct {
+	key    string
+	weight float64
+	zone   string
+	state  *condition
+}
+
+// Key is the name of the instance's node, which no other instance of the service has.
+func (c *Candidate) Key() string { return c.key }
+
+// Weight is what [WithWeight] says of the instance, 0 for anything that is not a number above 0.
+func (c *Candidate) Weight() float64 { return c.weight }
+
+// Zone is what [WithZone] says of the instance.
+func (c *Candidate) Zone() string { return c.zone }
+
+// Load is the number of uses of the instance that this Service has picked and that are not over; see [Endpoint.Done].
+func (c *Candidate) Load() int64 { return c.state.load.Load() }
+
+// RoundRobin picks one after the other. It begins anywhere, so that clients which are started together do not all call
+// the same instance first, and goes on where it was when instances change.
+func RoundRobin() Strategy { return roundRobin(rand.Uint64()) }
+
+func roundRobin(start uint64) Strategy {
+	var turn atomic.Uint64
+	turn.Store(start)
+	return func(available []*Candidate) func() int {
+		n := uint64(len(available))
+		return func() int { return int(turn.Add(1) % n) }
+	}
+}
+
+// Random picks any, all with the same probability.
+func Random() Strategy {
+	return func(available []*Candidate) func() int {
+		n := len(available)
+		return func() int { return rand.IntN(n) }
+	}
+}
+
+// Sticky picks any, and then the same one until it is not available any more.
+func Sticky() Strategy {
+	var mu sync.Mutex // against nobody, as the calls come one after the other, but for a Strategy in two Services
+	var key string
+	return func(available []*Candidate) func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		at := rand.IntN(len(available))
+		for i, c := range available {
+			if c.key == key {
+				at = i
+			}
+		}
+		key = available[at].key
+		return func() int { return at }
+	}
+}
+
+// Weighted picks any, with a probability in proportion to its weight. If no weight is above 0, all count the same. See
+// [WithWeight].
+func Weighted() Strategy {
+	return func(available []*Candidate) func() int {
+		t := newLottery(available)
+		return func() int { return t.draw(rand.Uint64()) }
+	}
+}
+
+// lottery draws numbers with given probabilities in constant time: Walker's alias method. Each column of equal width belongs to
+// its own number up to a mark, and to another one beyond.
+type lottery []column
+
+type column struct {
+	mark  uint32 // of 2^32
+	other int32
+}
+
+func newLottery(available []*Candidate) lottery {
+	heights := heightsOf(available)
+	t := make(lottery, len(heights))
+	var low, high []int
+	for i, h := range heights {
+		t[i] = column{mark: math.MaxUint32, other: int32(i)}
+		if h < 1 {
+			low = append(low, i)
+		} else {
+			high = append(high, i)
+		}
+	}
+	for len(low) > 0 && len(high) > 0 {
+		l, h := low[len(low)-1], high[len(high)-1]
+		low = low[:len(low)-1]
+		t[l] = column{mark: uint32(heights[l] * math.MaxUint32), other: int32(h)}
+		if heights[h] -= 1 - heights[l]; heights[h] < 1 {
+			high = high[:len(high)-1]
+			low = append(low, h)
+		}
+	}
+	return t
+}
+
+// heightsOf are the weights, in units of their mean.
+func heightsOf(available []*Candidate) []float64 {
+	sum, n := 0.0, float64(len(available))
+	for _, c := range available {
+		sum += c.weight / n // so that it does not overflow
+	}
+	heights := make([]float64, len(available))
+	for i, c := range available {
+		heights[i] = 1
+		if sum > 0 {
+			heights[i] = c.weight / sum
+		}
+	}
+	return heights
+}
+
+// draw turns random bits into a number.
+func (t lottery) draw(bits uint64) int {
+	i := int(bits >> 32 * uint64(len(t)) >> 32)
+	if uint32(bits) < t[i].mark {
+		return i
+	}
+	return int(t[i].other)
+}
+
+// PowerOfTwo looks at two instances and picks the one that is less loaded: with fewer uses under way, in proportion to its
+// weight. It spreads calls of different length better than turns do, and follows an instance that has become slow. Each
+// use must be ended with [Endpoint.Done].
+func PowerOfTwo() Strategy { return powerOfTwo(rand.IntN) }
+
+func powerOfTwo(intN func(int) int) Strategy {
+	return func(available []*Candidate) func() int {
+		n := len(available)
+		if n == 1 {
+			return func() int { return 0 }
+		}
+		return func() int {
+			i, j := intN(n), intN(n-1)
+			if j >= i {
+				j++
+			}
+			if available[j].lessLoaded(available[i]) {
+				return j
+			}
+			return i
+		}
+	}
+}
+
+// lessLoaded reports whether one more use would load c less than other.
+func (c *Candidate) lessLoaded(other *Candidate) bool {
+	return float64(c.Load()+1)*other.weight < float64(other.Load()+1)*c.weight
+}

@@ -1,0 +1,158 @@
+package discovery
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// candidates have the weights given.
+func candidates(weights ...float64) []*Candidate {
+	var all []*Candidate
+	for i, w := range weights {
+		all = append(all, &Candidate{key: fmt.Sprint(i), weight: w, state: &condition{}})
+	}
+	return all
+}
+
+func equal(n int) []*Candidate {
+	weights := make([]float64, n)
+	for i := range weights {
+		weights[i] = 1
+	}
+	return candidates(weights...)
+}
+
+// shares are how often each of n was picked.
+func shares(n, picks int, pick func() int) []float64 {
+	counts := make([]float64, n)
+	for range picks {
+		counts[pick()] += 1 / float64(picks)
+	}
+	return counts
+}
+
+func TestRoundRobinTakesTurns(t *testing.T) {
+	s := roundRobin(6)
+	pick := s(equal(4))
+	var seen []int
+	for range 9 {
+		seen = append(seen, pick())
+	}
+	assert.Equal(t, []int{3, 0, 1, 2, 3, 0, 1, 2, 3}, seen)
+	assert.Equal(t, 16, s(equal(1000))(), "it goes on where it was")
+	assert.InDeltaSlice(t, []float64{0.25, 0.25, 0.25, 0.25}, shares(4, 4000, roundRobin(math.MaxUint64-5)(equal(4))), 1e-9)
+	starts := map[int]bool{}
+	for range 100 {
+		starts[RoundRobin()(equal(1000))()] = true
+	}
+	assert.Greater(t, len(starts), 50, "each begins elsewhere")
+}
+
+func TestRandomIsEven(t *testing.T) {
+	assert.InDeltaSlice(t, []float64{0.25, 0.25, 0.25, 0.25}, shares(4, 100_000, Random()(equal(4))), 0.02)
+}
+
+func TestStickyStays(t *testing.T) {
+	s := Sticky()
+	all := equal(10)
+	pick := s(all)
+	first := all[pick()]
+	for range 100 {
+		assert.Same(t, first, all[pick()])
+	}
+	others := append([]*Candidate{{key: "new"}, {key: "newer"}}, all...)
+	assert.Same(t, first, others[s(others)()], "while it is there")
+	var without []*Candidate
+	for _, c := range others {
+		if c != first {
+			without = append(without, c)
+		}
+	}
+	second := without[s(without)()]
+	for range 20 {
+		assert.Same(t, second, others[s(others)()], "not back to what it left")
+	}
+	starts := map[int]bool{}
+	for range 100 {
+		starts[Sticky()(all)()] = true
+	}
+	assert.Greater(t, len(starts), 5, "each begins elsewhere")
+}
+
+func TestWeightedIsInProportion(t *testing.T) {
+	for _, weights := range [][]float64{
+		{1}, {1, 1}, {1, 2, 3, 4}, {0, 1, 0, 3}, {0, 0, 0}, {1e308, 1e308, 1e308}, {1e-300, 3e-300}, {1e9, 1}, {0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0},
+	} {
+		sum := 0.0
+		for _, w := range weights {
+			sum += w / float64(len(weights))
+		}
+		want := make([]float64, len(weights))
+		for i, w := range weights {
+			want[i] = 1 / float64(len(weights))
+			if sum > 0 {
+				want[i] *= w / sum
+			}
+		}
+		all := candidates(weights...)
+		assert.InDeltaSlice(t, want, newLottery(all).probabilities(), 1e-8, weights)
+		assert.InDeltaSlice(t, want, shares(len(weights), 100_000, Weighted()(all)), 0.02, weights)
+	}
+}
+
+// probabilities are what draw amounts to.
+func (t lottery) probabilities() []float64 {
+	p := make([]float64, len(t))
+	for i, c := range t {
+		own := float64(c.mark) / math.MaxUint32
+		p[i] += own / float64(len(t))
+		p[c.other] += (1 - own) / float64(len(t))
+	}
+	return p
+}
+
+func TestLotteryReachesEveryColumn(t *testing.T) {
+	l := newLottery(equal(3))
+	assert.Equal(t, 0, l.draw(0))
+	assert.Equal(t, 2, l.draw(math.MaxUint64))
+}
+
+func TestPowerOfTwoTakesTheLessLoaded(t *testing.T) {
+	all := candidates(1, 1, 4, 0)
+	draws := [][2]int{}
+	pick := powerOfTwo(func(n int) int {
+		d := draws[0][4-n] // n is 4, then 3
+		if n == 3 {
+			draws = draws[1:]
+		}
+		return d
+	})(all)
+	first := func(i, j int) int {
+		draws = append(draws, [2]int{i, j})
+		return pick()
+	}
+	all[0].state.load.Store(5)
+	all[1].state.load.Store(4)
+	all[2].state.load.Store(16)
+	assert.Equal(t, 1, first(0, 0), "0 and 1")
+	assert.Equal(t, 1, first(1, 0), "1 and 0")
+	assert.Equal(t, 2, first(1, 1), "17/4 is less than 5")
+	assert.Equal(t, 2, first(2, 2), "not what has no weight")
+	assert.Equal(t, 2, first(3, 2))
+	assert.Equal(t, 0, powerOfTwo(nil)(equal(1))())
+}
+
+// PowerOfTwo keeps the loads together, whatever becomes of single calls.
+func TestPowerOfTwoBalances(t *testing.T) {
+	all := equal(20)
+	pick := PowerOfTwo()(all)
+	for range 2000 {
+		all[pick()].state.load.Add(1)
+	}
+	for _, c := range all {
+		assert.InDelta(t, 100, c.Load(), 15)
+	}
+}
