@@ -28,11 +28,13 @@
 //	Get, Set         one request and its answer                  1, 16, 256 on one session
 //	Lock             Lock and Unlock of a free lock              1
 //	HandOver         from Unlock until the waiter holds          2 processes
+//	Sharing          Lock and Unlock of a lock that all want     8 in one process
 //	LeaderResigns    from the return of the leader function      2 candidates
 //	                 until the other candidate's is called
 //	LeaderExpires    from the end of the leader's session        2 candidates
 //	                 until the other candidate's is called
 //
 // Bare go-zookeeper means zk.Conn for operations and zk.Lock for locks. It has
-// no elections, so there is nothing beside these.
+// no elections, so there is nothing beside these. Sharing has docent on both
+// sides: with LocalHandover, and without it as "bare".
 package bench

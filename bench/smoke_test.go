@@ -17,6 +17,7 @@ func TestContests(t *testing.T) {
 		"Set":           withCallers(set),
 		"Lock":          lockFree,
 		"HandOver":      handOver,
+		"Sharing":       func(tb testing.TB, p place) contest { return sharing(tb, p, most[0]) },
 		"LeaderResigns": leaderResigns,
 		"LeaderExpires": leaderExpires,
 	} {
