@@ -32,7 +32,9 @@ type work struct {
 func recipes() []recipe {
 	return []recipe{
 		lockHeld(), writeHeld(), readHeld(), semaphoreHeld(), multiHeld(), lockWaiting(),
+		leading(), candidate(), observer(),
 		keeper(), member(),
+		cached(),
 		barrierWaiting(), doubleBarrier(), counterFollower(),
 	}
 }
