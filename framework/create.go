@@ -13,37 +13,12 @@ import (
 	"github.com/docent-zk/docent/internal/seqnode"
 )
 
-// Mode is the kind of a node. A Mode is a [CreateOption].
-type Mode int32
-
-// The modes, as in ZooKeeper's CreateMode.
-const (
-	Persistent           Mode = zk.FlagPersistent
-	Ephemeral            Mode = zk.FlagEphemeral
-	PersistentSequential Mode = zk.FlagSequence
-	EphemeralSequential  Mode = zk.FlagEphemeralSequential
-	// Container nodes are removed by the servers some time after their last child was deleted.
-	Container Mode = zk.FlagContainer
-	// PersistentTTL nodes are removed when they have no children and were not changed for the TTL. Servers need
-	// extendedTypesEnabled.
-	PersistentTTL           Mode = zk.FlagTTL
-	PersistentSequentialTTL Mode = zk.FlagPersistentSequentialWithTTL
-)
-
-func (m Mode) valid() bool     { return m >= Persistent && m <= PersistentSequentialTTL }
-func (m Mode) ephemeral() bool { return m == Ephemeral || m == EphemeralSequential }
-func (m Mode) ttl() bool       { return m == PersistentTTL || m == PersistentSequentialTTL }
-func (m Mode) sequential() bool {
-	return m == PersistentSequential || m == EphemeralSequential || m == PersistentSequentialTTL
-}
-
 // CreateOption says how a node is created: a [Mode], [Parents], [Protected], [WithTTL], [WithACL] or [Idempotent].
 type CreateOption interface{ applyCreate(*create) }
 
 type createOption func(*create)
 
 func (f createOption) applyCreate(c *create) { f(c) }
-func (m Mode) applyCreate(c *create)         { c.mode = m }
 
 var (
 	// Parents creates missing parents, as containers without data. Servers remove empty containers at any time; a
@@ -65,6 +40,7 @@ func WithACL(acl []ACL) CreateOption { return createOption(func(c *create) { c.a
 // create is one create on its way.
 type create struct {
 	mode      Mode
+	modes     []Mode // that were given
 	parents   bool
 	protected bool
 	repeat    bool
@@ -105,7 +81,7 @@ func (o *ops) Create(ctx context.Context, path string, data []byte, opts ...Crea
 // lists dir right behind it on the session's ordered connection: one round trip for both. The node is in the list.
 // When the node was created and the list cannot be had, the node comes with the error.
 func (s *Session) CreateInQueue(ctx context.Context, dir, name string, data []byte, opts ...CreateOption) (Node, []string, error) {
-	opts = append([]CreateOption{EphemeralSequential, Parents, Protected}, opts...)
+	opts = append([]CreateOption{defaultMode(EphemeralSequential), Parents, Protected}, opts...)
 	path := Join(dir, name)
 	c, err := s.newCreate(path, data, opts)
 	if fault := ValidatePath(dir); fault != nil {
@@ -140,8 +116,8 @@ func (o *ops) newCreate(path string, data []byte, opts []CreateOption) (*create,
 	for _, opt := range opts {
 		opt.applyCreate(c)
 	}
-	if !c.mode.valid() {
-		return nil, fmt.Errorf("%w: there is no mode %d", zk.ErrInvalidFlags, c.mode)
+	if err := c.chooseMode(); err != nil {
+		return nil, err
 	}
 	if c.mode.ttl() != (c.ttl > 0) || c.ttl < 0 || c.ttl%time.Millisecond != 0 {
 		return nil, fmt.Errorf("%w: a TTL mode goes with a WithTTL of whole milliseconds, and no other mode does", zk.ErrInvalidFlags)
@@ -234,7 +210,7 @@ func (c *create) try(ctx context.Context, e *epoch) error {
 			return err
 		}
 	}
-	return fmt.Errorf("the parent was deleted %d times while the node was created: %w", enough, ErrNoNode)
+	return &explainedError{ErrNoNode, fmt.Sprintf("the parent was deleted %d times while the node was created", enough)}
 }
 
 // send creates the node and, for CreateInQueue, lists its directory behind it.
@@ -319,7 +295,7 @@ func (c *create) makeParents(ctx context.Context, e *epoch, at string) error {
 		}
 		return c.makeParents(ctx, e, at)
 	case outcomeOf(err) == answered:
-		return fmt.Errorf("create of the parent %s: %w", c.space.local(dir), err)
+		return fmt.Errorf("create of the parent %s: %w", c.space.local(dir), e.core.explain("create", c.space.local(dir), err))
 	}
 	return &unsentError{err} // as far as the node itself is concerned
 }

@@ -73,7 +73,7 @@ func (o *ops) Multi(ctx context.Context, operations []Op, opts ...WriteOption) (
 		try: func(ctx context.Context, e *epoch) error {
 			answers, err := call(ctx, e, func(conn *zk.Conn) ([]zk.MultiResponse, error) { return conn.Multi(requests...) })
 			if err != nil {
-				return refusal(operations, answers, err)
+				return o.core.refusal(operations, answers, err)
 			}
 			results = o.results(answers)
 			return nil
@@ -122,10 +122,11 @@ func (o *ops) multiRequest(op Op, at string) (any, error) {
 
 // refusal names the first operation that the server refused: those before it carry no error, those behind it an
 // unspecific one.
-func refusal(operations []Op, answers []zk.MultiResponse, err error) error {
+func (c *core) refusal(operations []Op, answers []zk.MultiResponse, err error) error {
 	for i, a := range answers {
 		if a.Error != nil && i < len(operations) {
-			return &MultiError{Index: i, Op: operations[i].name, Path: operations[i].path, Err: a.Error}
+			op := operations[i]
+			return &MultiError{Index: i, Op: op.name, Path: op.path, Err: c.explain(op.name, op.path, a.Error)}
 		}
 	}
 	return err

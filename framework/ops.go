@@ -234,7 +234,7 @@ func (a *attempt) look(ctx context.Context, e *epoch) (verdict, error) {
 // answer wraps what the server said.
 func (a *attempt) answer(err error) error {
 	if err != nil {
-		return a.wrap(err)
+		return a.wrap(a.ops.core.explain(a.op, a.path, err))
 	}
 	if identity := &a.ops.core.identity; identity.Load() != nil {
 		identity.Store(nil)

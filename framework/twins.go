@@ -45,7 +45,7 @@ func (s *Session) CreateTwinsInQueue(ctx context.Context, dir string, names []st
 
 // createTwins returns the nodes and the path of the first one.
 func (s *Session) createTwins(ctx context.Context, dir string, names []string, data []byte, list *listing, opts []CreateOption) ([]Node, string, error) {
-	opts = append([]CreateOption{EphemeralSequential, Parents}, opts...)
+	opts = append([]CreateOption{defaultMode(EphemeralSequential), Parents}, opts...)
 	c, err := s.newTwins(dir, names, data, append(opts, Protected))
 	if err != nil {
 		return nil, "", &OpError{Op: "create", Path: dir, State: s.core.gate.Load().State, Err: err}
