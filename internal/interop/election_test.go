@@ -44,38 +44,46 @@ func (c *candidate) resigns() {
 	c.run.wait(c.t)
 }
 
-// An election in turns: one leads and the other one waits for it, and each knows both.
 func TestCuratorLatch(t *testing.T) {
 	t.Parallel()
-	w, path := onReal(t), "/election"
+	leadInTurns(t, onReal(t), "latch")
+}
+
+func TestCuratorSelector(t *testing.T) {
+	t.Parallel()
+	leadInTurns(t, onReal(t), "selector", leader.Selector())
+}
+
+// leadInTurns is an election in which one leads and the other one waits for it, and each knows both.
+func leadInTurns(t *testing.T, w *world, kind string, opts ...leader.Option) {
+	const path = "/election"
 	cli, other := w.client(), w.curator()
-	mine := stand(t, cli, path, "docent")
+	mine := stand(t, cli, path, "docent", opts...)
 	mine.leads.wait(t)
-	other.do("latch.start", path, "curator")
+	other.do(kind+".start", path, "curator")
 	w.untilThereAre(path, 2)
-	assert.Equal(t, "docent", other.says("latch.leader"))
-	assert.Equal(t, "false", other.says("latch.leads"))
-	assert.ElementsMatch(t, []string{"docent*", "curator"}, other.do("latch.participants"))
-	assert.Equal(t, []string{"docent", "curator"}, candidates(t, cli, path))
+	assert.Equal(t, "docent", other.says(kind+".leader"))
+	assert.ElementsMatch(t, []string{"docent*", "curator"}, other.do(kind+".participants"))
+	assert.Equal(t, []string{"docent", "curator"}, candidates(t, cli, path, opts...))
 
 	mine.resigns()
-	other.do("latch.await")
-	assert.Equal(t, []string{"curator"}, candidates(t, cli, path))
-	mine = stand(t, cli, path, "docent")
+	other.do(kind + ".await")
+	assert.Equal(t, []string{"curator"}, candidates(t, cli, path, opts...))
+	mine = stand(t, cli, path, "docent", opts...)
 	w.untilThereAre(path, 2)
 	mine.leads.goesOn(t)
-	assert.Equal(t, "curator", other.says("latch.leader"))
-	assert.Equal(t, []string{"curator", "docent"}, candidates(t, cli, path))
+	assert.Equal(t, "curator", other.says(kind+".leader"))
+	assert.Equal(t, []string{"curator", "docent"}, candidates(t, cli, path, opts...))
 
-	other.do("latch.close")
+	other.do(kind + ".close")
 	mine.leads.wait(t)
 	mine.resigns()
 }
 
 // candidates are the ids of those who stand, the leader first.
-func candidates(t *testing.T, cli *framework.Client, path string) (ids []string) {
+func candidates(t *testing.T, cli *framework.Client, path string, opts ...leader.Option) (ids []string) {
 	t.Helper()
-	found, err := leader.New(cli, path).Participants(within(t))
+	found, err := leader.New(cli, path, opts...).Participants(within(t))
 	require.NoError(t, err)
 	for _, c := range found {
 		ids = append(ids, c.ID)

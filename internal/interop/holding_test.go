@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/go-zookeeper/zk"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -73,15 +74,42 @@ type taker func(cli *framework.Client, path string) acquire
 // exclusion is a pair of locks on a path that exclude each other.
 type exclusion struct {
 	ours   taker
-	theirs string // the kind
+	theirs func(w *world, path string) somebody
 	queue  string // the directory below the path in which a waiter is seen
 	nodes  int    // the children in it when one holds and one waits
 }
 
+// curatorLock is a lock of Curator's, by its kind.
+func curatorLock(kind string) func(*world, string) somebody {
+	return func(w *world, path string) somebody { return &peerLock{w.curator(), kind, path} }
+}
+
+// kazooLock is a lock of kazoo's, by its kind.
+func kazooLock(kind string) func(*world, string) somebody {
+	return func(w *world, path string) somebody { return &peerLock{w.kazoo(), kind, path} }
+}
+
+// zkLock is go-zookeeper's lock.
+type zkLock struct {
+	t *testing.T
+	*zk.Lock
+}
+
+func zkLockAt(w *world, path string) somebody {
+	conn, root := w.zkConn()
+	return &zkLock{w.t, zk.NewLock(conn, root+path, zk.WorldACL(zk.PermAll))}
+}
+
+func (l *zkLock) take() *call { return beside("zk.Lock locks", l.Lock.Lock) }
+
+func (l *zkLock) giveBack() {
+	l.t.Helper()
+	require.NoError(l.t, l.Unlock())
+}
+
 // waitsForEachOther has one of two take a lock, and the other one wait for it; both ways.
-func waitsForEachOther(t *testing.T, w *world, path string, e exclusion, other *party) {
-	ours := &docentLock{t: t, lock: e.ours(w.client(), path)}
-	theirs := &peerLock{other, e.theirs, path}
+func waitsForEachOther(t *testing.T, w *world, path string, e exclusion) {
+	ours, theirs := &docentLock{t: t, lock: e.ours(w.client(), path)}, e.theirs(w, path)
 	for name, turn := range map[string][2]somebody{"docent waits": {theirs, ours}, "docent holds": {ours, theirs}} {
 		first, second := turn[0], turn[1]
 		first.take().wait(t)

@@ -28,21 +28,22 @@ func ourPermits(limit, n int) taker {
 	}
 }
 
+// One waits for the other, in both orders.
 func TestCuratorWaits(t *testing.T) {
 	t.Parallel()
 	w := onReal(t)
 	for name, e := range map[string]exclusion{
-		"mutex":            {ours: ourMutex, theirs: "mutex", nodes: 2},
-		"writers":          {ours: ourWriter, theirs: "write", nodes: 2},
-		"reader of ours":   {ours: ourReader, theirs: "write", nodes: 2},
-		"reader of theirs": {ours: ourWriter, theirs: "read", nodes: 2},
-		"one permit":       {ours: ourPermits(1, 1), theirs: "semaphore/1/1", queue: "/leases", nodes: 2},
-		"semaphore mutex":  {ours: ourPermits(1, 1), theirs: "semaphoremutex", queue: "/leases", nodes: 2},
-		"two of three":     {ours: ourPermits(3, 2), theirs: "semaphore/3/2", queue: "/leases", nodes: 4},
+		"mutex":            {ours: ourMutex, theirs: curatorLock("mutex"), nodes: 2},
+		"writers":          {ours: ourWriter, theirs: curatorLock("write"), nodes: 2},
+		"reader of ours":   {ours: ourReader, theirs: curatorLock("write"), nodes: 2},
+		"reader of theirs": {ours: ourWriter, theirs: curatorLock("read"), nodes: 2},
+		"one permit":       {ours: ourPermits(1, 1), theirs: curatorLock("semaphore/1/1"), queue: "/leases", nodes: 2},
+		"semaphore mutex":  {ours: ourPermits(1, 1), theirs: curatorLock("semaphoremutex"), queue: "/leases", nodes: 2},
+		"two of three":     {ours: ourPermits(3, 2), theirs: curatorLock("semaphore/3/2"), queue: "/leases", nodes: 4},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := w.in(t)
-			waitsForEachOther(t, w, "/"+t.Name(), e, w.curator())
+			t.Parallel()
+			waitsForEachOther(t, w.in(t), "/"+t.Name(), e)
 		})
 	}
 }

@@ -22,7 +22,7 @@ type side struct {
 	limit    int      // how many of them may be there; Curator's and docent's own mark is one of its tag
 	marks    int      // how many marks one of them puts up; 0 stands for 1
 	counters []string // which counters they count up
-	times    int      // the sections of each of them
+	times    int      // the sections of each of them, besides the one to begin with
 	each     []participant
 }
 
@@ -72,23 +72,12 @@ func ours(w *world, path string, take taker) participant {
 
 // zkLocks is a participant that uses go-zookeeper's zk.Lock.
 func zkLocks(w *world, path string) participant {
-	addr, root, _ := strings.Cut(w.connect, "/")
-	conn, events, err := zk.Connect([]string{addr}, sessionTimeout, zk.WithLogger(silent{}))
-	require.NoError(w.t, err)
-	w.t.Cleanup(conn.Close)
-	go func() {
-		for range events { //nolint:revive // it blocks nobody, but drops what is not read
-		}
-	}()
+	conn, root := w.zkConn()
 	return goSections(w, w.client(), path, func(context.Context) (func() error, error) {
-		m := zk.NewLock(conn, "/"+root+path+"/lock", zk.WorldACL(zk.PermAll))
+		m := zk.NewLock(conn, root+path+"/lock", zk.WorldACL(zk.PermAll))
 		return m.Unlock, m.Lock()
 	})
 }
-
-type silent struct{}
-
-func (silent) Printf(string, ...any) {}
 
 // goSections is a participant here, with a client for what it does in its sections.
 func goSections(w *world, cli *framework.Client, path string, acquire func(context.Context) (func() error, error)) participant {
@@ -156,7 +145,8 @@ func parseCount(text string) (n, handovers int, last string) {
 	return n, handovers, last
 }
 
-// play has all sides do their sections at the same time. Every counter must have counted all, and some of them right after
+// play has everybody do one section, so that nobody is late because it has still to load what it needs, and then all their
+// sections at the same time. Every counter must have counted all, and some of them right after
 // one of another side.
 func play(t *testing.T, w *world, path string, sides ...side) {
 	t.Helper()
@@ -168,13 +158,27 @@ func play(t *testing.T, w *world, path string, sides ...side) {
 			if want[c] == 0 {
 				w.create(counterAt(path, c), "0 0 nobody")
 			}
-			want[c] += s.times * len(s.each)
+			want[c] += (1 + s.times) * len(s.each)
 		}
 	}
+	all(t, sides, func(side) int { return 1 })
+	all(t, sides, func(s side) int { return s.times })
+	for c, n := range want {
+		counted, handovers, _ := parseCount(w.data(counterAt(path, c)))
+		assert.Equal(t, n, counted, "sections counted in %s; others are lost by overlaps", c)
+		assert.Greater(t, handovers, n/20, "%s: how often one side came after another", c)
+		t.Logf("%s: %d sections, %d times one side after another", c, counted, handovers)
+	}
+	w.untilThereAre(path+"/board", 0)
+}
+
+// all has everybody do some sections at the same time.
+func all(t *testing.T, sides []side, times func(side) int) {
+	t.Helper()
 	var calls []*call
 	for _, s := range sides {
 		for _, begin := range s.each {
-			calls = append(calls, begin(s.times, s))
+			calls = append(calls, begin(times(s), s))
 		}
 	}
 	var errs []error
@@ -183,11 +187,4 @@ func play(t *testing.T, w *world, path string, sides ...side) {
 		errs = append(errs, err)
 	}
 	require.NoError(t, errors.Join(errs...))
-	for c, n := range want {
-		counted, handovers, _ := parseCount(w.data(counterAt(path, c)))
-		assert.Equal(t, n, counted, "sections counted in %s; others are lost by overlaps", c)
-		assert.Greater(t, handovers, n/20, "%s: how often one side came after another", c)
-		t.Logf("%s: %d sections, %d times one side after another", c, counted, handovers)
-	}
-	w.untilThereAre(path+"/board", 0)
 }

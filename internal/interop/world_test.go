@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/go-zookeeper/zk"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -165,3 +167,24 @@ func (w *world) untilThereAre(path string, n int) []string {
 
 // sessionID is a session as peers write it.
 func sessionID(id int64) string { return strconv.FormatInt(id, 10) }
+
+// zkConn is a connection of bare go-zookeeper, which knows of no chroot.
+func (w *world) zkConn() (conn *zk.Conn, root string) {
+	w.t.Helper()
+	addr, root, chroot := strings.Cut(w.connect, "/")
+	conn, events, err := zk.Connect([]string{addr}, sessionTimeout, zk.WithLogger(silent{}))
+	require.NoError(w.t, err)
+	w.t.Cleanup(conn.Close)
+	go func() {
+		for range events { //nolint:revive // it blocks nobody, but drops what is not read
+		}
+	}()
+	if chroot {
+		root = "/" + root
+	}
+	return conn, root
+}
+
+type silent struct{}
+
+func (silent) Printf(string, ...any) {}

@@ -28,7 +28,6 @@ public final class Elections implements Peer.Family {
             return null;
         });
         commands.put("latch.leader", (actor, words) -> actor.kept(LeaderLatch.class).getLeader().getId());
-        commands.put("latch.leads", (actor, words) -> actor.kept(LeaderLatch.class).hasLeadership());
         commands.put("latch.participants", (actor, words) -> list(actor.kept(LeaderLatch.class).getParticipants()));
         commands.put("latch.close", (actor, words) -> {
             actor.taken(LeaderLatch.class).close();
