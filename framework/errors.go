@@ -22,7 +22,8 @@ var (
 	// what is held to somebody else: TrustedUntil has passed, or the machine was asleep.
 	ErrUntrusted = errors.New("no answer from the servers for too long to be sure of the session")
 	// ErrNotConnected says that ctx, or Config.OperationTimeout, ended before there was a connection to send the
-	// operation on. It was not sent, unless the error is ErrOutcomeUnknown too.
+	// operation on. It was not sent, unless the error is ErrOutcomeUnknown too, or the operation is said to be Idempotent
+	// and OpError.Attempts is not 0.
 	ErrNotConnected = errors.New("not connected")
 	// ErrOutcomeUnknown says that the operation was sent and that nobody can say whether it was applied. Read, then decide.
 	ErrOutcomeUnknown = errors.New("outcome unknown: it was sent, but the answer was lost")

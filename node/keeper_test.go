@@ -205,6 +205,7 @@ func (w *world) sessions() []int64 {
 	return ids
 }
 
+// A kept node that is deleted from outside is restored.
 func TestDeletedByOthers(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		k := w.keep(w.client("a"), path, "payload")

@@ -81,7 +81,7 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 		cli := w.client("a")
 		for want, opts := range map[string][]node.Option{
 			"use WithTTL":                            {node.WithMode(framework.PersistentTTL)},
-			"mode 77":                                {node.WithMode(77)},
+			"Mode(77)":                               {node.WithMode(77)},
 			"WithTTL keeps a container":              {node.WithTTL(time.Minute), node.WithMode(framework.Ephemeral)},
 			"not in whole milliseconds from 100ms":   {node.WithTTL(0)},
 			"a TTL of 1m0.0001s is not in whole mil": {node.WithTTL(time.Minute + 100*time.Microsecond)},

@@ -60,6 +60,7 @@ func sessionOf(t *testing.T, cli *framework.Client) int64 {
 	return s.ID()
 }
 
+// A blip within the session: the registration is not written, and nobody who watches it is told anything.
 func TestRealBlipWithinTheSession(t *testing.T) {
 	t.Parallel()
 	space := realzk.Shared(t)
@@ -90,6 +91,7 @@ func TestRealBlipWithinTheSession(t *testing.T) {
 	assert.False(t, exists)
 }
 
+// The registration comes back in a new session, and when it is deleted from outside.
 func TestRealNewSession(t *testing.T) {
 	t.Parallel()
 	space := realzk.Shared(t)

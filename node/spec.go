@@ -90,9 +90,9 @@ func (s *spec) validate() error {
 	case s.path == "/":
 		return &framework.PathError{Path: s.path, Reason: "the root cannot be created or removed"}
 	case !slices.Contains(modes, s.mode):
-		return fmt.Errorf("mode %v cannot be kept; use WithTTL for a node with a time to live", s.mode)
+		return fmt.Errorf("%v cannot be kept; use WithTTL for a node with a time to live", s.mode)
 	case s.lasting && s.mode != framework.Container:
-		return fmt.Errorf("WithTTL keeps a container; it does not go with mode %v", s.mode)
+		return fmt.Errorf("WithTTL keeps a container; it does not go with %v", s.mode)
 	case s.lasting && (s.ttl < minTTL || s.ttl%time.Millisecond != 0):
 		return fmt.Errorf("a TTL of %v is not in whole milliseconds from %v", s.ttl, minTTL)
 	}
