@@ -18,33 +18,50 @@ func (p *pass) takeNode(a answer) {
 	case a.err != nil:
 		p.refuse(t.work, a.err)
 		return
-	case a.node.Stat.Czxid <= t.dead || !p.rooted(a.node, t):
+	case t.dead != 0 && a.node.Stat.Czxid <= t.dead:
 		return
 	}
 	old := p.find(t.path)
 	switch {
-	case old == nil || old.node.Stat.Czxid < a.node.Stat.Czxid:
-		p.raise(a)
-	default:
+	case old != nil && old.node.Stat.Czxid >= a.node.Stat.Czxid:
 		p.refresh(old, a)
+	case p.rooted(a.node, t):
+		p.raise(a)
 	}
 }
 
-// rooted reports whether the parent of a node is there and not younger than the node. When it has not come yet, its list
-// will show the node once more.
+// rooted reports whether the parent that is in the mirror is certainly the one in which the node was created, and not one that
+// was deleted meanwhile. If not, the node is left out until more is known, and then read again.
 func (p *pass) rooted(node framework.Node, t *task) bool {
 	if t.path == p.spec.root {
 		return true
 	}
 	above := p.spec.parent(t.path)
 	parent := p.find(above)
-	if parent == nil || parent.node.Stat.Czxid > node.Stat.Czxid {
-		if coming := p.tasks[work{path: above}]; coming != nil {
-			coming.lister = true
-		}
+	switch {
+	case parent == nil || parent.node.Stat.Czxid > node.Stat.Czxid:
+	case parent.listed >= node.Stat.Czxid:
+		return true
+	case p.source.mustList():
+		p.source.unfollow(t.path)
+		p.mark(work{path: above, list: true}, false, t)
 		return false
+	case p.verified(above): // and whatever has happened to it since is noted
+		return true
 	}
-	return true
+	if coming := p.tasks[work{path: above}]; coming != nil {
+		coming.lister = true
+	}
+	return false
+}
+
+// verified reports whether a node in the mirror was read in this pass.
+func (p *pass) verified(path string) bool {
+	if p.seen == nil {
+		return true
+	}
+	_, ok := p.seen[path]
+	return ok
 }
 
 // raise puts a node in its place that was not there, or another one of the same name.
@@ -56,6 +73,7 @@ func (p *pass) raise(a answer) {
 	if !kids {
 		now.listed = a.node.Stat.Pzxid
 	}
+	p.see(t.path)
 	list := p.spec.lists(a.node) && (p.source.mustList() || t.lister || kids && (a.deep || !t.announced))
 	p.put(t.work, now)
 	if list {
@@ -71,6 +89,7 @@ func (p *pass) refresh(old *entry, a answer) {
 	if news, known := a.node.Stat, old.node.Stat; news == known || news.Mzxid < known.Mzxid || news.Pzxid < known.Pzxid {
 		now = old
 	}
+	p.see(t.path)
 	p.put(t.work, now)
 	switch {
 	case !p.spec.lists(a.node):
@@ -111,7 +130,7 @@ func (p *pass) takeList(a answer) {
 	p.dropRefused(t.path, names)
 	for _, name := range a.names {
 		if _, ok := names[name]; ok {
-			p.see(now.kids.get(name), framework.Join(t.path, name), a)
+			p.meet(now.kids.get(name), framework.Join(t.path, name), a)
 		}
 	}
 }
@@ -141,8 +160,15 @@ func (p *pass) prune(dir *entry, names map[string]struct{}, listed int64) index[
 	return kids
 }
 
-// see looks at a child that is in a list, if that is needed.
-func (p *pass) see(kid *entry, path string, a answer) {
+// see notes that a node was read in this pass.
+func (p *pass) see(path string) {
+	if p.seen != nil {
+		p.seen[path] = struct{}{}
+	}
+}
+
+// meet looks at a child that is in a list, if that is needed.
+func (p *pass) meet(kid *entry, path string, a answer) {
 	w := work{path: path}
 	switch {
 	case kid == nil:

@@ -26,25 +26,55 @@ func (p *pass) begin(done func()) {
 func (p *pass) catchUp() {
 	p.begin(func() {
 		if p.catching--; p.catching == 0 {
+			p.seen = nil
 			p.freshen(p.link)
 			p.nudge() // Syncs may wait for it
 		}
 	})
 }
 
-// lookAtAll looks at every node again, and makes the cache fresh with that.
+// lookAtAll looks at every node again, and makes the cache fresh with that. It goes from the root downwards, so that
+// nothing is put below a node that is not there any more.
 func (p *pass) lookAtAll() {
 	p.catching++
-	for _, t := range p.tasks {
-		t.announced = false // nothing is known of what is below them
+	p.distrust()
+	if p.view().root != nil {
+		p.seen = make(map[string]struct{})
 	}
 	p.mark(work{path: p.spec.root}, true, nil)
-	for w := range p.unfinished {
-		p.mark(w, false, nil)
-		delete(p.unfinished, w)
-	}
-	p.again(func(*refusal) bool { return true })
 	p.catchUp()
+}
+
+// suspect notes that nodes may be missing, because a read of them was not finished.
+func (m *mirror) suspect(w work) {
+	if !w.list && w.path != m.spec.root {
+		w.path = m.spec.parent(w.path)
+	}
+	m.suspects[w.path] = struct{}{}
+}
+
+// distrust sees to it that nodes with missing children are listed.
+func (p *pass) distrust() {
+	p.view().refused.each(func(_ string, r *refusal) bool {
+		p.suspect(work{path: r.path, list: r.list})
+		return true
+	})
+	p.board.show(func(old *view) *view {
+		v := *old
+		for path := range p.suspects {
+			v.root = v.root.edit(p.spec.relative(path), func(e *entry) *entry {
+				if e == nil {
+					return nil
+				}
+				return &entry{node: e.node, kids: e.kids}
+			})
+		}
+		clear(p.suspects)
+		if v.root == old.root {
+			return old
+		}
+		return &v
+	})
 }
 
 // again tries refused nodes again.
@@ -120,8 +150,9 @@ func (p *pass) heed() error {
 	for _, n := range notes {
 		if n.kind == everything {
 			p.stale(time.Now())
-			p.lookAtAll()
-		} else if p.spec.includes(n.path) {
+			return errUnknown
+		}
+		if p.spec.includes(n.path) {
 			p.note(n)
 		}
 	}

@@ -37,7 +37,7 @@ type mirror struct {
 	full chan struct{} // closed when the cache is complete for the first time
 	err  error         // set before done is closed
 
-	unfinished map[work]struct{} // of the session before
+	suspects map[string]struct{} // nodes whose children may be missing, from the pass before
 
 	mu    sync.Mutex
 	syncs []chan struct{} // Syncs that wait; each is closed when it has its due
@@ -51,7 +51,7 @@ func open(ctx context.Context, cli *framework.Client, s spec, shown func(*view))
 	s.root = framework.Join("/", s.root)
 	m := &mirror{
 		cli: cli, spec: s, shown: shown, done: make(chan struct{}), poke: make(chan struct{}, 1), full: make(chan struct{}),
-		unfinished: make(map[work]struct{}),
+		suspects: make(map[string]struct{}),
 	}
 	m.board.latest.Store(&view{since: time.Now()})
 	m.life, m.end = context.WithCancelCause(context.Background())

@@ -148,6 +148,16 @@ func (o *oneShot) follows(path string) bool {
 	return o.armed[work{path: path}] != nil
 }
 
+// unfollow leaves the watch to fire unheard.
+func (o *oneShot) unfollow(path string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if on := (work{path: path}); o.armed[on] != nil {
+		delete(o.armed, on)
+		o.bytes -= len(path) + 4
+	}
+}
+
 func (o *oneShot) mustList() bool { return true }
 
 // resume waits for the answers to the driver's setWatches, with which the servers catch up. The driver sends them one after

@@ -9,7 +9,7 @@ import (
 	"github.com/docent-zk/docent/framework"
 )
 
-// pass is the cache at work in one session. Everything in it belongs to the goroutine that runs it; what reads the servers
+// pass is the cache at work for as long as no change can go unnoticed. It begins with a look at everything. Everything in it belongs to the goroutine that runs it; what reads the servers
 // does so in goroutines of its own and hands in an answer.
 type pass struct {
 	*mirror
@@ -17,6 +17,7 @@ type pass struct {
 	source source
 	ctx    context.Context
 
+	seen    map[string]struct{} // what was read, until that is everything; nil from then on
 	tasks   map[work]*task
 	queue   []*task // to be started, oldest first
 	running int
@@ -43,7 +44,7 @@ type answer struct {
 	then  func() error // in place of all that
 }
 
-// session is the recipe: it brings the mirror up to date and keeps it so.
+// session is the recipe: it keeps the mirror up to date in one session.
 func (m *mirror) session(ctx context.Context, s *framework.Session) error {
 	// The server must not be behind the one of the session before.
 	if err := s.Sync(ctx, m.spec.root); err != nil {
@@ -52,16 +53,29 @@ func (m *mirror) session(ctx context.Context, s *framework.Session) error {
 	if m.spec.depth > 0 && !m.spec.oneShot {
 		source, err := newRecursive(ctx, s, m.spec.root)
 		if err == nil {
-			err = m.pass(ctx, s, source)
+			err = m.follow(ctx, s, source)
 		}
-		if errors.Is(err, framework.ErrSessionLost) || errors.Is(err, framework.ErrClosed) || ctx.Err() != nil {
+		if ctx.Err() != nil || errors.Is(err, framework.ErrSessionLost) || errors.Is(err, framework.ErrClosed) {
 			return err
 		}
 	}
-	return m.pass(ctx, s, newOneShot(s, m.spec.root))
+	return m.follow(ctx, s, newOneShot(s, m.spec.root))
 }
 
-// pass keeps the mirror up to date with one source, until that or the session ends.
+// errUnknown ends a pass because anything may have happened to anybody.
+var errUnknown = errors.New("changes may have gone unnoticed")
+
+// follow keeps the mirror up to date with one source, until that or the session ends.
+func (m *mirror) follow(ctx context.Context, s *framework.Session, from source) error {
+	defer from.close()
+	for {
+		if err := m.pass(ctx, s, from); !errors.Is(err, errUnknown) {
+			return err
+		}
+	}
+}
+
+// pass looks at everything and then at what changes.
 func (m *mirror) pass(ctx context.Context, s *framework.Session, from source) error {
 	ctx, cancel := context.WithCancel(ctx)
 	p := &pass{
@@ -82,10 +96,9 @@ func (m *mirror) pass(ctx context.Context, s *framework.Session, from source) er
 func (p *pass) stop(cancel context.CancelFunc) {
 	cancel()
 	p.reads.Wait()
-	p.source.close()
 	p.retry.Stop()
 	for w := range p.tasks {
-		p.unfinished[w] = struct{}{}
+		p.suspect(w)
 	}
 	p.putBack(p.syncing)
 }

@@ -23,6 +23,8 @@ type source interface {
 	catchUp()
 	// follows reports whether a change of a node that exists would become a note.
 	follows(path string) bool
+	// unfollow makes follows report false for a node until it is read again.
+	unfollow(path string)
 	// mustList reports whether new children of a node become notes only after a list of them.
 	mustList() bool
 	// resume is called when the connection is back in the same session, in a goroutine of its own. When it returns, the
