@@ -32,6 +32,10 @@
 // leaves a container that the servers remove. (One that crashes between its very first two requests leaves an empty one
 // that was never used. Servers keep those unless znode.container.maxNeverUsedIntervalMs is set.)
 //
+// A receipt is made by the first write and belongs to its Value or Int: make one for each path and keep it, not one for each
+// write, or they pile up until the session ends. A program that uses many for a while each gives them back with
+// [Value.Close].
+//
 // framework.ErrOutcomeUnknown remains for a ctx that ends while the outcome is open, and for a client that was cut off for so
 // long that its receipt was swept while others wrote. It is never followed by a second application. [WithoutReceipt]
 // leaves the receipt out, where its two nodes or their permissions are not wanted: then every lost answer of a write that may
@@ -58,8 +62,8 @@
 // Writes through one Value or Int take turns, in the process where that costs nothing. Between processes they are
 // optimistic: a write that meets another one is tried again with the new value, after a pause that grows, with jitter, up to
 // 200 ms. ctx bounds it. Every write that returns without an error took effect at one moment between its call and its
-// return, and so did every read that is not older than a write of the same client; a read may be behind the writes of
-// others, as every read of ZooKeeper may, until a sync.
+// return. A read shows what its session has written or read before, or something newer; it may be behind the writes of others,
+// as every read of ZooKeeper may, and in a new session behind one's own, unless a [framework.Client]'s Sync precedes it.
 //
 // # Cost
 //
@@ -68,7 +72,7 @@
 //	Set, Update, Add        2 (get, multi)          and 2 for each time that another write was faster
 //	CompareAndSet           1 (multi); Int 2 (get, multi)
 //	first write             2 more (receipt and its keeper), 1 more in each new session; and 2 if the value is not there yet
-//	answer lost             1 more and the write again, if it was not applied; 2 more if it was
+//	answer lost             1 more and the write again, if it was not applied; 3 more if it was
 //	Changes                 2 (sync, get), then 1 event and 1 request (get) for each state
 //
 // That is what Curator's DistributedAtomicInteger pays, get and set, for less.
@@ -78,6 +82,6 @@
 // An Int is 4 bytes, big-endian: SharedCount, DistributedAtomicInteger, and kazoo's Counter with support_curator. [Long] makes
 // it 8 bytes: DistributedAtomicLong. Data of another length is refused with [ErrWidth] and not touched. (kazoo's Counter in
 // its own format is decimal text: one of 4 digits would be taken for a number of 4 bytes.) Numbers that do not fit are refused
-// with [ErrOverflow]; nothing wraps. Receipts are children of the value's node, which no other client looks at; a value is
-// deleted with its children.
+// with [ErrOverflow]; nothing wraps. Receipts are children of the value's node, which readers of the value do not look at; caches of the
+// tree above it see them come and go. A value is deleted with its children.
 package counter

@@ -110,6 +110,9 @@ func (i *Int) CompareAndSet(ctx context.Context, version int32, n int64) (int32,
 // Changes follows the number: see [Value.Changes]. Data of another width ends it with [ErrWidth].
 func (i *Int) Changes(ctx context.Context) *Changes[int64] { return follow(ctx, i.value, i.decode) }
 
+// Close removes the Int's receipt: see [Value.Close].
+func (i *Int) Close(ctx context.Context) error { return i.value.Close(ctx) }
+
 // Policy is how Changes answers SUSPENDED and LOST.
 func (i *Int) Policy() framework.Policy { return i.value.Policy() }
 

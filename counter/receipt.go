@@ -96,9 +96,24 @@ func (r *receipts) settle(ctx context.Context, c change, number string, cause er
 	}
 }
 
+// look reads a node behind a sync in one session: what a server says that lags behind, and to which a new session may have
+// led, is no proof.
+func (r *receipts) look(ctx context.Context, path string) (framework.Node, error) {
+	for {
+		epoch := r.cli.State().Epoch
+		if err := r.cli.Sync(ctx, path); err != nil {
+			return framework.Node{}, err
+		}
+		node, err := r.cli.Get(ctx, path)
+		if r.cli.State().Epoch == epoch {
+			return node, err
+		}
+	}
+}
+
 // examine reads the receipt after it has changed, or may have.
 func (r *receipts) examine(ctx context.Context, c change, number string, cause error) (settled bool, _ error) {
-	node, err := r.cli.Get(ctx, r.path)
+	node, err := r.look(ctx, r.path)
 	switch {
 	case errors.Is(err, framework.ErrNoNode):
 		return true, r.swept(ctx, c, cause)
@@ -117,7 +132,7 @@ func (r *receipts) examine(ctx context.Context, c change, number string, cause e
 // swept decides without the receipt. Nothing that asks for it can be applied any more; nothing was, if the value has not changed.
 func (r *receipts) swept(ctx context.Context, c change, cause error) error {
 	r.forget()
-	node, err := r.cli.Get(ctx, r.value)
+	node, err := r.look(ctx, r.value)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%w; to find out: %w", cause, err)
@@ -161,13 +176,38 @@ func (r *receipts) create(ctx context.Context) error {
 // keep puts an ephemeral node into the receipt, so that it is not swept while this session lives.
 func (r *receipts) keep(ctx context.Context) error {
 	session := r.cli.State().SessionID
-	path := framework.Join(r.path, fmt.Sprintf("keeper-%x", uint64(session)))
-	_, err := r.cli.Create(ctx, path, nil, framework.Ephemeral, framework.Idempotent)
+	_, err := r.cli.Create(ctx, r.keeperOf(session), nil, framework.Ephemeral, framework.Idempotent)
 	if err != nil && !errors.Is(err, framework.ErrNodeExists) {
 		return r.lost(err)
 	}
 	r.keeper = session // if it was another one by then, the next write puts one more
 	return nil
+}
+
+// keeperOf is the path of the ephemeral node by which a session keeps the receipt.
+func (r *receipts) keeperOf(session int64) string {
+	return framework.Join(r.path, fmt.Sprintf("keeper-%x", uint64(session)))
+}
+
+// remove deletes the receipt with its keeper, or the keeper alone, now or in the background: what is left of the receipt then
+// is the servers' to sweep.
+func (r *receipts) remove(ctx context.Context) error {
+	if r.path == "" {
+		return nil
+	}
+	defer r.forget()
+	keeper := r.keeperOf(r.keeper)
+	_, err := r.cli.Multi(ctx, []framework.Op{
+		framework.DeleteOp(keeper, framework.AnyVersion), framework.DeleteOp(r.path, framework.AnyVersion),
+	}, framework.Idempotent)
+	if err == nil {
+		return nil
+	}
+	err = r.cli.Delete(ctx, keeper, framework.AnyVersion, framework.Guaranteed)
+	if errors.Is(err, framework.ErrNoNode) {
+		return nil
+	}
+	return err
 }
 
 // lost is for an error around a change that was not applied: without its receipt it is tried again with a new one.

@@ -151,3 +151,20 @@ func (v *Value) read(ctx context.Context) (framework.Node, error) {
 		}
 	}
 }
+
+// Close removes the Value's receipt, which otherwise stays until the client's session ends: for programs that use many
+// values, each for a while. It waits for a write that is under way. What ctx leaves undone is done in the background, while
+// the session lives. A later write makes another receipt, so that nothing but nodes is lost when a Value is closed
+// too early.
+//
+// Errors: the cause of ctx, framework.ErrClosed, and what the servers refuse (framework.ErrNoAuth, ...).
+func (v *Value) Close(ctx context.Context) error {
+	if v.receipts == nil {
+		return nil
+	}
+	if err := v.take(ctx); err != nil {
+		return err
+	}
+	defer v.give()
+	return v.receipts.remove(ctx)
+}

@@ -212,7 +212,7 @@ func TestCosts(t *testing.T) {
 		w.expire(cli)
 		assert.Equal(t, requests{zktest.OpGetData: 1, zktest.OpCreate2: 1, zktest.OpMulti: 1}, cost(add), "a new session")
 		w.LoseReply(zktest.OpMulti, 1)
-		assert.Equal(t, requests{zktest.OpConnect: 1, zktest.OpGetData: 2, zktest.OpMulti: 1, zktest.OpSetData: 1}, cost(add), "an answer lost")
+		assert.Equal(t, requests{zktest.OpConnect: 1, zktest.OpSync: 1, zktest.OpGetData: 2, zktest.OpMulti: 1, zktest.OpSetData: 1}, cost(add), "an answer lost")
 		w.onceOn(zktest.Request, zktest.OpMulti, zktest.Cut, nothing)
 		assert.Equal(t, requests{zktest.OpConnect: 1, zktest.OpGetData: 2, zktest.OpMulti: 1, zktest.OpSetData: 1}, cost(add), "a request lost")
 
