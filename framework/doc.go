@@ -88,4 +88,7 @@
 // once, with the event or with the end of its session, unless it is stopped. All watches of one kind on one path share a
 // single watch on the server, and one whose last user left is kept for the next, because ZooKeeper clients of this
 // generation cannot take one back: what is left behind is bounded by the number of paths, not of calls.
+//
+// [Session.WatchTree] watches a node and everything below it with one watch that stays, on servers since ZooKeeper 3.6. It
+// tells what happened where, in order, and says so when something may have been missed: see [TreeWatch].
 package framework

@@ -97,7 +97,7 @@ func work(s *zktest.Server, m *mirror, round int) {
 }
 
 // ZOOKEEPER-4466: one-shot watches on the watched path itself end neither the recursive watch nor each other, whichever comes
-// first, and whichever fires.
+// first, and whichever fires. Each case has a bubble of its own.
 func TestTreeWatchBesideOneShots(t *testing.T) {
 	t.Run("one-shot after", func(t *testing.T) {
 		trap(t, func(t *testing.T, s *zktest.Server, kind string) {

@@ -101,15 +101,45 @@
 // know (ClickHouse/ClickHouse#75752). Both are noticed; from then on creates go
 // out unchanged and CreateStatUnsupported is true.
 //
+// # Recursive watches
+//
+// The driver knows one-shot watches only. WatchTree has wire set a recursive one
+// itself (addWatch, ZooKeeper 3.6) and keep it: its requests go out among the
+// driver's frames, with transaction ids from -1000 downwards, and the driver does
+// not see their answers. Events reach the driver as those of any watch; it finds
+// no watcher for them and passes them to its event callback.
+//
+//	driver's goroutine:   ... | addWatch /a + the driver's frame | ...
+//	                             one write, queued by WatchTree
+//	next link:            handshake | credentials | addWatch /a | the driver's frames
+//
+// Nothing is written but by the goroutine in which the driver writes, so a request
+// waits for the driver's next frame, which is a ping at the latest. Whoever waits
+// for a watch has the driver send something: the server answers in order.
+//
+// On a new link the watches come first, ahead of whatever the driver reads. The
+// server does not tell what they have missed. OnTree is called for each answer,
+// in the reading goroutine, between the frames before and after it.
+//
+// On servers before 3.9 a one-shot watch on a path takes the place of a recursive
+// one on exactly that path, and both are gone after one event (ZOOKEEPER-4466).
+// Every frame of the driver that sets one there, setWatches included, is therefore
+// followed by another addWatch, in the same write. Its answer counts as that of a
+// new link: what happened in between may have been missed.
+//
+// A server that does not know addWatch answers "unimplemented" and closes the
+// connection, or just closes it; after three such losses that is taken for the
+// reason, unless an addWatch was ever answered. OnTreesUnsupported is called then.
+//
 // # API
 //
 // NewSession makes a Session; Wrap turns each dialed connection into a link and
 // is what the driver's zk.Dialer returns. Fence ends the session for good,
-// Break only the current link. ID, Password, Timeout, LastAnswered, LastZxid,
-// CreateStatUnsupported and Stats may be read at any time. Everything else is a
-// callback in Options. Callbacks run on the driver's own goroutines, with no
-// lock of this package held; they must not block, and may call any method of
-// the Session.
+// Break only the current link. WatchTree and UnwatchTree keep recursive watches.
+// ID, Password, Timeout, LastAnswered, LastZxid, CreateStatUnsupported and Stats
+// may be read at any time. Everything else is a callback in Options. Callbacks run
+// on the driver's own goroutines, with no lock of this package held; they must not
+// block, and may call any method of the Session.
 //
 // # Assumptions
 //
