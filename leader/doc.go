@@ -86,7 +86,8 @@
 //
 // "no" means that one does not wait for the other, and so both may lead. go-zookeeper's Lock fails in a directory with
 // names like LeaderLatch's, and leaves a node behind. Shared makes docent exclude each of the others; between
-// themselves LeaderLatch, LeaderSelector and kazoo still do not.
+// themselves LeaderLatch, LeaderSelector and kazoo still do not, nor do they and a docent without Shared. So where several
+// of them stand beside docent, only one kind of them should, and all of docent's participants should have Shared.
 //
 // # Assumptions
 //

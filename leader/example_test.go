@@ -65,3 +65,100 @@ func ExampleTerm_Set() {
 	fmt.Println(errors.Is(err, leader.ErrNotLeader), string(plan.Data))
 	// Output: true a plan
 }
+
+// Stand, lead, resign: for those who cannot put their work into a function.
+func ExampleElection_Campaign() {
+	cli, stop := client()
+	defer stop()
+	ctx := context.Background()
+
+	election := leader.New(cli, "/election/scheduler", leader.WithID("pod 1"), leader.Hold(0))
+	term, err := election.Campaign(ctx) // waits its turn
+	if err != nil {
+		log.Fatal(err)
+	}
+	now, err := election.Leader(ctx)
+	fmt.Println(now.ID, "leads with its token:", now.Token == term.Token(), err)
+	if err := term.Resign(ctx); err != nil {
+		log.Fatal(err)
+	}
+	_, err = election.Leader(ctx)
+	fmt.Println(context.Cause(term.Context()), "-", errors.Is(err, leader.ErrNoLeader))
+	// Output:
+	// pod 1 leads with its token: true <nil>
+	// released - true
+}
+
+// Who leads, for those who only want to talk to the leader.
+func ExampleElection_Observe() {
+	cli, stop := client()
+	defer stop()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+
+	seen := leader.New(cli, "/election/scheduler").Observe(ctx)
+	show := func() {
+		if p := <-seen.C; p.IsNobody() {
+			fmt.Println("nobody leads")
+		} else {
+			fmt.Println(p.ID, "leads")
+		}
+	}
+	show()
+	for _, id := range []string{"pod 1", "pod 2"} {
+		_ = leader.Run(ctx, cli, "/election/scheduler", func(context.Context, *leader.Term) error {
+			show()
+			return nil
+		}, leader.WithID(id))
+		show()
+	}
+	cancel()
+	for range seen.C { // until it is closed
+	}
+	fmt.Println(errors.Is(seen.Err(), context.Canceled))
+	// Output:
+	// nobody leads
+	// pod 1 leads
+	// nobody leads
+	// pod 2 leads
+	// nobody leads
+	// true
+}
+
+// A leader that is about to be restarted hands over to the one that was restarted already, not to whoever is next.
+func ExampleTerm_ResignTo() {
+	cli, stop := client()
+	defer stop()
+	ctx := context.Background()
+
+	leads := make(chan string)
+	stand := func(id string, lead func(ctx context.Context, t *leader.Term) error) {
+		go func() {
+			_ = leader.Run(ctx, cli, "/election/scheduler", func(ctx context.Context, t *leader.Term) error {
+				leads <- id
+				return lead(ctx, t)
+			}, leader.WithID(id))
+		}()
+		for all := leader.New(cli, "/election/scheduler"); ; {
+			if list, _ := all.Participants(ctx); len(list) > 0 && list[len(list)-1].ID == id {
+				return
+			}
+		}
+	}
+	work := func(ctx context.Context, _ *leader.Term) error {
+		<-ctx.Done()
+		return nil
+	}
+	hand := make(chan string)
+	stand("old 1", func(ctx context.Context, t *leader.Term) error {
+		return t.ResignTo(ctx, <-hand) // work, if there is any left, ends before this function returns
+	})
+	fmt.Println(<-leads)
+	stand("old 2", work)
+	stand("new 1", work)
+	hand <- "new 1"
+	fmt.Println(<-leads)
+	// Output:
+	// old 1
+	// new 1
+}

@@ -57,7 +57,7 @@ func Selector() Option {
 
 // Shared gives each participant three nodes, named as by LeaderLatch, LeaderSelector and kazoo's Election, which are
 // created, checked and deleted as one. It stands in one election with all of them. See the package documentation for who
-// excludes whom. All participants of docent's own should have it, or those without it are not waited for by all.
+// excludes whom.
 //
 // The election's directory, when it is missing, is made as a persistent node, because kazoo cannot cope with one that the
 // servers remove. Curator's getParticipants lists each participant three times.

@@ -266,6 +266,7 @@ func TestTransferWhoseAnswerIsLost(t *testing.T) {
 					got := s.order()
 					assert.Equal(t, to, got[0])
 					assert.ElementsMatch(t, rest, got)
+					assert.EqualValues(t, 1, w.ClientCounts("a").Requests[zktest.OpSync], "the look must not see the past")
 				})
 			})
 		}
@@ -314,7 +315,7 @@ func TestTransferDuringAnOutage(t *testing.T) {
 	for name, verdict := range map[string]zktest.Verdict{"not applied": zktest.Cut, "applied": zktest.CutAfter} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				s := w.set()
+				s := w.set(leader.Hold(0))
 				w.onMulti(verdict, func() { w.Refuse() })
 				ctx, cancel := context.WithTimeout(t.Context(), timeout/10)
 				defer cancel()
@@ -330,6 +331,26 @@ func TestTransferDuringAnOutage(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Of two transfers at once one is made.
+func TestTwoTransfersAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		s := w.set()
+		results := make(chan error, 2)
+		for _, id := range []string{"c", "d"} {
+			go func() { results <- s.term.ResignTo(t.Context(), id) }()
+		}
+		first, second := <-results, <-results
+		if first != nil {
+			first, second = second, first
+		}
+		require.NoError(t, first)
+		assert.ErrorIs(t, second, leader.ErrNotLeader)
+		assert.ErrorContains(t, second, "another transfer")
+		time.Sleep(time.Second)
+		assert.Len(t, w.queue(), 3)
+	})
 }
 
 // Resign during a transfer waits for it, and gives up what a transfer that fails would have kept.
