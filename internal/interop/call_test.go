@@ -23,12 +23,15 @@ func within(t *testing.T) context.Context {
 // call is something that goes on beside the test, here or in a peer.
 type call struct {
 	what   string
+	limit  time.Time     // when nobody waits for it any longer
 	done   chan struct{} // closed when the rest is set
 	values []string
 	err    error
 }
 
-func newCall(what string) *call { return &call{what: what, done: make(chan struct{})} }
+func newCall(what string) *call {
+	return &call{what: what, limit: time.Now().Add(patience), done: make(chan struct{})}
+}
 
 // beside runs f beside the test.
 func beside(what string, f func() error) *call {
@@ -44,12 +47,14 @@ func (c *call) finish(values []string, err error) {
 
 // result waits for the end.
 func (c *call) result() ([]string, error) {
-	limit := time.NewTimer(patience)
+	limit := time.NewTimer(time.Until(c.limit))
 	defer limit.Stop()
 	select {
 	case <-c.done:
 	case <-limit.C:
-		return nil, fmt.Errorf("%s: not done after %v", c.what, patience)
+		if !c.ended() {
+			return nil, fmt.Errorf("%s: not done after %v", c.what, patience)
+		}
 	}
 	if c.err != nil {
 		return nil, fmt.Errorf("%s: %w", c.what, c.err)
@@ -68,9 +73,16 @@ func (c *call) wait(t *testing.T) []string {
 // goesOn fails the test if the call has ended.
 func (c *call) goesOn(t *testing.T) {
 	t.Helper()
+	if c.ended() {
+		require.FailNow(t, "it has ended too early", "%s: %v %v", c.what, c.values, c.err)
+	}
+}
+
+func (c *call) ended() bool {
 	select {
 	case <-c.done:
-		require.FailNow(t, "it has ended too early", "%s: %v %v", c.what, c.values, c.err)
+		return true
 	default:
+		return false
 	}
 }

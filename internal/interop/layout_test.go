@@ -2,8 +2,6 @@ package interop
 
 import (
 	"fmt"
-	"maps"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -14,9 +12,9 @@ import (
 	"github.com/docent-zk/docent/barrier"
 	"github.com/docent-zk/docent/counter"
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/leader"
 	"github.com/docent-zk/docent/lock"
 	"github.com/docent-zk/docent/node"
-	"github.com/docent-zk/docent/zktest"
 )
 
 // layout is something that docent and a peer write to a path in the same form.
@@ -25,6 +23,7 @@ type layout struct {
 	theirs func(w *world, path string)
 	nodes  int               // what the peer writes below the path, so that nothing is compared too early
 	spared []string          // what docent does not write of it
+	extra  []string          // what docent writes besides
 	differ map[string]string // the data of ours, by node, where it is another one; see docs/interop.md
 	rename map[string]string // what the peer's nodes are called by docent
 }
@@ -49,7 +48,8 @@ var curatorLayouts = map[string]layout{
 	"waiting": {ours: take(2, 1, ourPermitsAs(1, 1)), theirs: takeTheirs(2, 1, "semaphore/1/1"), nodes: 5,
 		rename: map[string]string{"/locks/_c_GUID-lock-0000000001": "/locks/_c_GUID-lock-0000000000"}}, // Curator's first one had 0
 
-	"latch": {ours: elect, theirs: begin("latch.start", "docent"), nodes: 1},
+	"latch":    {ours: elect(), theirs: begin("latch.start", "docent"), nodes: 1},
+	"selector": {ours: elect(leader.Selector()), theirs: begin("selector.start", "docent"), nodes: 1},
 
 	"ephemeral":            keeps("EPHEMERAL", ""),
 	"protected":            keeps("EPHEMERAL", "protected", node.Protected()),
@@ -79,20 +79,62 @@ var curatorLayouts = map[string]layout{
 	"integer":      counts("int", counter.WithoutReceipt),
 	"long":         counts("long", counter.WithoutReceipt, counter.Long),
 	"barrier": {
-		ours: func(w *world, path string) {
-			require.NoError(w.t, barrier.New(w.client(), path+"/barrier").Set(within(w.t)))
-		},
+		ours:   setBarrier,
 		theirs: begin("barrier.set", "/barrier"),
 		nodes:  1, differ: map[string]string{"/barrier": ""},
 	},
 	"double": {
-		ours: func(w *world, path string) {
-			_, err := barrier.NewDouble(w.client(), path, 1).Enter(within(w.t))
-			require.NoError(w.t, err)
-		},
+		ours:   enterDouble,
 		theirs: begin("double.enter", "1"),
 		nodes:  2, differ: map[string]string{"/_c_GUID-GUID": "", "/ready": ""}, rename: map[string]string{"/GUID": "/_c_GUID-GUID"},
 	},
+}
+
+// kazooLayouts are those recipes of kazoo whose layout docent has as well.
+var kazooLayouts = map[string]layout{
+	"integer": {
+		ours: func(w *world, path string) {
+			adds(w.t, counter.NewInt(w.client(), path+"/count", counter.WithoutReceipt), -258, 1)
+		},
+		theirs: func(w *world, path string) { w.kazoo().do("count.add", "int", path+"/count", -258, 1) },
+		nodes:  1,
+	},
+	"barrier": {
+		ours:   setBarrier,
+		theirs: func(w *world, path string) { w.kazoo().do("barrier.set", path+"/barrier") },
+		nodes:  1,
+	},
+	"lock": twin("lock", "lock-", "__lock__", func(cli *framework.Client, path string, opts ...lock.Option) acquire {
+		return holding(lock.New(cli, path, opts...).Lock)
+	}),
+	"writer": twin("write", "__WRIT__", "__lock__", func(cli *framework.Client, path string, opts ...lock.Option) acquire {
+		return holding(lock.NewRW(cli, path, opts...).Lock)
+	}),
+	"reader": twin("read", "__READ__", "__rlock__", func(cli *framework.Client, path string, opts ...lock.Option) acquire {
+		return holding(lock.NewRW(cli, path, opts...).RLock)
+	}),
+}
+
+// twin is a lock whose second node is as kazoo's, but for what stands in front of the marker.
+func twin(kind, own, marker string, open func(*framework.Client, string, ...lock.Option) acquire) layout {
+	return layout{
+		ours: take(1, 1, func(cli *framework.Client, path string) acquire {
+			return open(cli, path, lock.Shared(), lock.WithData([]byte("kazoo")))
+		}),
+		theirs: func(w *world, path string) { w.kazoo().do("lock.acquire", kind, path) },
+		nodes:  1,
+		extra:  []string{"/_c_GUID-" + own + "0000000000"},
+		rename: map[string]string{"/HEX" + marker + "0000000000": "/_c_GUID-" + marker + "0000000001"},
+	}
+}
+
+func setBarrier(w *world, path string) {
+	require.NoError(w.t, barrier.New(w.client(), path+"/barrier").Set(within(w.t)))
+}
+
+func enterDouble(w *world, path string) {
+	_, err := barrier.NewDouble(w.client(), path, 1).Enter(within(w.t))
+	require.NoError(w.t, err)
 }
 
 func ourMutexAs(cli *framework.Client, path string) acquire {
@@ -147,7 +189,9 @@ func queued(nodes map[string]sight) (n int) {
 	return n
 }
 
-func elect(w *world, path string) { stand(w.t, w.client(), path, "docent") }
+func elect(opts ...leader.Option) func(w *world, path string) {
+	return func(w *world, path string) { stand(w.t, w.client(), path, "docent", opts...) }
+}
 
 // begin has Curator do one thing. An argument with a slash in front is a path below the given one.
 func begin(command string, args ...any) func(w *world, path string) {
@@ -183,89 +227,33 @@ func counts(kind string, opts ...counter.IntOption) layout {
 	}
 }
 
-// sight is what can be seen of a node.
-type sight struct {
-	data      string
-	ephemeral bool
-}
-
-// subtree is what is at and below a path, by the rest of the path, with random parts of names masked.
-func (w *world) subtree(path string) map[string]sight {
-	w.t.Helper()
-	all := map[string]sight{}
-	w.walk(path, func(at string, n framework.Node) {
-		all[masked(strings.TrimPrefix(at, path))] = sight{string(n.Data), n.Stat.EphemeralOwner != 0}
-	})
-	return all
-}
-
-// walk visits a node and all below it. What goes meanwhile is left out.
-func (w *world) walk(path string, visit func(string, framework.Node)) {
-	w.t.Helper()
-	n, err := w.eye.Get(within(w.t), path)
-	if err != nil {
-		require.ErrorIs(w.t, err, framework.ErrNoNode)
-		return
-	}
-	visit(path, n)
-	names, _, err := w.eye.Children(within(w.t), path)
-	if err != nil {
-		require.ErrorIs(w.t, err, framework.ErrNoNode)
-		return
-	}
-	for _, name := range names {
-		w.walk(framework.Join(path, name), visit)
-	}
-}
-
-var (
-	uuid = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
-	hexa = regexp.MustCompile(`[0-9a-f]{32}`)
-)
-
-// masked replaces the random parts of a name.
-func masked(name string) string {
-	return hexa.ReplaceAllString(uuid.ReplaceAllString(name, "GUID"), "HEX")
-}
-
-// untilSubtree waits until a subtree is as it should be. It looks again and again: there is no event for all of it.
-func (w *world) untilSubtree(path string, good func(map[string]sight) bool) map[string]sight {
-	w.t.Helper()
-	ctx := within(w.t)
-	look := time.NewTicker(2 * time.Millisecond)
-	defer look.Stop()
-	for {
-		if nodes := w.subtree(path); good(nodes) {
-			return nodes
-		}
-		select {
-		case <-look.C:
-		case <-ctx.Done():
-			require.FailNow(w.t, "the nodes are never as they should be", "%v", w.subtree(path))
-		}
-	}
-}
-
-// settled waits until there are n nodes below a path, and returns them.
-func (w *world) settled(path string, n int) map[string]sight {
-	w.t.Helper()
-	return w.untilSubtree(path, func(nodes map[string]sight) bool { return len(nodes) == n+1 })
-}
-
 // What docent writes and what Curator writes is the same: names but for their random parts, numbers, data, owners; and, on
 // the server that tells, kinds of nodes.
 func TestCuratorLayouts(t *testing.T) {
 	t.Parallel()
+	compareLayouts(t, curatorLayouts, func(*world, string) {})
+}
+
+// The same for kazoo, in directories that are there: kazoo makes persistent ones.
+func TestKazooLayouts(t *testing.T) {
+	t.Parallel()
+	compareLayouts(t, kazooLayouts, func(w *world, path string) { w.create(path, "") })
+}
+
+func compareLayouts(t *testing.T, layouts map[string]layout, prepare func(w *world, path string)) {
 	fake := onFake(t)
 	for name, w := range map[string]*world{"real": onReal(t), "zktest": fake.world} {
-		for recipe, l := range curatorLayouts {
+		for recipe, l := range layouts {
 			t.Run(name+"/"+recipe, func(t *testing.T) {
 				t.Parallel()
 				w, base := w.in(t), "/"+strings.ReplaceAll(recipe, " ", "")
+				prepare(w, base+"/ours")
+				prepare(w, base+"/theirs")
 				l.ours(w, base+"/ours")
 				l.theirs(w, base+"/theirs")
-				ours, theirs := w.settled(base+"/ours", l.nodes-len(l.spared)), w.settled(base+"/theirs", l.nodes)
-				adapt(t, l, theirs)
+				ours := w.settled(base+"/ours", l.nodes-len(l.spared)+len(l.extra))
+				theirs := w.settled(base+"/theirs", l.nodes)
+				adapt(t, l, ours, theirs)
 				for node, data := range l.differ {
 					require.Contains(t, theirs, node)
 					require.Equal(t, commonData, theirs[node].data)
@@ -273,18 +261,22 @@ func TestCuratorLayouts(t *testing.T) {
 				}
 				assert.Equal(t, theirs, ours)
 				if w.connect == fake.connect {
-					kinds := fake.kinds(base + "/theirs")
-					adapt(t, l, kinds)
-					assert.Equal(t, kinds, fake.kinds(base+"/ours"))
+					ours, theirs := fake.kinds(base+"/ours"), fake.kinds(base+"/theirs")
+					adapt(t, l, ours, theirs)
+					assert.Equal(t, theirs, ours)
 				}
 			})
 		}
 	}
 }
 
-// adapt makes what was seen of a peer what is expected of docent.
-func adapt[V any](t *testing.T, l layout, theirs map[string]V) {
+// adapt takes away what only one side writes, and gives the peer's nodes docent's names.
+func adapt[V any](t *testing.T, l layout, ours, theirs map[string]V) {
 	t.Helper()
+	for _, node := range l.extra {
+		require.Contains(t, ours, node)
+		delete(ours, node)
+	}
 	for _, node := range l.spared {
 		require.Contains(t, theirs, node)
 		delete(theirs, node)
@@ -294,28 +286,4 @@ func adapt[V any](t *testing.T, l layout, theirs map[string]V) {
 		theirs[to] = theirs[from]
 		delete(theirs, from)
 	}
-}
-
-// fake is a server in this process, over TCP, of which everything can be seen.
-type fake struct {
-	*world
-	server *zktest.Server
-}
-
-func onFake(t *testing.T) *fake {
-	server, err := zktest.Start(zktest.Config{})
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, server.Close()) })
-	return &fake{worldAt(t, server.ConnectString()), server}
-}
-
-// kinds are the kinds of the nodes at and below a path.
-func (f *fake) kinds(path string) map[string]string {
-	all := map[string]string{}
-	for at, n := range maps.All(f.server.Dump()) {
-		if rest, below := strings.CutPrefix(at, path); below && (rest == "" || rest[0] == '/') {
-			all[masked(rest)] = fmt.Sprint(n.Mode, n.TTL, " null: ", n.Data == nil)
-		}
-	}
-	return all
 }

@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -24,10 +25,16 @@ type world struct {
 	connect string
 	eye     *framework.Client  // with which the test looks
 	heard   map[*language]bool // whose complaints are shown if the test fails
+	expire  func(ctx context.Context, session int64) error
 }
 
 // onReal is a part of the shared real server.
-func onReal(t *testing.T) *world { return worldAt(t, realzk.Shared(t).ConnectString()) }
+func onReal(t *testing.T) *world {
+	space := realzk.Shared(t)
+	w := worldAt(t, space.ConnectString())
+	w.expire = space.ExpireSession
+	return w
+}
 
 func worldAt(t *testing.T, connect string) *world {
 	w := (&world{connect: connect}).in(t)
@@ -36,7 +43,9 @@ func worldAt(t *testing.T, connect string) *world {
 }
 
 // in is the world as a subtest sees it.
-func (w *world) in(t *testing.T) *world { return &world{t, w.connect, w.eye, map[*language]bool{}} }
+func (w *world) in(t *testing.T) *world {
+	return &world{t, w.connect, w.eye, map[*language]bool{}, w.expire}
+}
 
 // client is a docent client.
 func (w *world) client() *framework.Client {
