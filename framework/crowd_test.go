@@ -58,8 +58,10 @@ func busiest(at []time.Duration, span time.Duration) (most int) {
 // creates.
 type crowd struct{ dials, handshakes, creates moments }
 
+// crowded is how many they are.
 const crowded = 100
 
+// newCrowd starts them. It runs in a bubble.
 func newCrowd(t *testing.T, s *zktest.Server) *crowd {
 	t.Helper()
 	c := &crowd{}

@@ -342,7 +342,7 @@ func TestRealThousandNodesAfterALostSession(t *testing.T) {
 	floor := createMany(t, cli, "/floor", n)
 	t.Logf("%d nodes back %v after the new session, %d packets; %d bare creates took %v, %d packets",
 		n, took, cost, n, floor, packets(t, server)-before)
-	assert.InDelta(t, 2*n, cost, n/10, "a create and a look for each")
+	assert.Less(t, cost, 3*n+100, "a create and a look for each; and a try in the old session by who hears of the deletion first")
 	names, _, err := cli.Children(soon(t), "/kept")
 	require.NoError(t, err)
 	assert.Len(t, names, n)

@@ -99,7 +99,8 @@
 // round trip. A server that does not know create2 says "unimplemented" or just
 // closes the connection, as ClickHouse Keeper does with operations it does not
 // know (ClickHouse/ClickHouse#75752). Both are noticed; from then on creates go
-// out unchanged and CreateStatUnsupported is true.
+// out unchanged and CreateStatUnsupported is true; Options.PlainCreates tells the
+// next Session so.
 //
 // # Recursive watches
 //
