@@ -172,6 +172,28 @@ func TestTwinsOfWhichOneIsDeletedMeanwhile(t *testing.T) {
 	}
 }
 
+// Somebody puts a node of its own in place of one of them: the set is not complete.
+func TestTwinThatWasReplaced(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{})
+		mustCreate(t, s, "/q", "")
+		session := sessionOf(t, connected(t, s))
+		loseReply(t, s, zktest.OpMulti, time.Second)
+		replaced := ""
+		time.AfterFunc(500*time.Millisecond, func() {
+			replaced = "/q/" + children(t, s, "/q")[1]
+			assert.NoError(t, s.Delete(replaced))
+			_, err := s.Create(replaced, nil, zktest.Persistent)
+			assert.NoError(t, err)
+		})
+		nodes, _, err := session.CreateTwinsInQueue(t.Context(), "/q", twinNames, nil)
+		require.NoError(t, err)
+		requireTwins(t, s, session, nodes)
+		assert.True(t, s.Exists(replaced), "what is somebody else's stays")
+		assert.Len(t, children(t, s, "/q"), 4)
+	})
+}
+
 // A forged name with our GUID is not taken for one of the nodes.
 func TestTwinsBesideAForgedName(t *testing.T) {
 	bubble(t, func(t *testing.T) {

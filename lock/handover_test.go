@@ -223,11 +223,11 @@ func TestWaiterLeavesTheLine(t *testing.T) {
 
 // Everybody leaves, and somebody comes, at the same moment.
 func TestComingWhileTheLastOneLeaves(t *testing.T) {
-	for after := range 20 {
+	for after := range 60 {
 		bubble(t, func(t *testing.T, w *world) {
 			m := lock.New(w.client("a"), path, lock.LocalHandover(5))
 			w.prepared(m)
-			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(after)*50*time.Microsecond)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(after)*20*time.Microsecond)
 			defer cancel()
 			first := start(ctx, m)
 			<-ctx.Done()

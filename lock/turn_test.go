@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -239,10 +240,38 @@ func TestTryLockWithALine(t *testing.T) {
 			_, err := l.m.TryLock(t.Context())
 			tried <- err
 		}()
+		synctest.Wait()
 		waiting = start(t.Context(), l.m)
 		require.ErrorIs(t, <-tried, lock.ErrLocked)
 		time.Sleep(time.Second)
 		assert.Len(t, l.queue(path), 2, "who came meanwhile queues")
+		require.NoError(t, other.Unlock(t.Context()))
+		r = <-waiting
+		require.NoError(t, r.err)
+		require.NoError(t, r.held.Unlock(t.Context()))
+
+		got := make(chan error, 1)
+		go func() {
+			_, err := l.m.TryLock(t.Context())
+			got <- err
+		}()
+		synctest.Wait()
+		ctx, cancel := context.WithCancel(t.Context())
+		waiting = start(ctx, l.m)
+		cancel()
+		require.ErrorIs(t, (<-waiting).err, context.Canceled)
+		require.NoError(t, <-got, "who leaves the line does not end what another one tries")
+	})
+}
+
+// A Lock that is called while another one of this process is under way comes after it, also when that one fails.
+func TestTryLockComesAfterThoseInLine(t *testing.T) {
+	lines(t, func(t *testing.T, l *inLine) {
+		require.NoError(t, l.pass().Unlock(t.Context()))
+		other := locked(t, lock.New(l.client("b"), path))
+		waiting := start(t.Context(), l.m)
+		_, err := l.m.TryLock(t.Context())
+		require.ErrorIs(t, err, lock.ErrLocked)
 		require.NoError(t, other.Unlock(t.Context()))
 		require.NoError(t, (<-waiting).err)
 	})

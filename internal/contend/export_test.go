@@ -16,3 +16,12 @@ func (q Queue) AcquireWith(ctx context.Context, s *framework.Session, holding fr
 
 // Wait is how Acquire waits.
 func Wait(p *Place, ctx context.Context, names []string) error { return p.wait(ctx, names) } //nolint:revive // as the method expression has it
+
+// Fits is what Turns asks of a czxid.
+var Fits = fits
+
+// TurnToken is the token of a turn.
+var TurnToken = token
+
+// Settled reports whether a guarded transaction cannot be applied any more.
+var Settled = settled
