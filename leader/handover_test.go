@@ -202,6 +202,46 @@ func TestHandoverThroughAnOutage(t *testing.T) {
 	}
 }
 
+// The connection breaks before the leader function has returned, and the successor leaves: a term that was lost is not
+// revived.
+func TestHandoverThatFailsAfterASuspension(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		a := presides(t, leader.New(w.client("a"), path, leader.WithID("a")))
+		first := <-a.terms
+		b := w.campaign(t.Context(), leader.New(w.client("b"), path, leader.WithID("b")), 2)
+		ctx, leave := context.WithCancel(t.Context())
+		w.campaign(ctx, leader.New(w.client("c"), path, leader.WithID("c")), 3)
+		a.successor <- "c"
+		require.NoError(t, <-a.named)
+		w.cut("a")
+		leave()
+		won(t, b)
+		time.Sleep(time.Second)
+		assert.False(t, w.Exists(first.Path()))
+		assert.Len(t, w.queue(), 2)
+		assert.Empty(t, a.terms)
+	})
+}
+
+// Whoever shuts down while the servers are away does not wait for them for long.
+func TestHandoverAtShutdownDuringAnOutage(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		a := presides(t, leader.New(w.client("a"), path))
+		<-a.terms
+		c := w.campaign(t.Context(), leader.New(w.client("c"), path, leader.WithID("c")), 2)
+		a.successor <- "c"
+		require.NoError(t, <-a.named)
+		w.Refuse()
+		w.cut("a")
+		a.cancel(errors.New("shutdown"))
+		returned := <-a.returned
+		assert.Equal(t, errOwn, <-a.done)
+		assert.LessOrEqual(t, time.Since(returned), timeout/4+time.Millisecond)
+		require.NoError(t, w.Accept())
+		won(t, c)
+	})
+}
+
 // The client is closed while the transfer is under way: Close waits for it.
 func TestCloseDuringAHandover(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {

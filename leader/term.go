@@ -82,5 +82,6 @@ func (t *Term) Resign(ctx context.Context) error { return t.office.resign(ctx) }
 //
 // In a leader function ResignTo ends the context and returns. Leadership is handed over when the function has returned, to
 // the participant that has the id then, and Run stands again, at the end of the queue. If the successor has left by then,
-// the function is called again, with the same token; if Run's ctx has ended, the term is resigned from.
+// the function is called again, with the same token. If Run's ctx has ended by then, or the claim was lost in another way
+// meanwhile (SUSPENDED without [Hold]), the term is resigned from.
 func (t *Term) ResignTo(ctx context.Context, id string) error { return t.office.resignTo(ctx, id) }
