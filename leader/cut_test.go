@@ -54,7 +54,7 @@ func (r *race) count(err error) {
 	}
 }
 
-// inPerson campaigns, and resigns in favour of the heir.
+// inPerson campaigns, and resigns in favour of the heir. It runs in a bubble.
 func (r *race) inPerson(ctx context.Context, e *leader.Election, i int) error {
 	var last int64
 	for range terms {
@@ -85,7 +85,7 @@ func excused(err error) bool {
 	return false
 }
 
-// byFunction does the same with Run.
+// byFunction does the same with Run. It runs in a bubble.
 func (r *race) byFunction(ctx context.Context, e *leader.Election, i int) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
