@@ -147,7 +147,7 @@ func TestTextAsJacksonHasIt(t *testing.T) {
 	data, err := discovery.JSON[string]().Encode(in)
 	require.NoError(t, err)
 	assert.Contains(t, string(data), `{"name":"a/b<c>&\"\\\b\t\n\f\r\u0001\u001F",`)
-	assert.Contains(t, string(data), `"payload":"</&`+"\u2028\u2029ü世🐘\x7f"+`",`)
+	assert.Contains(t, string(data), `"payload":"</&`+"\u2028\u2029ü世"+`\uD83D\uDC18`+"\x7f"+`",`)
 	read, err := discovery.JSON[string]().Decode(data)
 	require.NoError(t, err)
 	assert.Equal(t, in, read)
@@ -181,6 +181,8 @@ func TestWhatCuratorAccepts(t *testing.T) {
 		`{"enabled":false}`:                       {Disabled: true},
 		`{"enabled":"false"}`:                     {Disabled: true},
 		`{"enabled":0}`:                           {Disabled: true},
+		`{"uriSpec":"{port}"}`:                    {URISpec: discovery.URISpec{{Value: "port", Variable: true}}},
+		`{"enabled":1}`:                           {},
 		`{"uriSpec":{}}`:                          {URISpec: discovery.URISpec{}},
 		`{"uriSpec":{"parts":[{"variable":true,"value":"x","y":1},{}]}}`: {URISpec: discovery.URISpec{{Value: "x", Variable: true}, {}}},
 		" \n{ \"id\" : \"a\" }\n rest":                                   {ID: "a"},
@@ -205,7 +207,7 @@ func TestWhatCannotBeRead(t *testing.T) {
 		`{"port":"x"}`, `{"port":"80.5"}`, `{"port":true}`, `{"port":[80]}`, `{"port":{}}`, `{"port":3000000000}`, `{"port":1e300}`,
 		`{"serviceType":"dynamic"}`, `{"serviceType":"OTHER"}`, `{"serviceType":{}}`,
 		`{"id":{}}`, `{"name":[]}`, `{"registrationTimeUTC":"now"}`, `{"enabled":"perhaps"}`, `{"enabled":[]}`,
-		`{"uriSpec":"x"}`, `{"uriSpec":{"parts":{}}}`, `{"uriSpec":{"parts":[{"value":[]}]}}`,
+		`{"uriSpec":"{"}`, `{"uriSpec":3}`, `{"enabled":1.5}`, `{"uriSpec":{"parts":{}}}`, `{"uriSpec":{"parts":[{"value":[]}]}}`,
 		`{"payload":"a text where an object is read"}`, `{"payload":["java.util.ArrayList",[1]]}`, `{"payload":{"weight":"3"}}`,
 		`{"payload":{"@class":"com.example.Other","zone":"a"}}`,
 	} {

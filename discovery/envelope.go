@@ -227,11 +227,19 @@ func readBool(raw json.RawMessage) (bool, error) {
 	case "false", "False", "FALSE", "":
 		return false, nil
 	}
-	n, err := readInteger(raw)
+	n, err := strconv.ParseInt(string(raw), 10, 64)
 	return n != 0, err
 }
 
+// readURISpec accepts an object and a text that ParseURISpec accepts.
 func readURISpec(raw json.RawMessage) (URISpec, error) {
+	if raw[0] == '"' {
+		text, err := readText(raw)
+		if err != nil {
+			return nil, err
+		}
+		return ParseURISpec(text)
+	}
 	var f fields
 	if err := json.Unmarshal(raw, &f); err != nil {
 		return nil, err

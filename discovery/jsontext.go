@@ -2,19 +2,23 @@ package discovery
 
 import (
 	"encoding/json"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
 // hexDigits are those that Jackson writes.
 const hexDigits = "0123456789ABCDEF"
 
-// appendText writes a JSON string as Jackson does: nothing is escaped but what must be.
+// appendText writes a JSON string as Jackson does: nothing is escaped but what must be, and what has more than 16 bits.
 func appendText(b []byte, text string) []byte {
 	b = append(b, '"')
 	for _, r := range text {
 		switch {
 		case r == '"' || r == '\\':
 			b = append(b, '\\', byte(r))
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			b = appendEscape(appendEscape(b, high), low)
 		case r >= ' ':
 			b = utf8.AppendRune(b, r) // U+FFFD for what is no UTF-8
 		default:
@@ -31,7 +35,11 @@ func appendControl(b []byte, c byte) []byte {
 			return append(b, '\\', "btnfr"[i])
 		}
 	}
-	return append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xf])
+	return appendEscape(b, rune(c))
+}
+
+func appendEscape(b []byte, unit rune) []byte {
+	return append(b, '\\', 'u', hexDigits[unit>>12&0xf], hexDigits[unit>>8&0xf], hexDigits[unit>>4&0xf], hexDigits[unit&0xf])
 }
 
 // restyle writes JSON with its strings as Jackson has them. raw is valid and has no blanks.

@@ -122,7 +122,7 @@ func javaCommand() (*exec.Cmd, error) {
 	if classes, err = os.MkdirTemp("", "docent-interop-"); err != nil {
 		return nil, err
 	}
-	compile := exec.Command(javac, append([]string{"-J-XX:TieredStopAtLevel=1", "-proc:none", "-cp", path, "-d", classes}, sources...)...)
+	compile := exec.Command(javac, append([]string{"-J-XX:TieredStopAtLevel=1", "-proc:none", "-cp", path, "-sourcepath", "testdata/java", "-d", classes}, sources...)...)
 	if out, err := compile.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("javac: %w\n%s", err, out)
 	}

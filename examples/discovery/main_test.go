@@ -1,0 +1,41 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/docent-zk/docent/internal/realzk"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(realzk.Main(m)) }
+
+func complete(t *testing.T, zk string, timeout time.Duration) {
+	t.Helper()
+	var out bytes.Buffer
+	code := run(t.Context(), &out, zk, timeout)
+	t.Log("\n" + out.String())
+	require.Equal(t, 0, code)
+	require.Contains(t, out.String(), "Everything held.")
+	for _, scene := range []string{"\n1.", "\n2.", "\n3.", "\n4."} {
+		require.Contains(t, out.String(), scene)
+	}
+}
+
+func TestOnZktest(t *testing.T) { complete(t, "", 2*time.Second) }
+
+func TestOnRealServer(t *testing.T) {
+	complete(t, realzk.Standalone(t, realzk.Options{}).Addr(), 2*time.Second)
+}
+
+func TestWithoutServers(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.Equal(t, 2, run(ctx, io.Discard, "127.0.0.1:1", time.Second))
+	require.Equal(t, 2, run(t.Context(), io.Discard, "no/such:place//", time.Second))
+}
