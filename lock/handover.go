@@ -78,9 +78,6 @@ type quest struct {
 func (l *line) lock(ctx context.Context) (*Held, error) {
 	ctx, cancel := l.recipe.limited(ctx)
 	defer cancel()
-	if err := l.recipe.invalid(); err != nil {
-		return nil, l.recipe.wrap(err)
-	}
 	a := &applicant{ctx: ctx, granted: make(chan grant, 1)}
 	l.join(a)
 	select {

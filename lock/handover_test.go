@@ -249,6 +249,33 @@ func TestComingWhileTheLastOneLeaves(t *testing.T) {
 	}
 }
 
+// The claim comes at the very moment at which nobody waits for it any more.
+func TestGrantWhenTheLastOneLeaves(t *testing.T) {
+	var granted time.Duration // a run repeats itself
+	bubble(t, func(t *testing.T, w *world) {
+		m := lock.New(w.client("a"), path, lock.LocalHandover(5))
+		w.prepared(m)
+		at := time.Now()
+		held := locked(t, m)
+		granted = time.Since(at)
+		require.NoError(t, held.Unlock(t.Context()))
+	})
+	for range 100 {
+		bubble(t, func(t *testing.T, w *world) {
+			m := lock.New(w.client("a"), path, lock.LocalHandover(5))
+			w.prepared(m)
+			ctx, cancel := context.WithTimeout(t.Context(), granted)
+			defer cancel()
+			if held, err := m.Lock(ctx); err == nil {
+				require.NoError(t, held.Unlock(t.Context()))
+			}
+			require.NoError(t, locked(t, m).Unlock(t.Context()))
+			time.Sleep(time.Second)
+			assert.Empty(t, w.queue(path))
+		})
+	}
+}
+
 // What ends the claim ends the turn; the next in line does not wait for the old one to unlock, and neither do others.
 func TestClaimEndsInMidTurn(t *testing.T) {
 	for name, c := range map[string]struct {
