@@ -148,9 +148,10 @@ func TestReplyToTheCreateIsLost(t *testing.T) {
 				require.NoError(t, err)
 				assert.Empty(t, w.queue(path))
 			}, func(t *testing.T, w *world, err error) {
-				if outage < time.Second {
-					require.NoError(t, err)
-					assert.Empty(t, w.queue(path))
+				if outage < time.Second { // it may look for its node before it is connected again, and give up
+					if err == nil {
+						assert.Empty(t, w.queue(path))
+					}
 					return
 				}
 				require.Error(t, err)

@@ -19,7 +19,7 @@ import (
 	"github.com/docent-zk/docent/zktest"
 )
 
-// turns notes who has held, in order.
+// turnLog notes who has held, in order.
 type turnLog struct {
 	mu     sync.Mutex
 	names  []string
@@ -42,7 +42,8 @@ func (l *turnLog) grows(t *testing.T) {
 	}
 }
 
-// crowd has n goroutines lock m rounds times each, one after the other in line, and hold it for d.
+// crowd has n goroutines lock m rounds times each, one after the other in line, and hold it for d. It runs in a
+// bubble.
 func crowd(t *testing.T, l *turnLog, name string, m *lock.Mutex, n, rounds int, d time.Duration) *sync.WaitGroup {
 	var all sync.WaitGroup
 	for range n {

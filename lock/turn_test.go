@@ -81,7 +81,7 @@ func TestRefusedWriteOfATurn(t *testing.T) {
 	})
 }
 
-// A write that is still on its way when its turn ends is refused by the servers, or comes before the next turn: the claim is
+// In a bubble, a write that is still on its way when its turn ends is refused by the servers, or comes before the next turn: the claim is
 // not handed on.
 func TestWriteOnItsWayAtTheEndOfATurn(t *testing.T) {
 	lines(t, func(t *testing.T, l *inLine) {
@@ -153,7 +153,7 @@ func TestCheckThatWasGivenAway(t *testing.T) {
 	}
 }
 
-// Who is asked to let go does not hand on to its own kind.
+// In a bubble, who is asked to let go does not hand on to its own kind.
 func TestRevokedClaimIsNotHandedOn(t *testing.T) {
 	asked := make(chan lock.Holding, 10)
 	lines(t, func(t *testing.T, l *inLine) {
@@ -177,7 +177,7 @@ func TestRevokedClaimIsNotHandedOn(t *testing.T) {
 	}, lock.OnRevoke(func(h lock.Holding) { asked <- h }))
 }
 
-// Only the one who holds is told.
+// Only the one who holds is told. In a bubble.
 func TestRevocationOfALaterTurn(t *testing.T) {
 	asked := make(chan lock.Holding, 10)
 	lines(t, func(t *testing.T, l *inLine) {
@@ -216,6 +216,7 @@ func TestTurnThatPanics(t *testing.T) {
 	})
 }
 
+// In a bubble.
 func TestTryLockWithALine(t *testing.T) {
 	lines(t, func(t *testing.T, l *inLine) {
 		before := l.Counts()

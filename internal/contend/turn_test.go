@@ -52,7 +52,7 @@ func TestWhatIsSettled(t *testing.T) {
 	}
 }
 
-// A claim that is over, or that the clock says may be, is not handed on.
+// A claim that is over, or that the clock says may be, is not handed on. All of it happens in a bubble.
 func TestTurnOfAClaimThatDoesNotStand(t *testing.T) {
 	for name, end := range map[string]func(w *world, s *framework.Session){
 		"suspended": func(w *world, _ *framework.Session) { w.Cut(zktest.AllConns()); time.Sleep(time.Second) },
