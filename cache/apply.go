@@ -217,9 +217,9 @@ func (p *pass) put(w work, now *entry) {
 
 // refuse shows that a read is refused, and tries again later where that may help.
 func (p *pass) refuse(w work, err error) {
-	r := &refusal{path: w.path, list: w.list, err: err}
+	r := &refusal{path: w.path, list: w.list, err: err, epoch: p.s.Epoch()}
 	p.board.show(func(old *view) *view {
-		if former := old.refused.get(w.key()); former != nil && former.err.Error() == err.Error() {
+		if former := old.refused.get(w.key()); former != nil && former.epoch == r.epoch && former.err.Error() == err.Error() {
 			return old
 		}
 		v := *old
@@ -230,6 +230,26 @@ func (p *pass) refuse(w work, err error) {
 	if r.passing() && !p.waiting {
 		p.waiting = true
 		p.retry.Reset(p.patience)
+	}
+}
+
+// barred is why a read is not tried again in this session: each try breaks the connection.
+func (p *pass) barred(w work) error {
+	r := p.view().refused.get(w.key())
+	if r == nil || r.epoch != p.s.Epoch() || !errors.Is(r.err, framework.ErrReplyRefused) {
+		return nil
+	}
+	return r.err
+}
+
+// pardon lets a node be read again that has changed.
+func (p *pass) pardon(path string) {
+	if p.barred(work{path: path}) != nil {
+		p.board.show(func(old *view) *view {
+			v := *old
+			v.refused = old.refused.without(path)
+			return &v
+		})
 	}
 }
 

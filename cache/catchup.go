@@ -150,9 +150,9 @@ func (p *pass) heed() error {
 	for _, n := range notes {
 		if n.kind == everything {
 			p.stale(time.Now())
-			return errUnknown
+			p.ending = true
 		}
-		if p.spec.includes(n.path) {
+		if !p.ending && p.spec.includes(n.path) {
 			p.note(n)
 		}
 	}
@@ -163,6 +163,7 @@ func (p *pass) heed() error {
 func (p *pass) note(n note) {
 	switch n.kind {
 	case nodeTouched:
+		p.pardon(n.path)
 		p.mark(work{path: n.path}, false, nil)
 	case nodeCreated:
 		t := p.mark(work{path: n.path}, false, nil)

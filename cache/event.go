@@ -60,7 +60,7 @@ func (e Event) String() string {
 	case Stale:
 		return fmt.Sprintf("%v since %v", e.Type, e.Since)
 	case Lagged:
-		return fmt.Sprintf("%v by %d", e.Type, e.Missed)
+		return fmt.Sprintf("%v %s by %d", e.Type, e.Path, e.Missed)
 	}
 	return fmt.Sprintf("%v %s", e.Type, e.Path)
 }

@@ -50,6 +50,9 @@ func (l *listener) tell(ctx context.Context, now *view) bool {
 }
 
 func (l *listener) send(ctx context.Context, ev Event) bool {
+	if ctx.Err() != nil {
+		return false
+	}
 	select {
 	case l.out <- ev:
 		return true

@@ -38,6 +38,7 @@ type mirror struct {
 	err  error         // set before done is closed
 
 	suspects map[string]struct{} // nodes whose children may be missing, from the pass before
+	isolated map[work]struct{}   // what is read only while nothing else is
 
 	mu    sync.Mutex
 	syncs []chan struct{} // Syncs that wait; each is closed when it has its due
@@ -51,7 +52,7 @@ func open(ctx context.Context, cli *framework.Client, s spec, shown func(*view))
 	s.root = framework.Join("/", s.root)
 	m := &mirror{
 		cli: cli, spec: s, shown: shown, done: make(chan struct{}), poke: make(chan struct{}, 1), full: make(chan struct{}),
-		suspects: make(map[string]struct{}),
+		suspects: make(map[string]struct{}), isolated: make(map[work]struct{}),
 	}
 	m.board.latest.Store(&view{since: time.Now()})
 	m.life, m.end = context.WithCancelCause(context.Background())

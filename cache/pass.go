@@ -20,7 +20,10 @@ type pass struct {
 	seen    map[string]struct{} // what was read, until that is everything; nil from then on
 	tasks   map[work]*task
 	queue   []*task // to be started, oldest first
+	solos   []*task // to be started when nothing else is under way
 	running int
+	solo    bool // one of solos is under way
+	ending  bool // nothing is started any more, and the pass ends when nothing is under way
 	answers chan answer
 	reads   sync.WaitGroup
 
@@ -46,6 +49,7 @@ type answer struct {
 
 // session is the recipe: it keeps the mirror up to date in one session.
 func (m *mirror) session(ctx context.Context, s *framework.Session) error {
+	clear(m.isolated)
 	// The server must not be behind the one of the session before.
 	if err := s.Sync(ctx, m.spec.root); err != nil {
 		return err
@@ -105,6 +109,9 @@ func (p *pass) stop(cancel context.CancelFunc) {
 
 // step waits for one thing to happen and answers it.
 func (p *pass) step() error {
+	if p.ending && p.running == 0 {
+		return errUnknown
+	}
 	p.start()
 	select {
 	case a := <-p.answers:
@@ -123,26 +130,44 @@ func (p *pass) step() error {
 
 // start sends as many reads as may be under way.
 func (p *pass) start() {
-	for p.running < p.spec.parallel && len(p.queue) > 0 {
-		t := p.queue[0]
-		p.queue[0] = nil
-		p.queue = p.queue[1:]
-		t.running = true
-		p.running++
-		a := answer{task: t, deep: t.deep}
-		var have *entry
-		if t.deep && !t.work.list {
-			have = p.find(t.path)
-		}
-		p.read(func() answer {
-			if t.work.list {
-				a.names, a.stat, a.err = p.source.list(p.ctx, t.path)
-			} else {
-				a.node, a.err = p.fetch(t.path, have)
-			}
-			return a
-		})
+	for !p.ending && !p.solo && p.running < p.spec.parallel && len(p.queue) > 0 {
+		p.send(shift(&p.queue))
 	}
+	if !p.ending && p.running == 0 && len(p.solos) > 0 {
+		p.solo = true
+		p.send(shift(&p.solos))
+	}
+}
+
+// shift takes the first task of a queue.
+func shift(queue *[]*task) *task {
+	t := (*queue)[0]
+	(*queue)[0] = nil
+	*queue = (*queue)[1:]
+	return t
+}
+
+// send begins a read.
+func (p *pass) send(t *task) {
+	t.running = true
+	p.running++
+	a := answer{task: t, deep: t.deep}
+	var have *entry
+	if t.deep && !t.work.list {
+		have = p.find(t.path)
+	}
+	barred := p.barred(t.work)
+	p.read(func() answer {
+		switch {
+		case barred != nil:
+			a.err = barred
+		case t.work.list:
+			a.names, a.stat, a.err = p.source.list(p.ctx, t.path)
+		default:
+			a.node, a.err = p.fetch(t.path, have)
+		}
+		return a
+	})
 }
 
 // read runs f in a goroutine of its own and hands in its answer.
@@ -188,23 +213,56 @@ func (p *pass) take(a answer) error {
 	if err := p.heed(); err != nil { // what happened before the answer was given
 		return err
 	}
-	p.running--
 	t := a.task
-	gone := errors.Is(a.err, framework.ErrNoNode)
-	if t.work.list {
+	p.running--
+	alone := p.solo
+	p.solo = false
+	if errors.Is(a.err, framework.ErrReplyRefused) && !alone {
+		p.isolate(t)
+		return nil
+	}
+	switch {
+	case p.ending:
+		if a.err != nil && !errors.Is(a.err, framework.ErrNoNode) {
+			p.refuse(t.work, a.err)
+		}
+		return nil
+	case t.work.list:
 		p.takeList(a)
-	} else {
+	default:
 		p.takeNode(a)
 	}
+	p.finish(t, errors.Is(a.err, framework.ErrNoNode))
+	return nil
+}
+
+// finish ends the run of a task.
+func (p *pass) finish(t *task, gone bool) {
 	again := t.again || gone && t.insist
 	t.deep, t.running, t.again, t.insist, t.announced, t.below = t.below, false, false, false, false, false
 	t.settle()
 	if again {
-		p.queue = append(p.queue, t)
+		p.enqueue(t)
 	} else {
 		delete(p.tasks, t.work)
 	}
-	return nil
+}
+
+// enqueue lines a task up.
+func (p *pass) enqueue(t *task) {
+	if _, alone := p.isolated[t.work]; alone {
+		p.solos = append(p.solos, t)
+	} else {
+		p.queue = append(p.queue, t)
+	}
+}
+
+// isolate does a read once more when no other is under way. An answer that is too long breaks the connection for all of
+// them, and it does not say whose it was.
+func (p *pass) isolate(t *task) {
+	p.isolated[t.work] = struct{}{}
+	t.running = false
+	p.enqueue(t)
 }
 
 // over reports whether an error is the session's and not the node's.
@@ -230,7 +288,7 @@ func (p *pass) demand(w work, from *task) *task {
 	if t == nil {
 		t = &task{work: w}
 		p.tasks[w] = t
-		p.queue = append(p.queue, t)
+		p.enqueue(t)
 	}
 	if from != nil {
 		for _, d := range from.debts {

@@ -97,7 +97,7 @@ func (v *Value[T]) update(seen *view) {
 
 // reject notes that the node cannot be read.
 func (v *Value[T]) reject(r *Reading[T], refused *refusal) {
-	if errors.Is(refused.err, ErrNotGzip) {
+	if errors.Is(refused.err, ErrNotGzip) && r.Err != refused.err { //nolint:errorlint // once for each
 		r.Rejected++
 	}
 	r.Err, r.czxid, r.mzxid = refused.err, 0, 0

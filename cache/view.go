@@ -26,6 +26,8 @@ type refusal struct {
 	path string
 	err  error
 	list bool // of its children
+	// epoch is the session in which it was refused.
+	epoch uint64
 }
 
 // count is 1, for an index counts.
@@ -34,8 +36,8 @@ func (*refusal) count() int { return 1 }
 // differences reports what a listener has to be told to know now when it knows old.
 func differences(root string, old, now *view, f func(Event) bool) bool {
 	return changes(old.root, now.root, f) &&
-		difference(old.refused, now.refused, func(_, r *refusal) bool {
-			return r == nil || f(Event{Type: Refused, Path: r.path, Err: r.err})
+		difference(old.refused, now.refused, func(old, r *refusal) bool {
+			return r == nil || old != nil && old.err.Error() == r.err.Error() || f(Event{Type: Refused, Path: r.path, Err: r.err})
 		}) && freshness(root, old, now, f)
 }
 

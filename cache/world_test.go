@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -71,7 +72,11 @@ func once(t *testing.T, cfg zktest.Config, opts []cache.NodesOption, f func(t *t
 				t.Logf("server:\n%s", strings.Join(trace[max(0, len(trace)-80):], "\n"))
 			}
 		})
-		watchdog := time.AfterFunc(240*time.Hour, func() { panic("a test has waited for ten days of its own time") })
+		watchdog := time.AfterFunc(30*time.Hour, func() {
+			t.Logf("server:\n%s", strings.Join(trace[max(0, len(trace)-80):], "\n"))
+			debug.SetTraceback("all")
+			panic("a test has waited for a day of its own time")
+		})
 		t.Cleanup(func() { watchdog.Stop() })
 		f(t, &world{s, t, opts})
 	})
