@@ -84,8 +84,8 @@ func (s *Service[T]) fault(c *condition) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	if !c.fault(s.ejection, now) {
-		return
+	if s.life.Err() != nil || !c.fault(s.ejection, now) {
+		return // at the end nobody would let it back
 	}
 	var enabled, out int
 	known := false
@@ -102,6 +102,16 @@ func (s *Service[T]) fault(c *condition) {
 		c.out, c.faults = now.Add(s.ejection.Duration), nil
 		s.arrange(now)
 	}
+}
+
+// amnesty lets everybody back, as nobody would do it later.
+func (s *Service[T]) amnesty() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.view.endpoints {
+		e.state.out = time.Time{}
+	}
+	s.arrange(time.Now())
 }
 
 // admit sorts the instances in service by whether they are in, and lets back whoever is out for too long or one too many.

@@ -3,6 +3,7 @@ package discovery_test
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-zk/docent/discovery"
+	"github.com/docent-zk/docent/framework"
 )
 
 var errCall = errors.New("connection refused")
@@ -186,5 +188,74 @@ func TestDone(t *testing.T) {
 		assert.NotContains(t, available(svc), one.Key())
 		now.Done(nil)
 		assert.Zero(t, now.Load())
+	})
+}
+
+// At the end nobody is put out any more, and whoever is out is let back.
+func TestEjectionAtTheEnd(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		cli, reg := w.registry("a")
+		for _, id := range []string{"a", "b", "c"} {
+			w.register(reg, instance(id))
+		}
+		svc := w.open(reg, discovery.WithEjection(discovery.Ejection{Errors: 1}))
+		report(svc, "a", 1)
+		assert.Equal(t, []string{"b", "c"}, available(svc))
+		require.NoError(t, cli.Close())
+		settle()
+		assert.Equal(t, []string{"a", "b", "c"}, available(svc))
+		report(svc, "a", 1)
+		assert.Equal(t, []string{"a", "b", "c"}, available(svc))
+		require.NoError(t, svc.Close())
+		report(svc, "a", 1)
+		_, err := svc.Pick()
+		require.ErrorIs(t, err, discovery.ErrServiceClosed)
+	})
+}
+
+// Zones are preferred among those who are in.
+func TestPreferZone(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		_, reg := w.registry("a", discovery.WithZone(func(in *discovery.Instance[meta]) string { return in.Payload.Zone }))
+		var all []*discovery.Registration[meta]
+		for id, zone := range map[string]string{"a": "near", "b": "near", "c": "far", "d": ""} {
+			in := instance(id)
+			in.Payload.Zone = zone
+			all = append(all, w.register(reg, in))
+		}
+		svc := w.open(reg, discovery.PreferZone("near"), discovery.WithEjection(discovery.Ejection{Errors: 1}))
+		assert.Equal(t, []string{"a", "b"}, available(svc))
+		report(svc, "a", 1)
+		assert.Equal(t, []string{"b"}, available(svc))
+		report(svc, "b", 1)
+		assert.Equal(t, []string{"c", "d"}, available(svc), "if there is none, the others")
+		everywhere, nowhere := w.open(reg), w.open(reg, discovery.PreferZone("moon"))
+		assert.Len(t, available(everywhere), 4)
+		assert.Len(t, available(nowhere), 4)
+		assert.Equal(t, []string{"a", "b", "c", "d"}, shown(svc))
+		assert.Equal(t, framework.Rebuild, svc.Policy().OnLost)
+		assert.Equal(t, framework.Hold, all[0].Policy().OnSuspended)
+	})
+}
+
+// Weights that are none count as 0, and that is the weight of a candidate.
+func TestWeights(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		_, reg := w.registry("a", discovery.WithWeight(func(in *discovery.Instance[meta]) float64 {
+			return map[string]float64{"inf": math.Inf(1), "nan": math.NaN(), "minus": -1, "one": 1}[in.ID]
+		}))
+		for _, id := range []string{"inf", "nan", "minus", "one"} {
+			w.register(reg, instance(id))
+		}
+		for _, s := range []discovery.Strategy{discovery.Weighted(), discovery.PowerOfTwo()} {
+			svc := w.open(reg, discovery.WithStrategy(s))
+			seen := picked(t, svc, 200)
+			assert.Positive(t, seen["one"])
+			for e := range svc.Instances() {
+				assert.Equal(t, e.Key() == "one", e.Weight() == 1, e.Key())
+			}
+		}
+		assert.Equal(t, map[string]int{"one": 50}, picked(t, w.open(reg, discovery.WithStrategy(discovery.Weighted())), 50))
+		assert.Equal(t, 1.0, slices.Collect(w.open(discovery.New[meta](w.client("b"), base)).Instances())[0].Weight(), "by default")
 	})
 }

@@ -36,7 +36,8 @@ const (
 	Static
 	// Permanent instances are persistent as well. Curator 5.4 makes no difference between the two.
 	Permanent
-	// DynamicSequential instances are ephemeral, and the servers append a number to the id, in the node's name only.
+	// DynamicSequential instances are ephemeral, and the servers append a number to the id, in the node's name only. Two of
+	// them in one client should not have the same id: see package node.
 	DynamicSequential
 )
 
@@ -105,18 +106,21 @@ func (in *Instance[T]) validate() error {
 	if err := validateID(in.ID); err != nil {
 		errs = append(errs, fmt.Errorf("ID: %w", err))
 	}
-	for field, port := range map[string]int{"Port": in.Port, "SSLPort": in.SSLPort} {
-		if port < 0 || port > 65535 {
-			errs = append(errs, fmt.Errorf("%s: %d is not from 0 to 65535", field, port))
-		}
-	}
+	errs = append(errs, validatePort("Port", in.Port), validatePort("SSLPort", in.SSLPort))
 	if in.Type < Dynamic || in.Type > DynamicSequential {
-		errs = append(errs, fmt.Errorf("%w: Type: %d is none", ErrInvalidInstance, in.Type))
+		errs = append(errs, fmt.Errorf("Type: %d is none", in.Type))
 	}
-	if len(errs) == 0 {
-		return nil
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalidInstance, err)
 	}
-	return fmt.Errorf("%w: %w", ErrInvalidInstance, errors.Join(errs...))
+	return nil
+}
+
+func validatePort(field string, port int) error {
+	if port < 0 || port > 65535 {
+		return fmt.Errorf("%s: %d is not from 0 to 65535", field, port)
+	}
+	return nil
 }
 
 func validateName(name string) error {

@@ -256,6 +256,9 @@ func (r *Registration[T]) WaitStanding(ctx context.Context) error {
 	return r.keeper.WaitStanding(ctx)
 }
 
+// Policy is how a Registration answers SUSPENDED and LOST.
+func (r *Registration[T]) Policy() framework.Policy { return r.keeper.Policy() }
+
 // Path is the path of the instance's node, the latest one while it does not stand.
 func (r *Registration[T]) Path() string { return r.keeper.Path() }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/docent-zk/docent/cache"
+	"github.com/docent-zk/docent/framework"
 )
 
 // ServiceOption changes how a Service picks.
@@ -166,8 +167,11 @@ func (s *Service[T]) WaitFresh(ctx context.Context) error {
 	}
 }
 
+// Policy is how a Service answers SUSPENDED and LOST.
+func (s *Service[T]) Policy() framework.Policy { return s.mirror.Policy() }
+
 // Close ends the view and waits for what it has started. Pick says [ErrServiceClosed] from then on, and the channels of Changes
-// are closed. It may be called repeatedly. An error says that the end of the view's cache could not be waited for.
+// are closed. It may be called repeatedly, and always returns nil.
 func (s *Service[T]) Close() error {
 	s.mu.Lock()
 	s.end(ErrServiceClosed)

@@ -61,6 +61,7 @@ func (f *follower[T]) run(events <-chan cache.Event) {
 		case _, ok := <-events:
 			if !ok { // the client was closed, or the Service
 				f.end(framework.ErrClosed)
+				f.amnesty()
 				return
 			}
 			f.update()
