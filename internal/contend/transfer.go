@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/seqnode"
 )
 
 // Choice names the node of the successor in a transfer by the claim with that token, out of the queue in order. What is no
@@ -46,8 +47,8 @@ func (c *Claim) Pass(ctx context.Context, choose Choice) (*Claim, error) {
 type transfer struct {
 	place  *Place
 	choose Choice
-	doubt  []Contender // what the last try was to delete, if its answer was lost
-	lost   int         // how many answers were
+	doubt  []seqnode.Name // what the last try was to delete, if its answer was lost
+	lost   int            // how many answers were
 }
 
 // enough is how many answers are lost before a transfer is given up: requests that break the connection each time do not get
@@ -57,70 +58,77 @@ const enough = 10
 // run tries until the outcome is known, or cannot be.
 func (t *transfer) run(ctx context.Context) error {
 	for {
-		line, err := t.line(ctx)
+		order, err := t.look(ctx)
 		if err != nil {
 			return t.undecided(err)
 		}
-		own := t.place.indexIn(line)
+		own := slices.IndexFunc(order, func(n seqnode.Name) bool { return t.path(n) == t.place.node.Path })
 		if own < 0 {
-			return t.gone(line)
+			return t.gone(order)
 		}
+		t.doubt = nil // the last try was not applied
 		if t.lost == enough {
 			return fmt.Errorf("given up after %d tries, none of which was answered", enough)
 		}
-		again, err := t.try(ctx, line, own)
+		again, err := t.try(ctx, order, own)
 		if !again {
 			return err
 		}
 	}
 }
 
-// line reads the queue, behind a sync if the answer of a try was lost: the server may be another one, which lags behind.
-func (t *transfer) line(ctx context.Context) ([]Contender, error) {
+// path is where a node of the queue stands.
+func (t *transfer) path(n seqnode.Name) string { return framework.Join(t.place.queue.Dir, n.Full) }
+
+// look lists the queue in order, behind a sync if the answer of a try was lost: the server may be another one, which lags
+// behind.
+func (t *transfer) look(ctx context.Context) ([]seqnode.Name, error) {
 	if t.doubt != nil {
 		if err := t.place.session.Sync(ctx, t.place.queue.Dir); err != nil {
 			return nil, err
 		}
 	}
-	return t.place.line(ctx)
+	names, _, err := t.place.session.Children(ctx, t.place.queue.Dir)
+	if err != nil && !errors.Is(err, framework.ErrNoNode) {
+		return nil, err
+	}
+	return t.place.queue.arrange(names)
 }
 
 // gone decides what has become of the own node. It went with the transfer if nothing else of that is left. (Had it been
 // deleted by somebody else, and all the others have left, then the successor's turn has come as well.)
-func (t *transfer) gone(line []Contender) error {
-	left := func(c Contender) bool {
-		return slices.ContainsFunc(line, func(o Contender) bool { return o.Path == c.Path })
-	}
+func (t *transfer) gone(order []seqnode.Name) error {
+	left := func(n seqnode.Name) bool { return slices.Contains(order, n) }
 	if t.doubt != nil && !slices.ContainsFunc(t.doubt, left) {
 		return nil
 	}
 	return t.place.deleted()
 }
 
-// try hands the place over in the line as it is. It reports whether to look again.
-func (t *transfer) try(ctx context.Context, line []Contender, own int) (again bool, err error) {
-	successor, err := t.choose(line[own].Token, line)
+// try hands the place over in the queue as it is. It reports whether to look again.
+func (t *transfer) try(ctx context.Context, order []seqnode.Name, own int) (again bool, err error) {
+	line, err := t.read(ctx, places(slices.Clone(order)))
 	if err != nil {
 		return false, err
 	}
-	to := slices.IndexFunc(line, func(c Contender) bool { return c.Path == successor })
+	successor, err := t.choose(t.place.node.Stat.Czxid, line)
+	if err != nil {
+		return false, err
+	}
+	to := slices.IndexFunc(order, func(n seqnode.Name) bool { return t.path(n) == successor })
 	if to <= own {
 		return false, fmt.Errorf("%s does not stand behind %s", successor, t.place.node.Path)
 	}
 	operations := []framework.Op{framework.CheckOp(successor, framework.AnyVersion)}
-	for _, c := range line[own:to] {
-		operations = append(operations, framework.DeleteOp(c.Path, framework.AnyVersion))
+	for _, n := range order[own:to] {
+		operations = append(operations, framework.DeleteOp(t.path(n), framework.AnyVersion))
 	}
 	_, err = t.place.session.Multi(ctx, operations)
-	switch {
-	case err == nil:
-		return false, nil
-	case errors.Is(err, framework.ErrOutcomeUnknown):
-		t.doubt = line[own:to]
+	if errors.Is(err, framework.ErrOutcomeUnknown) {
+		t.doubt = order[own:to]
 		t.lost++
 		return ctx.Err() == nil, err
 	}
-	t.doubt = nil
 	return errors.Is(err, framework.ErrNoNode), err // somebody has left meanwhile
 }
 
@@ -132,19 +140,11 @@ func (t *transfer) undecided(err error) error {
 	return err
 }
 
-// line reads the queue in the place's session, in order. Nodes that go meanwhile are left out.
-func (p *Place) line(ctx context.Context) ([]Contender, error) {
-	names, _, err := p.session.Children(ctx, p.queue.Dir)
-	if err != nil && !errors.Is(err, framework.ErrNoNode) {
-		return nil, err
-	}
-	order, err := p.queue.arrange(names)
-	if err != nil {
-		return nil, err
-	}
-	line := make([]Contender, 0, len(order))
-	for _, name := range order {
-		node, err := p.session.Get(ctx, framework.Join(p.queue.Dir, name.Full))
+// read looks at nodes of the queue. Those that go meanwhile are left out.
+func (t *transfer) read(ctx context.Context, names []seqnode.Name) ([]Contender, error) {
+	line := make([]Contender, 0, len(names))
+	for _, n := range names {
+		node, err := t.place.session.Get(ctx, t.path(n))
 		if errors.Is(err, framework.ErrNoNode) {
 			continue
 		}
@@ -154,11 +154,6 @@ func (p *Place) line(ctx context.Context) ([]Contender, error) {
 		line = append(line, ContenderOf(node))
 	}
 	return line, nil
-}
-
-// indexIn finds the place in a line, -1 if it is not there.
-func (p *Place) indexIn(line []Contender) int {
-	return slices.IndexFunc(line, func(c Contender) bool { return c.Path == p.node.Path })
 }
 
 // First is the path of the node that holds, by a list of the directory; "" if nobody stands in the queue.
