@@ -36,7 +36,22 @@ func (p *party) barrier(path string) barrierUser {
 // Whoever sets a barrier and whoever removes it, all others wait in between.
 func TestBarrierOfAll(t *testing.T) {
 	t.Parallel()
-	w, path := onReal(t), "/barrier"
+	t.Run("real", func(t *testing.T) { barrierOfAll(t, onReal(t), func() (seen func(n int)) { return func(int) {} }) })
+	t.Run("zktest", func(t *testing.T) {
+		f := onFake(t)
+		barrierOfAll(t, f.world, func() (seen func(n int)) {
+			before := f.server.Counts().Watches
+			return func(n int) {
+				f.untilSubtree("/barrier", func(map[string]sight) bool { return f.server.Counts().Watches >= before+int64(n) })
+			}
+		})
+	})
+}
+
+// barrierOfAll is one barrier for a participant of each language. waiters returns what waits until the server has seen so
+// many who wait since then, where it can tell.
+func barrierOfAll(t *testing.T, w *world, waiters func() (seen func(n int))) {
+	const path = "/barrier"
 	users := map[string]barrierUser{
 		"docent": ourBarrier(t, w.client(), path), "curator": w.curator().barrier(path), "kazoo": w.kazoo().barrier(path),
 	}
@@ -45,11 +60,13 @@ func TestBarrierOfAll(t *testing.T) {
 			t.Run(setter+" sets, "+remover+" removes", func(t *testing.T) {
 				set("barrier.set").wait(t)
 				var waiting []*call
+				seen := waiters()
 				for name, wait := range users {
 					if name != remover { // whose actor does one thing at a time
 						waiting = append(waiting, wait("barrier.wait"))
 					}
 				}
+				seen(len(waiting))
 				for _, c := range waiting {
 					c.goesOn(t)
 				}

@@ -35,7 +35,7 @@ var comparisons = []comparison{
 	{"semaphore: acquire 1 permit, release", roundOf(ourPermits(5, 1)), theirRound("semaphore/5/1"), -1},
 	{"semaphore: acquire 3 permits, release", roundOf(ourPermits(5, 3)), theirRound("semaphore/5/3"), -1},
 	{"latch: stand, lead, resign", ourTerm, theirs3("latch.start", "latch.await", "latch.close"), 0},
-	{"node: keep, close", ourNode, theirs3("node.keep", "", "node.close"), 1}, // looks whose node it is before it removes it
+	{"node: keep, close", ourNode, theirs3("node.keep", "", "node.close"), 0},
 	{"shared integer: add", ourSum, theirSum("int"), 0},
 	{"barrier: set, remove", ourGate, theirs3("barrier.set", "", "barrier.remove"), 0},
 	{"double barrier, alone: enter, leave", ourPassage, theirs3("double.enter", "", "double.leave"), 0},
@@ -128,8 +128,9 @@ func theirs3(first, second, third string) func(*party, string) round {
 	}
 }
 
-// rounds is how often each is done. The cheapest round counts: on a slow machine docent may take so long between locking and
-// unlocking that it sets a watch on its own node, which it does after 20 ms.
+// rounds is how often each is done. Of docent's the cheapest one counts: on a slow machine so much time may pass between
+// locking and unlocking that it sets a watch on its own node, which it does after 20 ms. Of Curator's the mean counts, because
+// it asks for some things in the background, which may come in the next round.
 const rounds = 8
 
 // What the server counts for docent and for Curator, doing the same.
@@ -143,7 +144,7 @@ func TestRequestsBesideCurator(t *testing.T) {
 		f.create(at("ours"), "")
 		f.create(at("theirs"), "")
 		ours := f.cheapest(cli.State().SessionID, c.ours(f.world, cli, at("ours")), at("ours"))
-		theirs := f.cheapest(sessionOf(t, other), c.theirs(other, at("theirs")), at("theirs"))
+		theirs := f.mean(sessionOf(t, other), c.theirs(other, at("theirs")), at("theirs"))
 		table = append(table, fmt.Sprintf("%-38s %8d %8d   %v | %v", c.what, total(ours), total(theirs), ours, theirs))
 		assert.LessOrEqual(t, total(ours), total(theirs)+c.more, c.what)
 	}
@@ -173,6 +174,22 @@ func (f *fake) cheapest(session int64, do round, path string) (best requests) {
 		}
 	}
 	return best
+}
+
+// mean is the cost of all rounds but the first one, by their number.
+func (f *fake) mean(session int64, do round, path string) requests {
+	do()
+	f.quiet(path)
+	before := f.server.SessionCounts(session)
+	for range rounds {
+		do()
+		f.quiet(path)
+	}
+	cost := f.since(session, before)
+	for op, n := range cost {
+		cost[op] = (n + rounds/2) / rounds
+	}
+	return cost
 }
 
 // quiet waits until no session has a node below a path any more.
