@@ -209,7 +209,7 @@ func TestWhatCannotBeRead(t *testing.T) {
 		`{"id":{}}`, `{"name":[]}`, `{"registrationTimeUTC":"now"}`, `{"enabled":"perhaps"}`, `{"enabled":[]}`,
 		`{"uriSpec":"{"}`, `{"uriSpec":3}`, `{"enabled":1.5}`, `{"uriSpec":{"parts":{}}}`, `{"uriSpec":{"parts":[{"value":[]}]}}`,
 		`{"payload":"a text where an object is read"}`, `{"payload":["java.util.ArrayList",[1]]}`, `{"payload":{"weight":"3"}}`,
-		`{"payload":{"@class":"com.example.Other","zone":"a"}}`,
+		`{"payload":{"@class":"com.example.Other","zone":"a"}}`, `{"payload":{"@class":[]}}`,
 	} {
 		_, err := discovery.JSON[meta](discovery.Class("com.example.Meta")).Decode([]byte(data))
 		assert.ErrorIs(t, err, discovery.ErrUnreadable, data)

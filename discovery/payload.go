@@ -130,12 +130,12 @@ func decodePayload[T any](raw json.RawMessage, class string) (v T, _ error) {
 	}
 	raw, wrapper := unwrap(raw)
 	raw, err := checkClass(raw, class)
-	if err != nil {
-		return v, err
-	}
-	if own, ok := any(&v).(*any); ok {
+	own, untyped := any(&v).(*any)
+	switch {
+	case err != nil:
+	case untyped:
 		*own, err = natural(raw, wrapper)
-	} else {
+	default:
 		err = json.Unmarshal(raw, &v)
 	}
 	if err != nil {
@@ -167,7 +167,7 @@ func checkClass(raw json.RawMessage, want string) (json.RawMessage, error) {
 	}
 	var f fields
 	if err := json.Unmarshal(raw, &f); err != nil {
-		return nil, fmt.Errorf("%w: payload: %w", ErrUnreadable, err)
+		return nil, err
 	}
 	var class string
 	if err := read(f, classKey, &class, readText); err != nil || class == "" {
@@ -178,7 +178,7 @@ func checkClass(raw json.RawMessage, want string) (json.RawMessage, error) {
 		return json.Marshal(f)
 	}
 	if want != "" && class != want {
-		return nil, fmt.Errorf("%w: payload: it is a %s, not a %s", ErrUnreadable, class, want)
+		return nil, fmt.Errorf("it is a %s, not a %s", class, want)
 	}
 	return raw, nil
 }
