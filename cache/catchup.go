@@ -180,12 +180,13 @@ func (p *pass) note(n note) {
 	}
 }
 
-// bury looks for a node that was deleted: in the list of its parent, where many are found at once.
+// bury looks for a node that was deleted: in the list of its parent, where many are found at once. One that is under way
+// will do, for the node is not followed any more: if it is in the list, it is read.
 func (p *pass) bury(path string) {
 	parent := p.find(p.spec.parent(path))
 	if path == p.spec.root || parent == nil || p.refusedList(parent.node.Path) {
 		p.mark(work{path: path}, false, nil)
 		return
 	}
-	p.mark(work{path: parent.node.Path, list: true}, false, nil)
+	p.demand(work{path: parent.node.Path, list: true}, nil)
 }

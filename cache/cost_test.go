@@ -1,0 +1,141 @@
+package cache_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-zk/docent/zktest"
+)
+
+// cost is what a client has asked for meanwhile, without pings and handshakes.
+func (w *world) cost(name string, f func()) zktest.Counts {
+	w.t.Helper()
+	before := w.ClientCounts(name)
+	f()
+	c := w.ClientCounts(name).Sub(before)
+	delete(c.Requests, zktest.OpPing)
+	delete(c.Requests, zktest.OpConnect)
+	return c
+}
+
+// wood raises a tree of 3 directories with 10 nodes each, below /r: 34 nodes, of which 4 have children.
+func (w *world) wood() {
+	w.t.Helper()
+	for d := range 3 {
+		for i := range 10 {
+			w.raise(fmt.Sprintf("/r/d%d/n%d", d, i), "data")
+		}
+	}
+}
+
+func TestWhatALoadCosts(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.wood()
+		cli := w.client("c")
+		want := map[zktest.Op]int64{zktest.OpSync: 1, zktest.OpGetData: 34, zktest.OpGetChildren2: 34}
+		if len(w.opts) == 0 {
+			want = map[zktest.Op]int64{zktest.OpSync: 1, zktest.OpGetData: 34, zktest.OpGetChildren2: 4, zktest.OpAddWatch: 1, zktest.OpExists: 1}
+		}
+		assert.Equal(t, want, w.cost("c", func() { w.open(cli, "/r") }).Requests)
+	})
+}
+
+func TestWhatRestCosts(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.wood()
+		cli := w.client("c")
+		w.open(cli, "/r")
+		assert.Empty(t, w.cost("c", func() { time.Sleep(time.Hour) }).Requests)
+		blip := map[zktest.Op]int64{zktest.OpSync: 2, zktest.OpSetWatches: 1}
+		renewal := map[zktest.Op]int64{zktest.OpSync: 1, zktest.OpExists: 34, zktest.OpGetChildren2: 34}
+		if len(w.opts) == 0 {
+			blip = map[zktest.Op]int64{zktest.OpSync: 1, zktest.OpAddWatch: 1, zktest.OpExists: 34}
+			renewal = map[zktest.Op]int64{zktest.OpSync: 1, zktest.OpAddWatch: 1, zktest.OpExists: 35}
+		}
+		assert.Equal(t, blip, w.cost("c", func() { w.away("c", func() {}) }).Requests, "the same session goes on")
+		got := w.cost("c", func() { w.expire("c", cli, func() {}) }).Requests
+		delete(got, zktest.OpCloseSession)
+		assert.Equal(t, renewal, got, "the next session")
+	})
+}
+
+func TestWhatAChangeCosts(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.wood()
+		cli := w.client("c")
+		tree := w.open(cli, "/r")
+		settle := func() { time.Sleep(time.Second) }
+		oneShot := len(w.opts) > 0
+		either := func(recursive, oneshot map[zktest.Op]int64) map[zktest.Op]int64 {
+			if oneShot {
+				return oneshot
+			}
+			return recursive
+		}
+		get, list := zktest.OpGetData, zktest.OpGetChildren2
+		assert.Equal(t, map[zktest.Op]int64{get: 1}, w.cost("c", func() {
+			w.set("/r/d1/n1", "new")
+			settle()
+		}).Requests, "set")
+		assert.Equal(t, either(map[zktest.Op]int64{get: 1}, map[zktest.Op]int64{get: 1, list: 2}), w.cost("c", func() {
+			w.raise("/r/d1/new", "")
+			settle()
+		}).Requests, "create")
+		deleted := w.cost("c", func() {
+			w.raze("/r/d1/new")
+			settle()
+		}).Requests
+		if oneShot {
+			assert.LessOrEqual(t, deleted[list], int64(2), "there are two events, of the node and of its parent")
+			delete(deleted, list)
+		}
+		assert.Empty(t, deleted, "delete")
+		w.equal(tree, "/r")
+		changed := w.cost("c", func() {
+			w.away("c", func() { w.set("/r/d1/n2", "while away") })
+		}).Requests
+		assert.EqualValues(t, 1, changed[get], "only what has changed is read again")
+		w.equal(tree, "/r")
+	})
+}
+
+// Children that come one after the other cost one read each, and not a list of all their siblings.
+func TestChildrenOneAfterTheOther(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		n := 5000
+		if len(w.opts) > 0 {
+			n = 300 // each brings a list of all
+		}
+		w.raise("/r", "")
+		cli := w.client("c")
+		tree := w.open(cli, "/r")
+		cost := w.cost("c", func() {
+			for i := range n {
+				_, err := w.Create(fmt.Sprintf("/r/%05d", i), nil, zktest.Persistent)
+				require.NoError(t, err)
+				time.Sleep(2 * time.Millisecond)
+			}
+			require.NoError(t, tree.Sync(t.Context()))
+		})
+		assert.Equal(t, n+1, tree.Len())
+		assert.EqualValues(t, n, cost.Requests[zktest.OpGetData])
+		if len(w.opts) == 0 {
+			assert.EqualValues(t, n+1, cost.RoundTrips(), "a read each, and one sync")
+		}
+		before := w.ClientCounts("c").RoundTrips()
+		names, err := w.Server.Children("/r")
+		require.NoError(t, err)
+		for _, name := range names {
+			require.NoError(t, w.Delete("/r/"+name))
+		}
+		require.NoError(t, tree.Sync(t.Context()))
+		assert.Equal(t, 1, tree.Len())
+		if len(w.opts) == 0 {
+			assert.EqualValues(t, 1, w.ClientCounts("c").RoundTrips()-before, "what goes costs nothing")
+		}
+	})
+}

@@ -1,0 +1,93 @@
+package cache_test
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-zk/docent/zktest"
+)
+
+func TestADeepTree(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		deep := "/r" + strings.Repeat("/level", 50)
+		w.raise(deep, "bottom")
+		cli := w.client("c")
+		tree := w.open(cli, "/r")
+		assert.Equal(t, 51, tree.Len())
+		w.expire("c", cli, func() { w.raise(deep+"/more", "") })
+		w.equal(tree, "/r")
+		w.raze("/r/level")
+		time.Sleep(time.Second)
+		w.equal(tree, "/r")
+	})
+}
+
+func TestNamesInUnicode(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		for _, name := range []string{"ü", "日本語", "a b", "ключ", "%2F", "é", "_c_x", "0000000001", "-"} {
+			w.raise("/r/"+name+"/ß", name)
+		}
+		tree := w.open(w.client("c"), "/r")
+		w.equal(tree, "/r")
+		node, ok := tree.Get("/r/日本語/ß")
+		require.True(t, ok)
+		assert.Equal(t, "日本語", string(node.Data))
+		w.set("/r/日本語/ß", "x")
+		w.raise("/r/日本語/新", "")
+		time.Sleep(time.Second)
+		w.equal(tree, "/r")
+	})
+}
+
+func TestALargeNode(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.raise("/r", "")
+		large := bytes.Repeat([]byte("x"), 1<<20)
+		_, err := w.Create("/r/large", large, zktest.Persistent)
+		require.NoError(t, err)
+		tree := w.open(w.client("c"), "/r")
+		node, _ := tree.Get("/r/large")
+		assert.True(t, bytes.Equal(large, node.Data))
+		require.NoError(t, w.Set("/r/large", large[:len(large)-1]))
+		time.Sleep(time.Second)
+		node, _ = tree.Get("/r/large")
+		assert.Len(t, node.Data, len(large)-1)
+	})
+}
+
+// 100,000 children of one node are listed in 4 MB.
+func TestManyChildren(t *testing.T) {
+	n := 100_000
+	if testing.Short() {
+		n = 5000
+	}
+	once(t, zktest.Config{}, nil, func(t *testing.T, w *world) {
+		w.raise("/r", "")
+		for i := range n {
+			_, err := w.Create(fmt.Sprintf("/r/a-name-that-is-long-%06d", i), nil, zktest.Persistent)
+			require.NoError(t, err)
+		}
+		cli := w.client("c")
+		tree := w.open(cli, "/r")
+		assert.Equal(t, n+1, tree.Len())
+		w.raise("/r/one-more", "")
+		w.raze("/r/a-name-that-is-long-000100")
+		require.NoError(t, tree.Sync(t.Context()))
+		assert.Equal(t, n+1, tree.Len())
+		_, ok := tree.Get("/r/one-more")
+		assert.True(t, ok)
+		seen, last := 0, ""
+		for name := range tree.Children("/r") {
+			assert.Less(t, last, name)
+			last = name
+			seen++
+		}
+		assert.Equal(t, n, seen)
+	})
+}
