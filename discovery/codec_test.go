@@ -79,6 +79,8 @@ func TestPayloadsAsCuratorHasThem(t *testing.T) {
 	payload(t, meta{"a", 3}, `{"zone":"a","weight":3}`)
 	payload(t, &meta{"a", 3}, `{"zone":"a","weight":3}`)
 	payload(t, meta{"v", 2}, `{"@class":"CuratorDriver$Pojo","zone":"v","weight":2}`, discovery.Class("CuratorDriver$Pojo"))
+	payload(t, map[string]string{"zone": "a"}, `{"@class":"com.example.Tags","zone":"a"}`, discovery.Class("com.example.Tags"))
+	payload(t, map[string]string{"@class": "com.example.Tags", "zone": "a"}, `{"@class":"com.example.Tags","zone":"a"}`)
 	payload(t, struct{}{}, `{"@class":"Empty"}`, discovery.Class("Empty"))
 	payload[any](t, int64(3), `["java.lang.Long",3]`)
 	payload[any](t, 3, `3`)

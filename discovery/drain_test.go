@@ -110,6 +110,23 @@ func TestDrainInAnOutage(t *testing.T) {
 	})
 }
 
+// An outage that ends later than the wait costs nothing more.
+func TestDrainOverALongOutage(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		_, reg := w.registry("a")
+		r := w.register(reg, instance("one"))
+		over := w.outage()
+		began := time.Now()
+		done := draining(t.Context(), r, time.Minute)
+		time.Sleep(70 * time.Second)
+		over()
+		require.NoError(t, <-done)
+		assert.Less(t, time.Since(began), 90*time.Second)
+		time.Sleep(time.Minute)
+		assert.Empty(t, w.list(dir))
+	})
+}
+
 // An outage that ends in time costs the wait nothing.
 func TestDrainOverABlip(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {

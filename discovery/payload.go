@@ -159,8 +159,8 @@ func unwrap(raw json.RawMessage) (value json.RawMessage, class string) {
 	return pair[1], class
 }
 
-// checkClass refuses an object of another class than the one that is wanted, and takes the names of Java's maps away, which
-// say nothing.
+// checkClass refuses an object of another class than the one that is wanted, and takes away the name of what is wanted and those
+// of Java's maps, which say nothing.
 func checkClass(raw json.RawMessage, want string) (json.RawMessage, error) {
 	if len(raw) == 0 || raw[0] != '{' {
 		return raw, nil
@@ -173,11 +173,11 @@ func checkClass(raw json.RawMessage, want string) (json.RawMessage, error) {
 	if err := read(f, classKey, &class, readText); err != nil || class == "" {
 		return raw, err
 	}
-	if strings.HasPrefix(class, "java.util.") {
+	switch {
+	case class == want, strings.HasPrefix(class, "java.util."):
 		delete(f, classKey)
 		return json.Marshal(f)
-	}
-	if want != "" && class != want {
+	case want != "":
 		return nil, fmt.Errorf("it is a %s, not a %s", class, want)
 	}
 	return raw, nil

@@ -91,20 +91,26 @@ func TestRealBlip(t *testing.T) {
 	assert.Equal(t, []string{"one"}, keys((<-changes).Removed))
 }
 
-// Scenario: the client counts its session as lost, the server does not yet. The instance is replaced in one transaction:
-// nobody who lists or reads in between sees it absent, and the end of the old session does not touch it.
+// Scenario: the client counts its session as lost, and the server, which was restarted meanwhile, gives that session its whole
+// time again. The instance is replaced in one transaction: nobody who reads in between sees it absent, and the end of the old
+// session does not touch it.
 func TestRealNewSessionLeavesNoGap(t *testing.T) {
 	t.Parallel()
+	const life = 8 * time.Second // far more than the new session needs
 	server := realzk.Standalone(t, realzk.Options{})
-	cli := realClient(t, server.Addr(), 4*time.Second)
+	cli := realClient(t, server.Addr(), life)
 	r, err := discovery.New[meta](cli, base).Register(soon(t), instance("one"))
 	require.NoError(t, err)
+	_, err = cli.Create(soon(t), "/end", nil, framework.Ephemeral) // goes with the old session
+	require.NoError(t, err)
 	first := r.Standing().Session
-	require.NoError(t, server.Pause())
+	require.NoError(t, server.Kill())
 	realAwait(t, cli, framework.Lost)
-	require.NoError(t, server.Resume()) // a server that stood still gives every session its time again
+	require.NoError(t, server.Start())
 	observer := realClient(t, server.Addr(), 30*time.Second)
-	for ctx := soon(t); r.Standing().Session == first || !r.Standing().Stands; {
+	_, ended, err := observer.WatchData(soon(t), "/end")
+	require.NoError(t, err, "the old session lives")
+	for ctx := soon(t); len(ended.C) == 0 || r.Standing().Session == first || !r.Standing().Stands; {
 		_, err := observer.Get(ctx, r.Path())
 		require.NoError(t, err, "it is there at any time")
 	}
