@@ -56,7 +56,7 @@
 //     fails once the servers have swept it away. Curator makes a container, which docent leaves as it is: where Curator and kazoo
 //     share a path, create it beforehand.
 //   - kazoo 2.8's ReadLock waits for every writer in the directory, also for one behind it, which waits for it: a deadlock
-//     (its issue 650, corrected in 2.9), with docent's writers as with its own.
+//     (python-zk/kazoo#650, corrected in 2.9), with docent's writers as with its own.
 //   - zk.Lock reads every child of the directory and fails on a name that does not end in a number behind "lock-" or "__". It
 //     leaves its node behind then, which holds everybody up until its session ends. So keep other names out, and above all
 //     those of Curator's LeaderLatch ("latch-").

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"sync"
 	"time"
 
 	"github.com/docent-zk/docent/framework"
@@ -121,6 +122,48 @@ func ExampleWaitLimit() {
 	// Output:
 	// true
 	// held by pod 7
+}
+
+// The goroutines of a process hand the lock on among themselves; other processes get it after 100 hand-overs at the latest.
+func ExampleLocalHandover() {
+	cli, stop := client()
+	defer stop()
+	ctx := context.Background()
+	mutex := lock.New(cli, "/locks/orders", lock.LocalHandover(100))
+
+	var all sync.WaitGroup
+	first, _ := mutex.Lock(ctx)
+	for range 5 {
+		all.Go(func() {
+			held, _ := mutex.Lock(ctx)
+			_ = held.Unlock(ctx)
+		})
+	}
+	_, busy := mutex.TryLock(ctx)
+	fmt.Println(errors.Is(busy, lock.ErrLocked))
+	_ = first.Unlock(ctx)
+	all.Wait()
+	queue, _ := mutex.Contenders(ctx)
+	fmt.Println(len(queue), "are left")
+	// Output:
+	// true
+	// 0 are left
+}
+
+// Two nodes, one for Curator and zk.Lock, one for kazoo; they come and go together.
+func ExampleShared() {
+	cli, stop := client()
+	defer stop()
+	ctx := context.Background()
+	held, _ := lock.New(cli, "/locks/orders", lock.Shared()).Lock(ctx)
+	for _, check := range held.Checks() {
+		_, name := framework.Split(check.Path())
+		fmt.Println(name[len("_c_")+len("0f8b3c1e-5d0a-4a53-9d5c-2f3f0a7f1e11-"):])
+	}
+	_ = held.Unlock(ctx)
+	// Output:
+	// lock-0000000000
+	// __lock__0000000001
 }
 
 // Many read at once, one writes. A writer that has finished can go on reading what it has written.

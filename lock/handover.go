@@ -254,15 +254,15 @@ func (l *line) leave(a *applicant) (*Held, error) {
 			return nil, q.err
 		}
 	}
-	return nil, l.recipe.wrap(fmt.Errorf("waited in this process behind %s: %w", behind, cause))
+	return nil, l.recipe.wrap(fmt.Errorf("waited %s: %w", behind, cause))
 }
 
-// ahead says whom the i-th in the line waits for. Guarded by mu.
+// ahead says what the i-th in the line waits for. Guarded by mu.
 func (l *line) ahead(i int) string {
 	if l.claim != nil {
-		return fmt.Sprintf("the holder of %s and %d others", l.claim.Path(), i)
+		return fmt.Sprintf("behind the holder of %s and %d others of this process", l.claim.Path(), i)
 	}
-	return fmt.Sprintf("%d others, for a place in the queue", i)
+	return fmt.Sprintf("behind %d others of this process for its turn in the queue", i)
 }
 
 // tryLock returns ErrLocked unless it finds nobody here and nobody there.

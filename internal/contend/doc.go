@@ -33,6 +33,11 @@
 // Twins stand in a persistent directory, which is not a container: kazoo remembers that it has made a directory and fails
 // when the servers have taken that away. If somebody else has made it as a container it stays one.
 //
+// # Turns
+//
+// A claim can go through the hands of several holders in this process ([Turn]), one after the other, without the servers'
+// knowing. It is handed on only while it stands and while nothing of the earlier turn can reach the servers any more.
+//
 // # What is promised
 //
 //   - A [Claim] is only given for a node of the session that it is bound to: the node's ephemeralOwner is checked, and a
