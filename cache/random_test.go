@@ -101,7 +101,7 @@ func (c *chaos) lose() {
 func TestRandomKillsExpiriesAndWrites(t *testing.T) {
 	seeds := 100
 	if testing.Short() {
-		seeds = 8
+		seeds = 20
 	}
 	for _, way := range slices.Sorted(maps.Keys(ways)) {
 		for seed := range uint64(seeds) {
@@ -112,6 +112,7 @@ func TestRandomKillsExpiriesAndWrites(t *testing.T) {
 	}
 }
 
+// ordeal is one run, in a bubble.
 func ordeal(w *world, seed uint64) {
 	cli := w.client("c")
 	tree := w.open(cli, "/r", cache.Parallel(1+int(seed%5)))
