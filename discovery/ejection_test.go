@@ -132,6 +132,47 @@ func TestEjectionLimitWhenInstancesGo(t *testing.T) {
 	})
 }
 
+// Whoever is let back is where it was, in the order of the keys.
+func TestEjectionKeepsTheOrder(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		svc, all := w.crowd(4, discovery.WithEjection(discovery.Ejection{Errors: 1, Duration: time.Hour}))
+		report(svc, "a", 1)
+		report(svc, "b", 1)
+		require.NoError(t, all[3].Close(t.Context()))
+		settle()
+		assert.Equal(t, []string{"a", "c"}, available(svc))
+	})
+}
+
+// Errors from before are forgotten, also those that are not long ago.
+func TestEjectionForgets(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		svc, _ := w.crowd(3, discovery.WithEjection(discovery.Ejection{Errors: 2, Window: time.Minute, Duration: time.Second}))
+		report(svc, "a", 2)
+		assert.Equal(t, []string{"b", "c"}, available(svc))
+		time.Sleep(1100 * time.Millisecond)
+		report(svc, "a", 1)
+		assert.Equal(t, []string{"a", "b", "c"}, available(svc))
+		report(svc, "a", 1)
+		assert.Equal(t, []string{"b", "c"}, available(svc))
+	})
+}
+
+// An instance that is out of service is not put out on top of that.
+func TestEjectionOfTheDisabled(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		svc, all := w.crowd(3, discovery.WithEjection(discovery.Ejection{Errors: 1, Duration: time.Hour}))
+		in := instance("a")
+		in.Disabled = true
+		require.NoError(t, all[0].Update(t.Context(), in))
+		settle()
+		report(svc, "a", 1)
+		require.NoError(t, all[0].Update(t.Context(), instance("a")))
+		settle()
+		assert.Equal(t, []string{"a", "b", "c"}, available(svc))
+	})
+}
+
 // An instance that could not be put out for want of room is put out by its next error when there is room.
 func TestEjectionWhenThereIsRoom(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
