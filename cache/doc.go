@@ -56,7 +56,7 @@
 //	initial load        nodes (get) + directories (list)      nodes (get) + nodes with children (list)
 //	node created        1 list of its parent + get + list     get
 //	node changed        get                                   get
-//	node deleted        1 or 2 lists of its parent            nothing
+//	node deleted        1 to 3 lists of its parent            nothing
 //	blip, same session  as many syncs as setWatches           1 look at each node (exists)
 //	new session         1 look at each node (exists) + lists  1 look at each node (exists)
 //
