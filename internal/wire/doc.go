@@ -132,13 +132,29 @@
 // connection, or just closes it; after three such losses that is taken for the
 // reason, unless an addWatch was ever answered. OnTreesUnsupported is called then.
 //
+// TreeZxid is how far such a watch is known to have told everything: to the zxid
+// of the latest reply on the present link, as long as the watch is in force there
+// and OnTree has been called. It is forgotten with each link, and while a request
+// for the watch is unanswered.
+//
+// # Inquiries
+//
+// Ask sends a setWatches of wire's own, to learn which of some nodes have changed
+// since a zxid that the caller chooses. It goes the way of the recursive watches:
+// ahead of the driver's next frame, with an xid of its own, its answer hidden. The
+// server tells of the changes with events ahead of the answer, which the driver
+// gets, and Answered is called behind them. The watches that it leaves on the other
+// nodes are unknown to the driver and end with the link; the events that come of
+// them find no watcher. An inquiry is for one link: whoever asks sees that link
+// break, and asks again. Nothing of it counts as catching up.
+//
 // # API
 //
 // NewSession makes a Session; Wrap turns each dialed connection into a link and
 // is what the driver's zk.Dialer returns. Fence ends the session for good,
-// Break only the current link. WatchTree and UnwatchTree keep recursive watches.
-// ID, Password, Timeout, LastAnswered, LastZxid, CreateStatUnsupported and Stats
-// may be read at any time. Everything else is a callback in Options. Callbacks run
+// Break only the current link. WatchTree and UnwatchTree keep recursive watches, Ask and Retract
+// make inquiries. ID, Password, Timeout, LastAnswered, LastZxid, CreateStatUnsupported, TreeZxid
+// and Stats may be read at any time. Everything else is a callback in Options. Callbacks run
 // on the driver's own goroutines, with no lock of this package held; they must not
 // block, and may call any method of the Session.
 //

@@ -87,6 +87,7 @@ func fuzzAlone(t *testing.T, data []byte, chunk int) {
 	s, conn, tp := opened(t, Options{Auth: twoCredentials[:1], OnCreated: func(string, Stat) {}, OnTree: func(string, int32) {}})
 	s.WatchTree("/a")
 	s.WatchTree("/b")
+	s.Ask(&Inquiry{Data: []string{"/a"}, Answered: func(int64, int32) {}})
 	for i, o := range fuzzOps {
 		_, err := conn.Write(requestFrame(int32(i+1), o.op, enc{}.str("/a")))
 		require.NoError(t, err)

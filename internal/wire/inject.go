@@ -63,10 +63,13 @@ func (l *link) post(out []byte, reqs ...request) error {
 
 // ownReply handles the answer to a request that the driver knows nothing of.
 func (l *link) ownReply(r request, h replyHeader) {
-	if disowns(h.code) {
-		return // the session ends or the link does
-	}
-	if r.has(markUntree) {
+	switch {
+	case disowns(h.code): // the session ends or the link does
+		return
+	case r.has(markInquiry):
+		l.s.inquiryAnswered(h)
+		return
+	case r.has(markUntree):
 		l.s.unwatched(h.code)
 		return
 	}
@@ -76,6 +79,19 @@ func (l *link) ownReply(r request, h replyHeader) {
 		l.s.denyTrees("it answers that addWatch is not implemented")
 	case path != "" && l.s.opt.OnTree != nil:
 		l.s.opt.OnTree(path, h.code)
+	}
+	if h.code == 0 {
+		l.s.inForce(path)
+	}
+}
+
+// inForce notes that OnTree was called for an addWatch that was carried out.
+func (s *Session) inForce(path string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := &s.standing
+	if t.sent[path] && !t.unanswered(path) {
+		t.live[path] = true
 	}
 }
 
@@ -95,7 +111,7 @@ func (s *Session) watched(xid, code int32) (path string, denied bool) {
 	case !t.sent[path]: // taken back meanwhile
 		return "", false
 	case code == codeThrottled:
-		t.enqueue(order{opAddWatch, path})
+		t.enqueue(order{op: opAddWatch, path: path})
 		return "", false
 	case code != 0:
 		delete(t.sent, path)

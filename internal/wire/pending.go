@@ -30,6 +30,9 @@ const (
 	markProof                     // a ping that proves that no setWatches was held back
 	markTree                      // an addWatch of wire's own
 	markUntree                    // a removeWatches of wire's own
+	markInquiry                   // a setWatches of wire's own
+
+	markOwn = markTree | markUntree | markInquiry // the driver does not know of it
 )
 
 func (r *request) has(m marks) bool { return r.marks&m != 0 }

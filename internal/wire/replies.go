@@ -46,7 +46,7 @@ func (l *link) inspect(body []byte) (pass bool, err error) {
 			len(body), r.xid, r.op))
 	}
 	l.accept(r, h, body[replyHeaderLen:])
-	return !r.has(markTree | markUntree), nil
+	return !r.has(markOwn), nil
 }
 
 // accept draws the conclusions from a valid reply.
@@ -58,7 +58,7 @@ func (l *link) accept(r request, h replyHeader, body []byte) {
 	if r.has(markCreate2) {
 		l.s.create2Answered(h.code)
 	}
-	if r.has(markTree | markUntree) {
+	if r.has(markOwn) {
 		l.ownReply(r, h)
 	}
 	if h.code == 0 && (r.op == opCreate2 || r.op == opContainer || r.op == opTTL) {

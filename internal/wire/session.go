@@ -264,6 +264,7 @@ func (s *Session) noteAnswer(sent time.Time, zxid int64, code int32) {
 		s.answered = sent
 	}
 	s.zxid = max(s.zxid, zxid)
+	s.standing.zxid = max(s.standing.zxid, zxid)
 }
 
 // disowns reports whether an error code says that the server no longer keeps

@@ -29,6 +29,11 @@ type standing struct {
 	asked  map[int32]string // the paths of unanswered addWatches of the latest link
 	xid    int32            // of the latest request
 
+	live map[string]bool // the watches in force on the latest link, whose answers OnTree has had
+	zxid int64           // the highest in a reply on the latest link
+
+	inquiries map[int32]*Inquiry // unanswered ones of the latest link
+
 	adding, removing support
 }
 
@@ -41,8 +46,9 @@ type support struct {
 
 // order is a request to be sent.
 type order struct {
-	op   int32 // opAddWatch or opRemoveWatches
-	path string
+	op      int32 // opAddWatch, opRemoveWatches or opSetWatches
+	path    string
+	inquiry *Inquiry // with opSetWatches, which has no path
 }
 
 // WatchTree keeps a recursive watch on path on every link from now on, until
@@ -60,7 +66,7 @@ func (s *Session) WatchTree(path string) bool {
 	if !slices.Contains(t.wanted, path) {
 		t.wanted = append(t.wanted, path)
 	}
-	t.enqueue(order{opAddWatch, path})
+	t.enqueue(order{op: opAddWatch, path: path})
 	return true
 }
 
@@ -73,7 +79,7 @@ func (s *Session) UnwatchTree(path string) {
 	t := &s.standing
 	t.forget(path)
 	if t.sent[path] && !t.removing.denied {
-		t.enqueue(order{opRemoveWatches, path})
+		t.enqueue(order{op: opRemoveWatches, path: path})
 	}
 	t.settle()
 }
@@ -100,6 +106,28 @@ func (t *standing) forget(path string) {
 
 func (t *standing) settle() { t.busy.Store(len(t.wanted)+len(t.queue) > 0) }
 
+// unanswered reports whether an addWatch for a path is under way.
+func (t *standing) unanswered(path string) bool {
+	for _, other := range t.asked {
+		if other == path {
+			return true
+		}
+	}
+	return false
+}
+
+// TreeZxid returns a zxid up to which every change below path, which WatchTree was
+// called with, has been told: the driver has had its event, or OnTree was called
+// behind it. It is 0 while the watch is not in force.
+func (s *Session) TreeZxid(path string) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.standing.live[path] {
+		return 0
+	}
+	return s.standing.zxid
+}
+
 // own is a request of wire's own, ready to be sent.
 type own struct {
 	request
@@ -111,13 +139,20 @@ func (t *standing) issue(o order) own {
 	if t.xid--; t.xid > firstOwnXid || t.xid == -1<<31 {
 		t.xid = firstOwnXid
 	}
-	if o.op == opRemoveWatches {
-		delete(t.sent, o.path)
-		return own{request{xid: t.xid, op: o.op, marks: markUntree}, watchFrame(t.xid, o, anyWatcher)}
-	}
 	if t.sent == nil {
 		t.sent, t.asked = make(map[string]bool), make(map[int32]string)
+		t.live, t.inquiries = make(map[string]bool), make(map[int32]*Inquiry)
 	}
+	switch o.op {
+	case opSetWatches:
+		t.inquiries[t.xid] = o.inquiry
+		return own{request{xid: t.xid, op: o.op, marks: markInquiry}, o.inquiry.frame(t.xid)}
+	case opRemoveWatches:
+		delete(t.sent, o.path)
+		delete(t.live, o.path)
+		return own{request{xid: t.xid, op: o.op, marks: markUntree}, watchFrame(t.xid, o, anyWatcher)}
+	}
+	delete(t.live, o.path)
 	t.sent[o.path], t.asked[t.xid] = true, o.path
 	return own{request{xid: t.xid, op: o.op, marks: markTree}, watchFrame(t.xid, o, recursiveMode)}
 }
@@ -136,9 +171,10 @@ func watchFrame(xid int32, o order, kind int32) []byte {
 // last one are gone.
 func (t *standing) newLink() (out []own) {
 	t.sent, t.asked, t.queue = nil, nil, nil
+	t.live, t.inquiries, t.zxid = nil, nil, 0
 	t.settle()
 	for _, path := range t.wanted {
-		out = append(out, t.issue(order{opAddWatch, path}))
+		out = append(out, t.issue(order{op: opAddWatch, path: path}))
 	}
 	return out
 }
@@ -146,20 +182,20 @@ func (t *standing) newLink() (out []own) {
 // ahead takes the requests that go out ahead of the driver's next frame.
 func (t *standing) ahead() (out []own) {
 	for _, o := range t.queue {
-		out = append(out, t.issue(o))
+		one := t.issue(o)
+		out = append(append(out, one), t.behind(one.op, one.frame)...)
 	}
 	t.queue = nil
 	t.settle()
 	return out
 }
 
-// behind returns the requests that go out right behind a frame of the driver:
-// one that sets a one-shot watch on a path that is watched recursively turns the
+// behind returns the requests that go out right behind a frame: one that sets a one-shot watch on a path that is watched recursively turns the
 // recursive watch into a one-shot one, on servers before 3.9 (ZOOKEEPER-4466).
 func (t *standing) behind(op int32, frame []byte) (out []own) {
 	for _, path := range t.wanted {
 		if setsOneShot(op, frame, path) {
-			out = append(out, t.issue(order{opAddWatch, path}))
+			out = append(out, t.issue(order{op: opAddWatch, path: path}))
 		}
 	}
 	return out
