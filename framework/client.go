@@ -46,7 +46,9 @@ func start(cfg Config, asleep func(since time.Time) time.Duration) (*Client, err
 	}
 	c.hosts = newHosts(&c.cfg, servers, c.random)
 	c.janitor.init(c)
-	c.gate.Store(&gate{StateChange: StateChange{State: Connecting, Time: time.Now()}, changed: make(chan struct{})})
+	begun := StateChange{State: Connecting, Time: time.Now()}
+	c.gate.Store(&gate{StateChange: begun, changed: make(chan struct{})})
+	c.remember(begun)
 	e, err := openEpoch(c, 1, 0)
 	if err != nil {
 		return nil, err

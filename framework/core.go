@@ -44,6 +44,8 @@ type core struct {
 	mu       sync.Mutex       // guards the hub's order against the gate, and the following
 	epochs   map[int64]uint64 // of the sessions there were, by their ids
 	lastDial error            // why the last dial failed, for the error of an operation that found no connection; nil while there is one
+	history  []StateChange    // the latest changes: a ring once it is full
+	oldest   int              // where that begins
 }
 
 // gate is the present: the latest state and the epoch behind it. A new one is put in place at every change, and the old
@@ -66,6 +68,7 @@ func (c *core) publish(e *epoch, ch StateChange) {
 	c.gate.Store(&gate{StateChange: ch, epoch: e, changed: make(chan struct{})})
 	close(old.changed)
 	c.hub.Publish(ch)
+	c.remember(ch)
 	if ch.State == Connected {
 		c.epochs[ch.SessionID] = ch.Epoch
 	}

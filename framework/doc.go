@@ -82,6 +82,26 @@
 //
 // Errors are [*OpError] with the path and a sentinel to test with errors.Is, ours or go-zookeeper's: they are the same values.
 //
+// # Health
+//
+// [Client.Health] says whether a client and everything that runs on it is well, and if not, why and since when, in sentences;
+// package health serves it to probes. A blip is no reason. What is wrong becomes one when it has lasted for a bound, T unless
+// [HealthBounds] say otherwise:
+//
+//	what is wrong                                          counted from                          reason after   restart after
+//	no server answers (connection away, or hanging)        the last request that was answered    Silence  T     -
+//	a recipe is not well: a node does not stand, a cache   its first report of that              Unwell   T     -
+//	  is stale, what it asks for is refused
+//	a claim has ended and was not given up: a leader       the end of the claim                  Unwell   T     Stuck  4T
+//	  function that does not return, a missing Unlock
+//	the client has missed its own clocks: still Connected  when it should have acted             Stuck   4T     Stuck  4T
+//	  after TrustedUntil, still Suspended after Lost
+//	the client was closed                                  that                                  at once        -
+//
+// A network that swallows everything makes a client not ready T after its last answered request, so within T of the moment
+// when the network broke; a connection that is away for less than two thirds of T never does, because an idle client asks
+// a server every third. What a restart of the process would not cure is never a reason for one.
+//
 // # Watches
 //
 // [Session.WatchData], [Session.WatchExists] and [Session.WatchChildren] read and watch in one step. A [Watch] fires exactly

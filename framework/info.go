@@ -1,9 +1,6 @@
 package framework
 
-import (
-	"cmp"
-	"time"
-)
+import "time"
 
 // Info is what a client knows of its connection at one moment, for health checks and debug pages.
 type Info struct {
@@ -26,7 +23,7 @@ type Info struct {
 // Info returns what the client knows of its connection. It asks no server and never waits.
 func (c *Client) Info() Info {
 	g := c.core.gate.Load()
-	info := Info{StateChange: g.StateChange, Namespace: cmp.Or(string(c.space), "/")}
+	info := Info{StateChange: g.StateChange, Namespace: c.space.name()}
 	if g.epoch != nil {
 		info.LastAnswer, info.TrustedUntil = g.epoch.wire.LastAnswered(), g.epoch.trustedUntil()
 	}
@@ -44,4 +41,26 @@ func (c *core) failure() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.lastDial
+}
+
+// maxHistory is how many changes of state a client remembers.
+const maxHistory = 128
+
+// History is the latest changes of state, oldest first, the present one last: 128 of them at most, the state in which the
+// client began included. [Client.States] is for those who must not miss one.
+func (c *Client) History() []StateChange {
+	c.core.mu.Lock()
+	defer c.core.mu.Unlock()
+	h := c.core.history
+	return append(append(make([]StateChange, 0, len(h)), h[c.core.oldest:]...), h[:c.core.oldest]...)
+}
+
+// remember notes a change of state. The mutex is held.
+func (c *core) remember(ch StateChange) {
+	if len(c.history) < maxHistory {
+		c.history = append(c.history, ch)
+		return
+	}
+	c.history[c.oldest] = ch
+	c.oldest = (c.oldest + 1) % maxHistory
 }

@@ -72,3 +72,25 @@ func TestInfoOfARefusedIdentity(t *testing.T) {
 		assert.NotContains(t, cli.Info().Err.Error(), "secret")
 	})
 }
+
+func TestHistory(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{})
+		cli := newClient(t, s)
+		r := record(t, cli)
+		awaitState(t, cli, framework.Connected)
+		for i := range 70 { // two changes each: more than are remembered
+			s.Cut(zktest.AllConns())
+			awaitState(t, cli, framework.Suspended, framework.Lost)
+			awaitState(t, cli, framework.Reconnected, framework.Connected)
+			all := r.all()
+			require.Equal(t, all[max(0, len(all)-128):], cli.History(), "%d", i)
+		}
+		require.Len(t, cli.History(), 128)
+		cli.History()[0].Epoch = 99
+		assert.NotEqual(t, 99, cli.History()[0].Epoch, "a copy")
+		require.NoError(t, cli.Close())
+		all := r.all()
+		assert.Equal(t, all[len(all)-128:], cli.History())
+	})
+}

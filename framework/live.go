@@ -1,6 +1,7 @@
 package framework
 
 import (
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -23,32 +24,41 @@ type Status struct {
 	Since time.Time
 	// Err says why it is not well. It is nil when it is: waiting in a queue is well.
 	Err error
+	// Unwell is since when it has not been well, and zero while it is. A recipe that is started anew by the engine is well
+	// again when it says so itself, if it says anything of itself: until then Unwell stays, although Err is nil.
+	Unwell time.Time
+	// Attrs is more to know, in the order to show it: a path, a number. Values are resolved when somebody looks, so a
+	// slog.LogValuer shows what is so at that moment. They are not to be changed.
+	Attrs []slog.Attr
 }
 
 // LiveRecipe is a recipe that is running on a client, or something that is held there: see [Session.Track].
 type LiveRecipe struct {
-	Name   string    // as its Recipe says
-	Path   string    // as its Recipe says
-	Policy Policy    // as its Recipe says
-	Since  time.Time // when Client.Run, or Session.Track, was called
-	Epoch  uint64    // the session that it was last started on, 0 before the first start
-	Starts int       // how often it was started; 0 for what is held
-	Held   bool      // it is listed by Session.Track
-	Status Status    // what it has reported last
+	Name      string      // as its Recipe says
+	Path      string      // as its Recipe says, in the namespace
+	Namespace string      // of the client that runs it, as in Info
+	Policy    Policy      // as its Recipe says
+	Attrs     []slog.Attr // as its Recipe says
+	Since     time.Time   // when Client.Run, or Session.Track, was called
+	Epoch     uint64      // the session that it was last started on, 0 before the first start
+	Starts    int         // how often it was started; 0 for what is held
+	Held      bool        // it is listed by Session.Track
+	Status    Status      // what it has reported last
 }
 
 // Recipes lists the recipes that are running and what is held ([Session.Track]), oldest first.
 func (c *Client) Recipes() []LiveRecipe { return c.core.live.list() }
 
 // Report says how the recipe is that [Client.Run] runs in this session, for [Client.Recipes]: its state in a word or two, and why
-// it is not well, nil if it is. While state remains the same its Since does, whatever err is. It costs a mutex, never blocks,
-// and does nothing on a Session that does not come from Client.Run, or when that has started the recipe anew.
+// it is not well, nil if it is. While state remains the same its Since does, whatever err is. attrs is what else there is to
+// know: see [Status]. It costs a mutex, never blocks, and does nothing on a Session that does not come from Client.Run, or
+// when that has started the recipe anew.
 //
 // What was reported stands until the next report, and over SUSPENDED; when Run returns and is to be called again, the engine
 // reports [NotRunning], and then [Running].
-func (s *Session) Report(state string, err error) {
+func (s *Session) Report(state string, err error, attrs ...slog.Attr) {
 	if s.entry != nil {
-		s.entry.report(s.start, state, err)
+		s.entry.report(s.start, state, err, attrs)
 	}
 }
 
@@ -57,15 +67,18 @@ func (s *Session) Report(state string, err error) {
 type Tracked struct{ entry *entry }
 
 // Track lists something that belongs to this session, until End. It is in the given state and well. A claim that has ended, but
-// whose node still stands, is listed on, with an Err. Close of the client does not wait for it.
-func (s *Session) Track(name, path string, policy Policy, state string) *Tracked {
-	e := s.core.live.track(LiveRecipe{Name: name, Path: path, Policy: policy, Epoch: s.e.n, Held: true})
-	e.report(0, state, nil)
-	return &Tracked{e}
+// that its holder has not given up, is listed on, with an Err that wraps [ErrOverstayed]. Close of the client does not wait
+// for it.
+func (s *Session) Track(name, path string, policy Policy, state string, attrs ...slog.Attr) *Tracked {
+	r := LiveRecipe{Name: name, Path: path, Namespace: s.space.name(), Policy: policy, Epoch: s.e.n, Held: true}
+	r.Status = Status{State: state, Attrs: attrs}
+	return &Tracked{s.core.live.track(r)}
 }
 
-// Report is [Session.Report] for what is tracked.
-func (t *Tracked) Report(state string, err error) { t.entry.report(0, state, err) }
+// Report is [Session.Report] for what is tracked. Attrs that are not given stay what they were.
+func (t *Tracked) Report(state string, err error, attrs ...slog.Attr) {
+	t.entry.report(0, state, err, attrs)
+}
 
 // End takes it from the list. It may be called repeatedly.
 func (t *Tracked) End() { t.entry.registry.leave(t.entry) }
@@ -83,17 +96,20 @@ type registry struct {
 type entry struct {
 	LiveRecipe
 	registry *registry
+	speaks   bool // it says itself how it is
 }
 
 // enter lists a recipe that is about to run.
-func (g *registry) enter(r Recipe) (*entry, error) {
+func (g *registry) enter(r Recipe, in space) (*entry, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
 		return nil, ErrClosed
 	}
 	g.running++
-	return g.add(LiveRecipe{Name: r.Name, Path: r.Path, Policy: r.Policy, Status: Status{State: NotRunning}}), nil
+	return g.add(LiveRecipe{
+		Name: r.Name, Path: r.Path, Namespace: in.name(), Policy: r.Policy, Attrs: r.Attrs, Status: Status{State: NotRunning},
+	}), nil
 }
 
 // track lists something that nobody waits for.
@@ -132,21 +148,48 @@ func (e *entry) start(epoch uint64) int {
 	e.registry.mu.Lock()
 	defer e.registry.mu.Unlock()
 	e.Epoch, e.Starts = epoch, e.Starts+1
-	e.Status = Status{State: Running, Since: time.Now()}
+	now := Status{State: Running, Since: time.Now()}
+	if e.speaks {
+		now.Unwell = e.Status.Unwell
+	}
+	e.Status = now
 	return e.Starts
 }
 
 // report notes what was said in the start of that number, unless there was another since.
-func (e *entry) report(start int, state string, err error) {
+func (e *entry) report(start int, state string, err error, attrs []slog.Attr) {
 	e.registry.mu.Lock()
 	defer e.registry.mu.Unlock()
-	if start != e.Starts {
-		return
+	if start == e.Starts {
+		e.speaks = true
+		e.become(state, err)
+		if attrs != nil || !e.Held {
+			e.Status.Attrs = attrs
+		}
 	}
+}
+
+// pause notes that the recipe waits to be started again, because of err.
+func (e *entry) pause(err error) {
+	e.registry.mu.Lock()
+	defer e.registry.mu.Unlock()
+	e.become(NotRunning, err)
+	e.Status.Attrs = nil
+}
+
+// become changes the state and how it is. The mutex is held.
+func (e *entry) become(state string, err error) {
+	now := time.Now()
 	if e.Status.State != state {
-		e.Status.State, e.Status.Since = state, time.Now()
+		e.Status.State, e.Status.Since = state, now
 	}
 	e.Status.Err = err
+	switch {
+	case err == nil:
+		e.Status.Unwell = time.Time{}
+	case e.Status.Unwell.IsZero():
+		e.Status.Unwell = now
+	}
 }
 
 // close admits no more recipes. The result is closed when the last one has returned.

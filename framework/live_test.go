@@ -3,6 +3,7 @@ package framework_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -90,7 +91,8 @@ func TestReports(t *testing.T) {
 		assert.Equal(t, framework.Status{State: "standing", Since: stood}, status(t, cli))
 		time.Sleep(time.Second)
 		reports <- bad
-		assert.Equal(t, framework.Status{State: "standing", Since: stood, Err: bad}, status(t, cli), "still the same state")
+		unwell := time.Now()
+		assert.Equal(t, framework.Status{State: "standing", Since: stood, Err: bad, Unwell: unwell}, status(t, cli), "still the same state")
 
 		s.Stop()
 		down := awaitState(t, cli, framework.Suspended).Time
@@ -98,12 +100,16 @@ func TestReports(t *testing.T) {
 		assert.Equal(t, framework.NotRunning, got.State)
 		assert.Equal(t, down, got.Since)
 		require.ErrorIs(t, got.Err, framework.ErrSuspended)
+		assert.Equal(t, unwell, got.Unwell)
 		require.NoError(t, s.StartEndpoint())
 		up = awaitState(t, cli, framework.Reconnected).Time
-		assert.Equal(t, framework.Status{State: framework.Running, Since: up}, status(t, cli))
+		again := framework.Status{State: framework.Running, Since: up, Unwell: unwell}
+		assert.Equal(t, again, status(t, cli), "it has not said yet that it is well again")
 		(<-sessions).Report("from the start before", bad)
 		sessionOf(t, cli).Report("from somebody else", bad)
-		assert.Equal(t, framework.Status{State: framework.Running, Since: up}, status(t, cli))
+		assert.Equal(t, again, status(t, cli))
+		reports <- nil
+		assert.Equal(t, framework.Status{State: "standing", Since: time.Now()}, status(t, cli))
 	})
 }
 
@@ -112,25 +118,59 @@ func TestTracked(t *testing.T) {
 		s := startServer(t, zktest.Config{})
 		cli := connected(t, s)
 		session, bad := sessionOf(t, cli), errors.New("ended")
-		held := session.Track("lock", "/locks/a", policies["cancel, rebuild"], "holding")
+		held := session.Track("lock", "/locks/a", policies["cancel, rebuild"], "holding", slog.Int("token", 7))
 		begun := time.Now()
 		time.Sleep(time.Second)
 		other := session.Track("lock", "/locks/b", policies["cancel, rebuild"], "holding")
 		list := cli.Recipes()
 		require.Len(t, list, 2)
 		assert.Equal(t, framework.LiveRecipe{
-			Name: "lock", Path: "/locks/a", Policy: policies["cancel, rebuild"], Since: begun, Epoch: 1, Held: true,
-			Status: framework.Status{State: "holding", Since: begun},
+			Name: "lock", Path: "/locks/a", Namespace: "/", Policy: policies["cancel, rebuild"], Since: begun, Epoch: 1, Held: true,
+			Status: framework.Status{State: "holding", Since: begun, Attrs: []slog.Attr{slog.Int("token", 7)}},
 		}, list[0])
 		other.End()
 		other.End()
 		other.Report("ended", bad)
 		events["expired"](t, s, cli)
 		held.Report("ended", bad)
-		assert.Equal(t, framework.Status{State: "ended", Since: time.Now(), Err: bad}, status(t, cli))
+		assert.Equal(t, framework.Status{
+			State: "ended", Since: time.Now(), Err: bad, Unwell: time.Now(), Attrs: []slog.Attr{slog.Int("token", 7)},
+		}, status(t, cli))
+		held.Report("ended", bad, slog.Int("token", 8))
+		assert.Equal(t, []slog.Attr{slog.Int("token", 8)}, status(t, cli).Attrs)
 		require.NoError(t, cli.Close(), "nobody waits for it")
 		assert.Len(t, cli.Recipes(), 1)
 		held.End()
 		assert.Empty(t, cli.Recipes())
+	})
+}
+
+// What a recipe is listed with: its own attributes, those of its latest report, and the namespace that its path is in.
+func TestAttrs(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{})
+		root := connected(t, s)
+		cli, err := root.Namespace("/a/b")
+		require.NoError(t, err)
+		step := make(chan struct{})
+		go func() {
+			_ = cli.Run(t.Context(), framework.Recipe{Name: "n", Path: "/x", Policy: policies["cancel, rebuild"], Attrs: []slog.Attr{slog.Int("own", 1)},
+				Run: func(ctx context.Context, s *framework.Session) error {
+					s.Report("one", nil, slog.Int("first", 1))
+					<-step
+					s.Report("two", nil)
+					<-ctx.Done()
+					return ctx.Err()
+				}})
+		}()
+		got := status(t, root)
+		assert.Equal(t, []slog.Attr{slog.Int("first", 1)}, got.Attrs)
+		assert.Equal(t, "/a/b", root.Recipes()[0].Namespace)
+		assert.Equal(t, []slog.Attr{slog.Int("own", 1)}, root.Recipes()[0].Attrs)
+		close(step)
+		assert.Empty(t, status(t, root).Attrs, "they belong to a report")
+		held := sessionOf(t, cli).Track("lock", "/y", policies["cancel, rebuild"], "holding")
+		defer held.End()
+		assert.Equal(t, "/a/b", root.Recipes()[1].Namespace)
 	})
 }

@@ -1,6 +1,7 @@
 package framework
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -96,6 +97,9 @@ func Split(path string) (parent, name string) {
 
 // space maps a client's paths to the server's: the chroot of the connect string followed by the namespaces.
 type space string
+
+// name is the path of the space, "/" for all there is.
+func (s space) name() string { return cmp.Or(string(s), "/") }
 
 // resolve checks path and returns it as the server knows it.
 func (s space) resolve(path string) (string, error) {

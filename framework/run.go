@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -19,6 +20,9 @@ type Recipe struct {
 	Path string
 	// Policy says how it answers SUSPENDED and LOST.
 	Policy Policy
+	// Attrs is more to know of it, for Client.Recipes. Values are resolved when somebody looks: see Status.Attrs. It is not to
+	// be changed afterwards.
+	Attrs []slog.Attr
 	// Run does the work in one session and returns when ctx ends, with whatever error. Its result counts as the recipe's
 	// unless ctx was ended by the policy. A panic passes through to the caller of Client.Run.
 	Run func(ctx context.Context, s *Session) error
@@ -57,7 +61,7 @@ func (c *Client) runAll(ctx context.Context, r Recipe) error {
 	if err := r.Policy.Validate(); err != nil {
 		return err
 	}
-	entry, err := c.core.live.enter(r)
+	entry, err := c.core.live.enter(r, c.space)
 	if err != nil {
 		return err
 	}
@@ -96,7 +100,7 @@ func (r *run) once(ctx context.Context) (again bool, err error) {
 		return false, err
 	}
 	cause := causeOf(work)
-	r.entry.report(s.start, NotRunning, cmp.Or(cause, err))
+	r.entry.pause(cmp.Or(cause, err))
 	return r.judge(cause, err)
 }
 
