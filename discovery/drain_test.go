@@ -45,12 +45,16 @@ func TestDrain(t *testing.T) {
 func TestDrainWithoutAWordForIt(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		_, reg := w.registry("a", discovery.WithCodec(discovery.JSON[meta](discovery.EnabledNever())))
-		r := w.register(reg, instance("one"))
-		began := time.Now()
-		done := draining(t.Context(), r, time.Minute)
-		assert.Empty(t, w.list(dir))
-		require.NoError(t, <-done)
-		assert.InDelta(t, time.Minute, time.Since(began), float64(time.Second))
+		for _, disabled := range []bool{false, true} {
+			in := instance("one")
+			in.Disabled = disabled
+			r := w.register(reg, in)
+			began := time.Now()
+			done := draining(t.Context(), r, time.Minute)
+			assert.Empty(t, w.list(dir))
+			require.NoError(t, <-done)
+			assert.InDelta(t, time.Minute, time.Since(began), float64(time.Second))
+		}
 	})
 }
 

@@ -203,11 +203,11 @@ func (r *Registration[T]) retire(ctx context.Context, most time.Duration) outcom
 	defer r.end()
 	r.finish()
 	in := r.Instance()
-	before, _ := r.reg.codec.Encode(in)
-	word := in.Disabled
+	in.Disabled = false
+	enabled, _ := r.reg.codec.Encode(in)
 	in.Disabled = true
-	after, err := r.reg.codec.Encode(in)
-	if err != nil || !word && bytes.Equal(before, after) {
+	disabled, err := r.reg.codec.Encode(in)
+	if err != nil || bytes.Equal(enabled, disabled) {
 		return unsaid
 	}
 	err = r.write(ctx, in)
