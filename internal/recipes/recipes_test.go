@@ -34,7 +34,7 @@ func recipes() []recipe {
 		lockHeld(), writeHeld(), readHeld(), semaphoreHeld(), multiHeld(), lockWaiting(),
 		leading(), candidate(), observer(),
 		keeper(), member(),
-		cached(),
+		cached(), registration(), serviceView(),
 		barrierWaiting(), doubleBarrier(), counterFollower(),
 	}
 }

@@ -1,12 +1,15 @@
 package recipes_test
 
 import (
+	"context"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-zk/docent/cache"
+	"github.com/docent-zk/docent/discovery"
 	"github.com/docent-zk/docent/framework"
 )
 
@@ -37,6 +40,54 @@ func cached() recipe {
 				time.Sleep(time.Second)
 				node, ok := tree.Get(path)
 				return ok && string(node.Data) == strconv.Itoa(n) && tree.StaleSince().IsZero()
+			},
+		}
+	})}
+}
+
+func registration() recipe {
+	return recipe{"registration of a service", stays, always((&discovery.Registration[any]{}).Policy(), func(s *stage) work {
+		var r *discovery.Registration[any]
+		return work{
+			begin: func() {
+				var err error
+				r, err = discovery.New[any](s.cli, path).Register(s.Context(), discovery.Instance[any]{Name: "orders", ID: "subject"})
+				require.NoError(s, err)
+			},
+			ends: func() []error { return nil },
+			stands: func() bool {
+				return s.owned(path+"/orders") == 1 && r.Standing().Stands
+			},
+		}
+	})}
+}
+
+// serviceView registers and removes an instance and looks whether the view has it. It runs in a bubble.
+func serviceView() recipe {
+	return recipe{"view of a service", serves, always((&cache.Children{}).Policy(), func(s *stage) work {
+		var view *discovery.Service[any]
+		shows := func(id string) bool {
+			time.Sleep(time.Second)
+			return view.StaleSince().IsZero() && slices.ContainsFunc(slices.Collect(view.Instances()),
+				func(e *discovery.Endpoint[any]) bool { return e.ID == id })
+		}
+		n := 0
+		return work{
+			begin: func() {
+				var err error
+				view, err = discovery.New[any](s.cli, path).Open(s.Context(), "orders")
+				require.NoError(s, err)
+				require.Equal(s, (&cache.Children{}).Policy(), view.Policy(), "it stands on a cache")
+			},
+			ends: func() []error { return nil },
+			stands: func() bool {
+				n++
+				in := discovery.Instance[any]{Name: "orders", ID: strconv.Itoa(n)}
+				r, err := discovery.New[any](s.other, path).Register(s.Context(), in)
+				require.NoError(s, err)
+				came := shows(in.ID)
+				require.NoError(s, r.Close(context.Background()))
+				return came && !shows(in.ID)
 			},
 		}
 	})}
