@@ -43,7 +43,9 @@ var layers = map[string][]string{
 
 	"internal/interop": append([]string{"internal/realzk"}, public...),
 
-	"examples/...": public,
+	"examples/internal/stage": {"framework", "zktest"},
+
+	"examples/...": append([]string{"examples/internal/stage"}, public...),
 	"bench/...":    public,
 }
 
