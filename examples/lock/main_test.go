@@ -1,0 +1,34 @@
+package main
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/docent-zk/docent/examples/internal/stage"
+	"github.com/docent-zk/docent/internal/realzk"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(realzk.Main(m)) }
+
+func play(t *testing.T, zk string) {
+	t.Helper()
+	var out bytes.Buffer
+	s := &stage.Stage{Name: "lock", Out: &out, ConnectString: zk, Timeout: time.Second}
+	require.Equal(t, stage.Held, s.Play(t.Context(), tell), out.String())
+	t.Log("\n" + out.String())
+	for _, part := range []string{
+		"\n1.", "anna's context ends: no answer from the servers", "before ben began", "the token has grown",
+		"\n2.", "the database refuses her",
+		"\n3.", "refused when the lock is not held", "ben's guarded write goes through", `/orders is "ben's next"`,
+	} {
+		require.Contains(t, out.String(), part)
+	}
+}
+
+func TestOnZktest(t *testing.T) { play(t, "") }
+
+func TestOnRealServer(t *testing.T) { play(t, realzk.Shared(t).ConnectString()) }
