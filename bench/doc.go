@@ -33,8 +33,11 @@
 //	                 until the other candidate's is called
 //	LeaderExpires    from the end of the leader's session        2 candidates
 //	                 until the other candidate's is called
+//	Pick             Pick and Done, of 200 instances             1 and all processors
+//	Decode           reading one instance
 //
 // Bare go-zookeeper means zk.Conn for operations and zk.Lock for locks. It has
 // no elections, so there is nothing beside these. Sharing has docent on both
-// sides: with LocalHandover, and without it as "bare".
+// sides: with LocalHandover, and without it as "bare". Pick and Decode of package
+// discovery stand alone.
 package bench

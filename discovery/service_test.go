@@ -337,12 +337,16 @@ func TestChanges(t *testing.T) {
 		expect([]string{"one", "three"}, []string{"three"}, []string{"one"}, []string{"two"})
 		w.create(dir+"/broken", "{")
 		assert.Len(t, expect([]string{"one", "three"}, nil, nil, nil).Skipped, 1)
+		require.NoError(t, w.Set(dir+"/broken", nil))
+		assert.ErrorContains(t, expect([]string{"one", "three"}, nil, nil, nil).Skipped[0].Err, "empty")
 		settle()
 		select {
 		case c := <-changes:
 			assert.Fail(t, "nothing has changed", "%+v", c)
 		default:
 		}
+		require.NoError(t, one.Close(t.Context()))
+		expect([]string{"three"}, nil, nil, []string{"one"})
 		cancel()
 		_, open := <-changes
 		assert.False(t, open)

@@ -42,7 +42,7 @@ func TestURISpec(t *testing.T) {
 }
 
 func TestURISpecErrors(t *testing.T) {
-	for _, text := range []string{"{", "}", "a}", "{a", "{a{b}}", "{{a}}", "a{b}c}", "{a}{"} {
+	for _, text := range []string{"{", "}", "a}", "{a", "{a{b}}", "{a{b}", "{{a}}", "a{b}c}", "{a}{"} {
 		_, err := discovery.ParseURISpec(text)
 		assert.Error(t, err, text)
 	}
