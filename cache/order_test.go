@@ -1,0 +1,201 @@
+package cache
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/docent-zk/docent/framework"
+)
+
+// still is a source that never tells anything.
+type still struct{ source }
+
+func (still) take() ([]note, error) { return nil, nil }
+func (still) follows(string) bool   { return true }
+func (still) mustList() bool        { return false }
+
+// script plays answers to a pass in an order of its own choice.
+type script struct {
+	t *testing.T
+	*pass
+}
+
+func newScript(t *testing.T) *script {
+	t.Helper()
+	m := &mirror{spec: newSpec("test", "/r", everyLevel), shown: func(*view) {}, isolated: map[work]struct{}{}}
+	m.board.latest.Store(&view{})
+	p := &pass{mirror: m, source: still{}, ctx: context.Background(), tasks: make(map[work]*task)}
+	return &script{t, p}
+}
+
+// ask puts a read under way.
+func (s *script) ask(path string, list bool) *task {
+	s.t.Helper()
+	k := s.mark(work{path, list}, false, nil)
+	k.running = true
+	s.running++
+	return k
+}
+
+// node is an answer to a read of a node.
+func (s *script) node(k *task, czxid, mzxid, pzxid int64, data string) {
+	s.t.Helper()
+	stat := framework.Stat{Czxid: czxid, Mzxid: mzxid, Pzxid: pzxid}
+	assert.NoError(s.t, s.take(answer{task: k, node: framework.Node{Path: k.path, Data: []byte(data), Stat: stat}}))
+}
+
+// gone is an answer that there is no node.
+func (s *script) gone(k *task) {
+	s.t.Helper()
+	assert.NoError(s.t, s.take(answer{task: k, err: framework.ErrNoNode}))
+}
+
+// names is an answer to a list.
+func (s *script) names(k *task, czxid, pzxid int64, names ...string) {
+	s.t.Helper()
+	assert.NoError(s.t, s.take(answer{task: k, names: names, stat: framework.Stat{Czxid: czxid, Mzxid: czxid, Pzxid: pzxid}}))
+}
+
+// is checks what is in the mirror, by path.
+func (s *script) is(want ...string) {
+	s.t.Helper()
+	var got []string
+	s.view().root.walk(func(e *entry) bool {
+		got = append(got, e.node.Path+"="+string(e.node.Data))
+		return true
+	})
+	assert.Equal(s.t, want, got)
+}
+
+// raised is a script with /r, which was created by transaction 10, and /r/a and /r/a/b.
+func raised(t *testing.T) *script {
+	t.Helper()
+	s := newScript(t)
+	s.node(s.ask("/r", false), 10, 10, 11, "")
+	s.node(s.ask("/r/a", false), 11, 11, 12, "1")
+	s.node(s.ask("/r/a/b", false), 12, 12, 12, "2")
+	s.is("/r=", "/r/a=1", "/r/a/b=2")
+	return s
+}
+
+func TestAnswersOfWhatIsGoneAreLeftOut(t *testing.T) {
+	s := raised(t)
+	late := s.ask("/r/a/b", false)
+	s.gone(s.ask("/r/a", false))
+	s.is("/r=")
+	s.node(s.ask("/r/a", false), 20, 20, 21, "another")
+	s.node(late, 12, 12, 12, "2")
+	s.is("/r=", "/r/a=another")
+
+	s = raised(t)
+	late = s.ask("/r/a/b", false)
+	s.names(s.ask("/r/a", true), 11, 15)
+	s.is("/r=", "/r/a=1")
+	s.node(late, 12, 12, 12, "2")
+	s.is("/r=", "/r/a=1")
+	s.node(s.ask("/r/a/b", false), 16, 16, 16, "another")
+	s.is("/r=", "/r/a=1", "/r/a/b=another")
+}
+
+func TestANodeIsYoungerThanItsParent(t *testing.T) {
+	s := raised(t)
+	late := s.ask("/r/a/new", false)
+	s.gone(s.ask("/r/a", false))
+	s.node(s.ask("/r/a", false), 20, 20, 20, "another")
+	s.node(late, 13, 13, 13, "of the former")
+	s.is("/r=", "/r/a=another")
+}
+
+func TestOlderAnswersAreLeftOut(t *testing.T) {
+	s := raised(t)
+	first := s.ask("/r/a", false)
+	s.node(first, 11, 30, 12, "newer")
+	s.node(s.ask("/r/a", false), 11, 20, 12, "older")
+	s.is("/r=", "/r/a=newer", "/r/a/b=2")
+	s.node(s.ask("/r/a", false), 5, 5, 5, "of an earlier node")
+	s.is("/r=", "/r/a=newer", "/r/a/b=2")
+
+	s.names(s.ask("/r/a", true), 11, 40, "b")
+	s.names(s.ask("/r/a", true), 11, 12)
+	s.is("/r=", "/r/a=newer", "/r/a/b=2")
+	s.names(s.ask("/r/a", true), 5, 50)
+	s.is("/r=", "/r/a=newer", "/r/a/b=2")
+}
+
+// A list says nothing of children that were created behind it.
+func TestAListIsOfItsTime(t *testing.T) {
+	s := raised(t)
+	list := s.ask("/r/a", true)
+	s.node(s.ask("/r/a/new", false), 30, 30, 30, "3")
+	s.names(list, 11, 29)
+	s.is("/r=", "/r/a=1", "/r/a/new=3")
+}
+
+// A child that is in a list is read again when a read that began earlier has not found it.
+func TestAListInsists(t *testing.T) {
+	s := raised(t)
+	early := s.ask("/r/a/new", false)
+	s.names(s.ask("/r/a", true), 11, 30, "b", "new")
+	s.gone(early)
+	again := s.tasks[work{"/r/a/new", false}]
+	assert.NotNil(t, again)
+	s.gone(again)
+	assert.Nil(t, s.tasks[work{"/r/a/new", false}], "once")
+}
+
+// A child that is read before its parent is not lost: the parent is listed.
+func TestAChildAheadOfItsParent(t *testing.T) {
+	s := newScript(t)
+	parent := s.ask("/r", false)
+	parent.announced = true
+	s.node(s.ask("/r/a", false), 11, 11, 11, "")
+	s.is()
+	s.node(parent, 10, 10, 10, "")
+	s.is("/r=")
+	assert.NotNil(t, s.tasks[work{"/r", true}])
+}
+
+// Below a node that has not been looked at yet nothing new is put: it may be gone.
+func TestNothingIsPutBelowTheUnknown(t *testing.T) {
+	s := raised(t)
+	s.seen = map[string]struct{}{"/r": {}}
+	s.node(s.ask("/r/a/new", false), 30, 30, 30, "")
+	s.is("/r=", "/r/a=1", "/r/a/b=2")
+	s.node(s.ask("/r/a", false), 11, 11, 12, "1")
+	s.node(s.ask("/r/a/new", false), 30, 30, 30, "")
+	s.is("/r=", "/r/a=1", "/r/a/b=2", "/r/a/new=")
+}
+
+// A round ends with the tasks of its time and what follows from them, and waits for a run that began behind its own begin.
+func TestRounds(t *testing.T) {
+	s := newScript(t)
+	ended := 0
+	running := s.ask("/r", false)
+	s.mark(running.work, false, nil) // told of meanwhile
+	s.begin(func() { ended++ })
+	s.node(running, 10, 10, 10, "")
+	assert.Zero(t, ended, "that answer may be older")
+	again := s.ask("/r", false)
+	s.node(again, 10, 10, 10, "")
+	assert.Equal(t, 1, ended)
+	s.begin(func() { ended++ })
+	assert.Equal(t, 2, ended, "there is nothing to do")
+}
+
+func TestAListFollowsIntoItsRound(t *testing.T) {
+	s := newScript(t)
+	ended := false
+	root := s.ask("/r", false)
+	s.begin(func() { ended = true })
+	root.lister = true
+	s.node(root, 10, 10, 11, "")
+	assert.False(t, ended)
+	list := s.tasks[work{"/r", true}]
+	list.running = true
+	s.names(list, 10, 11, "a")
+	assert.False(t, ended)
+	s.node(s.ask("/r/a", false), 11, 11, 11, "")
+	assert.True(t, ended)
+}
