@@ -163,7 +163,7 @@ func (m *mirror) stale(since time.Time) {
 // freshen shows that everything that there was when the connection began is in the mirror.
 func (m *mirror) freshen(link time.Time) {
 	m.board.show(func(old *view) *view {
-		if old.link.Equal(link) || !m.cli.State().Time.Equal(link) {
+		if state := m.cli.State(); old.link.Equal(link) || !state.State.Connected() || !state.Time.Equal(link) {
 			return old
 		}
 		v := *old
@@ -185,7 +185,7 @@ func (m *mirror) staleSince(v *view) time.Time {
 	switch {
 	case !v.fresh():
 		return v.since
-	case state.Time.Equal(v.link):
+	case state.State.Connected() && state.Time.Equal(v.link):
 		return time.Time{}
 	}
 	return state.Time

@@ -199,3 +199,47 @@ func TestAListFollowsIntoItsRound(t *testing.T) {
 	s.node(s.ask("/r/a", false), 11, 11, 11, "")
 	assert.True(t, ended)
 }
+
+// What is below a node whose creation was noted is noted too: it need not be listed, unless notes were lost.
+func TestAnAnnouncedNodeIsNotListed(t *testing.T) {
+	for _, deep := range []bool{false, true} {
+		s := raised(t)
+		assert.NoError(t, s.heedAll(note{path: "/r/new", kind: nodeCreated}))
+		k := s.tasks[work{"/r/new", false}]
+		k.running = true
+		s.running++
+		stat := framework.Stat{Czxid: 30, Mzxid: 30, Pzxid: 31, NumChildren: 1}
+		assert.NoError(t, s.take(answer{task: k, deep: deep, node: framework.Node{Path: k.path, Stat: stat}}))
+		assert.Equal(t, deep, s.tasks[work{"/r/new", true}] != nil)
+	}
+}
+
+// heedAll has the pass heed notes.
+func (s *script) heedAll(notes ...note) error {
+	s.source = &told{still{}, notes}
+	return s.heed()
+}
+
+// told is a source that has notes.
+type told struct {
+	still
+	notes []note
+}
+
+func (s *told) take() ([]note, error) {
+	notes := s.notes
+	s.notes = nil
+	return notes, nil
+}
+
+// A node that was deleted while a read of it is under way is read once more: the answer may be older.
+func TestDeletedWhileItIsRead(t *testing.T) {
+	s := raised(t)
+	k := s.ask("/r/new", false)
+	assert.NoError(t, s.heedAll(note{path: "/r/new", kind: nodeDeleted}))
+	s.node(k, 30, 30, 30, "")
+	assert.NotNil(t, s.tasks[work{"/r/new", false}])
+	assert.NoError(t, s.heedAll(note{path: "/r/a", kind: nodeDeleted}))
+	s.is("/r=", "/r/new=")
+	assert.Nil(t, s.tasks[work{"/r/a", false}], "it needs no read")
+}

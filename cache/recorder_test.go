@@ -31,6 +31,7 @@ type recorder struct {
 	mu    sync.Mutex
 	lines []string
 	nodes map[string]framework.Node
+	dead  map[int64]string // removed nodes, by czxid
 }
 
 func (r *recorder) add(ev cache.Event) {
@@ -45,6 +46,7 @@ func (r *recorder) add(ev cache.Event) {
 		parent, _ := framework.Split(ev.Path)
 		_, rooted := r.nodes[parent]
 		assert.True(t, rooted || len(r.nodes) == 0, "%v: its parent is not there", ev)
+		assert.NotEqual(t, ev.Path, r.dead[ev.New.Stat.Czxid], "%v: it rises from the dead", ev)
 		r.nodes[ev.Path] = ev.New
 		line += fmt.Sprintf(" %q", ev.New.Data)
 	case cache.Changed:
@@ -60,6 +62,7 @@ func (r *recorder) add(ev cache.Event) {
 			assert.False(t, strings.HasPrefix(path, ev.Path+"/"), "%v: %s is below it", ev, path)
 		}
 		delete(r.nodes, ev.Path)
+		r.dead[ev.Old.Stat.Czxid] = ev.Path
 	}
 	r.lines = append(r.lines, line)
 }
