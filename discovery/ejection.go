@@ -81,11 +81,21 @@ func (c *condition) fault(e Ejection, now time.Time) bool {
 
 // fault takes down an error of an instance, and puts it out if there have been too many.
 func (s *Service[T]) fault(c *condition) {
+	if !s.eject(c, time.Now()) {
+		return
+	}
+	select {
+	case s.kick <- struct{}{}:
+	default: // it is on its way
+	}
+}
+
+// eject reports whether an error puts an instance out.
+func (s *Service[T]) eject(c *condition, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now()
 	if s.life.Err() != nil || !c.fault(s.ejection, now) {
-		return // at the end nobody would let it back
+		return false // at the end nobody would let it back
 	}
 	var enabled, out int
 	known := false
@@ -98,28 +108,30 @@ func (s *Service[T]) fault(c *condition) {
 			}
 		}
 	}
-	if known && out < s.ejection.limit(enabled) {
-		c.out, c.faults = now.Add(s.ejection.Duration), nil
-		s.arrange(now)
+	if !known || out >= s.ejection.limit(enabled) {
+		return false
 	}
+	c.out, c.faults = now.Add(s.ejection.Duration), nil
+	return true
 }
 
-// amnesty lets everybody back, as nobody would do it later.
-func (s *Service[T]) amnesty() {
+// pardon lets everybody back.
+func (s *Service[T]) pardon() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range s.view.endpoints {
 		e.state.out = time.Time{}
 	}
-	s.arrange(time.Now())
 }
 
 // admit sorts the instances in service by whether they are in, and lets back whoever is out for too long or one too many.
 // It returns when the next one is due.
-func (s *Service[T]) admit(now time.Time) (in []*Endpoint[T], due time.Time) {
+func (s *Service[T]) admit(endpoints []*Endpoint[T], now time.Time) (in []*Endpoint[T], due time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	var out []*Endpoint[T]
 	enabled := 0
-	for _, e := range s.view.endpoints {
+	for _, e := range endpoints {
 		switch {
 		case e.Disabled:
 			continue

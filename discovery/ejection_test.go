@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -28,7 +29,7 @@ func (w *world) crowd(n int, opts ...discovery.ServiceOption) (*discovery.Servic
 	return w.open(reg, opts...), all
 }
 
-// report reports errors of an instance.
+// report reports errors of an instance, in a bubble, and waits for what comes of them.
 func report(svc *discovery.Service[meta], key string, n int) {
 	for e := range svc.Instances() {
 		if e.Key() == key {
@@ -37,6 +38,7 @@ func report(svc *discovery.Service[meta], key string, n int) {
 			}
 		}
 	}
+	synctest.Wait()
 }
 
 func available(svc *discovery.Service[meta]) []string { return keys(slices.Collect(svc.Available())) }
@@ -225,6 +227,7 @@ func TestDone(t *testing.T) {
 		assert.Equal(t, int64(3), now.Load(), "an update does not end what is under way")
 		one.Done(errCall)
 		two.Done(errCall)
+		settle()
 		assert.Equal(t, int64(1), now.Load())
 		assert.NotContains(t, available(svc), one.Key())
 		now.Done(nil)

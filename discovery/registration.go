@@ -132,16 +132,22 @@ func (r *Registration[T]) begin(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("instance %s: another update is under way: %w", r.keeper.Path(), context.Cause(ctx))
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.ending {
+	if r.over() {
 		r.end()
 		return fmt.Errorf("instance %s: %w", r.keeper.Path(), ErrEnding)
 	}
 	return nil
 }
 
+// end gives the turn back.
 func (r *Registration[T]) end() { r.turn <- struct{}{} }
+
+// over reports whether the registration is ending.
+func (r *Registration[T]) over() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ending
+}
 
 // write replaces the instance.
 func (r *Registration[T]) write(ctx context.Context, in Instance[T]) error {
@@ -165,7 +171,7 @@ func (r *Registration[T]) show(in Instance[T]) {
 // Drain takes the instance out of service, waits until its clients have heard of it and finished what they do, and ends the
 // registration: it marks the instance Disabled, waits, and closes. The wait begins when the mark stands. A mark that
 // cannot be written in that time, as the connection is away, is given up, and so is the wait. When ctx ends, or Close is
-// called, the wait is over.
+// called or Drain again, the wait is over.
 //
 // In a format that has no word for Disabled, or if the servers refuse the mark, the node is removed first and the wait comes
 // after that.

@@ -44,11 +44,11 @@ type Service[T any] struct {
 
 	picker  atomic.Pointer[picker[T]]
 	refresh chan chan struct{} // asks for the view to be brought up to date; the answer is closed
+	kick    chan struct{}      // holds a token when an instance was put out
 
-	mu      sync.Mutex // guards the following
+	mu      sync.Mutex // guards the following, and the conditions of the instances
 	view    *view[T]
 	changed chan struct{} // closed and replaced when there is another view
-	due     *time.Timer   // fires when an instance is to be let back
 
 	life context.Context // ends on Close
 	end  context.CancelCauseFunc
@@ -93,8 +93,8 @@ func (r *Registry[T]) Open(ctx context.Context, name string, opts ...ServiceOpti
 // start shows what there is and follows it.
 func (s *Service[T]) start() {
 	s.life, s.end = context.WithCancelCause(context.Background())
-	s.due, s.refresh = time.NewTimer(time.Hour), make(chan chan struct{})
-	f := &follower[T]{Service: s, members: make(map[string]*member[T])}
+	s.refresh, s.kick = make(chan chan struct{}), make(chan struct{}, 1)
+	f := &follower[T]{Service: s, due: time.NewTimer(time.Hour), members: make(map[string]*member[T])}
 	events := s.mirror.Events(s.life)
 	f.update()
 	s.work.Go(func() { f.run(events) })
@@ -180,25 +180,6 @@ func (s *Service[T]) Close() error {
 	s.work.Wait()
 	s.picker.Store(&picker[T]{err: fmt.Errorf("service %s: %w", s.name, ErrServiceClosed)})
 	return err
-}
-
-// arrange makes a picker of who is in. The mutex is held.
-func (s *Service[T]) arrange(now time.Time) {
-	in, due := s.admit(now)
-	s.due.Stop()
-	if !due.IsZero() {
-		s.due.Reset(due.Sub(now))
-	}
-	if len(in) == 0 {
-		s.picker.Store(&picker[T]{err: fmt.Errorf("service %s: %w: %s", s.name, ErrNoInstances, s.view.why(s.path))})
-		return
-	}
-	in = within(in, s.zone)
-	candidates := make([]*Candidate, len(in))
-	for i, e := range in {
-		candidates[i] = &e.Candidate
-	}
-	s.picker.Store(&picker[T]{available: in, pick: s.strategy(candidates)})
 }
 
 // within are the endpoints in a zone, or all if there is none.

@@ -391,6 +391,45 @@ func TestRegistryQueries(t *testing.T) {
 	})
 }
 
+// A view is not fresh before it shows what the registry has said.
+func TestStaleUntilItIsShown(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		_, other := w.registry("b")
+		r := w.register(other, instance("one"))
+		slow := gated{discovery.JSON[meta](), make(chan struct{})}
+		_, reg := w.registry("a", discovery.WithCodec[meta](slow))
+		svc := w.open(reg)
+		heal := w.silence("a")
+		time.Sleep(2 * timeout)
+		since := svc.StaleSince()
+		require.NotZero(t, since)
+		in := instance("one")
+		in.Port = 9090
+		require.NoError(t, r.Update(t.Context(), in))
+		heal()
+		time.Sleep(time.Minute)
+		assert.Equal(t, since, svc.StaleSince(), "it is read, and not yet shown")
+		close(slow.gate)
+		require.NoError(t, svc.WaitFresh(t.Context()))
+		assert.Zero(t, svc.StaleSince())
+		assert.Equal(t, 9090, slices.Collect(svc.Instances())[0].Port)
+	})
+}
+
+// gated is a format that takes its time for port 9090.
+type gated struct {
+	discovery.Codec[meta]
+	gate chan struct{}
+}
+
+func (g gated) Decode(data []byte) (discovery.Instance[meta], error) {
+	in, err := g.Codec.Decode(data)
+	if in.Port == 9090 {
+		<-g.gate
+	}
+	return in, err
+}
+
 // A user's own format goes both ways, and its errors are shown as they are.
 func TestOwnCodec(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {

@@ -10,7 +10,7 @@ import (
 // Strategy chooses among the instances of a service that are available. It is called with them, at least one, in the order of
 // their keys, whenever they change, one call after the other; the function that it returns picks one of them, by index, and is
 // called by many goroutines at once, also for a moment after the next call of the Strategy. It should neither lock nor
-// allocate. Neither must call the Service.
+// allocate.
 //
 // A Strategy belongs to one [Service]: make one for each.
 type Strategy func(available []*Candidate) (pick func() int)

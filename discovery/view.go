@@ -46,11 +46,12 @@ type member[T any] struct {
 	state    *condition
 }
 
-// follower brings a Service up to date. It belongs to one goroutine.
+// follower brings a Service up to date. It belongs to one goroutine, the only one that changes the view and calls the Strategy.
 type follower[T any] struct {
 	*Service[T]
 	last    cache.Snapshot
 	members map[string]*member[T]
+	due     *time.Timer // fires when an instance is to be let back
 }
 
 // run follows the mirror.
@@ -61,17 +62,18 @@ func (f *follower[T]) run(events <-chan cache.Event) {
 		case _, ok := <-events:
 			if !ok { // the client was closed, or the Service
 				f.end(framework.ErrClosed)
-				f.amnesty()
+				f.pardon() // nobody would do it later
+				f.arrange(f.view)
 				return
 			}
 			f.update()
 		case shown := <-f.refresh:
 			f.update()
 			close(shown)
-		case now := <-f.due.C:
-			f.mu.Lock()
-			f.arrange(now)
-			f.mu.Unlock()
+		case <-f.kick:
+			f.arrange(f.view)
+		case <-f.due.C:
+			f.arrange(f.view)
 		}
 	}
 }
@@ -125,15 +127,34 @@ func (f *follower[T]) member(key string, node framework.Node) *member[T] {
 	return m
 }
 
-// show replaces the view. What is picked from changes only if the instances do.
+// show replaces the view. What is picked from changes only if the instances do, and before anybody is told of it.
 func (f *follower[T]) show(v *view[T]) {
+	if f.picker.Load() == nil || !f.view.same(v) {
+		f.arrange(v)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	old := f.view
 	f.view = v
-	if f.picker.Load() == nil || !old.same(v) {
-		f.arrange(time.Now())
-	}
 	close(f.changed)
 	f.changed = make(chan struct{})
+}
+
+// arrange makes a picker of who is in.
+func (f *follower[T]) arrange(v *view[T]) {
+	now := time.Now()
+	in, due := f.admit(v.endpoints, now)
+	f.due.Stop()
+	if !due.IsZero() {
+		f.due.Reset(due.Sub(now))
+	}
+	if len(in) == 0 {
+		f.picker.Store(&picker[T]{err: fmt.Errorf("service %s: %w: %s", f.name, ErrNoInstances, v.why(f.path))})
+		return
+	}
+	in = within(in, f.zone)
+	candidates := make([]*Candidate, len(in))
+	for i, e := range in {
+		candidates[i] = &e.Candidate
+	}
+	f.picker.Store(&picker[T]{available: in, pick: f.strategy(candidates)})
 }
