@@ -49,8 +49,10 @@ func start(cfg Config, asleep func(since time.Time) time.Duration) (*Client, err
 	begun := StateChange{State: Connecting, Time: time.Now()}
 	c.gate.Store(&gate{StateChange: begun, changed: make(chan struct{})})
 	c.remember(begun)
+	c.startTelemetry()
 	e, err := openEpoch(c, 1, 0)
 	if err != nil {
+		c.telemetry.Close()
 		return nil, err
 	}
 	c.startLog()

@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-zookeeper/zk"
 
+	"github.com/docent-zk/docent/internal/telemetry"
 	"github.com/docent-zk/docent/retry"
 )
 
@@ -125,6 +126,13 @@ type Config struct {
 
 	// Logger gets connection changes (info), failures (warn) and the driver's own remarks (debug). Defaults to silence.
 	Logger *slog.Logger
+
+	// TracerProvider gets spans: one for each operation, within the caller's, and those of sessions and recipes. See
+	// docs/telemetry.md. Defaults to the global one of OpenTelemetry, also when it is set later.
+	TracerProvider telemetry.TracerProvider
+
+	// MeterProvider gets metrics, as TracerProvider gets spans. Defaults to the global one of OpenTelemetry.
+	MeterProvider telemetry.MeterProvider
 
 	// Random is the source of shuffles, jitter and GUIDs. Simulations set it to replay a run. Defaults to crypto/rand.
 	Random io.Reader

@@ -10,16 +10,18 @@ import (
 	"time"
 
 	"github.com/docent-zk/docent/internal/fanout"
+	"github.com/docent-zk/docent/internal/telemetry"
 )
 
 // core is what the views of one client (namespaces, sessions) share. One goroutine, the supervisor, moves it from epoch to
 // epoch and from state to state.
 type core struct {
-	cfg    Config
-	log    *slog.Logger
-	hosts  *hosts
-	random *random
-	asleep func(since time.Time) time.Duration // asleepSince; tests put a sleeping machine here
+	cfg       Config
+	log       *slog.Logger
+	hosts     *hosts
+	random    *random
+	telemetry *telemetry.Client
+	asleep    func(since time.Time) time.Duration // asleepSince; tests put a sleeping machine here
 
 	gate    atomic.Pointer[gate]
 	hub     fanout.Hub[StateChange]
@@ -69,6 +71,7 @@ func (c *core) publish(e *epoch, ch StateChange) {
 	close(old.changed)
 	c.hub.Publish(ch)
 	c.remember(ch)
+	c.telemetry.StateChanged(telemetryChange(ch))
 	if ch.State == Connected {
 		c.epochs[ch.SessionID] = ch.Epoch
 	}
@@ -170,6 +173,7 @@ func (c *core) supervise(e *epoch) {
 	c.retiring.Wait()
 	c.publish(nil, StateChange{State: Closed, Epoch: e.n, Cause: ErrClosed})
 	c.hub.Close()
+	c.telemetry.Close()
 	<-c.logged
 }
 

@@ -194,6 +194,7 @@ func (e *epoch) dial(_, server string, _ time.Duration) (net.Conn, error) {
 	}
 	zk.WithMaxBufferSize(smallBuffer)(e.conn) // the next receiving goroutine starts with it
 	conn, err := e.core.hosts.dial(e.ctx, server)
+	e.core.telemetry.Dialled(err)
 	if err != nil {
 		if e.ctx.Err() == nil {
 			e.core.dialFailed(server, err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/docent-zk/docent/internal/telemetry"
 	"github.com/docent-zk/docent/retry"
 )
 
@@ -57,12 +58,25 @@ var errLate = errors.New("it was not applied so far, but may be yet: the servers
 // errOperationTimeout is the cause of the end of an operation by Config.OperationTimeout.
 var errOperationTimeout = fmt.Errorf("OperationTimeout has passed: %w", context.DeadlineExceeded)
 
-// do runs r until its outcome is known, or cannot be.
+// do runs r until its outcome is known, or cannot be, and has telemetry tell of it.
 func (o *ops) do(ctx context.Context, r request) error {
+	ctx, op := o.core.telemetry.Operation(ctx, r.op, r.path)
+	err := o.perform(ctx, r, op)
+	if op != nil {
+		op.End(ctx, o.core.result(err))
+	}
+	return err
+}
+
+// perform is do; op is nil while nobody wants to know.
+func (o *ops) perform(ctx context.Context, r request, op *telemetry.Operation) error {
 	ctx, cancel := o.bounded(ctx)
 	defer cancel()
 	a := attempt{request: r, ops: o, pauses: o.retries().WithRand(o.core.random.float64).Start()}
 	for {
+		if op != nil {
+			o.tellWait(op)
+		}
 		e, err := o.await(ctx, o.core.quit)
 		if err != nil {
 			return a.fail(err)
@@ -81,6 +95,9 @@ func (o *ops) do(ctx context.Context, r request) error {
 		}
 		if stop := a.pause(ctx); stop != nil {
 			return a.fail(a.why(stop, err))
+		}
+		if op != nil {
+			op.Retried(retryCause(err), err)
 		}
 	}
 }

@@ -1,0 +1,116 @@
+package framework
+
+import (
+	"context"
+	"strings"
+
+	"github.com/go-zookeeper/zk"
+
+	"github.com/docent-zk/docent/internal/telemetry"
+	"github.com/docent-zk/docent/retry"
+)
+
+// Telemetry is what the recipes of this module report to, on the providers of Config. A recipe of one's own takes its tracers
+// and meters from those: the contexts of operations carry spans in the usual way.
+func (c *Client) Telemetry() *telemetry.Client {
+	if c.usable() != nil {
+		return nil
+	}
+	return c.core.telemetry
+}
+
+// startTelemetry begins before anything can happen that there is to tell.
+func (c *core) startTelemetry() {
+	c.telemetry = telemetry.New(telemetry.Config{
+		TracerProvider: c.cfg.TracerProvider,
+		MeterProvider:  c.cfg.MeterProvider,
+		Servers:        c.cfg.ConnectString,
+		Look:           c.glance,
+		Names:          errorNames,
+		Closed:         ErrClosed,
+	})
+}
+
+// glance is for metrics, and does not wait.
+func (c *core) glance() telemetry.Look {
+	g := c.gate.Load()
+	l := telemetry.Look{State: strings.ToLower(g.State.String())}
+	if g.epoch != nil && g.State != Lost && g.State != Closed {
+		l.TrustedUntil = g.epoch.trustedUntil()
+	}
+	return l
+}
+
+func telemetryChange(ch StateChange) telemetry.Change {
+	return telemetry.Change{
+		State: strings.ToLower(ch.State.String()), Epoch: ch.Epoch, Session: ch.SessionID, Server: ch.Server,
+		Timeout: ch.Timeout, Time: ch.Time, Cause: ch.Cause,
+	}
+}
+
+// errorNames are what errors are called in telemetry. The first that fits counts: a call whose outcome is unknown because its
+// caller has left it is unknown first of all.
+var errorNames = telemetry.Names{
+	{Err: ErrOutcomeUnknown, Name: "outcome_unknown"},
+	{Err: ErrSessionLost, Name: "session_lost"},
+	{Err: ErrClosed, Name: "closed"},
+	{Err: ErrUntrusted, Name: "untrusted"},
+	{Err: ErrSuspended, Name: "suspended"},
+	{Err: ErrReplyRefused, Name: "reply_refused"},
+	{Err: ErrTooLarge, Name: "too_large"},
+	{Err: ErrUnsupported, Name: "unsupported"},
+	{Err: context.Canceled, Name: "canceled"},
+	{Err: ErrNotConnected, Name: "not_connected"},
+	{Err: context.DeadlineExceeded, Name: "deadline_exceeded"},
+	{Err: retry.ErrExhausted, Name: "retries_exhausted"},
+	{Err: zk.ErrConnectionClosed, Name: "connection_lost"},
+	{Err: ErrNoNode, Name: "NONODE"},
+	{Err: ErrNodeExists, Name: "NODEEXISTS"},
+	{Err: ErrBadVersion, Name: "BADVERSION"},
+	{Err: ErrNotEmpty, Name: "NOTEMPTY"},
+	{Err: ErrNoChildrenForEphemerals, Name: "NOCHILDRENFOREPHEMERALS"},
+	{Err: ErrNoAuth, Name: "NOAUTH"},
+	{Err: ErrAuthFailed, Name: "AUTHFAILED"},
+	{Err: ErrInvalidACL, Name: "INVALIDACL"},
+	{Err: ErrInvalidPath, Name: "INVALIDPATH"},
+	{Err: zk.ErrBadArguments, Name: "BADARGUMENTS"},
+}
+
+// expected are the answers that are no failures: who asks can be told no.
+var expected = map[string]bool{
+	"NONODE": true, "NODEEXISTS": true, "BADVERSION": true, "NOTEMPTY": true, "NOCHILDRENFOREPHEMERALS": true,
+}
+
+// result describes how an operation has ended.
+func (c *core) result(err error) telemetry.Result {
+	r := telemetry.Result{Err: err, Server: c.gate.Load().Server}
+	if err == nil {
+		return r
+	}
+	r.Type = errorNames.Of(err)
+	if r.Type[0] >= 'A' && r.Type[0] <= 'Z' { // one of ZooKeeper's own words
+		r.Code = r.Type
+	}
+	if expected[r.Code] {
+		r.Type = ""
+	}
+	return r
+}
+
+// tellWait says that the operation has to wait for a connection.
+func (o *ops) tellWait(op *telemetry.Operation) {
+	if !o.core.gate.Load().serves(o.fixed) {
+		op.Waits()
+	}
+}
+
+// retryCause says in a word why a try has failed.
+func retryCause(err error) string {
+	switch {
+	case innermost(err).Error() == codeThrottled:
+		return "throttled"
+	case outcomeOf(err) == notSent:
+		return "not_sent"
+	}
+	return "answer_lost"
+}

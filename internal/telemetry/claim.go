@@ -1,0 +1,183 @@
+package telemetry
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Kind is what claims are of.
+type Kind int
+
+// The kinds.
+const (
+	Lock Kind = iota
+	Leader
+)
+
+// spanNames are of waiting for a claim of a kind, and of having it.
+var spanNames = [...]struct{ wait, hold string }{Lock: {"lock.acquire", "lock.hold"}, Leader: {"leader.campaign", "leader.term"}}
+
+// Subject is what a claim is on.
+type Subject struct {
+	Kind   Kind
+	Recipe string // "lock", "read lock": few
+	Path   string
+	Names  Names // of errors, ahead of the Client's
+}
+
+// Wait is the time until a claim is granted. Its methods do nothing on nil.
+type Wait struct {
+	client  *Client
+	subject Subject
+	start   time.Time
+	span    *Span
+}
+
+// Wait begins one. It returns ctx as it is, and nil, while nobody wants to know.
+func (c *Client) Wait(ctx context.Context, s Subject) (context.Context, *Wait) {
+	if !c.wanted(ctx) {
+		return ctx, nil
+	}
+	w := &Wait{client: c, subject: s, start: time.Now()}
+	ctx, w.span = c.start(ctx, spanNames[s.Kind].wait, s.attributes())
+	return ctx, w
+}
+
+// wanted reports whether anybody wants to know of claims.
+func (c *Client) wanted(ctx context.Context) bool {
+	return c != nil && (c.tracer() != nil || c.instruments.acquire.Enabled(ctx))
+}
+
+func (s Subject) attributes() []attribute.KeyValue {
+	return []attribute.KeyValue{keyRecipe.String(s.Recipe), keyPath.String(s.Path)}
+}
+
+// name names an error.
+func (s Subject) name(err error, c *Client) string {
+	if name, ok := s.Names.lookUp(err); ok {
+		return name
+	}
+	return c.cfg.Names.Of(err)
+}
+
+// End says that the claim was granted, or why not.
+func (w *Wait) End(err error) {
+	if w == nil {
+		return
+	}
+	attrs := []attribute.KeyValue{keyRecipe.String(w.subject.Recipe)}
+	name := ""
+	if err != nil {
+		name = w.subject.name(err, w.client)
+		attrs = append(attrs, keyErrorType.String(name))
+	}
+	w.client.instruments.acquire.Record(context.Background(), time.Since(w.start).Seconds(), metric.WithAttributes(attrs...))
+	w.span.end(name, err)
+}
+
+// Hold is a claim from its grant to its end. Its methods do nothing on nil.
+type Hold struct {
+	client  *Client
+	subject Subject
+	start   time.Time
+	span    *Span
+	until   context.Context // of the claim; nil until it is known
+	ended   atomic.Bool
+}
+
+// Hold begins one, with the fencing token of the claim. ctx is the claim's, or has its values. Leaders are counted also
+// while nobody wants to know.
+func (c *Client) Hold(ctx context.Context, s Subject, token int64) *Hold {
+	if c == nil || s.Kind != Leader && !c.wanted(ctx) {
+		return nil
+	}
+	h := &Hold{client: c, subject: s, start: time.Now()}
+	var opts []trace.SpanStartOption
+	if w := in(ctx); w != nil {
+		opts = append(opts, trace.WithLinks(trace.Link{SpanContext: w.span.SpanContext()}))
+	}
+	_, h.span = c.start(ctx, spanNames[s.Kind].hold, append(s.attributes(), keyToken.Int64(token)), opts...)
+	if s.Kind == Leader {
+		c.counts.leaders.Add(1)
+		c.transition("elected")
+	}
+	return h
+}
+
+func (c *Client) transition(to string) {
+	c.instruments.transitions.Add(context.Background(), 1, metric.WithAttributes(keyTransition.String(to)))
+}
+
+// Context is ctx with the span of the hold, for what is done while it lasts.
+func (h *Hold) Context(ctx context.Context) context.Context {
+	if h == nil || h.span == nil {
+		return ctx
+	}
+	return context.WithValue(trace.ContextWithSpan(ctx, h.span.span), spanKey{}, h.span)
+}
+
+// Until ends the hold when ctx ends, with its cause, unless it is ended before.
+func (h *Hold) Until(ctx context.Context) {
+	if h == nil {
+		return
+	}
+	c := h.client
+	h.until = ctx
+	c.mu.Lock()
+	if c.holds != nil {
+		c.holds[h] = struct{}{}
+	}
+	c.mu.Unlock()
+	context.AfterFunc(ctx, func() { h.End(context.Cause(ctx)) })
+}
+
+// cause is why the claim has ended, or otherwise if it has not.
+func (h *Hold) cause(otherwise error) error {
+	if h.until.Err() != nil {
+		return context.Cause(h.until)
+	}
+	return otherwise
+}
+
+// End says why the claim has ended. The first word counts.
+func (h *Hold) End(cause error) {
+	if h == nil || h.ended.Swap(true) {
+		return
+	}
+	c, now := h.client, time.Now()
+	c.mu.Lock()
+	delete(c.holds, h)
+	c.mu.Unlock()
+	if h.subject.Kind == Leader {
+		c.counts.leaders.Add(-1)
+	}
+	c.later(func() { h.report(cause, now) })
+}
+
+// given are the causes of a claim that its holder has given up.
+var given = map[string]bool{"released": true, "resigned": true}
+
+func (h *Hold) report(cause error, now time.Time) {
+	c, ctx, name := h.client, context.Background(), h.subject.name(cause, h.client)
+	recipe := keyRecipe.String(h.subject.Recipe)
+	c.instruments.hold.Record(ctx, now.Sub(h.start).Seconds(), metric.WithAttributes(recipe, keyCause.String(name)))
+	if !given[name] {
+		c.instruments.lost.Add(ctx, 1, metric.WithAttributes(recipe, keyCause.String(name)))
+	}
+	if h.subject.Kind == Leader {
+		c.transition("ended")
+	}
+	if h.span == nil {
+		return
+	}
+	h.span.span.SetAttributes(keyCause.String(name))
+	if given[name] {
+		name = ""
+	}
+	h.span.end(name, cause, trace.WithTimestamp(now))
+}

@@ -1,0 +1,137 @@
+package telemetry
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Operation is one operation of a client. Its methods do nothing on nil, and it belongs to one goroutine.
+type Operation struct {
+	client   *Client
+	name     string
+	start    time.Time
+	span     trace.Span // nil if it is not traced
+	measured bool
+	retries  int
+}
+
+// Result is how an operation has ended.
+type Result struct {
+	Err    error
+	Code   string // the server's answer if that is not success: "NONODE"
+	Type   string // error.type; empty if it is no error, as many an answer is not
+	Server string // host:port of the latest server
+}
+
+// Operation begins one. It returns ctx as it is, and nil, while nobody wants to know.
+func (c *Client) Operation(ctx context.Context, name, path string) (context.Context, *Operation) {
+	if c == nil {
+		return ctx, nil
+	}
+	tracer, measured := c.get(), c.instruments.duration.Enabled(ctx)
+	if tracer == nil && !measured {
+		return ctx, nil
+	}
+	return c.begin(ctx, tracer, measured, name, path)
+}
+
+func (c *Client) begin(ctx context.Context, tracer trace.Tracer, measured bool, name, path string) (context.Context, *Operation) {
+	op := &Operation{client: c, name: name, start: time.Now(), measured: measured}
+	if measured {
+		c.counts.active.Add(1)
+	}
+	if tracer != nil {
+		ctx, op.span = tracer.Start(ctx, "zookeeper "+name, trace.WithSpanKind(trace.SpanKindClient),
+			trace.WithAttributes(system, keyOperation.String(name), keyPath.String(path)))
+	}
+	return ctx, op
+}
+
+// Waits says that there is no connection to send on.
+func (op *Operation) Waits() {
+	if op != nil && op.span != nil {
+		op.span.AddEvent("waiting for a connection")
+	}
+}
+
+// Retried says that the operation is tried again, and why.
+func (op *Operation) Retried(cause string, err error) {
+	if op == nil {
+		return
+	}
+	op.retries++
+	if op.span != nil {
+		op.span.AddEvent("retry", trace.WithAttributes(keyCause.String(cause), keyReason.String(err.Error())))
+	}
+	if op.measured {
+		op.client.instruments.retries.Add(context.Background(), 1,
+			metric.WithAttributes(keyOperation.String(op.name), keyCause.String(cause)))
+	}
+}
+
+// End ends the operation.
+func (op *Operation) End(ctx context.Context, r Result) {
+	if op == nil {
+		return
+	}
+	if op.measured {
+		op.client.counts.active.Add(-1)
+		o := op.client.options.of(outcome{op.name, r.Code, r.Type, r.Server})
+		op.client.instruments.duration.Record(ctx, time.Since(op.start).Seconds(), o)
+	}
+	if op.span == nil {
+		return
+	}
+	attrs := serverAttributes(r.Server)
+	if op.retries > 0 {
+		attrs = append(attrs, keyRetries.Int(op.retries))
+	}
+	if r.Code != "" {
+		attrs = append(attrs, keyStatus.String(r.Code))
+	}
+	op.span.SetAttributes(attrs...)
+	fail(op.span, r.Type, r.Err)
+	op.span.End()
+}
+
+// canceled is the type of the error of a call that its caller has ended: nothing has failed.
+const canceled = "canceled"
+
+// fail gives a span its error, if it has one.
+func fail(span trace.Span, errorType string, err error) {
+	if errorType == "" {
+		return
+	}
+	span.SetAttributes(keyErrorType.String(errorType))
+	if errorType != canceled {
+		span.SetStatus(codes.Error, err.Error())
+	}
+}
+
+// outcome is what tells operations apart in metrics.
+type outcome struct{ operation, code, errorType, server string }
+
+// options are the attributes of outcomes, which are few, made once.
+type options struct{ m sync.Map }
+
+func (o *options) of(k outcome) metric.MeasurementOption {
+	if have, ok := o.m.Load(k); ok {
+		return have.(metric.MeasurementOption)
+	}
+	attrs := append(serverAttributes(k.server), system, keyOperation.String(k.operation))
+	if k.code != "" {
+		attrs = append(attrs, keyStatus.String(k.code))
+	}
+	if k.errorType != "" {
+		attrs = append(attrs, keyErrorType.String(k.errorType))
+	}
+	made := metric.WithAttributeSet(attribute.NewSet(attrs...))
+	o.m.Store(k, made)
+	return made
+}

@@ -1,0 +1,95 @@
+package telemetry
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Span is the span of a recipe. Its methods do nothing on nil.
+type Span struct {
+	client *Client
+	span   trace.Span
+	caller trace.Span // in which it was begun
+
+	mu   sync.Mutex
+	told uint64 // changes of the client's state that it has as events, or that were before it
+}
+
+type spanKey struct{}
+
+// in returns the span of the recipe that ctx belongs to, or nil.
+func in(ctx context.Context) *Span {
+	s, _ := ctx.Value(spanKey{}).(*Span)
+	return s
+}
+
+// start begins the span of a recipe, if there is somebody to trace for.
+func (c *Client) start(ctx context.Context, name string, attrs []attribute.KeyValue, opts ...trace.SpanStartOption) (context.Context, *Span) {
+	tracer := c.tracer()
+	if tracer == nil {
+		return ctx, nil
+	}
+	s := &Span{client: c, caller: trace.SpanFromContext(ctx)}
+	c.mu.Lock()
+	s.told = c.history.n
+	c.mu.Unlock()
+	ctx, s.span = tracer.Start(ctx, name, append(opts, trace.WithAttributes(attrs...))...)
+	return context.WithValue(ctx, spanKey{}, s), s
+}
+
+// Outside returns ctx with the span of the caller of the recipe that it belongs to, for what outlasts that recipe's span.
+func Outside(ctx context.Context) context.Context {
+	if s := in(ctx); s != nil {
+		return trace.ContextWithSpan(ctx, s.caller)
+	}
+	return ctx
+}
+
+// event adds one, behind what has happened to the connection before it.
+func (s *Span) event(name string, attrs ...attribute.KeyValue) {
+	now := time.Now()
+	s.catchUp()
+	s.span.AddEvent(name, trace.WithTimestamp(now), trace.WithAttributes(attrs...))
+}
+
+// catchUp adds what has happened to the connection.
+func (s *Span) catchUp() {
+	s.mu.Lock()
+	c := s.client
+	c.mu.Lock()
+	changes, n := c.history.since(s.told), c.history.n
+	c.mu.Unlock()
+	s.told = n
+	s.mu.Unlock()
+	for _, ch := range changes {
+		ch.event(s.span)
+	}
+}
+
+// end ends the span with what it has come to.
+func (s *Span) end(errorType string, err error, opts ...trace.SpanEndOption) {
+	if s == nil {
+		return
+	}
+	s.catchUp()
+	fail(s.span, errorType, err)
+	s.span.End(opts...)
+}
+
+// Queued says that the recipe of ctx has a place in a queue, and in which session.
+func Queued(ctx context.Context, path string, epoch uint64) {
+	if s := in(ctx); s != nil {
+		s.event("queued", keyPath.String(path), keyEpoch.Int64(int64(epoch)))
+	}
+}
+
+// Rank says how many stand before the place of the recipe of ctx. ahead is called only if somebody wants to know.
+func Rank(ctx context.Context, ahead func() int) {
+	if s := in(ctx); s != nil {
+		s.event("rank", keyAhead.Int(ahead()))
+	}
+}
