@@ -146,6 +146,15 @@ func (w *TreeWatch) pop() (ev Event, ok bool, err error) {
 	return ev, true, nil
 }
 
+// Zxid returns a transaction up to which every change at and below Path has been told: its event, or a reset, was pushed before
+// Zxid was called, for Take to get or gotten by then. It is 0 while nothing is certain, after a reconnect or with a server that
+// is too busy to set the watch.
+//
+// So for a reader that calls Zxid, then Take, and gets no reset from that, all changes up to the transaction are among the events
+// that it has had since its last reset. What it has read since that shows them all is as of the transaction or newer: see
+// [Session.ChangedSince].
+func (w *TreeWatch) Zxid() int64 { return w.table.treeZxid(w) }
+
 // Stop ends the watch: no more events come, and those that were not read are gone. The server is told, when it was the last
 // one on the path, with whatever the client sends next. It may be called repeatedly.
 func (w *TreeWatch) Stop() {

@@ -27,6 +27,7 @@ type tree struct {
 type treeServer interface {
 	WatchTree(path string) bool
 	UnwatchTree(path string)
+	TreeZxid(path string) int64
 }
 
 // codeNoAuth is the only refusal that has a meaning of its own here.
@@ -89,6 +90,16 @@ func (t *watches) treeArmed(at string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.trees[at] != nil && t.trees[at].armed
+}
+
+// treeZxid is up to where everything was told to w.
+func (t *watches) treeZxid(w *TreeWatch) int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if tr := t.trees[w.at]; tr == nil || !slices.Contains(tr.users, w) {
+		return 0
+	}
+	return t.server.TreeZxid(w.at)
 }
 
 // treeAnswered takes a server's answer to the request for a watch. Any but the first means that the watch was gone for a
@@ -176,6 +187,8 @@ func (t *watches) fireTrees(ev zk.Event) {
 type treeSupport struct {
 	known  atomic.Bool // one has set such a watch
 	denied atomic.Bool // one does not know them
+
+	inquiries inquirySupport
 }
 
 // openWire makes the epoch's wire session. It is asked for recursive watches unless they are known not to be there.

@@ -24,6 +24,8 @@ func (o *treeOrders) WatchTree(path string) bool {
 
 func (o *treeOrders) UnwatchTree(path string) { o.orders = append(o.orders, "unwatch "+path) }
 
+func (o *treeOrders) TreeZxid(path string) int64 { return int64(len(path)) }
+
 // treeTable is a table whose server is there, and what it asks of it.
 func treeTable() (*watches, *treeOrders) {
 	orders := &treeOrders{}

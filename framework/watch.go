@@ -100,6 +100,8 @@ type watches struct {
 
 	trees  trees
 	server treeServer // nil when the servers know no recursive watches
+
+	inquiries []*inquiry // under way
 }
 
 // watchEntry is what is known of one watch on the server, from the first request for it until it fires. The next one on
@@ -189,6 +191,7 @@ func (t *watches) fire(ev zk.Event) {
 		entry.fire(event, ev.Path, nil)
 	}
 	t.fireTrees(ev)
+	t.inform(event, ev.Path)
 }
 
 // fire tells the users of an entry that is not in the table any more.
