@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 
@@ -212,6 +213,32 @@ func TestAnAnnouncedNodeIsNotListed(t *testing.T) {
 		assert.NoError(t, s.take(answer{task: k, deep: deep, node: framework.Node{Path: k.path, Stat: stat}}))
 		assert.Equal(t, deep, s.tasks[work{"/r/new", true}] != nil)
 	}
+}
+
+// When changes may have gone unnoticed nothing more is begun, and what is there is stale.
+func TestEverythingEndsAPass(t *testing.T) {
+	s := raised(t)
+	s.board.show(func(old *view) *view {
+		v := *old
+		v.link = time.Now()
+		return &v
+	})
+	k := s.ask("/r/a", false)
+	assert.NoError(t, s.heedAll(note{path: "/r", kind: everything}, note{path: "/r/new", kind: nodeCreated}))
+	assert.False(t, s.view().fresh())
+	assert.Nil(t, s.tasks[work{"/r/new", false}])
+	s.node(k, 11, 30, 12, "unsure")
+	s.is("/r=", "/r/a=1", "/r/a/b=2")
+	assert.ErrorIs(t, s.step(), errUnknown)
+}
+
+// A node that was deleted is looked for in the list of its parent, which shows one of the same name.
+func TestAGoneNodeIsLookedFor(t *testing.T) {
+	s := raised(t)
+	assert.NoError(t, s.heedAll(note{path: "/r/a/b", kind: nodeGone}))
+	assert.NotNil(t, s.tasks[work{"/r/a", true}])
+	assert.NoError(t, s.heedAll(note{path: "/r", kind: nodeGone}))
+	assert.NotNil(t, s.tasks[work{"/r", false}])
 }
 
 // heedAll has the pass heed notes.

@@ -54,6 +54,14 @@ func TestRefusedNodes(t *testing.T) {
 		before = w.ClientCounts("c").RoundTrips()
 		time.Sleep(time.Hour)
 		assert.Equal(t, before, w.ClientCounts("c").RoundTrips(), "nothing is tried any more")
+
+		private(w, "/a/b/later")
+		w.expire("c", cli, func() {})
+		assert.Equal(t, 1, tree.Snapshot().RefusedLen())
+		_, err = o.SetACL(t.Context(), "/a/b/later", framework.OpenACL(), framework.AnyVersion)
+		require.NoError(t, err)
+		time.Sleep(5 * time.Second)
+		w.equal(tree, "/a")
 	})
 }
 
