@@ -278,6 +278,29 @@ func TestTransferWhoseAnswerIsLost(t *testing.T) {
 	}
 }
 
+// The answer is lost, and the queue can no longer be put in order, so that nobody can tell whether the transfer was applied.
+// Then nobody leads on in the place that may have been given away.
+func TestTransferThatCannotBeDecided(t *testing.T) {
+	for name, verdict := range map[string]zktest.Verdict{"not applied": zktest.Cut, "applied": zktest.CutAfter} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				s := w.set(leader.Hold(0))
+				_, own := framework.Split(s.term.Path())
+				w.onMulti(verdict, func() {
+					_, err := w.Create(path+"/latch-x", nil, zktest.Persistent)
+					assert.NoError(t, err)
+				})
+				err := s.term.ResignTo(t.Context(), "c")
+				assert.ErrorIs(t, err, framework.ErrOutcomeUnknown)
+				assert.ErrorContains(t, err, "latch-x")
+				assert.Error(t, s.term.Context().Err())
+				time.Sleep(time.Second)
+				assert.NotContains(t, w.queue(), own)
+			})
+		})
+	}
+}
+
 // The answer is lost, and before the queue can be looked at the successor has led and gone.
 func TestSuccessorHasComeAndGone(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {

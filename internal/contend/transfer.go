@@ -20,19 +20,20 @@ type Choice func(own int64, line []Contender) (path string, err error)
 //
 // When a contender leaves meanwhile the choice is made anew. When it fails, the claim is over all the same, and what Pass returns
 // beside the error is a new one on the same place, which was never given up. There is none if the claim had ended
-// before by anything but Pass, or the place is gone, or ctx has ended: then the node is removed, in the background.
+// before by anything but Pass, or the place is gone, or nobody can tell whether it is, or ctx has ended: then the node is
+// removed, in the background.
 func (c *Claim) Pass(ctx context.Context, choose Choice) (*Claim, error) {
 	if !c.releasing.CompareAndSwap(false, true) {
 		return nil, c.notHeld(ErrReleased)
 	}
 	defer close(c.released)
-	c.cancel(ErrReleased)
-	<-c.over
+	c.finish()
 	t := transfer{place: c.place, choose: choose}
 	if c.err = t.run(ctx); c.err == nil {
 		return nil, nil
 	}
-	if cause := context.Cause(c.ctx); ctx.Err() == nil && errors.Is(cause, ErrReleased) && !errors.Is(c.err, ErrDeleted) {
+	standing := t.doubt == nil && !errors.Is(c.err, ErrDeleted) // the place
+	if standing && ctx.Err() == nil && errors.Is(context.Cause(c.ctx), ErrReleased) {
 		next, err := c.place.claim(c.ctx, c.policy)
 		if err == nil {
 			return next, c.err
