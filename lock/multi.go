@@ -29,7 +29,9 @@ type Multi struct {
 func NewMulti(cli *framework.Client, paths []string, opts ...Option) *Multi {
 	sorted := make([]string, len(paths))
 	for i, path := range paths {
-		sorted[i] = "/" + strings.TrimPrefix(path, "/")
+		if sorted[i] = path; path != "" { // which is invalid, and not the root
+			sorted[i] = "/" + strings.TrimPrefix(path, "/")
+		}
 	}
 	slices.Sort(sorted)
 	sorted = slices.Compact(sorted)

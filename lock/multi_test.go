@@ -178,6 +178,8 @@ func TestMultiOfNothingAndOfBadPaths(t *testing.T) {
 		assert.ErrorIs(t, err, lock.ErrNoPaths)
 		_, err = lock.NewMulti(cli, []string{"/good", "/bad/"}).Lock(t.Context())
 		assert.ErrorIs(t, err, framework.ErrInvalidPath)
+		_, err = lock.NewMulti(cli, []string{"/a", ""}).Lock(t.Context())
+		assert.ErrorIs(t, err, framework.ErrInvalidPath, "not the root")
 		m := lock.NewMulti(nil, pair, lock.Hold(time.Second), lock.StopOnLost())
 		assert.Equal(t, framework.Policy{OnSuspended: framework.Hold, OnLost: framework.Stop, Grace: time.Second}, m.Policy())
 		assert.Equal(t, framework.Policy{OnSuspended: framework.Hold, OnLost: framework.Stop}, m.WaitPolicy())
