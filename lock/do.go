@@ -39,9 +39,14 @@ func Do(ctx context.Context, l Locker, f func(ctx context.Context, held *Held) e
 func lost(ctx context.Context, held *Held) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), held.claim.Session().Timeout()/4)
 	defer cancel()
-	_ = held.Unlock(ctx) // what it says of the lock is in the context, and the rest goes on in the background
-	if cause := context.Cause(held.Context()); !errors.Is(cause, ErrReleased) {
-		return fmt.Errorf("%s: %w: %w", held.Path(), ErrLost, cause)
+	err := held.Unlock(ctx)
+	cause := context.Cause(held.Context())
+	switch {
+	case !errors.Is(cause, ErrReleased):
+	case errors.Is(err, ErrDeleted): // which only the servers knew
+		cause = ErrDeleted
+	default: // what is left to do goes on in the background
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%s: %w: %w", held.Path(), ErrLost, cause)
 }

@@ -165,6 +165,27 @@ func TestDeletedNodeEndsTheHeldAtOnce(t *testing.T) {
 	}
 }
 
+// Whoever unlocks before the deletion was seen is told by the servers' answer.
+func TestUnlockFindsTheNodeDeleted(t *testing.T) {
+	for name, opts := range map[string][]lock.Option{"plain": nil, "shared": {lock.Shared()}, "handover": {lock.LocalHandover(3)}} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				m := lock.New(w.client("a"), path, opts...)
+				held := locked(t, m)
+				require.NoError(t, w.Delete(held.Path()))
+				err := held.Unlock(t.Context())
+				assert.ErrorIs(t, err, lock.ErrDeleted)
+				assert.ErrorContains(t, err, held.Path())
+				err = lock.Do(t.Context(), m, func(_ context.Context, held *lock.Held) error { return w.Delete(held.Path()) })
+				assert.ErrorIs(t, err, lock.ErrLost)
+				assert.ErrorIs(t, err, lock.ErrDeleted)
+				time.Sleep(time.Second)
+				assert.Empty(t, w.queue(path))
+			})
+		})
+	}
+}
+
 // The watch on the node is in place again after a reconnect, and after an event that was no deletion.
 func TestDeletedNodeIsNoticedAfterABlipAndAfterAWrite(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {

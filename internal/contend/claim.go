@@ -175,11 +175,14 @@ func (c *Claim) release(ctx context.Context) error {
 	}
 	c.cancel(ErrReleased)
 	<-c.over
-	err := c.place.leave(ctx)
-	if cause := context.Cause(c.ctx); !errors.Is(cause, ErrReleased) {
+	err := c.place.remove(ctx)
+	cause := context.Cause(c.ctx)
+	switch {
+	case !errors.Is(cause, ErrReleased):
 		return fmt.Errorf("%s had ended before its release: %w", c.place.node.Path, cause)
-	}
-	if err != nil {
+	case errors.Is(err, framework.ErrNoNode): // before the claim was watched, or before the watch told of it
+		return fmt.Errorf("%s had ended before its release: %w", c.place.node.Path, ErrDeleted)
+	case err != nil && !errors.Is(err, framework.ErrSessionLost): // a session takes its nodes along
 		return fmt.Errorf("released, but its node is not gone yet; the removal goes on in the background: %w", err)
 	}
 	return nil
