@@ -91,9 +91,9 @@
 //	what is wrong                                          counted from                          reason after   restart after
 //	no server answers (connection away, or hanging)        the last request that was answered    Silence  T     -
 //	a recipe is not well: a node does not stand, a cache   its first report of that              Unwell   T     -
-//	  is stale, what it asks for is refused
-//	a claim has ended and was not given up: a leader       the end of the claim                  Unwell   T     Stuck  4T
-//	  function that does not return, a missing Unlock
+//	  is stale, what it asks for is refused, a claim has
+//	  ended and was not given up (Unlock is missing)
+//	a leader function goes on after its term               the end of the term                   Unwell   T     Stuck  4T
 //	the client has missed its own clocks: still Connected  when it should have acted             Stuck   4T     Stuck  4T
 //	  after TrustedUntil, still Suspended after Lost
 //	the client was closed                                  that                                  at once        -

@@ -21,9 +21,9 @@ var (
 	// ErrUntrusted is the cause of a claim's context when no answer has come for so long that the server may soon give
 	// what is held to somebody else: TrustedUntil has passed, or the machine was asleep.
 	ErrUntrusted = errors.New("no answer from the servers for too long to be sure of the session")
-	// ErrOverstayed says that a claim has ended, but that whoever held it has not given it up: a function goes on although its
-	// context has ended, or an Unlock is missing. See Client.Health.
-	ErrOverstayed = errors.New("it has ended, but has not been given up by its holder")
+	// ErrOverstayed says that a function which is called while something is held goes on although its context has ended. A
+	// recipe that reports it for too long is a reason to restart the process: see Client.Health.
+	ErrOverstayed = errors.New("the function goes on although its context has ended")
 	// ErrNotConnected says that ctx, or Config.OperationTimeout, ended before there was a connection to send the
 	// operation on. It was not sent, unless the error is ErrOutcomeUnknown too, or the operation is said to be Idempotent
 	// and OpError.Attempts is not 0.

@@ -67,8 +67,7 @@ func (s *Session) Report(state string, err error, attrs ...slog.Attr) {
 type Tracked struct{ entry *entry }
 
 // Track lists something that belongs to this session, until End. It is in the given state and well. A claim that has ended, but
-// that its holder has not given up, is listed on, with an Err that wraps [ErrOverstayed]. Close of the client does not wait
-// for it.
+// that its holder has not given up, is listed on, with an Err. Close of the client does not wait for it.
 func (s *Session) Track(name, path string, policy Policy, state string, attrs ...slog.Attr) *Tracked {
 	r := LiveRecipe{Name: name, Path: path, Namespace: s.space.name(), Policy: policy, Epoch: s.e.n, Held: true}
 	r.Status = Status{State: state, Attrs: attrs}
