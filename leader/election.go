@@ -45,7 +45,9 @@ func (e *Election) WaitPolicy() framework.Policy { return contend.Waiting }
 func (e *Election) Campaign(ctx context.Context) (*Term, error) {
 	var claim *contend.Claim
 	err := e.enter(ctx, func(ctx context.Context, s *framework.Session) (err error) {
-		claim, err = e.queue().Acquire(ctx, s, e.holding)
+		q := e.queue()
+		q.Recipe = "leader" // until the term is resigned from
+		claim, err = q.Acquire(ctx, s, e.holding)
 		return err
 	})
 	if err != nil {

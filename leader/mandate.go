@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/internal/contend"
 )
 
@@ -28,6 +29,24 @@ func newMandate(e *Election, claim *contend.Claim) *mandate {
 
 func (m *mandate) present() *contend.Claim  { return m.claim }
 func (m *mandate) context() context.Context { return m.ctx }
+
+// report says, to those who look at the client's recipes, that this candidate leads; and, when the term has ended, that the
+// leader function goes on, until returned is called.
+func (m *mandate) report(s *framework.Session) (returned func()) {
+	attrs := m.claim.Attrs()
+	s.Report("leading", nil, attrs...)
+	said := make(chan struct{})
+	stop := context.AfterFunc(m.ctx, func() {
+		defer close(said)
+		s.Report("function has not returned", fmt.Errorf("%w: %w", framework.ErrOverstayed, context.Cause(m.ctx)), attrs...)
+	})
+	return func() {
+		if !stop() {
+			<-said // not behind what comes now
+		}
+		s.Report("letting go", nil, attrs...)
+	}
+}
 
 // conclude ends the term when the leader function has returned. It returns why it had ended before, nil if it had not, and
 // who was named as successor.

@@ -3,6 +3,7 @@ package leader
 import (
 	"context"
 	"errors"
+	"log/slog"
 
 	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/internal/contend"
@@ -80,6 +81,7 @@ func (o *observer) follow(ctx context.Context, s *framework.Session) error {
 			return err
 		}
 		o.give(leader)
+		s.Report("observing", nil, slog.String("leader", leader.ID), slog.String("node", leader.Path))
 		select {
 		case ev := <-watch.C:
 			if ev.Err != nil {

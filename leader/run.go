@@ -43,13 +43,14 @@ type run struct {
 // stand campaigns and leads in one session, until the session or the campaign is over.
 func (r *run) stand(ctx context.Context, s *framework.Session) error {
 	for {
+		s.Report("standing", nil)
 		claim, err := r.queue().Acquire(ctx, s, r.holding)
 		if err != nil {
 			return err
 		}
 		again := true
 		for claim != nil { // more than once if a transfer fails
-			claim, again, err = r.term(ctx, claim)
+			claim, again, err = r.term(ctx, s, claim)
 		}
 		if !again {
 			return err
@@ -60,7 +61,7 @@ func (r *run) stand(ctx context.Context, s *framework.Session) error {
 // term calls lead and lets go behind it, however it ends. It returns a claim if a transfer has failed: then the candidate
 // leads on. What lead returns is never shown to the engine, which would take a framework.ErrSessionLost out of some other
 // session for the end of this one: where it counts, it is r.result.
-func (r *run) term(ctx context.Context, claim *contend.Claim) (next *contend.Claim, again bool, err error) {
+func (r *run) term(ctx context.Context, s *framework.Session, claim *contend.Claim) (next *contend.Claim, again bool, err error) {
 	defer func() {
 		if next == nil { // also on the way out of a panic
 			release(ctx, claim)
@@ -69,7 +70,9 @@ func (r *run) term(ctx context.Context, claim *contend.Claim) (next *contend.Cla
 	m := newMandate(r.Election, claim)
 	defer m.end(ErrResigned)
 	defer context.AfterFunc(ctx, func() { m.end(context.Cause(ctx)) })()
+	returned := m.report(s)
 	err = r.lead(m.ctx, &Term{m})
+	returned()
 	cause, successor := m.conclude()
 	again, err = r.judge(ctx, cause, err)
 	if successor != nil {

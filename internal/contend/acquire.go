@@ -41,7 +41,7 @@ func (q Queue) TryAcquire(ctx context.Context, s *framework.Session, holding fra
 
 // free returns ErrTaken if there is somebody to wait for.
 func (p *Place) free(_ context.Context, names []string) error {
-	before, err := p.nextAhead(names)
+	before, _, err := p.nextAhead(names)
 	if err == nil && before != "" {
 		return ErrTaken
 	}

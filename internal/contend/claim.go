@@ -34,6 +34,8 @@ type Claim struct {
 	revoked context.Context // ends when somebody asks for the claim to be released
 	revoke  context.CancelFunc
 
+	listed *framework.Tracked // nil if the recipe that holds it says so itself
+
 	releasing atomic.Bool
 	released  chan struct{} // closed when err is set
 	err       error         // what Release returned
@@ -48,6 +50,7 @@ func (p *Place) claim(parent context.Context, policy framework.Policy) (*Claim, 
 		c.cancel(nil)
 		return nil, context.Cause(c.ctx)
 	}
+	c.list()
 	go c.guard()
 	return c, nil
 }
@@ -64,6 +67,7 @@ func (c *Claim) guard() {
 		twins.Wait()
 	}
 	<-c.ctx.Done()
+	c.reportEnd()
 	c.cancel(nil) // unbinds the context from the session
 }
 
@@ -169,12 +173,18 @@ func (c *Claim) Release(ctx context.Context) error {
 	}
 }
 
+// finish ends the claim for whoever holds it. Its node is to be dealt with by the caller.
+func (c *Claim) finish() {
+	c.cancel(ErrReleased)
+	<-c.over
+	c.unlist()
+}
+
 func (c *Claim) release(ctx context.Context) error {
 	if lost := c.place.session.Err(); lost != nil {
 		c.cancel(lost) // as it is about to be anyway: the session goes first, its contexts follow
 	}
-	c.cancel(ErrReleased)
-	<-c.over
+	c.finish()
 	err := c.place.remove(ctx)
 	cause := context.Cause(c.ctx)
 	switch {

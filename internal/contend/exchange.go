@@ -74,8 +74,7 @@ func (c *Claim) giveWay(ctx context.Context) error {
 		return c.notHeld(ErrReleased)
 	}
 	defer close(c.released)
-	c.cancel(ErrReleased)
-	<-c.over
+	c.finish()
 	err := c.place.remove(ctx)
 	cause := context.Cause(c.ctx)
 	switch {

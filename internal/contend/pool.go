@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/docent-zk/docent/framework"
 )
@@ -114,6 +115,7 @@ func (p Pool) round(ctx context.Context, s *framework.Session, b batch) (free bo
 	if free, err = b.among(limit, names); err != nil || free {
 		return free, err
 	}
+	s.Report("waiting for room", nil, slog.String("node", b[0].node.Path), slog.Int("limit", limit), slog.Int("taken", len(names)-len(b)))
 	select {
 	case ev := <-pool.C:
 		return false, ev.Err

@@ -19,6 +19,7 @@ type Queue struct {
 	Yield   seqnode.Dialect // which of them a place waits for; 0 means all
 	Data    []byte          // of a node
 	ACL     []framework.ACL // of a node; nil means the client's
+	Recipe  string          // what a claim is called by framework.Client.Recipes; "" if the recipe that holds it says so itself
 }
 
 // Place is one place in a queue, in one session.
@@ -124,28 +125,29 @@ func (q Queue) arrange(names []string) ([]seqnode.Name, error) {
 func (q Queue) yields(to seqnode.Name) bool { return q.Yield == 0 || q.Yield.Has(to.Kind) }
 
 // nextAhead finds the place among names and returns the path of the nearest node before it that it waits for, "" if there is
-// none. Those it does not wait for may stand in between.
-func (p *Place) nextAhead(names []string) (string, error) {
+// none, and how many places such nodes stand for. Those it does not wait for may stand in between.
+func (p *Place) nextAhead(names []string) (path string, ahead int, err error) {
 	order, err := p.queue.arrange(names)
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
 	own, last := p.paths(), 0
 	for _, path := range own {
 		_, name := framework.Split(path)
 		i := slices.IndexFunc(order, func(n seqnode.Name) bool { return n.Full == name })
 		if i < 0 {
-			return "", p.deleted()
+			return "", 0, p.deleted()
 		}
 		last = max(last, i)
 	}
-	for _, other := range slices.Backward(order[:last]) {
-		path := framework.Join(p.queue.Dir, other.Full)
-		if p.queue.yields(other) && !slices.Contains(own, path) {
-			return path, nil
-		}
+	before := slices.DeleteFunc(order[:last], func(n seqnode.Name) bool {
+		return !p.queue.yields(n) || slices.Contains(own, framework.Join(p.queue.Dir, n.Full))
+	})
+	if len(before) == 0 {
+		return "", 0, nil
 	}
-	return "", nil
+	path = framework.Join(p.queue.Dir, before[len(before)-1].Full)
+	return path, len(places(before)), nil
 }
 
 // wait returns nil when nobody is left to wait for. names is the directory as it was listed last.
@@ -154,10 +156,11 @@ func (p *Place) nextAhead(names []string) (string, error) {
 // loses its node while it waits finds out when the one before it goes, and then queues again.
 func (p *Place) wait(ctx context.Context, names []string) error {
 	for {
-		before, err := p.nextAhead(names)
+		before, ahead, err := p.nextAhead(names)
 		if err != nil || before == "" {
 			return err
 		}
+		p.reportWaiting(before, ahead)
 		if err := p.waitFor(ctx, before); err != nil {
 			return fmt.Errorf("%s waited behind %s: %w", p.node.Path, before, err)
 		}
