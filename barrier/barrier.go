@@ -76,7 +76,7 @@ func (w *wait) run(ctx context.Context, s *framework.Session) error {
 		if err != nil {
 			return err
 		}
-		removed, err := w.removed(ctx, node, watch)
+		removed, err := w.removed(ctx, s, node, watch)
 		if removed || err != nil {
 			return err
 		}
@@ -85,7 +85,7 @@ func (w *wait) run(ctx context.Context, s *framework.Session) error {
 
 // removed waits for an event on the node and reports whether the barrier was removed. Another node than the one that was
 // seen first says that it was, and that it was set again since.
-func (w *wait) removed(ctx context.Context, node framework.Node, watch *framework.Watch) (bool, error) {
+func (w *wait) removed(ctx context.Context, s *framework.Session, node framework.Node, watch *framework.Watch) (bool, error) {
 	defer watch.Stop()
 	if w.closed == 0 {
 		w.closed = node.Stat.Czxid
@@ -93,6 +93,7 @@ func (w *wait) removed(ctx context.Context, node framework.Node, watch *framewor
 	if node.Stat.Czxid != w.closed {
 		return true, nil
 	}
+	s.Report("waiting", nil)
 	select {
 	case ev := <-watch.C:
 		return ev.Type == framework.EventDeleted, ev.Err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 
 	"github.com/docent-zk/docent/framework"
@@ -16,6 +17,7 @@ type Entered struct {
 	node    framework.Node
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
+	listed  *framework.Tracked
 
 	leaving atomic.Bool
 	left    chan struct{} // closed when err is set
@@ -56,6 +58,7 @@ func (e *Entered) Leave(ctx context.Context) error {
 
 func (e *Entered) leave(ctx context.Context) error {
 	e.cancel(ErrLeft)
+	e.listed.End()
 	l := &leaver{Entered: e}
 	defer func() {
 		if !l.out {
@@ -71,6 +74,7 @@ func (e *Entered) leave(ctx context.Context) error {
 		if s.Epoch() != e.session.Epoch() {
 			return framework.ErrSessionLost
 		}
+		s.Report("leaving", nil, slog.String("node", e.node.Path))
 		return l.run(ctx)
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"github.com/docent-zk/docent/framework"
@@ -131,7 +132,8 @@ func (e *entrant) complete(ctx context.Context, ready sign) (bool, error) {
 			return on, err
 		}
 	}
-	if e.count(names) < e.members {
+	if n := e.count(names); n < e.members {
+		e.session.Report("entering", nil, slog.String("node", e.node.Path), slog.Int("there", n), slog.Int("members", e.members))
 		return false, nil
 	}
 	return e.open(ctx, ready.czxid != 0)
@@ -200,5 +202,11 @@ func (e *entrant) open(ctx context.Context, leftover bool) (bool, error) {
 func (e *entrant) entered(ctx context.Context) *Entered {
 	in := &Entered{double: e.Double, session: e.session, node: e.node, left: make(chan struct{})}
 	in.ctx, in.cancel = e.session.Context(context.WithoutCancel(ctx), e.Policy())
+	in.listed = e.session.Track("double barrier", e.path, e.Policy(), "inside", slog.String("node", e.node.Path))
+	context.AfterFunc(in.ctx, func() {
+		if cause := context.Cause(in.ctx); !errors.Is(cause, ErrLeft) {
+			in.listed.Report("ended, not left", cause)
+		}
+	})
 	return in
 }

@@ -3,6 +3,7 @@ package counter
 import (
 	"context"
 	"errors"
+	"log/slog"
 
 	"github.com/docent-zk/docent/framework"
 )
@@ -77,6 +78,7 @@ func (f *follower[T]) run(ctx context.Context, s *framework.Session) error {
 			watch.Stop()
 			return err
 		}
+		s.Report("following", nil, slog.Int("version", int(node.Stat.Version)))
 		select {
 		case ev := <-watch.C:
 			if ev.Err != nil {
