@@ -58,7 +58,8 @@ func (p *pass) rooted(node framework.Node, t *task) bool {
 // verified reports whether a node in the mirror was read in this pass.
 func (p *pass) verified(path string) bool {
 	if p.seen == nil {
-		return true
+		_, doubtful := p.doubtful[path]
+		return !doubtful
 	}
 	_, ok := p.seen[path]
 	return ok
@@ -165,6 +166,7 @@ func (p *pass) see(path string) {
 	if p.seen != nil {
 		p.seen[path] = struct{}{}
 	}
+	delete(p.doubtful, path)
 }
 
 // meet looks at a child that is in a list, if that is needed.

@@ -15,18 +15,28 @@ const (
 
 // begin makes a round of all tasks that there are and calls done when it has ended.
 func (p *pass) begin(done func()) {
-	r := &round{left: 1, done: done}
+	r := &round{left: 1, done: func() { p.ended = append(p.ended, done) }}
 	for _, t := range p.tasks {
 		r.join(t)
 	}
 	r.leave()
+	p.endRounds()
+}
+
+// endRounds does what is to be done behind rounds that have ended, which may begin others.
+func (p *pass) endRounds() {
+	for len(p.ended) > 0 {
+		done := p.ended[0]
+		p.ended = p.ended[1:]
+		done()
+	}
 }
 
 // catchUp makes the cache fresh when all tasks that there are have ended.
 func (p *pass) catchUp() {
 	p.begin(func() {
 		if p.catching--; p.catching == 0 {
-			p.seen = nil
+			p.seen, p.doubtful = nil, nil
 			p.freshen(p.link)
 			p.nudge() // Syncs may wait for it
 		}

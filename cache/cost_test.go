@@ -53,8 +53,8 @@ func TestWhatRestCosts(t *testing.T) {
 		blip := map[zktest.Op]int64{zktest.OpSync: 2, zktest.OpSetWatches: 1}
 		renewal := map[zktest.Op]int64{zktest.OpSync: 1, zktest.OpExists: 34, zktest.OpGetChildren2: 34}
 		if len(w.opts) == 0 {
-			blip = map[zktest.Op]int64{zktest.OpSync: 1, zktest.OpAddWatch: 1, zktest.OpExists: 34}
-			renewal = map[zktest.Op]int64{zktest.OpSync: 1, zktest.OpAddWatch: 1, zktest.OpExists: 35}
+			blip = map[zktest.Op]int64{zktest.OpSync: 1, zktest.OpAddWatch: 1, zktest.OpSetWatches: 1, zktest.OpExists: 2}
+			renewal = map[zktest.Op]int64{zktest.OpSync: 1, zktest.OpAddWatch: 1, zktest.OpSetWatches: 1, zktest.OpExists: 3}
 		}
 		assert.Equal(t, blip, w.cost("c", func() { w.away("c", func() {}) }).Requests, "the same session goes on")
 		got := w.cost("c", func() { w.expire("c", cli, func() {}) }).Requests

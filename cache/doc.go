@@ -57,11 +57,20 @@
 //	node created        1 list of its parent + get + list     get
 //	node changed        get                                   get
 //	node deleted        1 to 3 lists of its parent            nothing
-//	blip, same session  as many syncs as setWatches           1 look at each node (exists)
-//	new session         1 look at each node (exists) + lists  1 look at each node (exists)
+//	blip, same session  as many syncs as setWatches           2 per 128 KiB of paths (setWatches) + what has changed
+//	new session         1 look at each node (exists) + lists  2 per 128 KiB of paths (setWatches) + what has changed
 //
 // A directory is any node that may have children and is not at the limit of [Depth]; with one-shot watches each must be
-// listed, to set a watch. Changes that come close together share their lists. Data is transferred again only when it has changed,
-// and a list of children with a recursive watch only when it has. The servers have no way to tell a client of a new session what
-// has changed since: every node must be asked for, and with one-shot watches its watches set again.
+// listed, to set a watch. Changes that come close together share their lists. Data is transferred again only when it has changed.
+//
+// With a recursive watch a cache that knows up to which transaction it is complete asks the servers what has changed since
+// then (see [framework.Session.ChangedSince]), after a blip and in a new session alike. Where they cannot tell, it looks at each
+// node (exists), and lists children again where they have changed. With one-shot watches a new session has to set each of them.
+//
+// # Which watches
+//
+// A [Tree] and [Children] use a recursive watch where the servers have it (ZooKeeper 3.6), and one-shot watches elsewhere or with
+// [OneShot]; a [Value] a one-shot watch. They differ in what they cost and in nothing else, but for this: what happens to nodes
+// that the client may not read servers tell nobody (CVE-2024-23944), so that a node which was created so that the client may not
+// read it is not known, or Refused, until the next look at its parent.
 package cache

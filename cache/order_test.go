@@ -16,6 +16,7 @@ type still struct{ source }
 func (still) take() ([]note, error) { return nil, nil }
 func (still) follows(string) bool   { return true }
 func (still) mustList() bool        { return false }
+func (still) settled() int64        { return 0 }
 
 // script plays answers to a pass in an order of its own choice.
 type script struct {
@@ -31,8 +32,8 @@ func newScript(t *testing.T) *script {
 	return &script{t, p}
 }
 
-// ask puts a read under way.
-func (s *script) ask(path string, list bool) *task {
+// begun puts a read under way.
+func (s *script) begun(path string, list bool) *task {
 	s.t.Helper()
 	k := s.mark(work{path, list}, false, nil)
 	k.running = true
@@ -74,62 +75,62 @@ func (s *script) is(want ...string) {
 func raised(t *testing.T) *script {
 	t.Helper()
 	s := newScript(t)
-	s.node(s.ask("/r", false), 10, 10, 11, "")
-	s.node(s.ask("/r/a", false), 11, 11, 12, "1")
-	s.node(s.ask("/r/a/b", false), 12, 12, 12, "2")
+	s.node(s.begun("/r", false), 10, 10, 11, "")
+	s.node(s.begun("/r/a", false), 11, 11, 12, "1")
+	s.node(s.begun("/r/a/b", false), 12, 12, 12, "2")
 	s.is("/r=", "/r/a=1", "/r/a/b=2")
 	return s
 }
 
 func TestAnswersOfWhatIsGoneAreLeftOut(t *testing.T) {
 	s := raised(t)
-	late := s.ask("/r/a/b", false)
-	s.gone(s.ask("/r/a", false))
+	late := s.begun("/r/a/b", false)
+	s.gone(s.begun("/r/a", false))
 	s.is("/r=")
-	s.node(s.ask("/r/a", false), 20, 20, 21, "another")
+	s.node(s.begun("/r/a", false), 20, 20, 21, "another")
 	s.node(late, 12, 12, 12, "2")
 	s.is("/r=", "/r/a=another")
 
 	s = raised(t)
-	late = s.ask("/r/a/b", false)
-	s.names(s.ask("/r/a", true), 11, 15)
+	late = s.begun("/r/a/b", false)
+	s.names(s.begun("/r/a", true), 11, 15)
 	s.is("/r=", "/r/a=1")
 	s.node(late, 12, 12, 12, "2")
 	s.is("/r=", "/r/a=1")
-	s.node(s.ask("/r/a/b", false), 16, 16, 16, "another")
+	s.node(s.begun("/r/a/b", false), 16, 16, 16, "another")
 	s.is("/r=", "/r/a=1", "/r/a/b=another")
 }
 
 func TestANodeIsYoungerThanItsParent(t *testing.T) {
 	s := raised(t)
-	late := s.ask("/r/a/new", false)
-	s.gone(s.ask("/r/a", false))
-	s.node(s.ask("/r/a", false), 20, 20, 20, "another")
+	late := s.begun("/r/a/new", false)
+	s.gone(s.begun("/r/a", false))
+	s.node(s.begun("/r/a", false), 20, 20, 20, "another")
 	s.node(late, 13, 13, 13, "of the former")
 	s.is("/r=", "/r/a=another")
 }
 
 func TestOlderAnswersAreLeftOut(t *testing.T) {
 	s := raised(t)
-	first := s.ask("/r/a", false)
+	first := s.begun("/r/a", false)
 	s.node(first, 11, 30, 12, "newer")
-	s.node(s.ask("/r/a", false), 11, 20, 12, "older")
+	s.node(s.begun("/r/a", false), 11, 20, 12, "older")
 	s.is("/r=", "/r/a=newer", "/r/a/b=2")
-	s.node(s.ask("/r/a", false), 5, 5, 5, "of an earlier node")
+	s.node(s.begun("/r/a", false), 5, 5, 5, "of an earlier node")
 	s.is("/r=", "/r/a=newer", "/r/a/b=2")
 
-	s.names(s.ask("/r/a", true), 11, 40, "b")
-	s.names(s.ask("/r/a", true), 11, 12)
+	s.names(s.begun("/r/a", true), 11, 40, "b")
+	s.names(s.begun("/r/a", true), 11, 12)
 	s.is("/r=", "/r/a=newer", "/r/a/b=2")
-	s.names(s.ask("/r/a", true), 5, 50)
+	s.names(s.begun("/r/a", true), 5, 50)
 	s.is("/r=", "/r/a=newer", "/r/a/b=2")
 }
 
 // A list says nothing of children that were created behind it.
 func TestAListIsOfItsTime(t *testing.T) {
 	s := raised(t)
-	list := s.ask("/r/a", true)
-	s.node(s.ask("/r/a/new", false), 30, 30, 30, "3")
+	list := s.begun("/r/a", true)
+	s.node(s.begun("/r/a/new", false), 30, 30, 30, "3")
 	s.names(list, 11, 29)
 	s.is("/r=", "/r/a=1", "/r/a/new=3")
 }
@@ -137,8 +138,8 @@ func TestAListIsOfItsTime(t *testing.T) {
 // A child that is in a list is read again when a read that began earlier has not found it.
 func TestAListInsists(t *testing.T) {
 	s := raised(t)
-	early := s.ask("/r/a/new", false)
-	s.names(s.ask("/r/a", true), 11, 30, "b", "new")
+	early := s.begun("/r/a/new", false)
+	s.names(s.begun("/r/a", true), 11, 30, "b", "new")
 	s.gone(early)
 	again := s.tasks[work{"/r/a/new", false}]
 	assert.NotNil(t, again)
@@ -149,9 +150,9 @@ func TestAListInsists(t *testing.T) {
 // A child that is read before its parent is not lost: the parent is listed.
 func TestAChildAheadOfItsParent(t *testing.T) {
 	s := newScript(t)
-	parent := s.ask("/r", false)
+	parent := s.begun("/r", false)
 	parent.announced = true
-	s.node(s.ask("/r/a", false), 11, 11, 11, "")
+	s.node(s.begun("/r/a", false), 11, 11, 11, "")
 	s.is()
 	s.node(parent, 10, 10, 10, "")
 	s.is("/r=")
@@ -162,10 +163,10 @@ func TestAChildAheadOfItsParent(t *testing.T) {
 func TestNothingIsPutBelowTheUnknown(t *testing.T) {
 	s := raised(t)
 	s.seen = map[string]struct{}{"/r": {}}
-	s.node(s.ask("/r/a/new", false), 30, 30, 30, "")
+	s.node(s.begun("/r/a/new", false), 30, 30, 30, "")
 	s.is("/r=", "/r/a=1", "/r/a/b=2")
-	s.node(s.ask("/r/a", false), 11, 11, 12, "1")
-	s.node(s.ask("/r/a/new", false), 30, 30, 30, "")
+	s.node(s.begun("/r/a", false), 11, 11, 12, "1")
+	s.node(s.begun("/r/a/new", false), 30, 30, 30, "")
 	s.is("/r=", "/r/a=1", "/r/a/b=2", "/r/a/new=")
 }
 
@@ -173,12 +174,12 @@ func TestNothingIsPutBelowTheUnknown(t *testing.T) {
 func TestRounds(t *testing.T) {
 	s := newScript(t)
 	ended := 0
-	running := s.ask("/r", false)
+	running := s.begun("/r", false)
 	s.mark(running.work, false, nil) // told of meanwhile
 	s.begin(func() { ended++ })
 	s.node(running, 10, 10, 10, "")
 	assert.Zero(t, ended, "that answer may be older")
-	again := s.ask("/r", false)
+	again := s.begun("/r", false)
 	s.node(again, 10, 10, 10, "")
 	assert.Equal(t, 1, ended)
 	s.begin(func() { ended++ })
@@ -188,7 +189,7 @@ func TestRounds(t *testing.T) {
 func TestAListFollowsIntoItsRound(t *testing.T) {
 	s := newScript(t)
 	ended := false
-	root := s.ask("/r", false)
+	root := s.begun("/r", false)
 	s.begin(func() { ended = true })
 	root.lister = true
 	s.node(root, 10, 10, 11, "")
@@ -197,7 +198,7 @@ func TestAListFollowsIntoItsRound(t *testing.T) {
 	list.running = true
 	s.names(list, 10, 11, "a")
 	assert.False(t, ended)
-	s.node(s.ask("/r/a", false), 11, 11, 11, "")
+	s.node(s.begun("/r/a", false), 11, 11, 11, "")
 	assert.True(t, ended)
 }
 
@@ -223,7 +224,7 @@ func TestEverythingEndsAPass(t *testing.T) {
 		v.link = time.Now()
 		return &v
 	})
-	k := s.ask("/r/a", false)
+	k := s.begun("/r/a", false)
 	assert.NoError(t, s.heedAll(note{path: "/r", kind: everything}, note{path: "/r/new", kind: nodeCreated}))
 	assert.False(t, s.view().fresh())
 	assert.Nil(t, s.tasks[work{"/r/new", false}])
@@ -262,7 +263,7 @@ func (s *told) take() ([]note, error) {
 // A node that was deleted while a read of it is under way is read once more: the answer may be older.
 func TestDeletedWhileItIsRead(t *testing.T) {
 	s := raised(t)
-	k := s.ask("/r/new", false)
+	k := s.begun("/r/new", false)
 	assert.NoError(t, s.heedAll(note{path: "/r/new", kind: nodeDeleted}))
 	s.node(k, 30, 30, 30, "")
 	assert.NotNil(t, s.tasks[work{"/r/new", false}])

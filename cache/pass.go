@@ -17,15 +17,18 @@ type pass struct {
 	source source
 	ctx    context.Context
 
-	seen    map[string]struct{} // what was read, until that is everything; nil from then on
-	tasks   map[work]*task
-	queue   []*task // to be started, oldest first
-	solos   []*task // to be started when nothing else is under way
-	running int
-	solo    bool // one of solos is under way
-	ending  bool // nothing is started any more, and the pass ends when nothing is under way
-	answers chan answer
-	reads   sync.WaitGroup
+	seen map[string]struct{} // what was read, until that is everything; nil from then on
+	// doubtful is what has changed before the pass and was not read yet.
+	doubtful map[string]struct{}
+	tasks    map[work]*task
+	queue    []*task // to be started, oldest first
+	solos    []*task // to be started when nothing else is under way
+	running  int
+	solo     bool     // one of solos is under way
+	ended    []func() // of rounds
+	ending   bool     // nothing is started any more, and the pass ends when nothing is under way
+	answers  chan answer
+	reads    sync.WaitGroup
 
 	link     time.Time // when the connection began whose changes are being caught up
 	catching int       // rounds that must end for the cache to be fresh
@@ -87,7 +90,7 @@ func (m *mirror) pass(ctx context.Context, s *framework.Session, from source) er
 		link: m.cli.State().Time, retry: time.NewTimer(never), patience: minPatience,
 	}
 	defer p.stop(cancel)
-	p.lookAtAll()
+	p.look()
 	for ctx.Err() == nil {
 		if err := p.step(); err != nil {
 			return err
@@ -113,6 +116,9 @@ func (p *pass) step() error {
 		return errUnknown
 	}
 	p.start()
+	if err := p.settled(); err != nil {
+		return err
+	}
 	select {
 	case a := <-p.answers:
 		return p.take(a)
@@ -246,6 +252,7 @@ func (p *pass) finish(t *task, gone bool) {
 	} else {
 		delete(p.tasks, t.work)
 	}
+	p.endRounds()
 }
 
 // enqueue lines a task up.

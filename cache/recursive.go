@@ -61,6 +61,8 @@ func (r *recursive) take() ([]note, error) {
 func (r *recursive) catchUp()            {}
 func (r *recursive) follows(string) bool { return true }
 func (r *recursive) unfollow(string)     {}
+func (r *recursive) settled() int64      { return r.watch.Zxid() }
+func (r *recursive) tells() bool         { return true }
 func (r *recursive) mustList() bool      { return false }
 
 // resume waits for an answer on the new connection, which comes behind the event that says that it is a new one.

@@ -27,6 +27,11 @@ type source interface {
 	unfollow(path string)
 	// mustList reports whether new children of a node become notes only after a list of them.
 	mustList() bool
+	// settled returns a transaction up to which everything that happened is among the notes that were taken or can be; 0 if
+	// that is not known.
+	settled() int64
+	// tells reports whether servers can be asked what has changed among many nodes, without harm to the source.
+	tells() bool
 	// resume is called when the connection is back in the same session, in a goroutine of its own. When it returns, the
 	// changes that were made meanwhile can be caught up with, or there is a note that everything has to be looked at.
 	resume(ctx context.Context) error
