@@ -3,6 +3,7 @@ package leader_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"sync"
 	"testing"
@@ -17,6 +18,9 @@ import (
 	"github.com/docent-zk/docent/leader"
 	"github.com/docent-zk/docent/zktest"
 )
+
+// allCuts is for a thorough run; the rest of the package does not need its time.
+var allCuts = flag.Bool("leader.allcuts", false, "cut at every frame, and not at a sample of them")
 
 // race is an election in which three stand, one after the other, each hands over to the member after the next, and all
 // stand until each has had its terms.
@@ -176,20 +180,20 @@ func play(part func(*race, context.Context, *leader.Election, int) error, cut si
 	return r, cutter.Frames(), errors.Join(failures...)
 }
 
-// The connection is cut at every frame of a run full of transfers, in every way. Two never lead at once, tokens grow,
-// everybody gets its terms, observers see an order, and at rest nothing is left.
+// The connection is cut at every frame of a run full of transfers, in every way (at a sample of them without -leader.allcuts).
+// Two never lead at once, tokens grow, everybody gets its terms, observers see an order, and at rest nothing is left.
 func TestTransfersCutAtEveryFrame(t *testing.T) {
 	for name, c := range map[string]struct {
 		part   func(*race, context.Context, *leader.Election, int) error
 		opts   []leader.Option
 		outage time.Duration
-		every  int // of how many cuts one is made; odd, so that all ways come up
+		every  int // of how many cuts one is made by default; odd, so that all ways come up
 	}{
-		"campaign/cancel": {(*race).inPerson, nil, 0, 1},
-		"campaign/hold":   {(*race).inPerson, []leader.Option{leader.Hold(0)}, 2 * timeout, 3},
-		"campaign/shared": {(*race).inPerson, []leader.Option{leader.Shared(), leader.Hold(0)}, 0, 3},
-		"run/cancel":      {(*race).byFunction, nil, timeout / 2, 1},
-		"run/hold":        {(*race).byFunction, []leader.Option{leader.Hold(0)}, 0, 3},
+		"campaign/cancel": {(*race).inPerson, nil, 0, 5},
+		"campaign/hold":   {(*race).inPerson, []leader.Option{leader.Hold(0)}, 2 * timeout, 9},
+		"campaign/shared": {(*race).inPerson, []leader.Option{leader.Shared(), leader.Hold(0)}, 0, 9},
+		"run/cancel":      {(*race).byFunction, nil, timeout / 2, 5},
+		"run/hold":        {(*race).byFunction, []leader.Option{leader.Hold(0)}, 0, 9},
 	} {
 		t.Run(name, func(t *testing.T) {
 			frames := 0
@@ -200,11 +204,12 @@ func TestTransfersCutAtEveryFrame(t *testing.T) {
 				assert.Greater(t, r.transfers, 2, "or nothing is tested")
 				t.Logf("%d transfers in %d frames", r.transfers, frames)
 			})
-			all, failed := sim.Cuttings(frames, c.outage), 0
-			for i, cut := range all {
-				if i%c.every > 0 || testing.Short() && i%7 > 0 {
+			made, failed := 0, 0
+			for i, cut := range sim.Cuttings(frames, c.outage) {
+				if !*allCuts && i%c.every > 0 || testing.Short() && i%7 > 0 {
 					continue
 				}
+				made++
 				synctest.Test(t, func(t *testing.T) {
 					_, seen, err := play(c.part, cut, c.opts...)
 					if err != nil && failed < 3 {
@@ -217,7 +222,7 @@ func TestTransfersCutAtEveryFrame(t *testing.T) {
 					}
 				})
 			}
-			t.Logf("%d cuts", len(all)/c.every)
+			t.Logf("%d cuts", made)
 		})
 	}
 }

@@ -131,6 +131,7 @@ func eventually(t *testing.T, cli *framework.Client, want framework.State) {
 }
 
 func TestRealTenCandidatesAndNoServers(t *testing.T) {
+	t.Parallel()
 	server := realzk.Standalone(t, realzk.Options{})
 	p := convene(t, server.Addr(), 10, realTimeout)
 	p.await(t, 1)
@@ -164,6 +165,7 @@ func TestRealTenCandidatesAndNoServers(t *testing.T) {
 // The servers of an ensemble are restarted one after the other. With Hold the leader stays, for as long as the timeout
 // is longer than the servers need to find a leader of their own.
 func TestRealLeaderSurvivesARollingRestart(t *testing.T) {
+	t.Parallel()
 	ensemble := realzk.Ensemble(t, 3, realzk.Options{})
 	p := convene(t, ensemble.ConnectString(), 3, 20*time.Second, leader.Hold(0))
 	p.await(t, 1)

@@ -176,6 +176,7 @@ func spy(t *testing.T, cli *framework.Client) (stop func(), firsts <-chan []stri
 
 // The observer's session is killed, then the server, for longer than sessions last.
 func TestRealObserverSurvives(t *testing.T) {
+	t.Parallel()
 	server := realzk.Standalone(t, realzk.Options{})
 	cli := realClient(t, server.Addr(), realTimeout)
 	seen := leader.New(cli, path).Observe(within(t))
