@@ -106,7 +106,7 @@ func (p *pass) ask(w work) {
 
 // look begins a pass.
 func (p *pass) look() {
-	if p.complete == 0 || !p.source.tells() || p.view().root.count() < fewNodes {
+	if root := p.view().root; root == nil || root.count() < fewNodes || p.complete == 0 || !p.source.tells() {
 		p.lookAtAll()
 		return
 	}
