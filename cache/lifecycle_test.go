@@ -2,6 +2,7 @@ package cache_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,6 +47,25 @@ func TestARootThatComesAndGoes(t *testing.T) {
 			time.Sleep(time.Second)
 			r.take()
 		}
+	})
+}
+
+// Servers whose data was replaced by older data, as from a backup, number their transactions anew.
+func TestServersThatHaveLostTheirData(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		for i := range 30 {
+			w.raise(fmt.Sprintf("/a/b%d", i), "former")
+		}
+		cli := w.client("c")
+		tree := w.open(cli, "/a")
+		require.NoError(t, w.Restart(zktest.WipeState))
+		w.raise("/a/b1", "restored")
+		time.Sleep(2 * timeout)
+		require.NoError(t, tree.WaitFresh(t.Context()))
+		w.equal(tree, "/a")
+		w.set("/a/b1", "goes on")
+		time.Sleep(time.Second)
+		w.equal(tree, "/a")
 	})
 }
 

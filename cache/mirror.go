@@ -38,6 +38,7 @@ type mirror struct {
 	err  error         // set before done is closed
 
 	complete int64               // every change up to this transaction is in the mirror; 0 if that is not known
+	newest   int64               // transaction that was seen
 	suspects map[string]struct{} // nodes whose children may be missing, from the pass before
 	isolated map[work]struct{}   // what is read only while nothing else is
 

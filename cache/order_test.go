@@ -242,6 +242,18 @@ func TestAGoneNodeIsLookedFor(t *testing.T) {
 	assert.NotNil(t, s.tasks[work{"/r", false}])
 }
 
+// The mirror is complete up to a transaction only when what was noted until then has been read.
+func TestCompleteMeansThatNothingIsLeftToDo(t *testing.T) {
+	s := raised(t)
+	s.source = &told{still{}, []note{{path: "/r/a", kind: nodeTouched}}}
+	assert.NoError(t, s.settled())
+	assert.Zero(t, s.complete)
+	assert.Len(t, s.tasks, 1)
+	s.node(s.begun("/r/a", false), 11, 40, 12, "new")
+	assert.NoError(t, s.settled())
+	assert.EqualValues(t, 50, s.complete)
+}
+
 // heedAll has the pass heed notes.
 func (s *script) heedAll(notes ...note) error {
 	s.source = &told{still{}, notes}
@@ -253,6 +265,8 @@ type told struct {
 	still
 	notes []note
 }
+
+func (s *told) settled() int64 { return 50 }
 
 func (s *told) take() ([]note, error) {
 	notes := s.notes

@@ -57,6 +57,7 @@ func (m *mirror) session(ctx context.Context, s *framework.Session) error {
 	if err := s.Sync(ctx, m.spec.root); err != nil {
 		return err
 	}
+	m.compare(s.LastZxid())
 	if m.spec.depth > 0 && !m.spec.oneShot {
 		source, err := newRecursive(ctx, s, m.spec.root)
 		if err == nil {
@@ -108,6 +109,21 @@ func (p *pass) stop(cancel context.CancelFunc) {
 		p.suspect(w)
 	}
 	p.putBack(p.syncing)
+	p.newest = max(p.newest, p.s.LastZxid())
+}
+
+// compare forgets everything if the servers' newest transaction is older than one that was seen before: their data was
+// replaced by older data, and zxids say nothing of what is newer any more.
+func (m *mirror) compare(newest int64) {
+	if newest < m.newest {
+		m.complete = 0
+		m.board.show(func(old *view) *view {
+			v := *old
+			v.root, v.refused = nil, index[*refusal]{}
+			return &v
+		})
+	}
+	m.newest = newest
 }
 
 // step waits for one thing to happen and answers it.
