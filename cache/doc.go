@@ -24,7 +24,8 @@
 // # What is promised
 //
 //   - Every node in the cache is a state that this node had, and none goes back to an older one, whatever server a
-//     session is on. When changes stop and the cache is fresh, it equals the servers' tree.
+//     session is on. When changes stop and the cache is fresh, it equals the servers' tree. When the servers' data was
+//     replaced by older data, as from a backup, the cache begins anew, with Removed for everything.
 //   - Nodes of one [Snapshot] may be of different moments: ZooKeeper cannot read a subtree at one moment. Changes
 //     of one node appear in their order; of changes to different nodes the later may appear first. States of a node between
 //     two reads are skipped, the last never is.
