@@ -47,13 +47,15 @@ func (e *Election) Campaign(ctx context.Context) (*Term, error) {
 	err := e.enter(ctx, func(ctx context.Context, s *framework.Session) (err error) {
 		q := e.queue()
 		q.Recipe = "leader" // until the term is resigned from
-		claim, err = q.Acquire(ctx, s, e.holding)
+		claim, err = e.acquire(ctx, s, q)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &Term{&seat{election: e, claim: claim}}, nil
+	s := &seat{election: e}
+	s.take(claim)
+	return &Term{s}, nil
 }
 
 // enter runs what a candidate does in one session, in one session after the other.

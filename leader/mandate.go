@@ -8,6 +8,7 @@ import (
 
 	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/internal/contend"
+	"github.com/docent-zk/docent/internal/telemetry"
 )
 
 // mandate is a term of Run, from the call of the leader function to its return.
@@ -16,6 +17,7 @@ type mandate struct {
 	claim    *contend.Claim
 	ctx      context.Context
 	end      context.CancelCauseFunc
+	hold     *telemetry.Hold
 
 	mu        sync.Mutex
 	successor *string // the id that was given to ResignTo, nil if it was not called
@@ -23,7 +25,10 @@ type mandate struct {
 
 func newMandate(e *Election, claim *contend.Claim) *mandate {
 	m := &mandate{election: e, claim: claim}
-	m.ctx, m.end = context.WithCancelCause(claim.Context())
+	ctx, hold := e.hold(claim)
+	m.hold = hold
+	m.ctx, m.end = context.WithCancelCause(ctx)
+	hold.Until(m.ctx)
 	return m
 }
 

@@ -44,7 +44,7 @@ type run struct {
 func (r *run) stand(ctx context.Context, s *framework.Session) error {
 	for {
 		s.Report("standing", nil)
-		claim, err := r.queue().Acquire(ctx, s, r.holding)
+		claim, err := r.acquire(ctx, s, r.queue())
 		if err != nil {
 			return err
 		}
@@ -74,6 +74,7 @@ func (r *run) term(ctx context.Context, s *framework.Session, claim *contend.Cla
 	err = r.lead(m.ctx, &Term{m})
 	returned()
 	cause, successor := m.conclude()
+	m.hold.End(context.Cause(m.ctx))
 	again, err = r.judge(ctx, cause, err)
 	if successor != nil {
 		next = r.handOver(ctx, claim, *successor, again)

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/docent-zk/docent/internal/contend"
+	"github.com/docent-zk/docent/internal/telemetry"
 )
 
 // seat is a term from Campaign.
@@ -13,7 +14,9 @@ type seat struct {
 	election *Election
 
 	mu       sync.Mutex
-	claim    *contend.Claim // another one after a transfer that has failed
+	claim    *contend.Claim  // another one after a transfer that has failed
+	ctx      context.Context // the claim's
+	hold     *telemetry.Hold
 	resigned bool
 	moving   chan struct{} // closed when the transfer that is under way has ended; nil when there is none
 }
@@ -24,7 +27,20 @@ func (s *seat) present() *contend.Claim {
 	return s.claim
 }
 
-func (s *seat) context() context.Context { return s.present().Context() }
+// take has the term stand on a claim.
+func (s *seat) take(claim *contend.Claim) {
+	ctx, hold := s.election.hold(claim)
+	hold.Until(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.claim, s.ctx, s.hold = claim, ctx, hold
+}
+
+func (s *seat) context() context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ctx
+}
 
 // resign waits for a transfer that is under way. One that fails does not keep what was resigned from.
 func (s *seat) resign(ctx context.Context) error {
@@ -39,7 +55,17 @@ func (s *seat) resign(ctx context.Context) error {
 			return fmt.Errorf("%s: a transfer is under way, after which nothing is held: %w", s.present().Path(), context.Cause(ctx))
 		}
 	}
-	return s.present().Release(ctx)
+	err := s.present().Release(ctx)
+	s.concluded()
+	return err
+}
+
+// concluded tells telemetry without delay that the term is over, if it is.
+func (s *seat) concluded() {
+	s.mu.Lock()
+	ctx, hold := s.ctx, s.hold
+	s.mu.Unlock()
+	hold.End(context.Cause(ctx))
 }
 
 func (s *seat) resignTo(ctx context.Context, id string) error {
@@ -75,10 +101,10 @@ func (s *seat) begin() (*contend.Claim, error) {
 
 // settle ends a transfer. next is the claim to lead on with, nil if there is no other one.
 func (s *seat) settle(ctx context.Context, next *contend.Claim) {
-	s.mu.Lock()
 	if next != nil {
-		s.claim = next
+		s.take(next)
 	}
+	s.mu.Lock()
 	close(s.moving)
 	s.moving = nil
 	resigned := s.resigned

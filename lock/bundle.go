@@ -7,14 +7,19 @@ import (
 
 	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/internal/contend"
+	"github.com/docent-zk/docent/internal/telemetry"
 )
 
 // Bundle is several nodes that are held as one: the permits of a [Semaphore], the locks of a [Multi]. It is safe for use by
 // many goroutines.
-type Bundle struct{ claims *contend.Bundle }
+type Bundle struct {
+	claims *contend.Bundle
+	ctx    context.Context // theirs
+	hold   *telemetry.Hold
+}
 
 // Context ends when any part is no longer held or can no longer be relied on. Its causes are those of [Held.Context].
-func (b *Bundle) Context() context.Context { return b.claims.Context() }
+func (b *Bundle) Context() context.Context { return b.ctx }
 
 // Tokens are the czxids of the nodes.
 func (b *Bundle) Tokens() []int64 { return each(b, (*contend.Claim).Token) }
@@ -57,4 +62,8 @@ func only(results []framework.OpResult, err error) (framework.Stat, error) {
 }
 
 // Unlock gives all parts up, the last one first. All that is said of [Held.Unlock] holds.
-func (b *Bundle) Unlock(ctx context.Context) error { return b.claims.Release(ctx) }
+func (b *Bundle) Unlock(ctx context.Context) error {
+	err := b.claims.Release(ctx)
+	b.hold.End(context.Cause(b.ctx))
+	return err
+}

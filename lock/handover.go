@@ -9,6 +9,7 @@ import (
 
 	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/internal/contend"
+	"github.com/docent-zk/docent/internal/telemetry"
 )
 
 // ErrTokenRange is returned by Lock with [LocalHandover] when the ensemble's transaction ids have grown to 2^55, of which its
@@ -111,7 +112,7 @@ func (l *line) seek() {
 
 // acquire gets a claim that can be handed on.
 func (l *line) acquire(ctx context.Context, get acquireFunc) (*contend.Claim, error) {
-	return acquire(ctx, l.recipe, func(ctx context.Context, s *framework.Session) (*contend.Claim, error) {
+	return seek(ctx, l.recipe, func(ctx context.Context, s *framework.Session) (*contend.Claim, error) {
 		claim, err := get(ctx, s, l.recipe.holding)
 		if err != nil {
 			return nil, err
@@ -197,7 +198,7 @@ func (l *line) first(claim *contend.Claim) *applicant {
 }
 
 func (l *line) held(ctx context.Context, claim *contend.Claim, n int) *Held {
-	return l.recipe.held(&share{Turn: claim.Turn(ctx, n), line: l, claim: claim, n: n, released: make(chan struct{})})
+	return l.recipe.held(&share{Turn: claim.Turn(telemetry.Outside(ctx), n), line: l, claim: claim, n: n, released: make(chan struct{})})
 }
 
 // ended forgets a claim that has come to its end while somebody held it, and who unlocks it some time. Those who wait do not

@@ -6,11 +6,14 @@ import (
 
 	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/internal/contend"
+	"github.com/docent-zk/docent/internal/telemetry"
 )
 
 // Held is one acquisition of a lock. It is safe for use by many goroutines.
 type Held struct {
 	claim   claim
+	ctx     context.Context // the claim's
+	hold    *telemetry.Hold
 	reading *Mutex // what it can be downgraded to, nil if it cannot
 }
 
@@ -32,7 +35,7 @@ var _ claim = (*contend.Claim)(nil)
 // Context ends when the lock is no longer held or can no longer be relied on. context.Cause of it says why: [ErrReleased],
 // framework.ErrSuspended, framework.ErrUntrusted, framework.ErrSessionLost, [ErrDeleted] or framework.ErrClosed. It carries
 // the values of the ctx that was given to Lock, but not its deadline or cancellation.
-func (h *Held) Context() context.Context { return h.claim.Context() }
+func (h *Held) Context() context.Context { return h.ctx }
 
 // Token is the fencing token: larger than the token of every earlier holder of the lock. It is the czxid of the node, or what
 // [LocalHandover] makes of it.
@@ -69,4 +72,8 @@ func (h *Held) Set(ctx context.Context, path string, data []byte, version int32)
 //
 // It returns nil if the lock was held until now. If it had ended before, the error says why, and work done since may have
 // overlapped with the next holder's. Further calls do nothing and return the same.
-func (h *Held) Unlock(ctx context.Context) error { return h.claim.Release(ctx) }
+func (h *Held) Unlock(ctx context.Context) error {
+	err := h.claim.Release(ctx)
+	h.hold.End(context.Cause(h.ctx))
+	return err
+}

@@ -40,7 +40,7 @@ func (m *Mutex) WaitPolicy() framework.Policy { return m.recipe.waiting }
 // servers refuse (framework.ErrNoAuth, ...). A child of path whose name cannot be ordered is an error that names it.
 func (m *Mutex) Lock(ctx context.Context) (*Held, error) {
 	if m.line != nil {
-		return m.line.lock(ctx)
+		return told(ctx, m.recipe, m.line.lock)
 	}
 	return waitFor(ctx, m.recipe, m.holder(m.queue.Acquire))
 }
@@ -48,7 +48,7 @@ func (m *Mutex) Lock(ctx context.Context) (*Held, error) {
 // TryLock returns [ErrLocked] instead of waiting for others. It still waits for a connection, until ctx ends.
 func (m *Mutex) TryLock(ctx context.Context) (*Held, error) {
 	if m.line != nil {
-		return m.line.tryLock(ctx)
+		return told(ctx, m.recipe, m.line.tryLock)
 	}
 	return acquire(ctx, m.recipe, m.holder(m.queue.TryAcquire))
 }

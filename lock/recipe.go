@@ -84,8 +84,13 @@ func (r recipe) unfit() error {
 // attempt gets something in one session.
 type attempt[T any] func(ctx context.Context, s *framework.Session) (T, error)
 
-// acquire makes attempts, in one session after the other as the waiting policy says, until one succeeds.
-func acquire[T any](ctx context.Context, r recipe, try attempt[T]) (got T, err error) {
+// acquire is seek, and has telemetry tell of it.
+func acquire[T any](ctx context.Context, r recipe, try attempt[T]) (T, error) {
+	return told(ctx, r, func(ctx context.Context) (T, error) { return seek(ctx, r, try) })
+}
+
+// seek makes attempts, in one session after the other as the waiting policy says, until one succeeds.
+func seek[T any](ctx context.Context, r recipe, try attempt[T]) (got T, err error) {
 	if err := r.invalid(); err != nil {
 		return got, r.wrap(err)
 	}

@@ -34,16 +34,18 @@ func (s *settings) tell(revoked context.Context, h Holding) {
 }
 
 // held is a claim as the user gets it.
-func (s *settings) held(claim claim) *Held {
+func (r *recipe) held(claim claim) *Held {
 	h := &Held{claim: claim}
-	s.tell(claim.Revoked(), h)
+	h.ctx, h.hold = r.hold(claim.Context(), claim.Token())
+	r.tell(claim.Revoked(), h)
 	return h
 }
 
 // bundle is several claims as the user gets them.
-func (s *settings) bundle(claims *contend.Bundle) *Bundle {
+func (r *recipe) bundle(claims *contend.Bundle) *Bundle {
 	b := &Bundle{claims: claims}
-	s.tell(claims.Revoked(), b)
+	b.ctx, b.hold = r.hold(claims.Context(), claims.Claims()[0].Token())
+	r.tell(claims.Revoked(), b)
 	return b
 }
 

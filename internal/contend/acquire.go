@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/telemetry"
 )
 
 // ErrTaken says that an attempt which does not wait found somebody else in the queue.
@@ -87,6 +88,7 @@ func (q Queue) attempt(ctx context.Context, s *framework.Session, wait waitFunc)
 			entered.withdraw()
 		}
 	}()
+	telemetry.Queued(ctx, entered.node.Path, s.Epoch())
 	if err := wait(entered, ctx, names); err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/telemetry"
 )
 
 // What a claim's context ends with, besides the causes of package framework.
@@ -45,7 +46,7 @@ type Claim struct {
 func (p *Place) claim(parent context.Context, policy framework.Policy) (*Claim, error) {
 	c := &Claim{place: p, policy: policy, over: make(chan struct{}), released: make(chan struct{})}
 	c.revoked, c.revoke = context.WithCancel(context.WithoutCancel(parent))
-	c.ctx, c.cancel = p.session.ClaimContext(context.WithoutCancel(parent), policy)
+	c.ctx, c.cancel = p.session.ClaimContext(telemetry.Outside(context.WithoutCancel(parent)), policy)
 	if c.ctx.Err() != nil { // suspended or lost since the list was read
 		c.cancel(nil)
 		return nil, context.Cause(c.ctx)

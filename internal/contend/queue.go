@@ -8,6 +8,7 @@ import (
 
 	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/internal/seqnode"
+	"github.com/docent-zk/docent/internal/telemetry"
 )
 
 // Queue is a directory in which nodes compete. The dialect has to contain the kind of each name.
@@ -157,6 +158,9 @@ func (p *Place) nextAhead(names []string) (path string, ahead int, err error) {
 func (p *Place) wait(ctx context.Context, names []string) error {
 	for {
 		before, ahead, err := p.nextAhead(names)
+		if err == nil {
+			telemetry.Rank(ctx, ahead, before)
+		}
 		if err != nil || before == "" {
 			return err
 		}

@@ -144,9 +144,9 @@ func (h *Hold) cause(otherwise error) error {
 	return otherwise
 }
 
-// End says why the claim has ended. The first word counts.
+// End says why the claim has ended; nil says that it has not. The first word counts.
 func (h *Hold) End(cause error) {
-	if h == nil || h.ended.Swap(true) {
+	if h == nil || cause == nil || h.ended.Swap(true) {
 		return
 	}
 	c, now := h.client, time.Now()
@@ -159,14 +159,14 @@ func (h *Hold) End(cause error) {
 	c.later(func() { h.report(cause, now) })
 }
 
-// given are the causes of a claim that its holder has given up.
-var given = map[string]bool{"released": true, "resigned": true}
+// given is the cause of the end of a claim that its holder has given up.
+const given = "released"
 
 func (h *Hold) report(cause error, now time.Time) {
 	c, ctx, name := h.client, context.Background(), h.subject.name(cause, h.client)
 	recipe := keyRecipe.String(h.subject.Recipe)
 	c.instruments.hold.Record(ctx, now.Sub(h.start).Seconds(), metric.WithAttributes(recipe, keyCause.String(name)))
-	if !given[name] {
+	if name != given {
 		c.instruments.lost.Add(ctx, 1, metric.WithAttributes(recipe, keyCause.String(name)))
 	}
 	if h.subject.Kind == Leader {
@@ -176,7 +176,7 @@ func (h *Hold) report(cause error, now time.Time) {
 		return
 	}
 	h.span.span.SetAttributes(keyCause.String(name))
-	if given[name] {
+	if name == given {
 		name = ""
 	}
 	h.span.end(name, cause, trace.WithTimestamp(now))

@@ -32,6 +32,7 @@ const (
 	keyState      = attribute.Key("docent.state")
 	keyTransition = attribute.Key("docent.transition")
 	keyAhead      = attribute.Key("docent.ahead")
+	keyBehind     = attribute.Key("docent.behind")
 	keyToken      = attribute.Key("docent.token")
 	keySessionID  = attribute.Key("docent.session.id")
 	keyEpoch      = attribute.Key("docent.session.epoch")

@@ -100,8 +100,8 @@ func (op *Operation) End(ctx context.Context, r Result) {
 	op.span.End()
 }
 
-// canceled is the type of the error of a call that its caller has ended: nothing has failed.
-const canceled = "canceled"
+// harmless are the types of errors with which nothing has failed: the caller has ended the call, or would not wait.
+var harmless = map[string]bool{"canceled": true, "taken": true}
 
 // fail gives a span its error, if it has one.
 func fail(span trace.Span, errorType string, err error) {
@@ -109,7 +109,7 @@ func fail(span trace.Span, errorType string, err error) {
 		return
 	}
 	span.SetAttributes(keyErrorType.String(errorType))
-	if errorType != canceled {
+	if !harmless[errorType] {
 		span.SetStatus(codes.Error, err.Error())
 	}
 }

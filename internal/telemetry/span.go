@@ -87,9 +87,15 @@ func Queued(ctx context.Context, path string, epoch uint64) {
 	}
 }
 
-// Rank says how many stand before the place of the recipe of ctx. ahead is called only if somebody wants to know.
-func Rank(ctx context.Context, ahead func() int) {
-	if s := in(ctx); s != nil {
-		s.event("rank", keyAhead.Int(ahead()))
+// Rank says how many stand before the place of the recipe of ctx, and which of them it waits for; "" is nobody.
+func Rank(ctx context.Context, ahead int, behind string) {
+	s := in(ctx)
+	if s == nil {
+		return
 	}
+	attrs := []attribute.KeyValue{keyAhead.Int(ahead)}
+	if behind != "" {
+		attrs = append(attrs, keyBehind.String(behind))
+	}
+	s.event("rank", attrs...)
 }
