@@ -3,6 +3,7 @@
 //
 //	go test ./...                                       # a handful of seeds of each play, and real ZooKeeper
 //	go test -run TestMutex -histories.seeds 2000 ./...  # more
+//	go test -run TestCut -histories.allcuts ./...       # a cut at each frame, and not at a sample of them
 //	go test -run TestMutex -seed 17 -v ./...            # one again, with the server's trace
 //
 // It is a module of its own so that porcupine is no dependency of docent. An illegal history is written as a web page to the

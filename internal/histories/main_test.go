@@ -17,11 +17,14 @@ import (
 var (
 	oneSeed = flag.Uint64("seed", 0, "play this seed only, with the server's trace (-v shows it)")
 	seeds   = flag.Uint64("histories.seeds", 0, "number of seeds that each test plays; its own number if 0")
+	allCuts = flag.Bool("histories.allcuts", false, "cut at every frame, and not at a sample of them")
 )
 
-// TestMain runs everything on one processor, so that a seed repeats itself as far as it can: see package sim.
+// TestMain runs everything on one processor, so that a seed repeats itself as far as it can: see package sim. What runs beside
+// each other all the same plays on real servers, and mostly waits.
 func TestMain(m *testing.M) {
 	runtime.GOMAXPROCS(1)
+	_ = flag.Set("test.parallel", "4") // a flag of the caller's overrides it
 	goleak.VerifyTestMain(realzk.Main(m))
 }
 

@@ -34,6 +34,7 @@ type Play struct {
 	Length  time.Duration // within which faults begin
 	Trouble Trouble       // drawn from the seed if nil
 	Rounds  int           // that an actor plays at most. Defaults to 20
+	Late    int           // how often a connection may break although the trouble is over
 	Mutant  Mutant
 	History *Recorder // what they did
 

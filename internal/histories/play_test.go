@@ -59,16 +59,16 @@ func counting(anew, withoutReceipt bool, mutant Mutant) play {
 	}
 }
 
-func TestMutex(t *testing.T)   { eachSeed(t, 40, Locks, locking(false, Sound)) }
-func TestRWMutex(t *testing.T) { eachSeed(t, 40, Locks, locking(true, Sound)) }
+func TestMutex(t *testing.T)   { eachSeed(t, 20, Locks, locking(false, Sound)) }
+func TestRWMutex(t *testing.T) { eachSeed(t, 20, Locks, locking(true, Sound)) }
 
-func TestSemaphore(t *testing.T)       { eachSeed(t, 30, Permits, permitting(3, false, Sound)) }
-func TestSharedSemaphore(t *testing.T) { eachSeed(t, 30, Permits, permitting(3, true, Sound)) }
+func TestSemaphore(t *testing.T)       { eachSeed(t, 15, Permits, permitting(3, false, Sound)) }
+func TestSharedSemaphore(t *testing.T) { eachSeed(t, 15, Permits, permitting(3, true, Sound)) }
 
-func TestCounter(t *testing.T)     { eachSeed(t, 40, Counting(0, 0), counting(false, false, Sound)) }
-func TestCounterAnew(t *testing.T) { eachSeed(t, 20, Counting(0, -1), counting(true, false, Sound)) }
+func TestCounter(t *testing.T)     { eachSeed(t, 15, Counting(0, 0), counting(false, false, Sound)) }
+func TestCounterAnew(t *testing.T) { eachSeed(t, 10, Counting(0, -1), counting(true, false, Sound)) }
 func TestCounterWithoutReceipt(t *testing.T) {
-	eachSeed(t, 30, Counting(0, 0), counting(false, true, Sound))
+	eachSeed(t, 15, Counting(0, 0), counting(false, true, Sound))
 }
 
 // Whoever is broken is found out.
