@@ -55,7 +55,7 @@ func (p *pass) rooted(node framework.Node, t *task) bool {
 	return false
 }
 
-// verified reports whether a node in the mirror was read in this pass.
+// verified reports whether a node in the mirror is known to be the one that there is: it was read in this pass, or has not changed.
 func (p *pass) verified(path string) bool {
 	if p.seen == nil {
 		_, doubtful := p.doubtful[path]

@@ -15,21 +15,11 @@ const (
 
 // begin makes a round of all tasks that there are and calls done when it has ended.
 func (p *pass) begin(done func()) {
-	r := &round{left: 1, done: func() { p.ended = append(p.ended, done) }}
+	r := &round{left: 1, done: done}
 	for _, t := range p.tasks {
 		r.join(t)
 	}
 	r.leave()
-	p.endRounds()
-}
-
-// endRounds does what is to be done behind rounds that have ended, which may begin others.
-func (p *pass) endRounds() {
-	for len(p.ended) > 0 {
-		done := p.ended[0]
-		p.ended = p.ended[1:]
-		done()
-	}
 }
 
 // catchUp makes the cache fresh when all tasks that there are have ended.
@@ -63,15 +53,17 @@ func (m *mirror) suspect(w work) {
 	m.suspects[w.path] = struct{}{}
 }
 
-// distrust sees to it that nodes with missing children are listed.
-func (p *pass) distrust() {
+// distrust sees to it that nodes with missing children are listed in a deep look, and returns them.
+func (p *pass) distrust() map[string]struct{} {
 	p.view().refused.each(func(_ string, r *refusal) bool {
 		p.suspect(work{path: r.path, list: r.list})
 		return true
 	})
+	suspects := p.suspects
+	p.suspects = make(map[string]struct{})
 	p.board.show(func(old *view) *view {
 		v := *old
-		for path := range p.suspects {
+		for path := range suspects {
 			v.root = v.root.edit(p.spec.relative(path), func(e *entry) *entry {
 				if e == nil {
 					return nil
@@ -79,12 +71,12 @@ func (p *pass) distrust() {
 				return &entry{node: e.node, kids: e.kids}
 			})
 		}
-		clear(p.suspects)
 		if v.root == old.root {
 			return old
 		}
 		return &v
 	})
+	return suspects
 }
 
 // again tries refused nodes again.

@@ -246,12 +246,26 @@ func TestAGoneNodeIsLookedFor(t *testing.T) {
 func TestCompleteMeansThatNothingIsLeftToDo(t *testing.T) {
 	s := raised(t)
 	s.source = &told{still{}, []note{{path: "/r/a", kind: nodeTouched}}}
-	assert.NoError(t, s.settled())
+	s.node(s.begun("/r/a/b", false), 12, 13, 12, "new")
 	assert.Zero(t, s.complete)
 	assert.Len(t, s.tasks, 1)
+	s.mark(work{path: "/r/a/c"}, false, nil) // of later
 	s.node(s.begun("/r/a", false), 11, 40, 12, "new")
-	assert.NoError(t, s.settled())
 	assert.EqualValues(t, 50, s.complete)
+}
+
+// While something is to be caught up with, or unknown, the mirror is complete up to nothing.
+func TestIncomplete(t *testing.T) {
+	for _, not := range []func(*script){
+		func(s *script) { s.catching++ }, func(s *script) { s.ending = true },
+		func(s *script) { s.source = &told{still{}, []note{{kind: everything}}} },
+	} {
+		s := raised(t)
+		s.source = &told{}
+		not(s)
+		s.node(s.begun("/r/a/b", false), 12, 13, 12, "new")
+		assert.Zero(t, s.complete)
+	}
 }
 
 // heedAll has the pass heed notes.

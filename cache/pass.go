@@ -9,26 +9,28 @@ import (
 	"github.com/docent-zk/docent/framework"
 )
 
-// pass is the cache at work for as long as no change can go unnoticed. It begins with a look at everything. Everything in it belongs to the goroutine that runs it; what reads the servers
-// does so in goroutines of its own and hands in an answer.
+// pass is the cache at work for as long as no change can go unnoticed. It begins with a look at everything, or at what has changed
+// since the pass before. Everything in it belongs to the goroutine that runs it; what reads the servers does so in goroutines of its
+// own and hands in an answer.
 type pass struct {
 	*mirror
 	s      *framework.Session
 	source source
 	ctx    context.Context
 
-	seen map[string]struct{} // what was read, until that is everything; nil from then on
-	// doubtful is what has changed before the pass and was not read yet.
-	doubtful map[string]struct{}
-	tasks    map[work]*task
-	queue    []*task // to be started, oldest first
-	solos    []*task // to be started when nothing else is under way
-	running  int
-	solo     bool     // one of solos is under way
-	ended    []func() // of rounds
-	ending   bool     // nothing is started any more, and the pass ends when nothing is under way
-	answers  chan answer
-	reads    sync.WaitGroup
+	seen     map[string]struct{} // what was read, until that is everything; nil from then on
+	doubtful map[string]struct{} // what has changed in a way that is not known, until it is read
+	asking   bool                // what has changed; nothing is read until that is known
+	checking bool                // a checkpoint is under way
+
+	tasks   map[work]*task
+	queue   []*task // to be started, oldest first
+	solos   []*task // to be started when nothing else is under way
+	running int
+	solo    bool // one of solos is under way
+	ending  bool // nothing is started any more, and the pass ends when nothing is under way
+	answers chan answer
+	reads   sync.WaitGroup
 
 	link     time.Time // when the connection began whose changes are being caught up
 	catching int       // rounds that must end for the cache to be fresh
@@ -91,7 +93,7 @@ func (m *mirror) pass(ctx context.Context, s *framework.Session, from source) er
 		link: m.cli.State().Time, retry: time.NewTimer(never), patience: minPatience,
 	}
 	defer p.stop(cancel)
-	p.look()
+	p.lookAgain()
 	for ctx.Err() == nil {
 		if err := p.step(); err != nil {
 			return err
@@ -132,9 +134,6 @@ func (p *pass) step() error {
 		return errUnknown
 	}
 	p.start()
-	if err := p.settled(); err != nil {
-		return err
-	}
 	select {
 	case a := <-p.answers:
 		return p.take(a)
@@ -152,6 +151,9 @@ func (p *pass) step() error {
 
 // start sends as many reads as may be under way.
 func (p *pass) start() {
+	if p.asking {
+		return
+	}
 	for !p.ending && !p.solo && p.running < p.spec.parallel && len(p.queue) > 0 {
 		p.send(shift(&p.queue))
 	}
@@ -232,6 +234,7 @@ func (p *pass) take(a answer) error {
 	if p.over(a.err) {
 		return a.err
 	}
+	settled := p.source.settled()
 	if err := p.heed(); err != nil { // what happened before the answer was given
 		return err
 	}
@@ -255,6 +258,7 @@ func (p *pass) take(a answer) error {
 		p.takeNode(a)
 	}
 	p.finish(t, errors.Is(a.err, framework.ErrNoNode))
+	p.checkpoint(settled)
 	return nil
 }
 
@@ -268,7 +272,6 @@ func (p *pass) finish(t *task, gone bool) {
 	} else {
 		delete(p.tasks, t.work)
 	}
-	p.endRounds()
 }
 
 // enqueue lines a task up.
