@@ -49,7 +49,7 @@ func (h *Held) TrustedUntil() time.Time { return h.claim.Session().TrustedUntil(
 
 // Check is an operation that makes a multi fail unless the lock's node still stands. [Held.Multi] adds it by itself. It knows
 // one node, and nothing of turns: prefer [Held.Checks] with [Shared], and [Held.Multi] with [LocalHandover], which then stays
-// possible.
+// possible. With that, one that is asked for after Unlock always fails.
 func (h *Held) Check() framework.Op { return h.claim.Check() }
 
 // Checks make a multi fail unless all nodes of the lock still stand: two with [Shared], one without.

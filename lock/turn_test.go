@@ -136,6 +136,21 @@ func TestWriteThatWasLeftInATurn(t *testing.T) {
 	}
 }
 
+// A check that is asked for when the turn is over is none of the next one's node, though that is the same.
+func TestCheckOfATurnThatIsOver(t *testing.T) {
+	lines(t, func(t *testing.T, l *inLine) {
+		next := l.pass()
+		require.Equal(t, l.held.Path(), next.Path(), "handed on")
+		for _, checks := range [][]framework.Op{{l.held.Check()}, l.held.Checks()} {
+			_, err := l.client("b").Multi(t.Context(), append(checks, framework.SetOp("/x", []byte("late"), framework.AnyVersion)))
+			assert.ErrorIs(t, err, framework.ErrNoNode)
+		}
+		assert.Empty(t, l.value())
+		_, err := next.Set(t.Context(), "/x", []byte("next"), framework.AnyVersion)
+		assert.NoError(t, err)
+	})
+}
+
 // A check that was given away may come at any time.
 func TestCheckThatWasGivenAway(t *testing.T) {
 	for name, check := range map[string]func(*lock.Held) framework.Op{

@@ -95,22 +95,27 @@ func (t *Turn) Session() *framework.Session { return t.claim.Session() }
 func (t *Turn) Revoked() context.Context { return t.revoked }
 
 // Check makes a multi fail unless the claim's node stands. Nobody knows where it goes from here, so the claim cannot be handed
-// on after this turn.
-func (t *Turn) Check() framework.Op {
-	t.note()
-	return t.claim.Check()
-}
+// on after this turn. One of a turn that is over always fails.
+func (t *Turn) Check() framework.Op { return t.Checks()[0] }
 
 // Checks make a multi fail unless all of the claim's nodes stand. All that is said of Check holds.
 func (t *Turn) Checks() []framework.Op {
-	t.note()
+	if !t.note() {
+		never := framework.Join(t.Path(), "over") // an ephemeral node has no children
+		return []framework.Op{framework.CheckOp(never, framework.AnyVersion)}
+	}
 	return t.claim.Checks()
 }
 
-func (t *Turn) note() {
+// note keeps the claim from being handed on. It returns false if the turn is over.
+func (t *Turn) note() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.over {
+		return false
+	}
 	t.doubt = true
+	return true
 }
 
 // Multi applies operations if, and only if, the turn still lasts when it is sent, and the claim stands when it is applied. What
