@@ -35,51 +35,58 @@ func (k *Cache) End() {
 	}
 }
 
-// Sync is the time until a cache is fresh. Its methods do nothing on nil.
+// Sync is a cache on its way to be fresh, again and again. Its methods do nothing on nil, and are for one goroutine.
 type Sync struct {
 	cache *Cache
-	start time.Time
-	span  *Span
-	ended atomic.Bool
 	ctx   *during
+	start time.Time // zero while the cache is fresh
+	span  *Span
 }
 
-// Sync begins one. The context has the span until the end of the Sync, and is ctx from then on.
+// Sync begins with the cache on its way. The context has the span of each way, for as long as that takes. It is ctx, and the
+// Sync is nil, while nobody wants to know.
 func (k *Cache) Sync(ctx context.Context) (context.Context, *Sync) {
 	if k == nil || k.client.tracer() == nil && !k.client.instruments.sync.Enabled(ctx) {
 		return ctx, nil
 	}
-	s := &Sync{cache: k, start: time.Now()}
-	spanned, span := k.client.start(ctx, "cache.sync", []attribute.KeyValue{keyRecipe.String(k.recipe), keyPath.String(k.path)})
-	if span == nil {
-		return ctx, s
-	}
-	s.span, s.ctx = span, &during{Context: ctx}
-	s.ctx.now.Store(&spanned)
+	s := &Sync{cache: k, ctx: &during{Context: ctx}}
+	s.ctx.now.Store(&ctx)
+	s.Begin()
 	return s.ctx, s
 }
 
-// Fresh says that the cache is.
+// Begin says that the cache is on its way, if it was not.
+func (s *Sync) Begin() {
+	if s == nil || !s.start.IsZero() {
+		return
+	}
+	s.start = time.Now()
+	subject := Subject{Recipe: s.cache.recipe, Path: s.cache.path}
+	spanned, span := s.cache.client.start(s.ctx.Context, "cache.sync", subject.attributes())
+	s.span = span
+	s.ctx.now.Store(&spanned)
+}
+
+// Fresh says that the cache has become fresh.
 func (s *Sync) Fresh() { s.finish(nil) }
 
-// Broken says that it will not be, unless it has been.
+// Broken says that it has not, and why.
 func (s *Sync) Broken(err error) { s.finish(err) }
 
 func (s *Sync) finish(err error) {
-	if s == nil || s.ended.Swap(true) {
+	if s == nil || s.start.IsZero() {
 		return
 	}
-	c, name := s.cache.client, ""
+	c := s.cache.client
+	name := c.cfg.Names.Of(err)
 	attrs := []attribute.KeyValue{keyRecipe.String(s.cache.recipe)}
-	if err != nil {
-		name = c.cfg.Names.Of(err)
+	if name != "" {
 		attrs = append(attrs, keyErrorType.String(name))
 	}
 	c.instruments.sync.Record(context.Background(), time.Since(s.start).Seconds(), metric.WithAttributes(attrs...))
-	if s.span != nil {
-		s.ctx.now.Store(&s.ctx.Context)
-		s.span.end(name, err)
-	}
+	s.ctx.now.Store(&s.ctx.Context)
+	s.span.end(name, err)
+	s.start, s.span = time.Time{}, nil
 }
 
 // during is a context with values that it has for a time only.

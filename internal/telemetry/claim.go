@@ -159,14 +159,15 @@ func (h *Hold) End(cause error) {
 	c.later(func() { h.report(cause, now) })
 }
 
-// given is the cause of the end of a claim that its holder has given up.
-const given = "released"
+// given are the causes of the end of a claim that its holder has given up: by a release, by the end of leader.Run's ctx for
+// whatever reason, with the client. All others are losses.
+var given = map[string]bool{"released": true, "canceled": true, "deadline_exceeded": true, other: true, closed: true}
 
 func (h *Hold) report(cause error, now time.Time) {
 	c, ctx, name := h.client, context.Background(), h.subject.name(cause, h.client)
 	recipe := keyRecipe.String(h.subject.Recipe)
 	c.instruments.hold.Record(ctx, now.Sub(h.start).Seconds(), metric.WithAttributes(recipe, keyCause.String(name)))
-	if name != given {
+	if !given[name] {
 		c.instruments.lost.Add(ctx, 1, metric.WithAttributes(recipe, keyCause.String(name)))
 	}
 	if h.subject.Kind == Leader {
@@ -176,7 +177,7 @@ func (h *Hold) report(cause error, now time.Time) {
 		return
 	}
 	h.span.span.SetAttributes(keyCause.String(name))
-	if name == given {
+	if given[name] {
 		name = ""
 	}
 	h.span.end(name, cause, trace.WithTimestamp(now))

@@ -42,6 +42,9 @@ const (
 // system is the value of db.system.name. The conventions have no word of their own for ZooKeeper.
 var system = keySystem.String("zookeeper")
 
+// other is the conventions' word for what has no name.
+const other = "_OTHER"
+
 // Names gives errors short names, the first that fits. They are few: error.type, and causes.
 type Names []Name
 
@@ -59,7 +62,7 @@ func (n Names) Of(err error) string {
 	if name, ok := n.lookUp(err); ok {
 		return name
 	}
-	return "_OTHER" // the conventions' word
+	return other
 }
 
 func (n Names) lookUp(err error) (string, bool) {
