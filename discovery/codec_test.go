@@ -3,8 +3,10 @@ package discovery_test
 import (
 	"encoding/json"
 	"math"
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -219,6 +221,23 @@ func TestWhatCannotBeRead(t *testing.T) {
 }
 
 // What has no class of its own is read by whoever has one.
+// What a node holds may be long, and what is said of it is not.
+func TestReasonsAreShort(t *testing.T) {
+	long := strings.Repeat("9", 100_000)
+	for _, data := range []string{
+		`{"port":` + long + `}`, `{"registrationTimeUTC":1e` + long + `}`, `{"serviceType":"` + long + `"}`, `{"uriSpec":"{` + long + `"}`,
+		`{"payload":` + long + `}`, `{"payload":{"@class":"ü` + long + `"}}`,
+	} {
+		_, err := discovery.JSON[meta](discovery.Class("x.Y")).Decode([]byte(data))
+		require.ErrorIs(t, err, discovery.ErrUnreadable)
+		assert.Less(t, len(err.Error()), 500)
+		assert.True(t, utf8.ValidString(err.Error()))
+	}
+	_, err := discovery.Spring().Decode([]byte(spring(`{"@class":"` + long + `"}`)))
+	require.ErrorIs(t, err, discovery.ErrUnreadable)
+	assert.Less(t, len(err.Error()), 500)
+}
+
 func TestClassIsDemandedOnlyIfAnotherIsNamed(t *testing.T) {
 	c := discovery.JSON[meta](discovery.Class("com.example.Meta"))
 	for _, data := range []string{

@@ -110,16 +110,26 @@ func readEnvelope(data []byte) (envelope, error) {
 	}
 	var f fields
 	if err := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(data, byteOrderMark))).Decode(&f); err != nil {
-		return envelope{}, fmt.Errorf("%w: %w", ErrUnreadable, err)
+		return envelope{}, unreadable(err)
 	}
 	if f == nil {
 		return envelope{}, fmt.Errorf("%w: it is null", ErrUnreadable)
 	}
 	e, err := f.envelope()
 	if err != nil {
-		return envelope{}, fmt.Errorf("%w: %w", ErrUnreadable, err)
+		return envelope{}, unreadable(err)
 	}
 	return e, nil
+}
+
+// unreadable says why a node holds no instance. A reason that quotes a lot of what anybody may have written is cut short.
+func unreadable(why error) error {
+	const most = 300
+	text := why.Error()
+	if len(text) <= most {
+		return fmt.Errorf("%w: %w", ErrUnreadable, why)
+	}
+	return fmt.Errorf("%w: %s... (%d bytes)", ErrUnreadable, strings.ToValidUTF8(text[:most], ""), len(text))
 }
 
 func (f fields) envelope() (e envelope, _ error) {

@@ -139,7 +139,7 @@ func decodePayload[T any](raw json.RawMessage, class string) (v T, _ error) {
 		err = json.Unmarshal(raw, &v)
 	}
 	if err != nil {
-		return v, fmt.Errorf("%w: payload: %w", ErrUnreadable, err)
+		return v, unreadable(fmt.Errorf("payload: %w", err))
 	}
 	return v, nil
 }

@@ -95,7 +95,7 @@ func (springCodec) Decode(data []byte) (Instance[SpringInstance], error) {
 	}
 	payload, err := readSpring(e.payload)
 	if err != nil {
-		return Instance[SpringInstance]{}, fmt.Errorf("%w: payload: %w", ErrUnreadable, err)
+		return Instance[SpringInstance]{}, unreadable(fmt.Errorf("payload: %w", err))
 	}
 	in := instanceOf(&e, payload)
 	in.Disabled = in.Disabled || springDisabled(payload.Metadata)
