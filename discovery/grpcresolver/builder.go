@@ -70,7 +70,7 @@ func (c *config) address(host string, port, sslPort int) string {
 	if c.tls {
 		port = sslPort
 	}
-	if port == 0 {
+	if host == "" || port == 0 { // no host would be this one
 		return ""
 	}
 	return net.JoinHostPort(host, strconv.Itoa(port))
