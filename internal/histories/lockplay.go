@@ -15,8 +15,10 @@ import (
 type LockPlay struct {
 	Play
 	ReadersWriters bool
+	Handover       bool // the actors of a client hand the mutex on among themselves
 
-	values atomic.Int64 // each is written once
+	shared []*lock.Mutex // of each client, with Handover
+	values atomic.Int64  // each is written once
 	counts []atomic.Int64
 }
 
@@ -28,6 +30,13 @@ const (
 // Run plays it. The error says what must not be and is not in the history.
 func (p *LockPlay) Run() error {
 	p.counts = make([]atomic.Int64, len(p.Ground.Clients()))
+	for i, cli := range p.Ground.Clients() {
+		opts := []lock.Option{lock.LocalHandover(6)}
+		if i%2 > 0 {
+			opts = append(opts, lock.Hold(0))
+		}
+		p.shared = append(p.shared, lock.New(cli, lockPath, opts...))
+	}
 	if err := setUp(p.Ground, registerPath, []byte("0")); err != nil {
 		return err
 	}
@@ -88,6 +97,7 @@ func (a *lockActor) round() {
 	}
 	a.release(h)
 	if late || a.oneIn(4) {
+		wait(a.ctx, a.upTo(20*time.Millisecond))
 		a.writeLate(h)
 	}
 }
@@ -115,6 +125,9 @@ func (a *lockActor) options() []lock.Option {
 // acquire returns nil if the lock was not had.
 func (a *lockActor) acquire(ctx context.Context) *holding {
 	kind, get := Acquire, lock.New(a.cli, lockPath, a.options()...).Lock
+	if a.play.Handover {
+		get = a.play.shared[a.client].Lock
+	}
 	if a.play.ReadersWriters {
 		rw := lock.NewRW(a.cli, lockPath, a.options()...)
 		get = rw.Lock

@@ -62,6 +62,16 @@ func counting(anew, withoutReceipt bool, mutant Mutant) play {
 func TestMutex(t *testing.T)   { eachSeed(t, 20, Locks, locking(false, Sound)) }
 func TestRWMutex(t *testing.T) { eachSeed(t, 20, Locks, locking(true, Sound)) }
 
+// With hand-overs inside the clients, of which the servers know nothing.
+func TestHandover(t *testing.T) {
+	eachSeed(t, 20, Locks, func(seed uint64, trace func(string)) ([]porcupine.Operation, Tally, error) {
+		tally, rec, err := stage(seed, trace, Sound, func(p Play, _ *Simulated) error {
+			return (&LockPlay{Play: p, Handover: true}).Run()
+		})
+		return rec.History(), tally, err
+	})
+}
+
 func TestSemaphore(t *testing.T)       { eachSeed(t, 15, Permits, permitting(3, false, Sound)) }
 func TestSharedSemaphore(t *testing.T) { eachSeed(t, 15, Permits, permitting(3, true, Sound)) }
 
