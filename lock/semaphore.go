@@ -60,7 +60,8 @@ func (s *Semaphore) WaitPolicy() framework.Policy { return s.recipe.waiting }
 // Acquire waits until it holds n permits, all of them or none. It waits through disconnections, as long as ctx and WaitLimit
 // allow. On every error its nodes are removed, in the background if the servers are away.
 //
-// Errors are those of [Mutex.Lock], and [ErrPermits] if n is not positive or larger than a fixed limit.
+// Errors are those of [Mutex.Lock], and [ErrPermits] if n is not positive or larger than a fixed limit. When n is larger than a
+// shared limit it waits until that grows, and all who come later wait behind it.
 func (s *Semaphore) Acquire(ctx context.Context, n int) (*Bundle, error) {
 	if err := s.validate(n); err != nil {
 		return nil, err
