@@ -13,7 +13,7 @@ import (
 // barrierUser sets, removes and waits for a barrier, in any language.
 type barrierUser func(what string) *call
 
-func ourBarrier(t *testing.T, cli *framework.Client, path string) barrierUser {
+func ourBarrier(t testing.TB, cli *framework.Client, path string) barrierUser {
 	b := barrier.New(cli, path)
 	return func(what string) *call {
 		ctx := within(t)
@@ -82,7 +82,7 @@ func barrierOfAll(t *testing.T, w *world, waiters func() (seen func(n int))) {
 // doubleUser is a member of a double barrier, in any language.
 type doubleUser struct{ enter, leave func() *call }
 
-func ourDouble(t *testing.T, cli *framework.Client, path string, members int) doubleUser {
+func ourDouble(t testing.TB, cli *framework.Client, path string, members int) doubleUser {
 	d := barrier.NewDouble(cli, path, members)
 	var in *barrier.Entered
 	ctx := within(t)

@@ -13,7 +13,7 @@ import (
 const patience = 3 * time.Minute
 
 // within is a context for what must happen.
-func within(t *testing.T) context.Context {
+func within(t testing.TB) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
@@ -63,7 +63,7 @@ func (c *call) result() ([]string, error) {
 }
 
 // wait waits for the end, which must be a good one.
-func (c *call) wait(t *testing.T) []string {
+func (c *call) wait(t testing.TB) []string {
 	t.Helper()
 	values, err := c.result()
 	require.NoError(t, err)
@@ -71,7 +71,7 @@ func (c *call) wait(t *testing.T) []string {
 }
 
 // goesOn fails the test if the call has ended.
-func (c *call) goesOn(t *testing.T) {
+func (c *call) goesOn(t testing.TB) {
 	t.Helper()
 	if c.ended() {
 		require.FailNow(t, "it has ended too early", "%s: %v %v", c.what, c.values, c.err)

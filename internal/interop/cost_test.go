@@ -137,21 +137,42 @@ const rounds = 8
 func TestRequestsBesideCurator(t *testing.T) {
 	t.Parallel()
 	f := onFake(t)
+	f.compare(func(c comparison, ours, theirs requests) {
+		assert.LessOrEqual(t, total(ours), total(theirs)+c.more, c.what)
+	})
+}
+
+// BenchmarkRecipes prints what TestRequestsBesideCurator looks at.
+func BenchmarkRecipes(b *testing.B) {
+	for range b.N {
+		f := onFake(b)
+		f.compare(func(c comparison, ours, theirs requests) {
+			name := strings.NewReplacer(" ", "-", ",", "", ":", "").Replace(c.what)
+			b.ReportMetric(float64(total(ours)), name+"-requests")
+			b.ReportMetric(float64(total(theirs)), "Curator-"+name+"-requests")
+		})
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// compare counts all comparisons, and shows them as a table.
+func (f *fake) compare(each func(c comparison, ours, theirs requests)) {
 	cli, other := f.client(), f.curator()
-	table := []string{fmt.Sprintf("%-38s %8s %8s", "requests", "docent", "Curator")}
+	table := &table{of: "requests"}
 	for i, c := range comparisons {
 		at := func(who string) string { return fmt.Sprintf("/%s%d", who, i) }
 		f.create(at("ours"), "")
 		f.create(at("theirs"), "")
 		ours := f.cheapest(cli.State().SessionID, c.ours(f.world, cli, at("ours")), at("ours"))
-		theirs := f.mean(sessionOf(t, other), c.theirs(other, at("theirs")), at("theirs"))
-		table = append(table, fmt.Sprintf("%-38s %8d %8d   %v | %v", c.what, total(ours), total(theirs), ours, theirs))
-		assert.LessOrEqual(t, total(ours), total(theirs)+c.more, c.what)
+		theirs := f.mean(sessionOf(f.t, other), c.theirs(other, at("theirs")), at("theirs"))
+		table.add(c.what, "docent", fmt.Sprintf("%d: %v", total(ours), ours))
+		table.add(c.what, "Curator", fmt.Sprintf("%d: %v", total(theirs), theirs))
+		each(c, ours, theirs)
 	}
-	t.Logf("\n%s", strings.Join(table, "\n"))
+	f.show(table)
 }
 
-func sessionOf(t *testing.T, p *party) (id int64) {
+func sessionOf(t testing.TB, p *party) (id int64) {
 	t.Helper()
 	_, err := fmt.Sscan(p.says("session"), &id)
 	require.NoError(t, err)

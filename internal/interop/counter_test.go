@@ -11,7 +11,7 @@ import (
 )
 
 // adds adds delta that many times and returns the sum.
-func adds(t *testing.T, i *counter.Int, delta int64, times int) (sum int64) {
+func adds(t testing.TB, i *counter.Int, delta int64, times int) (sum int64) {
 	t.Helper()
 	var err error
 	for range times {

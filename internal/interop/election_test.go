@@ -13,14 +13,14 @@ import (
 
 // candidate stands in an election, in docent.
 type candidate struct {
-	t      *testing.T
+	t      testing.TB
 	leads  *call
 	resign chan struct{}
 	run    *call
 }
 
 // stand has docent stand in the election until it resigns or the test ends.
-func stand(t *testing.T, cli *framework.Client, path, id string, opts ...leader.Option) *candidate {
+func stand(t testing.TB, cli *framework.Client, path, id string, opts ...leader.Option) *candidate {
 	c := &candidate{t: t, leads: newCall("docent is elected"), resign: make(chan struct{})}
 	ctx := within(t)
 	c.run = beside("docent stands", func() error {
@@ -81,7 +81,7 @@ func leadInTurns(t *testing.T, w *world, kind string, opts ...leader.Option) {
 }
 
 // candidates are the ids of those who stand, the leader first.
-func candidates(t *testing.T, cli *framework.Client, path string, opts ...leader.Option) (ids []string) {
+func candidates(t testing.TB, cli *framework.Client, path string, opts ...leader.Option) (ids []string) {
 	t.Helper()
 	found, err := leader.New(cli, path, opts...).Participants(within(t))
 	require.NoError(t, err)

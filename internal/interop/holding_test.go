@@ -20,7 +20,7 @@ type somebody interface {
 
 // docentLock is somebody who uses docent.
 type docentLock struct {
-	t    *testing.T
+	t    testing.TB
 	lock acquire
 	held lock.Holding
 }
@@ -91,7 +91,7 @@ func kazooLock(kind string) func(*world, string) somebody {
 
 // zkLock is go-zookeeper's lock.
 type zkLock struct {
-	t *testing.T
+	t testing.TB
 	*zk.Lock
 }
 

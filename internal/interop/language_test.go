@@ -2,6 +2,7 @@ package interop
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -32,7 +33,7 @@ var (
 var errMissing = errors.New("is not installed here")
 
 // running returns the language's process. Where it is not installed the test is skipped, or fails if it must be there.
-func (l *language) running(t *testing.T) *peer {
+func (l *language) running(t testing.TB) *peer {
 	t.Helper()
 	if testing.Short() {
 		t.Skipf("go test -short starts no %s", l.name)
@@ -74,9 +75,15 @@ func required() bool {
 		os.Getenv("DOCENT_REQUIRE_ZOOKEEPER") == "1"
 }
 
-// javaFlags make a small Java process that starts quickly. The tests need no compiler that takes its time.
-var javaFlags = []string{"-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
-	"-Dorg.slf4j.simpleLogger.defaultLogLevel=error"}
+// javaFlags make a small Java process that starts quickly. Tests need no compiler that takes its time, and benchmarks do not
+// do without it.
+func javaFlags() []string {
+	flags := []string{"-XX:+UseSerialGC", "-Xshare:auto", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"}
+	if bench := flag.Lookup("test.bench"); bench != nil && bench.Value.String() != "" {
+		return append(flags, "-Xmx768m")
+	}
+	return append(flags, "-Xmx192m", "-XX:TieredStopAtLevel=1")
+}
 
 // classes is the directory of the compiled peer.
 var classes string
@@ -126,7 +133,7 @@ func javaCommand() (*exec.Cmd, error) {
 	if out, err := compile.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("javac: %w\n%s", err, out)
 	}
-	args := append(javaFlags[:len(javaFlags):len(javaFlags)], "-cp", classes+":"+path, "Peer")
+	args := append(javaFlags(), "-cp", classes+":"+path, "Peer")
 	return exec.Command(java, append(args, families(sources, "Peer")...)...), nil
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/docent-zk/docent/barrier"
 	"github.com/docent-zk/docent/counter"
+	"github.com/docent-zk/docent/discovery"
 	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/leader"
 	"github.com/docent-zk/docent/lock"
@@ -75,6 +76,11 @@ var curatorLayouts = map[string]layout{
 		theirs: func(w *world, path string) { w.curator().do("group.join", path, "me", hexed("payload")) },
 		nodes:  1,
 	},
+	"dynamic instance":            registers(discovery.Dynamic),
+	"static instance":             registers(discovery.Static),
+	"permanent instance":          registers(discovery.Permanent),
+	"dynamic sequential instance": registers(discovery.DynamicSequential),
+
 	"shared count": counts("shared", counter.WithoutReceipt),
 	"integer":      counts("int", counter.WithoutReceipt),
 	"long":         counts("long", counter.WithoutReceipt, counter.Long),
@@ -213,6 +219,25 @@ func keeps(mode, protected string, opts ...node.Option) layout {
 		},
 		theirs: func(w *world, path string) { w.curator().do("node.keep", path+"/kept", mode, protected, hexed("kept")) },
 		nodes:  1,
+	}
+}
+
+// registers is an instance of a service.
+func registers(kind discovery.Type) layout {
+	in := service("id", "payload")
+	in.Type = kind
+	return layout{
+		ours: func(w *world, path string) {
+			_, err := discovery.New[string](w.client(), path).Register(within(w.t), in)
+			require.NoError(w.t, err)
+		},
+		theirs: func(w *world, path string) {
+			other := w.curator()
+			other.do("discovery.format", javaObject, "compatible")
+			other.do("discovery.start", path)
+			other.do("discovery.register", javaWords(in, "String", "payload")...)
+		},
+		nodes: 2,
 	}
 }
 

@@ -1,6 +1,8 @@
 package interop
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -90,11 +92,18 @@ type fake struct {
 	server *zktest.Server
 }
 
-func onFake(t *testing.T) *fake {
+func onFake(t testing.TB) *fake {
 	server, err := zktest.Start(zktest.Config{})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, server.Close()) })
-	return &fake{worldAt(t, server.ConnectString()), server}
+	w := worldAt(t, server.ConnectString())
+	w.expire = func(_ context.Context, session int64) error {
+		if !server.ExpireSession(session) {
+			return errors.New("the server has no such session")
+		}
+		return nil
+	}
+	return &fake{w, server}
 }
 
 // kinds are the kinds of the nodes at and below a path.

@@ -21,7 +21,7 @@ import (
 
 // world is a part of a server, and who uses it.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	connect string
 	eye     *framework.Client  // with which the test looks
 	heard   map[*language]bool // whose complaints are shown if the test fails
@@ -29,21 +29,21 @@ type world struct {
 }
 
 // onReal is a part of the shared real server.
-func onReal(t *testing.T) *world {
+func onReal(t testing.TB) *world {
 	space := realzk.Shared(t)
 	w := worldAt(t, space.ConnectString())
 	w.expire = space.ExpireSession
 	return w
 }
 
-func worldAt(t *testing.T, connect string) *world {
+func worldAt(t testing.TB, connect string) *world {
 	w := (&world{connect: connect}).in(t)
 	w.eye = w.client()
 	return w
 }
 
 // in is the world as a subtest sees it.
-func (w *world) in(t *testing.T) *world {
+func (w *world) in(t testing.TB) *world {
 	return &world{t, w.connect, w.eye, map[*language]bool{}, w.expire}
 }
 
@@ -65,7 +65,7 @@ const commonData = "data"
 
 // party is one participant of another language.
 type party struct {
-	t    *testing.T
+	t    testing.TB
 	peer *peer
 	name string
 }
