@@ -95,7 +95,7 @@ func (c *Client) HealthWithin(bounds HealthBounds) Health {
 	}
 	e.silence(info)
 	e.clocks(info)
-	for _, r := range c.Recipes() {
+	for _, r := range c.core.live.list() {
 		e.recipe(r)
 	}
 	return e.health()

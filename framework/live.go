@@ -27,8 +27,8 @@ type Status struct {
 	// Unwell is since when it has not been well, and zero while it is. A recipe that is started anew by the engine is well
 	// again when it says so itself, if it says anything of itself: until then Unwell stays, although Err is nil.
 	Unwell time.Time
-	// Attrs is more to know, in the order to show it: a path, a number. Values are resolved when somebody looks, so a
-	// slog.LogValuer shows what is so at that moment. They are not to be changed.
+	// Attrs is more to know, in the order to show it: a path, a number. Client.Recipes resolves their values, so what a
+	// slog.LogValuer says is so at that moment.
 	Attrs []slog.Attr
 }
 
@@ -47,7 +47,22 @@ type LiveRecipe struct {
 }
 
 // Recipes lists the recipes that are running and what is held ([Session.Track]), oldest first.
-func (c *Client) Recipes() []LiveRecipe { return c.core.live.list() }
+func (c *Client) Recipes() []LiveRecipe {
+	list := c.core.live.list()
+	for i, r := range list {
+		list[i].Attrs, list[i].Status.Attrs = resolved(r.Attrs), resolved(r.Status.Attrs)
+	}
+	return list
+}
+
+// resolved asks the attributes for their values.
+func resolved(attrs []slog.Attr) []slog.Attr {
+	attrs = slices.Clone(attrs)
+	for i := range attrs {
+		attrs[i].Value = attrs[i].Value.Resolve()
+	}
+	return attrs
+}
 
 // Report says how the recipe is that [Client.Run] runs in this session, for [Client.Recipes]: its state in a word or two, and why
 // it is not well, nil if it is. While state remains the same its Since does, whatever err is. attrs is what else there is to

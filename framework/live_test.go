@@ -154,7 +154,7 @@ func TestAttrs(t *testing.T) {
 		require.NoError(t, err)
 		step := make(chan struct{})
 		go func() {
-			_ = cli.Run(t.Context(), framework.Recipe{Name: "n", Path: "/x", Policy: policies["cancel, rebuild"], Attrs: []slog.Attr{slog.Int("own", 1)},
+			_ = cli.Run(t.Context(), framework.Recipe{Name: "n", Path: "/x", Policy: policies["cancel, rebuild"], Attrs: []slog.Attr{slog.Any("own", nowValuer{})},
 				Run: func(ctx context.Context, s *framework.Session) error {
 					s.Report("one", nil, slog.Int("first", 1))
 					<-step
@@ -166,7 +166,10 @@ func TestAttrs(t *testing.T) {
 		got := status(t, root)
 		assert.Equal(t, []slog.Attr{slog.Int("first", 1)}, got.Attrs)
 		assert.Equal(t, "/a/b", root.Recipes()[0].Namespace)
-		assert.Equal(t, []slog.Attr{slog.Int("own", 1)}, root.Recipes()[0].Attrs)
+		for range 2 {
+			assert.Equal(t, []slog.Attr{slog.Time("own", time.Now())}, root.Recipes()[0].Attrs, "the value at that moment")
+			time.Sleep(time.Second)
+		}
 		close(step)
 		assert.Empty(t, status(t, root).Attrs, "they belong to a report")
 		held := sessionOf(t, cli).Track("lock", "/y", policies["cancel, rebuild"], "holding")
@@ -174,3 +177,8 @@ func TestAttrs(t *testing.T) {
 		assert.Equal(t, "/a/b", root.Recipes()[1].Namespace)
 	})
 }
+
+// nowValuer is a value that changes.
+type nowValuer struct{}
+
+func (nowValuer) LogValue() slog.Value { return slog.TimeValue(time.Now()) }

@@ -20,8 +20,8 @@ type Recipe struct {
 	Path string
 	// Policy says how it answers SUSPENDED and LOST.
 	Policy Policy
-	// Attrs is more to know of it, for Client.Recipes. Values are resolved when somebody looks: see Status.Attrs. It is not to
-	// be changed afterwards.
+	// Attrs is more to know of it, for Client.Recipes, which resolves the values: see Status.Attrs. It is not to be changed
+	// afterwards.
 	Attrs []slog.Attr
 	// Run does the work in one session and returns when ctx ends, with whatever error. Its result counts as the recipe's
 	// unless ctx was ended by the policy. A panic passes through to the caller of Client.Run.
