@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/docent-zk/docent/framework"
@@ -28,7 +29,8 @@ type mirror struct {
 	cli   *framework.Client
 	spec  spec
 	board board[view]
-	shown func(v *view) // told of every change of a node, by the goroutine that makes it
+	runs  atomic.Pointer[framework.Session] // the latest session that it has run in, to report in
+	shown func(v *view)                     // told of every change of a node, by the goroutine that makes it
 
 	life context.Context // ends on close
 	end  context.CancelCauseFunc
@@ -105,7 +107,9 @@ func (m *mirror) run() {
 	defer close(m.done)
 	var watcher sync.WaitGroup
 	watcher.Go(m.watchLink)
-	err := m.cli.Run(m.life, framework.Recipe{Name: m.spec.name, Path: m.spec.root, Policy: caching, Run: m.session})
+	err := m.cli.Run(m.life, framework.Recipe{
+		Name: m.spec.listedAs(), Path: m.spec.root, Policy: caching, Attrs: m.attrs(), Run: m.session,
+	})
 	if m.life.Err() != nil && !errors.Is(err, framework.ErrClosed) {
 		err = fmt.Errorf("%s %s: %w", m.spec.name, m.spec.root, ErrCacheClosed)
 	}
@@ -158,6 +162,7 @@ func (m *mirror) stale(since time.Time) {
 		}
 		v := *old
 		v.link, v.since = time.Time{}, since
+		m.report(&v)
 		return &v
 	})
 }
@@ -170,6 +175,7 @@ func (m *mirror) freshen(link time.Time) {
 		}
 		v := *old
 		v.link, v.since, v.synced = link, time.Time{}, true
+		m.report(&v)
 		return &v
 	})
 	if m.view().synced {

@@ -55,6 +55,8 @@ type answer struct {
 // session is the recipe: it keeps the mirror up to date in one session.
 func (m *mirror) session(ctx context.Context, s *framework.Session) error {
 	clear(m.isolated)
+	m.runs.Store(s)
+	m.board.show(func(v *view) *view { m.report(v); return v })
 	// The server must not be behind the one of the session before.
 	if err := s.Sync(ctx, m.spec.root); err != nil {
 		return err

@@ -6,13 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"strings"
 
 	"github.com/docent-zk/docent/framework"
 )
 
-// Option changes how a cache of any kind works: [Gunzip] or [NoWait].
+// Option changes how a cache of any kind works: [Gunzip], [NoWait] or [ListedAs].
 type Option func(*spec)
 
 // ChildrenOption is an option of OpenChildren: an [Option], [Filter], [StatsOnly], [Parallel], [QueueBound] or [OneShot].
@@ -78,6 +79,8 @@ type spec struct {
 	oneShot   bool
 	parallel  int
 	bound     int
+	listed    string // name for framework.Client.Recipes, "" for that of the recipe
+	attrs     []slog.Attr
 }
 
 func newSpec(name, root string, depth int) spec {
