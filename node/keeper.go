@@ -72,7 +72,7 @@ func Keep(ctx context.Context, cli *framework.Client, path string, data []byte, 
 func (k *Keeper) run() {
 	defer close(k.done)
 	u := &upkeep{Keeper: k}
-	err := k.cli.Run(k.work, framework.Recipe{Name: "node", Path: k.spec.path, Policy: keeping, Run: u.session})
+	err := k.cli.Run(k.work, framework.Recipe{Name: k.spec.listed, Path: k.spec.path, Policy: keeping, Attrs: k.spec.attrs, Run: u.session})
 	u.have(nil)
 	k.finish(err)
 	k.end(ErrKeeperClosed)

@@ -36,7 +36,7 @@ func Join(ctx context.Context, cli *framework.Client, dir, id string, payload []
 	if err := validateMember(dir, id); err != nil {
 		return nil, err
 	}
-	return Keep(ctx, cli, framework.Join(dir, id), payload, opts...)
+	return Keep(ctx, cli, framework.Join(dir, id), payload, append([]Option{ListedAs("group member")}, opts...)...)
 }
 
 func validateMember(dir, id string) error {

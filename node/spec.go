@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -37,6 +38,12 @@ func WithTTL(ttl time.Duration) Option {
 // [Keeper.Set], and to delete children of its parent. Defaults to the client's.
 func WithACL(acl []framework.ACL) Option { return func(s *spec) { s.acl = slices.Clone(acl) } }
 
+// ListedAs says under which name framework.Client.Recipes lists the Keeper, and what else there is to know of it. Defaults to
+// "node".
+func ListedAs(name string, attrs ...slog.Attr) Option {
+	return func(s *spec) { s.listed, s.attrs = name, slices.Clone(attrs) }
+}
+
 // spec says what is kept. It does not change.
 type spec struct {
 	path      string // of the node, or what the servers append the sequence number to
@@ -46,6 +53,8 @@ type spec struct {
 	lasting   bool // with a TTL
 	ttl       time.Duration
 	acl       []framework.ACL
+	listed    string // name for framework.Client.Recipes
+	attrs     []slog.Attr
 }
 
 // modes are those that can be kept.
@@ -57,7 +66,7 @@ var modes = []framework.Mode{
 const minTTL = 100 * time.Millisecond
 
 func newSpec(cli *framework.Client, path string, opts []Option) (spec, error) {
-	s := spec{path: path, mode: -1}
+	s := spec{path: path, mode: -1, listed: "node"}
 	for _, opt := range opts {
 		opt(&s)
 	}
