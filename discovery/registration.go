@@ -45,12 +45,13 @@ func (r *Registry[T]) Register(ctx context.Context, in Instance[T]) (*Registrati
 	if err != nil {
 		return nil, err
 	}
-	keeper, err := node.Keep(ctx, r.cli, framework.Join(dir, in.ID), data, node.WithMode(in.Type.mode()), node.Replace())
+	reg := &Registration[T]{reg: r, turn: make(chan struct{}, 1), closing: make(chan struct{}), in: in}
+	reg.turn <- struct{}{}
+	reg.keeper, err = node.Keep(ctx, r.cli, framework.Join(dir, in.ID), data,
+		node.WithMode(in.Type.mode()), node.Replace(), reg.listed())
 	if err != nil {
 		return nil, fmt.Errorf("service %s: %w", in.Name, err)
 	}
-	reg := &Registration[T]{reg: r, keeper: keeper, turn: make(chan struct{}, 1), closing: make(chan struct{}), in: in}
-	reg.turn <- struct{}{}
 	return reg, nil
 }
 

@@ -83,7 +83,7 @@ func (r *Registry[T]) Open(ctx context.Context, name string, opts ...ServiceOpti
 		return nil, err
 	}
 	s.path = path
-	if s.mirror, err = cache.OpenChildren(ctx, r.cli, path); err != nil {
+	if s.mirror, err = cache.OpenChildren(ctx, r.cli, path, s.listed()); err != nil {
 		return nil, fmt.Errorf("service %s: %w", name, err)
 	}
 	s.start()
