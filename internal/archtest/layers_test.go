@@ -22,6 +22,10 @@ var layers = map[string][]string{
 		"retry", "internal/fanout", "internal/seqnode", "internal/jute", "internal/wire", "internal/telemetry",
 	},
 
+	"internal/accept":     {},
+	"framework/health":    {"framework", "internal/accept"},
+	"framework/debugpage": {"framework", "internal/seqnode", "internal/accept"},
+
 	"internal/contend": {"framework"},
 	"lock":             {"internal/contend"},
 	"leader":           {"internal/contend"},
@@ -52,7 +56,7 @@ var layers = map[string][]string{
 // public are the packages that users import. What is written as users would
 // write it gets these and nothing below them.
 var public = []string{
-	"retry", "framework", "lock", "leader", "barrier", "node", "cache", "counter", "discovery", "zktest",
+	"retry", "framework", "framework/health", "framework/debugpage", "lock", "leader", "barrier", "node", "cache", "counter", "discovery", "zktest",
 }
 
 // grounds are what every test may run on: servers, and the harness that breaks them on purpose.
