@@ -1,0 +1,140 @@
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
+
+package main
+
+import (
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/realzk"
+	"github.com/docent-zk/docent/zktest"
+)
+
+// family is a command with a child; each tells its process id.
+const family = `sleep 100 & echo $!; echo $$; wait`
+
+// stubborn is a family that does not listen to SIGTERM.
+const stubborn = `trap "" TERM; ` + family
+
+func TestLostLockStopsTheCommandAndItsChildren(t *testing.T) {
+	for name, command := range map[string]string{"obedient": family, "stubborn": stubborn} {
+		t.Run(name, func(t *testing.T) {
+			server := startServer(t)
+			cli := newClient(t, server.ConnectString())
+			l := startLockrun(t, server.ConnectString(), "-kill-after", "300ms", "/l", "sh", "-c", command)
+			child, parent := l.line(t), l.line(t)
+			require.True(t, server.ExpireSession(owner(t, cli, "/l")))
+			require.Equal(t, statusLost, l.status(t))
+			require.False(t, alive(t, parent))
+			require.False(t, alive(t, child))
+			require.Contains(t, l.stderr.String(), "/l was lost, the command is stopped")
+		})
+	}
+}
+
+// The command has ended at once, but its child has not.
+func TestLostLockStopsWhoeverIsLeft(t *testing.T) {
+	server := startServer(t)
+	cli := newClient(t, server.ConnectString())
+	l := startLockrun(t, server.ConnectString(), "-kill-after", "300ms", "/l", "sh", "-c",
+		`trap "exit 0" TERM; (trap "" TERM; echo deaf; exec sleep 100) & echo $!; wait; wait`)
+	child, deaf := l.line(t), l.line(t)
+	if child == "deaf" { // the two write at once
+		child = deaf
+	}
+	require.True(t, server.ExpireSession(owner(t, cli, "/l")))
+	require.Equal(t, statusLost, l.status(t))
+	require.False(t, alive(t, child))
+}
+
+func TestLostOnRealServer(t *testing.T) {
+	space := realzk.Shared(t)
+	cli := newClient(t, space.ConnectString())
+	l := startLockrun(t, space.ConnectString(), "/l", "sh", "-c", family)
+	child := l.line(t)
+	require.NoError(t, space.ExpireSession(t.Context(), owner(t, cli, "/l")))
+	require.Equal(t, statusLost, l.status(t))
+	require.False(t, alive(t, child))
+}
+
+// A blip ends the command, unless -hold is given.
+func TestHold(t *testing.T) {
+	server := startServer(t)
+	cli := newClient(t, server.ConnectString())
+	name := fifo(t)
+	for _, hold := range []bool{true, false} {
+		args := []string{"/l", "sh", "-c", `echo begun; read x < "$0"; exit 6`, name}
+		want := statusLost
+		if hold {
+			args, want = append([]string{"-hold"}, args...), 6
+		}
+		l := startLockrun(t, server.ConnectString(), args...)
+		require.Equal(t, "begun", l.line(t))
+		session := owner(t, cli, "/l")
+		require.Equal(t, 1, server.Cut(zktest.SessionConns(session)))
+		if hold {
+			returned(t, server, session)
+			letGo(t, name)
+		}
+		require.Equal(t, want, l.status(t))
+	}
+}
+
+// returned waits until a session has a connection again.
+func returned(t *testing.T, server *zktest.Server, session int64) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		for _, s := range server.Sessions() {
+			if s.ID == session && s.Connected {
+				return true
+			}
+		}
+		return false
+	}, time.Minute, 5*time.Millisecond)
+}
+
+// When nothing is heard from the servers, the command is dead before the session is over.
+func TestSilence(t *testing.T) {
+	server := startServer(t)
+	cli := newClient(t, server.ConnectString())
+	l := startLockrun(t, server.ConnectString(), "-timeout", "2s", "-hold", "/l", "sh", "-c", stubborn)
+	child, parent := l.line(t), l.line(t)
+	heal := server.Blackhole(zktest.SessionConns(cli.State().SessionID).Not(), zktest.Both)
+	defer heal()
+	_, watch, err := cli.WatchData(t.Context(), framework.Join("/l", only(t, cli)))
+	require.NoError(t, err)
+	require.Equal(t, framework.EventDeleted, (<-watch.C).Type)
+	require.False(t, alive(t, parent))
+	require.False(t, alive(t, child))
+	heal()
+	require.Equal(t, statusLost, l.status(t))
+}
+
+func only(t *testing.T, cli *framework.Client) string {
+	t.Helper()
+	names, _, err := cli.Children(t.Context(), "/l")
+	require.NoError(t, err)
+	require.Len(t, names, 1)
+	return names[0]
+}
+
+// Whoever kills lockrun kills its command, on Linux.
+func TestKilled(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux ends a command with whoever started it")
+	}
+	server := startServer(t)
+	name := filepath.Join(t.TempDir(), "fifo")
+	require.NoError(t, syscall.Mkfifo(name, 0o600))
+	l := startLockrun(t, server.ConnectString(), "/l", "sh", "-c", `echo $$; read x < "$0"`, name)
+	command := l.line(t)
+	l.signal(t, syscall.SIGKILL)
+	require.Equal(t, -1, l.status(t)) // the pipe ends when the command has
+	require.False(t, alive(t, command))
+}

@@ -1,0 +1,21 @@
+package main
+
+import (
+	"os"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/docent-zk/docent/internal/realzk"
+)
+
+// mainEnv makes this test binary lockrun.
+const mainEnv = "DOCENT_LOCKRUN_MAIN"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(workerEnv) != "" || os.Getenv(mainEnv) != "" {
+		main()
+		return
+	}
+	goleak.VerifyTestMain(realzk.Main(m))
+}

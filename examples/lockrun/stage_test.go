@@ -1,0 +1,143 @@
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
+
+package main
+
+import (
+	"bufio"
+	"errors"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/zktest"
+)
+
+// lockrun is a lockrun that runs as a process of its own.
+type lockrun struct {
+	cmd    *exec.Cmd
+	lines  *bufio.Scanner
+	stderr transcript
+	ended  bool
+}
+
+func startServer(t *testing.T) *zktest.Server {
+	t.Helper()
+	server, err := zktest.Start(zktest.Config{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, server.Close()) })
+	return server
+}
+
+func startLockrun(t *testing.T, zk string, args ...string) *lockrun {
+	t.Helper()
+	l := &lockrun{cmd: exec.Command(os.Args[0], append([]string{"-zk", zk}, args...)...)}
+	l.cmd.Env = append(os.Environ(), mainEnv+"=yes")
+	l.cmd.Stderr = &l.stderr
+	l.cmd.WaitDelay = 10 * time.Second // for a pipe that somebody has inherited
+	stdout, err := l.cmd.StdoutPipe()
+	require.NoError(t, err)
+	l.lines = bufio.NewScanner(stdout)
+	require.NoError(t, l.cmd.Start())
+	t.Cleanup(func() {
+		if !l.ended {
+			_ = l.cmd.Process.Kill()
+			_ = l.cmd.Wait()
+		}
+	})
+	return l
+}
+
+// line is the next line that the command writes.
+func (l *lockrun) line(t *testing.T) string {
+	t.Helper()
+	require.True(t, l.lines.Scan(), "no more output: %s", l.stderr.String())
+	return l.lines.Text()
+}
+
+// status waits for the end.
+func (l *lockrun) status(t *testing.T) int {
+	t.Helper()
+	for l.lines.Scan() {
+		t.Logf("more output: %s", l.lines.Text())
+	}
+	err := l.cmd.Wait()
+	l.ended = true
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		require.NoError(t, err)
+	}
+	t.Log(l.stderr.String())
+	return l.cmd.ProcessState.ExitCode()
+}
+
+func (l *lockrun) signal(t *testing.T, sig os.Signal) {
+	t.Helper()
+	require.NoError(t, l.cmd.Process.Signal(sig))
+}
+
+// newClient is a client beside the lockruns.
+func newClient(t *testing.T, zk string) *framework.Client {
+	t.Helper()
+	cli, err := framework.New(framework.Config{ConnectString: zk})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, cli.Close()) })
+	return cli
+}
+
+// queued waits until n nodes stand at path.
+func queued(t *testing.T, cli *framework.Client, path string, n int) {
+	t.Helper()
+	for {
+		names, _, changed, err := cli.WatchChildren(t.Context(), path)
+		if errors.Is(err, framework.ErrNoNode) {
+			var there bool
+			_, there, changed, err = cli.WatchExists(t.Context(), path)
+			if there {
+				changed.Stop()
+				continue
+			}
+		}
+		require.NoError(t, err)
+		if len(names) == n {
+			changed.Stop()
+			return
+		}
+		select {
+		case <-changed.C:
+		case <-t.Context().Done():
+			t.FailNow()
+		}
+	}
+}
+
+// owner is the session of the only lockrun that holds or waits at path.
+func owner(t *testing.T, cli *framework.Client, path string) int64 {
+	t.Helper()
+	queued(t, cli, path, 1)
+	names, _, err := cli.Children(t.Context(), path)
+	require.NoError(t, err)
+	require.Len(t, names, 1)
+	stat, there, err := cli.Exists(t.Context(), framework.Join(path, names[0]))
+	require.NoError(t, err)
+	require.True(t, there)
+	return stat.EphemeralOwner
+}
+
+// alive reports whether there is a process, and not just what is left of one that its parent has not waited for.
+func alive(t *testing.T, pid string) bool {
+	t.Helper()
+	n, err := strconv.Atoi(strings.TrimSpace(pid))
+	require.NoError(t, err)
+	if syscall.Kill(n, 0) != nil {
+		return false
+	}
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(n) + "/stat")
+	return err != nil || !strings.Contains(string(stat), ") Z ")
+}
