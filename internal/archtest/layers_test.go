@@ -39,6 +39,7 @@ var layers = map[string][]string{
 	"zktest":            {"internal/jute"},
 	"internal/realzk":   {},
 	"internal/archtest": {},
+	"internal/readme":   {},
 	"internal/sim": {
 		"lock", "leader", "barrier", "node", "cache", "counter", "discovery", "zktest", "internal/realzk",
 	},
