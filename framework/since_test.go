@@ -119,6 +119,11 @@ func TestChangedSinceBesideTreeWatches(t *testing.T) {
 		}
 		require.NoError(t, s.Delete("/root/a/x"))
 		assert.Equal(t, []string{"Deleted /root/a/x"}, told(t, on), "once, although three watches are on it")
+		zxid = zxidOf(t, cli)
+		require.NoError(t, s.Set("/root", nil))
+		mustCreate(t, s, "/root/a/x", "")
+		changed := since(t, sessionOf(t, cli), zxid, "/root", "/root/a")
+		assert.Equal(t, framework.Changed{Nodes: []string{"/root"}, Children: []string{"/root/a"}}, changed)
 	})
 }
 

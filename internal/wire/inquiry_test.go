@@ -79,6 +79,8 @@ func TestInquiryRetracted(t *testing.T) {
 	hidden(t, conn, tp, replyFrame(-1000, 7, 0, nil), replyFrame(-1001, 8, 0, nil))
 	assert.Equal(t, []string{"8 0"}, news)
 	s.Ask(sent)
+	write(t, conn, tp, pingFrame)
+	s.Ask(other)
 	conn, tp = shake(t, s, 0, testSession)
 	assert.Equal(t, [][]byte{pingFrame}, write(t, conn, tp, pingFrame), "whoever asks knows of the new link")
 	assert.Empty(t, s.standing.inquiries)
@@ -148,7 +150,7 @@ func TestTreeZxid(t *testing.T) {
 	hidden(t, s.link, tp, replyFrame(-1006, 3, 0, nil))
 	assert.EqualValues(t, 3, s.TreeZxid("/a"), "as far as this server is")
 	s.UnwatchTree("/a")
-	write(t, s.link, tp, pingFrame)
+	_, _ = shake(t, s, 5, testSession)
 	assert.Zero(t, s.TreeZxid("/a"))
 }
 
