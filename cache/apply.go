@@ -27,6 +27,8 @@ func (p *pass) takeNode(a answer) {
 		p.refresh(old, a)
 	case p.rooted(a.node, t):
 		p.raise(a)
+	case old != nil: // in any case it is gone; what has taken its place is read again when it is missing in the mirror
+		p.remove(t.path)
 	}
 }
 

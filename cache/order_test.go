@@ -170,6 +170,22 @@ func TestNothingIsPutBelowTheUnknown(t *testing.T) {
 	s.is("/r=", "/r/a=1", "/r/a/b=2", "/r/a/new=")
 }
 
+// Another node of the same name under a parent in doubt: the list behind the doubt does not tell it from the one that was known.
+func TestAnotherNodeUnderADoubtfulParent(t *testing.T) {
+	s := raised(t)
+	s.doubtful = map[string]struct{}{"/r": {}}
+	root := s.begun("/r", false)
+	s.node(s.begun("/r/a", false), 30, 30, 30, "new")
+	s.is("/r=")
+	s.node(root, 10, 20, 30, "")
+	list := s.tasks[work{"/r", true}]
+	list.running = true
+	s.running++
+	s.names(list, 10, 30, "a")
+	s.node(s.tasks[work{path: "/r/a"}], 30, 30, 30, "new")
+	s.is("/r=", "/r/a=new")
+}
+
 // A round ends with the tasks of its time and what follows from them, and waits for a run that began behind its own begin.
 func TestRounds(t *testing.T) {
 	s := newScript(t)
