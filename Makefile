@@ -39,8 +39,9 @@ fuzz: ## every fuzz target in turn, FUZZTIME each (30s)
 	@GO=$(GO) scripts/fuzz $(FUZZTIME)
 
 .PHONY: bench
-bench: deps ## benchmarks on zktest and on real ZooKeeper; BENCH selects
+bench: deps ## benchmarks on zktest and on real ZooKeeper, beside go-zookeeper and Curator; BENCH selects
 	cd bench && $(GO) test -run '^$$' -bench '$(BENCH)' -timeout 30m .
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime 1x -timeout 15m ./internal/interop
 
 .PHONY: cover
 cover: deps ## statement coverage of the root module, in coverage.out

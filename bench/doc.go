@@ -5,6 +5,10 @@
 //	make bench BENCH=Lock            # some
 //	make bench BENCH=/server=real    # on real ZooKeeper only
 //
+// After them, make bench runs those of internal/interop, which are beside
+// Curator: BenchmarkRecipes and BenchmarkCaches count what the servers are asked
+// for, and print tables at their end.
+//
 // # How it measures
 //
 // Both sides of a contest run in turns of a tenth of b.N, within one benchmark

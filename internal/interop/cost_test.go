@@ -35,7 +35,7 @@ var comparisons = []comparison{
 	{"semaphore: acquire 1 permit, release", roundOf(ourPermits(5, 1)), theirRound("semaphore/5/1"), -1},
 	{"semaphore: acquire 3 permits, release", roundOf(ourPermits(5, 3)), theirRound("semaphore/5/3"), -1},
 	{"latch: stand, lead, resign", ourTerm, theirs3("latch.start", "latch.await", "latch.close"), 0},
-	{"node: keep, close", ourNode, theirs3("node.keep", "", "node.close"), 0},
+	{"node: keep, close", ourNode, theirs3("node.keep", "", "node.close"), 1}, // Curator is sometimes told of the end before it gives up its watch
 	{"shared integer: add", ourSum, theirSum("int"), 0},
 	{"barrier: set, remove", ourGate, theirs3("barrier.set", "", "barrier.remove"), 0},
 	{"double barrier, alone: enter, leave", ourPassage, theirs3("double.enter", "", "double.leave"), 0},
