@@ -1,0 +1,35 @@
+package main
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/docent-zk/docent/examples/internal/stage"
+	"github.com/docent-zk/docent/internal/realzk"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(realzk.Main(m)) }
+
+func play(t *testing.T, zk string) {
+	t.Helper()
+	var out bytes.Buffer
+	s := &stage.Stage{Name: "leader", Out: &out, ConnectString: zk, Timeout: time.Second}
+	require.Equal(t, stage.Held, s.Play(t.Context(), tell), out.String())
+	t.Log("\n" + out.String())
+	for _, part := range []string{
+		"\n1.", "exactly one runs the scheduler",
+		"\n2.", "leadership has moved on, and the token has grown", "because: no answer from the servers",
+		"\n3.", "without waiting for a session to end",
+		"no former leader ran behind a later one",
+	} {
+		require.Contains(t, out.String(), part)
+	}
+}
+
+func TestOnZktest(t *testing.T) { play(t, "") }
+
+func TestOnRealServer(t *testing.T) { play(t, realzk.Shared(t).ConnectString()) }
