@@ -53,17 +53,15 @@ func (m *mirror) suspect(w work) {
 	m.suspects[w.path] = struct{}{}
 }
 
-// distrust sees to it that nodes with missing children are listed in a deep look, and returns them.
-func (p *pass) distrust() map[string]struct{} {
+// distrust sees to it that nodes with missing children are listed.
+func (p *pass) distrust() {
 	p.view().refused.each(func(_ string, r *refusal) bool {
 		p.suspect(work{path: r.path, list: r.list})
 		return true
 	})
-	suspects := p.suspects
-	p.suspects = make(map[string]struct{})
 	p.board.show(func(old *view) *view {
 		v := *old
-		for path := range suspects {
+		for path := range p.suspects {
 			v.root = v.root.edit(p.spec.relative(path), func(e *entry) *entry {
 				if e == nil {
 					return nil
@@ -71,12 +69,12 @@ func (p *pass) distrust() map[string]struct{} {
 				return &entry{node: e.node, kids: e.kids}
 			})
 		}
+		clear(p.suspects)
 		if v.root == old.root {
 			return old
 		}
 		return &v
 	})
-	return suspects
 }
 
 // again tries refused nodes again.

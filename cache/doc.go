@@ -65,13 +65,22 @@
 // listed, to set a watch. Changes that come close together share their lists. Data is transferred again only when it has changed.
 //
 // With a recursive watch a cache that knows up to which transaction it is complete asks the servers what has changed since
-// then (see [framework.Session.ChangedSince]), after a blip and in a new session alike. Where they cannot tell, it looks at each
-// node (exists), and lists children again where they have changed. With one-shot watches a new session has to set each of them.
+// then (see [framework.Session.ChangedSince]), after a blip and in a new session alike. A path is in the question twice if its
+// children are cached as well: 50,000 idle nodes are 2.9 MB in 50 requests and a few KB of answers. Where the servers cannot tell,
+// and in caches of a few nodes, each node is looked at (exists), and children are listed again where they have changed.
+//
+// The question leaves one-shot watches on all nodes that have not changed, until they change or the connection ends. They cost
+// the server as much as those of a cache that uses nothing else, two on each node, some 300 B each on ZooKeeper 3.8, and tell
+// nothing twice. A cache on its first connection has none.
+//
+// With one-shot watches a new session has to read to set them: only what was read is set again by the driver after a blip.
 //
 // # Which watches
 //
 // A [Tree] and [Children] use a recursive watch where the servers have it (ZooKeeper 3.6), and one-shot watches elsewhere or with
 // [OneShot]; a [Value] a one-shot watch. They differ in what they cost and in nothing else, but for this: what happens to nodes
 // that the client may not read servers tell nobody (CVE-2024-23944), so that a node which was created so that the client may not
-// read it is not known, or Refused, until the next look at its parent.
+// read it is not known, or Refused, until the next look at its parent. Nor is what happened to a node while the client might not
+// read it, once it may again, until the node changes or is looked at: that the cache asks what has changed is no such look if it
+// has been told of later changes elsewhere.
 package cache

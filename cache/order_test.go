@@ -273,7 +273,7 @@ func TestCompleteMeansThatNothingIsLeftToDo(t *testing.T) {
 // While something is to be caught up with, or unknown, the mirror is complete up to nothing.
 func TestIncomplete(t *testing.T) {
 	for _, not := range []func(*script){
-		func(s *script) { s.catching++ }, func(s *script) { s.ending = true },
+		func(s *script) { s.catching++ },
 		func(s *script) { s.source = &told{still{}, []note{{kind: everything}}} },
 	} {
 		s := raised(t)

@@ -67,26 +67,16 @@ func (p *pass) told(changed framework.Changed, err error) error {
 			p.note(note{path: path, kind: kidsTouched})
 		}
 	}
-	p.reconsider()
+	p.again(func(*refusal) bool { return true }) // whatever happened to it may have been before
+	clear(p.suspects)                            // what the pass before has not finished was later than what was asked for
 	p.catchUp()
 	return nil
-}
-
-// reconsider reads what is not as it should be for reasons other than changes: what was refused, and lists in which somebody may
-// be missing.
-func (p *pass) reconsider() {
-	p.again(func(*refusal) bool { return true })
-	for path := range p.distrust() {
-		if p.find(path) != nil {
-			p.mark(work{path: path, list: true}, false, nil)
-		}
-	}
 }
 
 // checkpoint notes that everything up to a transaction is in the mirror, when the tasks that there are have ended. The source has
 // told everything up to it, and what it has told is in the mirror or among the tasks.
 func (p *pass) checkpoint(zxid int64) {
-	if zxid == 0 || p.checking || p.catching > 0 || p.ending {
+	if zxid == 0 || p.checking || p.catching > 0 {
 		return
 	}
 	p.checking = true

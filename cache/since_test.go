@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/docent-zk/docent/cache"
 	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/zktest"
 )
@@ -144,7 +145,7 @@ func TestAskedOfATreeThatNeverRests(t *testing.T) {
 				}
 			}
 		}()
-		time.Sleep(10 * time.Second)
+		time.Sleep(time.Second)
 		heal := w.cutOff("c")
 		close(stop)
 		<-ended
@@ -156,4 +157,66 @@ func TestAskedOfATreeThatNeverRests(t *testing.T) {
 		assert.Less(t, cost.RoundTrips(), int64(130), "%v", cost.Requests)
 		w.equal(tree, "/r")
 	})
+}
+
+// What was refused is tried again when the cache asks what has changed: permissions do not count as changes.
+func TestTheRefusedAreTriedAgain(t *testing.T) {
+	t.Cleanup(cache.AskAlways())
+	for name, absence := range absences {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				w.raise("/a/b", "1")
+				w.raise("/a/c", "1")
+				private(w, "/a/private")
+				cli := w.client("c")
+				tree := w.open(cli, "/a")
+				o := owner(w)
+				_, err := o.SetACL(t.Context(), "/a/b", framework.CreatorACL(), framework.AnyVersion)
+				require.NoError(t, err)
+				w.set("/a/b", "2")
+				w.expire("c", cli, func() {})
+				assert.Equal(t, 2, tree.Snapshot().RefusedLen())
+				time.Sleep(time.Hour) // tried again ever less often
+				absence(w, cli, func() {
+					w.set("/a/c", "2")
+					for _, path := range []string{"/a/b", "/a/private"} {
+						_, err := o.SetACL(t.Context(), path, framework.OpenACL(), framework.AnyVersion)
+						require.NoError(t, err)
+					}
+				})
+				if len(w.opts) == 0 || name == "new session" {
+					w.equal(tree, "/a")
+					assert.Zero(t, tree.Snapshot().RefusedLen())
+				}
+			})
+		})
+	}
+}
+
+// On servers that cannot be asked everything is looked at.
+func TestServersThatCannotTell(t *testing.T) {
+	for name, absence := range absences {
+		t.Run(name, func(t *testing.T) {
+			once(t, zktest.Config{}, nil, func(t *testing.T, w *world) {
+				w.wood()
+				cli := w.client("c")
+				tree := w.open(cli, "/r")
+				asked := 0
+				w.OnFrame(func(f zktest.Frame) zktest.Verdict {
+					if f.Op == zktest.OpSetWatches && f.Stage == zktest.Request {
+						asked++
+						return zktest.Cut
+					}
+					return zktest.Pass
+				})
+				for range 2 {
+					absence(w, cli, func() { w.set("/r/d1/n1", "new") })
+					time.Sleep(timeout)
+					require.NoError(t, tree.WaitFresh(t.Context()))
+					w.equal(tree, "/r")
+				}
+				assert.Equal(t, 3, asked, "and then no more")
+			})
+		})
+	}
 }
