@@ -111,4 +111,7 @@
 //
 // [Session.WatchTree] watches a node and everything below it with one watch that stays, on servers since ZooKeeper 3.6. It
 // tells what happened where, in order, and says so when something may have been missed: see [TreeWatch].
+//
+// [Session.ChangedSince] asks which of many nodes have changed since a transaction, in a few requests, in any session: a copy
+// that knows up to where it is complete ([TreeWatch.Zxid]) reads after a reset, or in the next session, only what has changed.
 package framework

@@ -235,7 +235,7 @@ func TestChangedSinceAgainstAnOracle(t *testing.T) {
 	}
 }
 
-// hurt changes some nodes and breaks the connection now and then.
+// hurt changes some nodes and breaks the connection now and then, in a bubble.
 func hurt(s *zktest.Server, random *rand.Rand) {
 	for range random.IntN(6) {
 		change(s, random)
