@@ -65,17 +65,54 @@ func BenchmarkCacheLoad(b *testing.B) {
 }
 
 // BenchmarkCacheReconnect breaks the connection of an idle cache, in the same session, and waits until it is fresh.
-func BenchmarkCacheReconnect(b *testing.B) {
-	onCaches(b, []int{10_000}, func(b *testing.B, p place, nodes int, opts []cache.TreeOption) {
+func BenchmarkCacheReconnect(b *testing.B) { onAbsences(b, reconnect) }
+
+// BenchmarkCacheNewSession ends the session of an idle cache and waits until it is fresh in the next.
+func BenchmarkCacheNewSession(b *testing.B) { onAbsences(b, renew) }
+
+// onAbsences measures how an idle cache becomes fresh again. Beside it, a look at each of its nodes, which is what a client has
+// to do that does not ask what has changed.
+func onAbsences(b *testing.B, absent func(tb testing.TB, p place, m *meter, tree *cache.Tree)) {
+	onCaches(b, []int{10_000, 50_000}, func(b *testing.B, p place, nodes int, opts []cache.TreeOption) {
 		m := newMeter(b, p)
 		tree := m.open(b, opts)
+		looks, bare := m.during(func() { lookAtEach(b, m, tree) }), time.Duration(0)
 		b.ResetTimer()
 		var cost traffic
 		for range b.N {
-			cost = m.during(func() { reconnect(b, m, tree) })
+			b.StopTimer()
+			bare += timeOf(b, func() { lookAtEach(b, m, tree) })
+			b.StartTimer()
+			cost = m.during(func() { absent(b, p, m, tree) })
 		}
 		cost.report(b, nodes)
+		b.ReportMetric(float64(cost.sent)/1e6, "MB-sent")
+		b.ReportMetric(float64(bare)/float64(b.N), "exists-ns/op")
+		b.ReportMetric(float64(looks.received)/1e6, "exists-MB-received")
+		b.ReportMetric(float64(looks.sent)/1e6, "exists-MB-sent")
 	})
+}
+
+// lookAtEach asks for the Stat of every node of a cache, 64 at a time.
+func lookAtEach(tb testing.TB, m *meter, tree *cache.Tree) {
+	tb.Helper()
+	session, err := m.Session(within(tb))
+	require.NoError(tb, err)
+	paths := make(chan string, 64)
+	var looks sync.WaitGroup
+	for range 64 {
+		looks.Go(func() {
+			for path := range paths {
+				_, ok, err := session.Exists(within(tb), path)
+				assert.True(tb, ok && err == nil, path)
+			}
+		})
+	}
+	for path := range tree.All() {
+		paths <- path
+	}
+	close(paths)
+	looks.Wait()
 }
 
 // BenchmarkCacheCreate creates children of one watched node, one after the other.
@@ -93,7 +130,7 @@ func BenchmarkCacheCreate(b *testing.B) {
 }
 
 // traffic is what a client has sent and received.
-type traffic struct{ requests, received int64 }
+type traffic struct{ requests, received, sent int64 }
 
 func (t traffic) report(b *testing.B, nodes int) {
 	b.ReportMetric(float64(t.requests), "requests")
@@ -104,10 +141,11 @@ func (t traffic) report(b *testing.B, nodes int) {
 // meter is a client whose traffic is counted.
 type meter struct {
 	*framework.Client
-	requests, received atomic.Int64
+	requests, received, sent atomic.Int64
 
-	mu    sync.Mutex
-	conns []net.Conn
+	dialing sync.Mutex // held while there is to be no connection
+	mu      sync.Mutex
+	conns   []net.Conn
 }
 
 // newMeter connects a client whose requests, but for pings and handshakes, are counted on their way.
@@ -117,6 +155,8 @@ func newMeter(tb testing.TB, p place) *meter {
 	cli, err := framework.New(framework.Config{
 		ConnectString: p.addr + p.root, SessionTimeout: sessionTimeout, ReconnectPolicy: retry.Forever(20 * time.Millisecond),
 		Dialer: func(ctx context.Context, network, address string) (net.Conn, error) {
+			m.dialing.Lock()
+			defer m.dialing.Unlock()
 			conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
 			if err != nil {
 				return nil, err
@@ -142,14 +182,14 @@ func (m *meter) open(tb testing.TB, opts []cache.TreeOption) *cache.Tree {
 	return tree
 }
 
-func (m *meter) now() traffic { return traffic{m.requests.Load(), m.received.Load()} }
+func (m *meter) now() traffic { return traffic{m.requests.Load(), m.received.Load(), m.sent.Load()} }
 
 // during is the traffic while f runs.
 func (m *meter) during(f func()) traffic {
 	before := m.now()
 	f()
 	after := m.now()
-	return traffic{after.requests - before.requests, after.received - before.received}
+	return traffic{after.requests - before.requests, after.received - before.received, after.sent - before.sent}
 }
 
 // cut breaks all connections.
@@ -192,7 +232,9 @@ func (c *meteredConn) Write(p []byte) (int, error) {
 			c.count()
 		}
 	}
-	return c.Conn.Write(p)
+	n, err := c.Conn.Write(p)
+	c.m.sent.Add(int64(n))
+	return n, err
 }
 
 // count takes the length and the number of a frame. The first of a connection is its handshake.
@@ -233,9 +275,25 @@ func timeOf(tb testing.TB, f func()) time.Duration {
 }
 
 // reconnect breaks the connection and waits until the cache has noticed, and is fresh again.
-func reconnect(tb testing.TB, m *meter, tree *cache.Tree) {
+func reconnect(tb testing.TB, _ place, m *meter, tree *cache.Tree) {
 	tb.Helper()
 	m.cut()
+	awaitFresh(tb, tree)
+}
+
+// renew ends the session and waits until the cache has noticed, and is fresh in the next.
+func renew(tb testing.TB, p place, m *meter, tree *cache.Tree) {
+	tb.Helper()
+	m.dialing.Lock()
+	m.cut()
+	err := p.expire(within(tb), m.State().SessionID)
+	m.dialing.Unlock()
+	require.NoError(tb, err)
+	awaitFresh(tb, tree)
+}
+
+func awaitFresh(tb testing.TB, tree *cache.Tree) {
+	tb.Helper()
 	for tree.StaleSince().IsZero() {
 		runtime.Gosched()
 	}
@@ -349,8 +407,15 @@ func TestCacheCosts(t *testing.T) {
 			assert.Positive(t, took)
 			m := newMeter(t, p)
 			tree := m.open(t, way.opts)
-			again := m.during(func() { reconnect(t, m, tree) })
-			assert.LessOrEqual(t, again.requests, int64(nodes+8))
+			for _, absent := range []func(testing.TB, place, *meter, *cache.Tree){reconnect, renew} {
+				again := m.during(func() { absent(t, p, m, tree) })
+				limit := int64(2*nodes + 8)
+				if way.opts == nil {
+					limit = 10
+				}
+				assert.LessOrEqual(t, again.requests, limit)
+			}
+			assert.EqualValues(t, nodes, m.during(func() { lookAtEach(t, m, tree) }).requests)
 		})
 	}
 	assert.LessOrEqual(t, createBeside(t, p, 50, nil).requests, int64(52))
