@@ -28,6 +28,7 @@ func (p *pass) catchUp() {
 		if p.catching--; p.catching == 0 {
 			p.seen, p.doubtful = nil, nil
 			p.freshen(p.link)
+			p.progress.Fresh()
 			p.nudge() // Syncs may wait for it
 		}
 	})
@@ -104,6 +105,7 @@ func (p *pass) resume() {
 		return
 	}
 	p.link = state.Time
+	p.progress.Begin()
 	p.catching++
 	p.read(func() answer {
 		err := p.source.resume(p.ctx)

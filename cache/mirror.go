@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/telemetry"
 )
 
 // Errors of this package, besides those of package framework.
@@ -31,6 +32,9 @@ type mirror struct {
 	board board[view]
 	runs  atomic.Pointer[framework.Session] // the latest session that it has run in, to report in
 	shown func(v *view)                     // told of every change of a node, by the goroutine that makes it
+
+	listed   *telemetry.Cache
+	progress *telemetry.Sync // towards freshness, in the present session; the recipe's
 
 	life context.Context // ends on close
 	end  context.CancelCauseFunc
@@ -59,6 +63,7 @@ func open(ctx context.Context, cli *framework.Client, s spec, shown func(*view))
 		suspects: make(map[string]struct{}), isolated: make(map[work]struct{}),
 	}
 	m.board.latest.Store(&view{since: time.Now()})
+	m.listed = cli.Telemetry().Cache(s.name, s.root, m.glance)
 	m.life, m.end = context.WithCancelCause(context.Background())
 	go m.run()
 	if s.noWait {
@@ -108,7 +113,7 @@ func (m *mirror) run() {
 	var watcher sync.WaitGroup
 	watcher.Go(m.watchLink)
 	err := m.cli.Run(m.life, framework.Recipe{
-		Name: m.spec.listedAs(), Path: m.spec.root, Policy: caching, Attrs: m.attrs(), Run: m.session,
+		Name: m.spec.listedAs(), Path: m.spec.root, Policy: caching, Attrs: m.attrs(), Run: m.told,
 	})
 	if m.life.Err() != nil && !errors.Is(err, framework.ErrClosed) {
 		err = fmt.Errorf("%s %s: %w", m.spec.name, m.spec.root, ErrCacheClosed)
@@ -118,6 +123,21 @@ func (m *mirror) run() {
 	watcher.Wait()
 	m.stale(time.Now())
 	m.board.close()
+	m.listed.End()
+}
+
+// glance is for metrics, and does not wait.
+func (m *mirror) glance() (nodes int, staleSince time.Time) {
+	v := m.view()
+	return v.root.count(), m.staleSince(v)
+}
+
+// told is session, and has telemetry tell of the way to freshness.
+func (m *mirror) told(ctx context.Context, s *framework.Session) error {
+	ctx, m.progress = m.listed.Sync(ctx)
+	err := m.session(ctx, s)
+	m.progress.Broken(err)
+	return err
 }
 
 // watchLink follows the state of the connection.

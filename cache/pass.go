@@ -95,6 +95,7 @@ func (m *mirror) pass(ctx context.Context, s *framework.Session, from source) er
 		link: m.cli.State().Time, retry: time.NewTimer(never), patience: minPatience,
 	}
 	defer p.stop(cancel)
+	p.progress.Begin()
 	p.lookAgain()
 	for ctx.Err() == nil {
 		if err := p.step(); err != nil {

@@ -47,8 +47,11 @@ func (r *Registry[T]) Register(ctx context.Context, in Instance[T]) (*Registrati
 	}
 	reg := &Registration[T]{reg: r, turn: make(chan struct{}, 1), closing: make(chan struct{}), in: in}
 	reg.turn <- struct{}{}
-	reg.keeper, err = node.Keep(ctx, r.cli, framework.Join(dir, in.ID), data,
+	path := framework.Join(dir, in.ID)
+	ctx, told := r.cli.Telemetry().Register(ctx, path)
+	reg.keeper, err = node.Keep(ctx, r.cli, path, data,
 		node.WithMode(in.Type.mode()), node.Replace(), reg.listed())
+	told(err)
 	if err != nil {
 		return nil, fmt.Errorf("service %s: %w", in.Name, err)
 	}

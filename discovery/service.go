@@ -53,6 +53,8 @@ type Service[T any] struct {
 	life context.Context // ends on Close
 	end  context.CancelCauseFunc
 	work sync.WaitGroup
+
+	unlist func() // tells telemetry that the view is closed
 }
 
 // picker picks from what is available at a moment. It does not change.
@@ -87,6 +89,7 @@ func (r *Registry[T]) Open(ctx context.Context, name string, opts ...ServiceOpti
 		return nil, fmt.Errorf("service %s: %w", name, err)
 	}
 	s.start()
+	s.unlist = r.cli.Telemetry().View(func() int { return len(s.Skipped()) })
 	return s, nil
 }
 
@@ -176,6 +179,7 @@ func (s *Service[T]) Close() error {
 	s.mu.Lock()
 	s.end(ErrServiceClosed)
 	s.mu.Unlock()
+	s.unlist()
 	err := s.mirror.Close()
 	s.work.Wait()
 	s.picker.Store(&picker[T]{err: fmt.Errorf("service %s: %w", s.name, ErrServiceClosed)})

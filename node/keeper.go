@@ -71,6 +71,7 @@ func Keep(ctx context.Context, cli *framework.Client, path string, data []byte, 
 // run is the goroutine of a Keeper. The client waits for it when it is closed.
 func (k *Keeper) run() {
 	defer close(k.done)
+	defer k.cli.Telemetry().Kept(func() bool { return k.Standing().Stands })()
 	u := &upkeep{Keeper: k}
 	err := k.cli.Run(k.work, framework.Recipe{Name: k.spec.listed, Path: k.spec.path, Policy: keeping, Attrs: k.spec.attrs, Run: u.session})
 	u.have(nil)

@@ -84,7 +84,9 @@ func (c *Client) StateChanged(ch Change) {
 	c.counts.state(ch.State)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.history.add(ch)
+	if ch.State != closed { // what ends with it has it as its cause
+		c.history.add(ch)
+	}
 	s := &c.session
 	switch ch.State {
 	case connected:

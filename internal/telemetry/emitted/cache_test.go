@@ -1,0 +1,81 @@
+package emitted
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-zk/docent/cache"
+	"github.com/docent-zk/docent/zktest"
+)
+
+func TestCachesTellOfTheirWayToFreshness(t *testing.T) {
+	for name, opts := range map[string][]cache.TreeOption{"recursive watch": nil, "one-shot watches": {cache.OneShot()}} {
+		t.Run(name, func(t *testing.T) { bubble(t, func(t *testing.T) { followCache(t, opts) }) })
+	}
+}
+
+// followCache is called in a bubble.
+func followCache(t *testing.T, opts []cache.TreeOption) {
+	c, s := collect(), startServer(t)
+	for i := range 9 {
+		_, err := s.Create(fmt.Sprintf("/n%d", i), nil, zktest.Persistent)
+		require.NoError(t, err)
+	}
+	cli := c.client(t, s, "a")
+	tree, err := cache.Open(t.Context(), cli, "/", append(opts, cache.Filter(func(path string) bool { return path != "/zookeeper" }))...)
+	require.NoError(t, err)
+	synctest.Wait()
+	sync := c.one(t, "cache.sync")
+	assert.Equal(t, map[string]string{"docent.recipe": "tree cache", "docent.path": "/"}, attributes(sync.Attributes))
+	children := 0
+	for _, span := range c.spans.GetSpans() {
+		if span.Parent.SpanID() == sync.SpanContext.SpanID() {
+			children++
+		}
+	}
+	assert.GreaterOrEqual(t, children, 11, "what it takes is within it")
+	assert.EqualValues(t, tree.Len(), c.value(t, "docent.cache.nodes", "docent.recipe", "tree cache"))
+	assert.EqualValues(t, 0, c.value(t, "docent.cache.staleness"))
+
+	require.NoError(t, s.Set("/n1", []byte("x")))
+	synctest.Wait()
+	assert.False(t, c.spans.GetSpans()[len(c.spans.GetSpans())-1].Parent.IsValid(), "a change is no part of the way")
+
+	s.Refuse()
+	s.Cut(zktest.AllConns())
+	time.Sleep(time.Second)
+	assert.InDelta(t, 1, c.value(t, "docent.cache.staleness"), 0.1, "seconds")
+	require.NoError(t, s.Accept())
+	require.NoError(t, tree.WaitFresh(t.Context()))
+	synctest.Wait()
+	assert.Len(t, c.named("cache.sync"), 2)
+	assert.EqualValues(t, 2, c.count(t, "docent.cache.sync.duration"))
+	require.NoError(t, tree.Close())
+	assert.Empty(t, points(c.metrics(t)["docent.cache.nodes"]))
+}
+
+// A session that ends on the way says so.
+func TestCachesThatDoNotGetFresh(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c, s := collect(), startServer(t)
+		cli := c.client(t, s, "a")
+		heal := s.Delay(zktest.AllConns(), 400*time.Millisecond)
+		tree, err := cache.Open(t.Context(), cli, "/", cache.NoWait())
+		require.NoError(t, err)
+		time.Sleep(time.Millisecond)
+		s.ExpireSession(cli.State().SessionID)
+		heal()
+		require.NoError(t, tree.WaitFresh(t.Context()))
+		synctest.Wait()
+		all := c.named("cache.sync")
+		require.Len(t, all, 2)
+		assert.Equal(t, "session_lost", attributes(all[0].Attributes)["error.type"])
+		assert.NotContains(t, attributes(all[1].Attributes), "error.type")
+		require.NoError(t, tree.Close())
+	})
+}
