@@ -16,11 +16,14 @@ PARALLEL ?= 2
 # and cannot be avoided by its users. Only that package goes uninstrumented.
 RACE := -race -gcflags=github.com/go-zookeeper/zk=-race=false
 
-# Every module of the repository, the root first.
-MODULES := $(sort $(patsubst %/go.mod,%,$(shell find . -name go.mod -not -path '*/testdata/*')))
+# Modules that only make compare builds and tests: etcd's server takes a minute or two to compile.
+COMPARED := ./bench/etcd
 
-# Runs a command in every module and stops at the first that fails.
-each = @set -e; for module in $(MODULES); do (cd "$$module" && set -x && $(1)); done
+# Every other module of the repository, the root first.
+MODULES := $(filter-out $(COMPARED),$(sort $(patsubst %/go.mod,%,$(shell find . -name go.mod -not -path '*/testdata/*'))))
+
+# Runs a command in every module, or in those of a list, and stops at the first that fails.
+each = @set -e; for module in $(or $(2),$(MODULES)); do (cd "$$module" && set -x && $(1)); done
 
 .DEFAULT_GOAL := help
 
@@ -42,6 +45,12 @@ fuzz: ## every fuzz target in turn, FUZZTIME each (30s)
 bench: deps ## benchmarks on zktest and on real ZooKeeper, beside go-zookeeper and Curator; BENCH selects
 	cd bench && $(GO) test -run '^$$' -bench '$(BENCH)' -timeout 30m .
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime 1x -timeout 15m ./internal/interop
+
+.PHONY: compare
+compare: deps ## what docs/comparison.md says of etcd, Curator, kazoo and zk.Lock, with the figures
+	$(call each,$(GO) vet ./... && $(GO) test $(RACE) -v -timeout $(TIMEOUT) ./...,$(COMPARED))
+	$(GO) test $(RACE) -v -timeout $(TIMEOUT) -run 'BlackHole|Reenters|Loses|ComesBack|Beside|CreatedAgain|ReadOnly' ./internal/interop
+	$(GO) test $(RACE) -v -timeout $(TIMEOUT) -run 'LockAgain|ConnectionBreaks|ReplyToTheCreate' ./lock
 
 .PHONY: cover
 cover: deps ## statement coverage of the root module, in coverage.out
@@ -71,11 +80,11 @@ fix-fmt: ## repairs that
 
 .PHONY: verify-tidy
 verify-tidy: ## go.mod and go.sum are tidy
-	$(call each,$(GO) mod tidy -diff)
+	$(call each,$(GO) mod tidy -diff,$(MODULES) $(COMPARED))
 
 .PHONY: fix-tidy
 fix-tidy: ## repairs that
-	$(call each,$(GO) mod tidy)
+	$(call each,$(GO) mod tidy,$(MODULES) $(COMPARED))
 
 .PHONY: verify-vet
 verify-vet: ## go vet
