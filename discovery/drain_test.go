@@ -58,6 +58,20 @@ func TestDrainWithoutAWordForIt(t *testing.T) {
 	})
 }
 
+// Nor does that wait outlive a Close.
+func TestDrainWithoutAWordIsCutShort(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		_, reg := w.registry("a", discovery.WithCodec(discovery.JSON[meta](discovery.EnabledNever())))
+		r := w.register(reg, instance("one"))
+		began := time.Now()
+		done := draining(t.Context(), r, time.Hour)
+		assert.Empty(t, w.list(dir))
+		require.NoError(t, r.Close(t.Context()))
+		require.NoError(t, <-done)
+		assert.Less(t, time.Since(began), time.Minute)
+	})
+}
+
 // The same if the servers do not let it be said.
 func TestDrainThatIsRefused(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {

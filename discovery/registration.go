@@ -184,10 +184,10 @@ func (r *Registration[T]) show(in Instance[T]) {
 func (r *Registration[T]) Drain(ctx context.Context, wait time.Duration) error {
 	switch r.retire(ctx, wait) {
 	case marked:
-		r.linger(ctx, wait, r.closing)
+		r.linger(ctx, wait)
 	case unsaid:
-		err := r.Close(ctx)
-		r.linger(ctx, wait, nil)
+		err := r.keeper.Close(ctx)
+		r.linger(ctx, wait)
 		return err
 	}
 	return r.Close(ctx)
@@ -230,13 +230,13 @@ func (r *Registration[T]) retire(ctx context.Context, most time.Duration) outcom
 	return unsaid
 }
 
-// linger waits, unless there is nothing to wait for any more.
-func (r *Registration[T]) linger(ctx context.Context, wait time.Duration, cut <-chan struct{}) {
+// linger waits, until somebody else ends the registration at the most.
+func (r *Registration[T]) linger(ctx context.Context, wait time.Duration) {
 	t := time.NewTimer(wait)
 	defer t.Stop()
 	select {
 	case <-t.C:
-	case <-cut:
+	case <-r.closing:
 	case <-ctx.Done():
 	}
 }
