@@ -174,10 +174,10 @@ func (m *mirror) find(path string) *entry {
 	return m.view().root.find(m.spec.relative(path))
 }
 
-// stale shows that the connection broke.
+// stale shows that the connection broke. That may be known late, when the next one has been caught up with.
 func (m *mirror) stale(since time.Time) {
 	m.board.show(func(old *view) *view {
-		if !old.fresh() {
+		if !old.fresh() || since.Before(old.link) {
 			return old
 		}
 		v := *old
