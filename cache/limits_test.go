@@ -2,14 +2,17 @@ package cache_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/zktest"
 )
 
@@ -89,5 +92,36 @@ func TestManyChildren(t *testing.T) {
 			seen++
 		}
 		assert.Equal(t, n, seen)
+	})
+}
+
+// Others break the connection again and again, with nodes that are too long for their client. The cache may take its own nodes for
+// the reason, for this session, and does not end.
+func TestOthersBreakTheConnection(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		for i := range 3 {
+			w.raise(fmt.Sprintf("/big/%d", i), strings.Repeat("x", 200<<10))
+			w.raise(fmt.Sprintf("/a/%d", i), "x")
+		}
+		cli := w.client("c", func(c *framework.Config) { c.MaxReplySize = 100 << 10 })
+		tree := w.open(cli, "/a")
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+		defer cancel()
+		var others sync.WaitGroup
+		for i := range 3 {
+			others.Go(func() {
+				for ctx.Err() == nil {
+					_, _ = cli.Get(ctx, fmt.Sprintf("/big/%d", i))
+					time.Sleep(time.Duration(i+1) * 3 * time.Millisecond)
+				}
+			})
+		}
+		others.Wait()
+		require.NoError(t, tree.Err())
+		time.Sleep(5 * time.Second)
+		w.expire("c", cli, func() { w.set("/a/0", "y") })
+		require.NoError(t, tree.Sync(t.Context()))
+		w.equal(tree, "/a")
+		assert.Zero(t, tree.Snapshot().RefusedLen())
 	})
 }

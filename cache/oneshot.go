@@ -169,7 +169,7 @@ func (o *oneShot) resume(ctx context.Context) error {
 	bytes := o.bytes
 	o.mu.Unlock()
 	for range bytes/setWatchesSize + 2 {
-		if err := o.s.Sync(ctx, o.root); err != nil {
+		if err := syncSurely(ctx, o.s, o.root); err != nil {
 			return err
 		}
 	}

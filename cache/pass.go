@@ -58,7 +58,7 @@ func (m *mirror) session(ctx context.Context, s *framework.Session) error {
 	m.runs.Store(s)
 	m.board.show(func(v *view) *view { m.report(v); return v })
 	// The server must not be behind the one of the session before.
-	if err := s.Sync(ctx, m.spec.root); err != nil {
+	if err := syncSurely(ctx, s, m.spec.root); err != nil {
 		return err
 	}
 	m.compare(s.LastZxid())

@@ -66,6 +66,6 @@ func (r *recursive) tells() bool         { return true }
 func (r *recursive) mustList() bool      { return false }
 
 // resume waits for an answer on the new connection, which comes behind the event that says that it is a new one.
-func (r *recursive) resume(ctx context.Context) error { return r.s.Sync(ctx, r.root) }
+func (r *recursive) resume(ctx context.Context) error { return syncSurely(ctx, r.s, r.root) }
 
 func (r *recursive) close() { r.watch.Stop() }

@@ -2,6 +2,8 @@ package cache
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"github.com/docent-zk/docent/framework"
 )
@@ -37,6 +39,21 @@ type source interface {
 	resume(ctx context.Context) error
 	// close ends what runs in the source, which runs until then or until the session ends.
 	close()
+}
+
+// syncSurely repeats a sync until a server has answered it or the session is over. Others may break the connection that it is
+// on, again and again, with requests whose answers are too long.
+func syncSurely(ctx context.Context, s *framework.Session, path string) error {
+	for {
+		err := s.Sync(ctx, path)
+		if err == nil || ctx.Err() != nil || errors.Is(err, framework.ErrSessionLost) || errors.Is(err, framework.ErrClosed) {
+			return err
+		}
+		select {
+		case <-time.After(minPatience):
+		case <-ctx.Done():
+		}
+	}
 }
 
 // note says that a node, or its children, must be read again.
