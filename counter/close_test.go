@@ -2,6 +2,7 @@ package counter_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -160,4 +161,42 @@ func TestKeeperIsMadeLater(t *testing.T) {
 		require.NoError(t, err)
 		assert.Len(t, keepers, 1)
 	})
+}
+
+// Two add and close, and a session ends at some frame. No keeper is left under a name by which Close does not find it.
+func TestCloseAfterALostSession(t *testing.T) {
+	for at := range 120 {
+		bubble(t, func(t *testing.T, w *world) {
+			frames := 0
+			var sessions []int64
+			var ints []*counter.Int
+			for _, name := range []string{"a", "b"} {
+				cli := w.client(name)
+				s, err := cli.Session(t.Context())
+				require.NoError(t, err)
+				sessions, ints = append(sessions, s.ID()), append(ints, counter.NewInt(cli, path))
+			}
+			w.OnFrame(func(f zktest.Frame) zktest.Verdict {
+				if frames++; frames == at {
+					w.ExpireSession(sessions[at%2])
+				}
+				return zktest.Pass
+			})
+			var all sync.WaitGroup
+			for _, i := range ints {
+				all.Go(func() {
+					for range 6 {
+						_, err := i.Add(t.Context(), 1)
+						assert.NoError(t, err)
+						assert.NoError(t, i.Close(t.Context()))
+					}
+				})
+			}
+			all.Wait()
+			time.Sleep(5 * time.Minute) // for the servers to sweep
+			left, err := w.Children(path)
+			require.NoError(t, err)
+			assert.Empty(t, left, "lost at frame %d", at)
+		})
+	}
 }

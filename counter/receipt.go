@@ -173,14 +173,21 @@ func (r *receipts) create(ctx context.Context) error {
 	return missingIsChanged(err)
 }
 
-// keep puts an ephemeral node into the receipt, so that it is not swept while this session lives.
+// keep puts an ephemeral node into the receipt, so that it is not swept while this session lives. It is created in the session that
+// it is named after, or not at all: under the name of another one nobody would find it again.
 func (r *receipts) keep(ctx context.Context) error {
-	session := r.cli.State().SessionID
-	_, err := r.cli.Create(ctx, r.keeperOf(session), nil, framework.Ephemeral, framework.Idempotent)
+	s, err := r.cli.Session(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = s.Create(ctx, r.keeperOf(s.ID()), nil, framework.Ephemeral, framework.Idempotent)
+	if errors.Is(err, framework.ErrSessionLost) {
+		return fmt.Errorf("%w: %w", errNotApplied, err)
+	}
 	if err != nil && !errors.Is(err, framework.ErrNodeExists) {
 		return r.lost(err)
 	}
-	r.keeper = session // if it was another one by then, the next write puts one more
+	r.keeper = s.ID()
 	return nil
 }
 
