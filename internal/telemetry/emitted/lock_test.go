@@ -64,6 +64,8 @@ func TestAcquireSaysWhyItTookLong(t *testing.T) {
 		assert.Equal(t, acquire.SpanContext.SpanID(), hold.Links[0].SpanContext.SpanID())
 		assert.Equal(t, "released", attributes(hold.Attributes)["docent.cause"])
 		assert.NotEmpty(t, attributes(hold.Attributes)["docent.token"])
+		assert.NotContains(t, attributes(hold.Attributes), "error.type")
+		assert.Equal(t, codes.Unset, hold.Status.Code)
 		for _, create := range c.named("zookeeper create") {
 			if attributes(create.Attributes)["docent.path"] == "/done" {
 				within(t, create, hold)

@@ -74,6 +74,21 @@ func assertOrdered(t *testing.T, s tracetest.SpanStub) {
 	assert.False(t, s.EndTime.Before(last), "the end of %s", s.Name)
 }
 
+// A client that is closed while it has no session has none to tell of.
+func TestLostSessionsAreToldOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c, s := collect(), startServer(t)
+		cli := c.client(t, s, "a")
+		s.Refuse()
+		s.Cut(zktest.AllConns())
+		time.Sleep(time.Minute)
+		require.NoError(t, cli.Close())
+		session := c.one(t, "zookeeper session")
+		assert.Equal(t, "session_lost", attributes(session.Attributes)["docent.cause"])
+		assert.Less(t, session.EndTime.Sub(session.StartTime), 10*time.Second)
+	})
+}
+
 func TestSessionsAreCounted(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c, s := collect(), startServer(t)
