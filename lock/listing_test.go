@@ -56,7 +56,7 @@ func TestWhatIsListed(t *testing.T) {
 	})
 }
 
-// A lock that has ended, but was not unlocked, is listed as that, and makes the client unwell.
+// In a bubble, a lock that has ended, but was not unlocked, is listed as that, and makes the client unwell.
 func TestEndedButNotUnlocked(t *testing.T) {
 	for name, end := range map[string]func(w *world, cli *framework.Client, held *lock.Held){
 		"suspended": func(w *world, _ *framework.Client, _ *lock.Held) { w.cut("a") },

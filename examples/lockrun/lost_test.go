@@ -31,8 +31,8 @@ func TestLostLockStopsTheCommandAndItsChildren(t *testing.T) {
 			child, parent := l.line(t), l.line(t)
 			require.True(t, server.ExpireSession(owner(t, cli, "/l")))
 			require.Equal(t, statusLost, l.status(t))
-			require.False(t, alive(t, parent))
-			require.False(t, alive(t, child))
+			requireGone(t, parent)
+			requireGone(t, child)
 			require.Contains(t, l.stderr.String(), "/l was lost, the command is stopped")
 		})
 	}
@@ -50,7 +50,7 @@ func TestLostLockStopsWhoeverIsLeft(t *testing.T) {
 	}
 	require.True(t, server.ExpireSession(owner(t, cli, "/l")))
 	require.Equal(t, statusLost, l.status(t))
-	require.False(t, alive(t, child))
+	requireGone(t, child)
 }
 
 func TestLostOnRealServer(t *testing.T) {
@@ -60,7 +60,7 @@ func TestLostOnRealServer(t *testing.T) {
 	child := l.line(t)
 	require.NoError(t, space.ExpireSession(t.Context(), owner(t, cli, "/l")))
 	require.Equal(t, statusLost, l.status(t))
-	require.False(t, alive(t, child))
+	requireGone(t, child)
 }
 
 // A blip ends the command, unless -hold is given.
@@ -110,8 +110,8 @@ func TestSilence(t *testing.T) {
 	_, watch, err := cli.WatchData(t.Context(), framework.Join("/l", only(t, cli)))
 	require.NoError(t, err)
 	require.Equal(t, framework.EventDeleted, (<-watch.C).Type)
-	require.False(t, alive(t, parent))
-	require.False(t, alive(t, child))
+	requireGone(t, parent)
+	requireGone(t, child)
 	heal()
 	require.Equal(t, statusLost, l.status(t))
 }
@@ -136,5 +136,5 @@ func TestKilled(t *testing.T) {
 	command := l.line(t)
 	l.signal(t, syscall.SIGKILL)
 	require.Equal(t, -1, l.status(t)) // the pipe ends when the command has
-	require.False(t, alive(t, command))
+	requireGone(t, command)
 }

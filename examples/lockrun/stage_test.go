@@ -139,5 +139,14 @@ func alive(t *testing.T, pid string) bool {
 		return false
 	}
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(n) + "/stat")
-	return err != nil || !strings.Contains(string(stat), ") Z ")
+	if err != nil { // there is no /proc, or the process has gone meanwhile
+		return syscall.Kill(n, 0) == nil
+	}
+	return !strings.Contains(string(stat), ") Z ")
+}
+
+// requireGone waits for a process that was killed: it ends a moment later than the signal is sent.
+func requireGone(t *testing.T, pid string) {
+	t.Helper()
+	require.Eventually(t, func() bool { return !alive(t, pid) }, time.Minute, time.Millisecond)
 }

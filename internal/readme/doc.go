@@ -4,7 +4,7 @@
 //   - A block that begins with "package main" is a complete program. It is compiled as a new user would compile it: in an empty
 //     module of its own, which has nothing but the modules of this repository.
 //   - A program with one of these comments on the line before its fence is run as well, on a server of the test's own, whose address
-//     takes the place of the string behind "ConnectString:". It must exit with 0.
+//     is its argument and takes the place of a string behind "ConnectString:". It must exit with 0.
 //
 // The comments, which readers of the page do not see:
 //

@@ -129,7 +129,7 @@ func (p *program) run(t *testing.T) error {
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	out := &output{text: p.block.run.text, seen: make(chan struct{})}
-	cmd := exec.CommandContext(ctx, p.binary())
+	cmd := exec.CommandContext(ctx, p.binary(), p.server.ConnectString())
 	cmd.Dir, cmd.Stdout, cmd.Stderr = p.dir, out, out
 	if err := cmd.Start(); err != nil {
 		return err
