@@ -49,7 +49,7 @@ bench: deps ## benchmarks on zktest and on real ZooKeeper, beside go-zookeeper a
 .PHONY: compare
 compare: deps ## what docs/comparison.md says of etcd, Curator, kazoo and zk.Lock, with the figures
 	$(call each,$(GO) vet ./... && $(GO) test $(RACE) -v -timeout $(TIMEOUT) ./...,$(COMPARED))
-	$(GO) test $(RACE) -v -timeout $(TIMEOUT) -run 'BlackHole|Reenters|Loses|ComesBack|Beside|CreatedAgain|ReadOnly' ./internal/interop
+	$(GO) test $(RACE) -v -timeout $(TIMEOUT) -run 'BlackHole|Reenters|Loses|ComesBack|Beside|CreatedAgain|ReplyToTheCreate|GivenUp' ./internal/interop
 	$(GO) test $(RACE) -v -timeout $(TIMEOUT) -run 'LockAgain|ConnectionBreaks|ReplyToTheCreate' ./lock
 
 .PHONY: cover

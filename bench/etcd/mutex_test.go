@@ -149,3 +149,16 @@ func (p *party) settled() int {
 	}
 	return made
 }
+
+// A session is one participant, whoever uses it: two mutexes of one session hold together, and the first Unlock frees the
+// lock for others.
+func TestOneSessionIsOneHolder(t *testing.T) {
+	t.Parallel()
+	path, ctx, p := "/"+t.Name(), within(t), connect(t, endpoint)
+	session := p.session(60)
+	one, two := concurrency.NewMutex(session, path), concurrency.NewMutex(session, path)
+	require.NoError(t, one.Lock(ctx))
+	require.NoError(t, two.Lock(ctx))
+	require.NoError(t, two.Unlock(ctx))
+	require.NoError(t, concurrency.NewMutex(connect(t, endpoint).session(60), path).Lock(ctx), "while one holds it, too")
+}

@@ -30,16 +30,17 @@ func (w *world) through() (*world, *realzk.Proxy) {
 }
 
 // successor is somebody who waits for a lock that is held, and waits for nobody else.
-func (w *world) successor(path string) *call {
+func (w *world) successor(path string) (ours *docentLock, waiting *call) {
 	w.t.Helper()
-	ours := &docentLock{t: w.t, lock: holding(lock.New(w.client(), path, lock.Shared()).Lock)}
-	waiting := ours.take()
+	ours = &docentLock{t: w.t, lock: holding(lock.New(w.client(), path, lock.Shared()).Lock)}
+	waiting = ours.take()
 	w.untilThereAre(path, 3) // the holder's node, and a pair
-	return waiting
+	return ours, waiting
 }
 
 // A holder is in a black hole until somebody else has its lock. Curator and kazoo have told a listener that the connection is
-// gone, and nobody that the session is; the locks say that they are held, then and when the session is known to be over.
+// gone, and nobody that the session is; the locks say that they are held, then and when the session is known to be over, and do
+// not mind being released. Then they can be used again.
 func TestPeerInABlackHole(t *testing.T) {
 	for name, peer := range map[string]struct {
 		language *language
@@ -57,7 +58,7 @@ func TestPeerInABlackHole(t *testing.T) {
 			holder := behind.party(peer.language)
 			holder.do("connect", append([]any{behind.connect}, peer.args...)...)
 			holder.do("loss.hold", path)
-			next := w.successor(path)
+			successor, next := w.successor(path)
 
 			proxy.Blackhole(realzk.Both)
 			next.wait(t)
@@ -72,6 +73,10 @@ func TestPeerInABlackHole(t *testing.T) {
 			holder.do("loss.await", "LOST")
 			assert.Equal(t, "true", holder.says("loss.holds"))
 			t.Log("states:", holder.do("loss.states"))
+			holder.do("loss.release")
+			successor.giveBack()
+			holder.do("loss.again")
+			w.untilThereAre(path, 1)
 		})
 	}
 }
@@ -98,7 +103,7 @@ func TestZkLockInABlackHole(t *testing.T) {
 	t.Cleanup(conn.Close)
 	m := zk.NewLock(conn, "/"+root+path, zk.WorldACL(zk.PermAll))
 	require.NoError(t, m.Lock())
-	next := w.successor(path)
+	_, next := w.successor(path)
 
 	proxy.Blackhole(realzk.Both)
 	next.wait(t)
@@ -127,7 +132,7 @@ func TestDocentInABlackHole(t *testing.T) {
 	t.Cleanup(func() { assert.NoError(t, cli.Close()) })
 	held, err := lock.New(cli, path).Lock(within(t))
 	require.NoError(t, err)
-	next := w.successor(path)
+	_, next := w.successor(path)
 
 	proxy.Blackhole(realzk.Both)
 	next.wait(t)
@@ -145,7 +150,7 @@ func TestCuratorReentersALostMutex(t *testing.T) {
 	holder.do("loss.hold", path)
 	holder.do("loss.again")
 	holder.do("loss.release")
-	next := w.successor(path)
+	_, next := w.successor(path)
 	next.goesOn(t)
 	require.NoError(t, w.expire(within(t), sessionOf(t, holder)))
 	next.wait(t)
