@@ -128,6 +128,10 @@ var dependenciesExamples = map[string]example{
 		files: sources{"lock/l.go": importing("lock", "go.opentelemetry.io/otel/trace")},
 		want:  []string{"lock/l.go:4: lock may not import go.opentelemetry.io/otel/trace"},
 	},
+	"more than the API of telemetry": {
+		files: sources{"internal/telemetry/t_test.go": importing("telemetry", "go.opentelemetry.io/otel/sdk/trace")},
+		want:  []string{"internal/telemetry/t_test.go:4: internal/telemetry may not import go.opentelemetry.io/otel/sdk/trace"},
+	},
 	"something new": {
 		files: sources{"lock/l_test.go": importing("lock", "github.com/pkg/errors", "golang.org/x/sync/errgroup")},
 		want: []string{
