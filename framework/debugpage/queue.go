@@ -1,0 +1,159 @@
+package debugpage
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/seqnode"
+)
+
+const (
+	maxPlaces = 50   // that are read of a queue
+	maxQueues = 1024 // that are remembered
+)
+
+// competing is all names that stand in some queue.
+const competing = seqnode.ReadersWriters | seqnode.AnyElection | seqnode.Leases
+
+// queueKey is a queue that one of the clients stands in.
+type queueKey struct {
+	client int
+	path   string
+}
+
+// learn notes that a queue may be asked for. A recipe may be out of it, for a moment, when it is.
+func (h *handler) learn(k queueKey) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.known) < maxQueues {
+		h.known[k] = struct{}{}
+	}
+}
+
+func (h *handler) knows(k queueKey) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, ok := h.known[k]
+	return ok
+}
+
+// queue reads a queue with the client of that number, the first one if there is none.
+func (h *handler) queue(ctx context.Context, path, client string) *Queue {
+	number, err := strconv.Atoi(cmp.Or(client, "1"))
+	q := &Queue{Path: plain(path, maxText), Client: number, Places: []Place{}}
+	if err != nil || !h.knows(queueKey{number, path}) {
+		q.Error = "no recipe of this client stands in such a queue"
+		return q
+	}
+	ctx, cancel := context.WithTimeout(ctx, h.QueueTimeout)
+	defer cancel()
+	cli := h.clients[number-1]
+	local, ok := below(cli.Info().Namespace, path)
+	if !ok {
+		q.Error = fmt.Sprintf("it is not below %s, the namespace of this client", cli.Info().Namespace)
+		return q
+	}
+	if err := h.read(ctx, cli.Client, local, q); err != nil {
+		q.Error = text(err)
+	}
+	return q
+}
+
+// below is a path as a client of the namespace knows it. It reports whether there is one.
+func below(namespace, path string) (string, bool) {
+	if namespace == "/" {
+		return path, true
+	}
+	local, ok := strings.CutPrefix(path, namespace)
+	return cmp.Or(local, "/"), ok && (local == "" || local[0] == '/')
+}
+
+func (h *handler) read(ctx context.Context, cli *framework.Client, dir string, q *Queue) error {
+	names, _, err := cli.Children(ctx, dir)
+	if errors.Is(err, framework.ErrNoNode) {
+		return nil // nobody is there
+	}
+	if err != nil {
+		return err
+	}
+	order, others, err := competing.Arrange(names)
+	if err != nil {
+		return err
+	}
+	order = firsts(order)
+	q.Total, q.Others = len(order), len(others)
+	owners := h.owners()
+	roles := newCast()
+	for _, name := range order[:min(len(order), maxPlaces)] {
+		node, err := cli.Get(ctx, framework.Join(dir, name.Full))
+		if errors.Is(err, framework.ErrNoNode) {
+			q.Total--
+			continue // has left meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		p := Place{
+			Position: len(q.Places) + 1, ID: plain(string(node.Data), maxID), Node: plain(name.Full, maxID),
+			Session: sessionID(node.Stat.EphemeralOwner), Owner: owners[node.Stat.EphemeralOwner], Token: node.Stat.Czxid,
+			Since: stamp(time.UnixMilli(node.Stat.Ctime)),
+		}
+		p.Role, p.WaitsFor = roles.give(name.Kind, p.Position)
+		q.Places = append(q.Places, p)
+	}
+	return nil
+}
+
+// owners are the names of the clients, by their sessions.
+func (h *handler) owners() map[int64]string {
+	owners := make(map[int64]string)
+	for _, cli := range h.clients {
+		if cli.Client != nil {
+			owners[cli.State().SessionID] = cli.name
+		}
+	}
+	delete(owners, 0)
+	return owners
+}
+
+// firsts leaves out nodes that stand for the place of another one: they have its GUID.
+func firsts(order []seqnode.Name) []seqnode.Name {
+	seen := make(map[string]bool)
+	list := order[:0]
+	for _, n := range order {
+		if n.GUID == "" || !seen[n.GUID] {
+			list = append(list, n)
+		}
+		seen[n.GUID] = true
+	}
+	return list
+}
+
+// cast says what the places of a queue do, one after the other.
+type cast struct{ writer, last int }
+
+func newCast() *cast { return &cast{} }
+
+// give tells whether the next place holds, or whose end it waits for: a reader that of the nearest writer, everybody else that
+// of the one before.
+func (c *cast) give(kind seqnode.Kind, position int) (role string, waitsFor int) {
+	switch {
+	case seqnode.Leases.Has(kind):
+		return "permit", 0
+	case kind == seqnode.Read || kind == seqnode.KazooRead:
+		waitsFor = c.writer
+	default:
+		waitsFor, c.writer = c.last, position
+	}
+	c.last = position
+	if waitsFor == 0 {
+		return "holds", 0
+	}
+	return "waits", waitsFor
+}

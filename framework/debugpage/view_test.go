@@ -1,0 +1,91 @@
+package debugpage
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-zk/docent/framework"
+)
+
+func TestDuration(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		-time.Second: "0 ms", 0: "0 ms", 999 * time.Millisecond: "999 ms", time.Second: "1.0 s", 9990 * time.Millisecond: "9.9 s",
+		10 * time.Second: "10 s", 59 * time.Second: "59 s", time.Minute: "1 min 0 s", 61*time.Minute + 5*time.Second: "1 h 1 min",
+		25 * time.Hour: "1 d 1 h", 400 * 24 * time.Hour: "400 d 0 h",
+	} {
+		assert.Equal(t, want, duration(d))
+	}
+}
+
+func TestPlain(t *testing.T) {
+	for in, want := range map[string]string{
+		"": "", "10.0.0.7": "10.0.0.7", "Zoë": "Zoë", "a\tb": `"a\tb"`, "\xff": `"\xff"`, "12345678": "12345678", "123456789": "12345678…", "ééééééééé": "éééééééé…",
+	} {
+		assert.Equal(t, want, plain(in, 8), "%q", in)
+	}
+}
+
+func TestLine(t *testing.T) {
+	now := time.Now()
+	at := func(ago time.Duration, state string) Change { return Change{State: state, Time: now.Add(-ago)} }
+	assert.Nil(t, newLine(nil, now))
+	l := newLine([]Change{at(100*time.Second, "Connected"), at(50*time.Second, "Suspended"), at(50*time.Second-1, "Lost"), at(20*time.Second, "Connected")}, now)
+	assert.Equal(t, "1 min 40 s ago", l.Begin)
+	assert.Equal(t, "States of the last 1 min 40 s: 4, now Connected", l.Label)
+	var shapes [][]float64
+	var looks []string
+	for _, b := range l.Bars {
+		shapes, looks = append(shapes, []float64{b.X, b.Width}), append(looks, b.Class)
+		assert.InDelta(t, lineHeight, b.Y+b.Height, 1e-6, "it stands on the ground")
+	}
+	assert.Equal(t, []string{"good", "good", "warn", "bad"}, looks, "trouble in front")
+	assert.Equal(t, [][]float64{{0, 500}, {800, 200}, {500, leastBar}, {500, 300}}, shapes)
+
+	l = newLine([]Change{at(100*time.Hour, "Connecting"), at(99*time.Hour, "Connected"), at(time.Minute, "Suspended"), at(0, "Lost")}, now)
+	assert.Equal(t, "an hour ago", l.Begin)
+	assert.Len(t, l.Bars, 3, "what ended before is not drawn")
+	for _, b := range l.Bars {
+		assert.GreaterOrEqual(t, b.X, 0.0)
+		assert.LessOrEqual(t, b.X+b.Width, lineWidth)
+	}
+	assert.NotPanics(t, func() { newLine([]Change{at(0, "Connecting")}, now) })
+}
+
+func TestShort(t *testing.T) {
+	assert.Equal(t, "_c_0f8b…-lock-0000000042", short("_c_0f8b3c1e-5d0a-4a53-9d5c-2f3f0a7f1e11-lock-0000000042"))
+	assert.Equal(t, "0f8b…__lock__0000000042", short("0f8b3c1e5d0a4a539d5c2f3f0a7f1e11__lock__0000000042"))
+	assert.Equal(t, "lock-0000000042", short("lock-0000000042"))
+}
+
+// The page says in words what it says in colours.
+func TestWords(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		cli := w.client("a")
+		s, err := cli.Session(t.Context())
+		require.NoError(t, err)
+		held := s.Track("leader", "/e", framework.Policy{OnSuspended: framework.Hold, OnLost: framework.Rebuild}, "leading")
+		defer held.End()
+		page := func() string { return get(Options{Names: []string{"x"}}.Handler(cli), "text/html", "").Body.String() }
+		assert.Contains(t, page(), `<span class="pill good">ready</span>`)
+		assert.Contains(t, page(), `<span class="pill good">leading</span>`)
+		assert.Contains(t, page(), "suspended: hold, lost: rebuild")
+		held.Report("function has not returned", framework.ErrOverstayed)
+		assert.Contains(t, page(), `<span class="pill warn">function has not returned</span>`)
+		assert.Contains(t, page(), framework.ErrOverstayed.Error())
+		time.Sleep(timeout)
+		assert.Contains(t, page(), `<span class="pill bad">function has not returned</span>`)
+		assert.Contains(t, page(), `<span class="pill bad">not ready</span>`)
+		assert.NotContains(t, page(), "restart advised")
+		time.Sleep(4 * timeout)
+		assert.Contains(t, page(), `<span class="pill bad">restart advised</span>`)
+		assert.Contains(t, page(), "leader /e: function has not returned, not well for 20s")
+		for _, element := range []string{"<main", "<h1>", "<h2", `scope="col"`, `scope="row"`, `lang="en"`, "<noscript>", `role="img" aria-label="States of`} {
+			assert.Contains(t, page(), element)
+		}
+		assert.Equal(t, 1, strings.Count(page(), `id="client-1"`))
+	})
+}
