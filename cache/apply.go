@@ -77,7 +77,8 @@ func (p *pass) raise(a answer) {
 		now.listed = a.node.Stat.Pzxid
 	}
 	p.see(t.path)
-	list := p.spec.lists(a.node) && (p.source.mustList() || t.lister || kids && (a.deep || !t.announced))
+	announced := t.announced && a.node.Stat.Czxid > p.began // and not by a one-shot watch from before
+	list := p.spec.lists(a.node) && (p.source.mustList() || t.lister || kids && (a.deep || !announced))
 	p.put(t.work, now)
 	if list {
 		p.mark(work{path: t.path, list: true}, false, t)

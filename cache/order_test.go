@@ -220,15 +220,20 @@ func TestAListFollowsIntoItsRound(t *testing.T) {
 
 // What is below a node whose creation was noted is noted too: it need not be listed, unless notes were lost.
 func TestAnAnnouncedNodeIsNotListed(t *testing.T) {
-	for _, deep := range []bool{false, true} {
+	for _, told := range []struct {
+		deep   bool
+		began  int64
+		listed bool
+	}{{false, 29, false}, {true, 29, true}, {false, 30, true}} {
 		s := raised(t)
+		s.began = told.began
 		assert.NoError(t, s.heedAll(note{path: "/r/new", kind: nodeCreated}))
 		k := s.tasks[work{"/r/new", false}]
 		k.running = true
 		s.running++
 		stat := framework.Stat{Czxid: 30, Mzxid: 30, Pzxid: 31, NumChildren: 1}
-		assert.NoError(t, s.take(answer{task: k, deep: deep, node: framework.Node{Path: k.path, Stat: stat}}))
-		assert.Equal(t, deep, s.tasks[work{"/r/new", true}] != nil)
+		assert.NoError(t, s.take(answer{task: k, deep: told.deep, node: framework.Node{Path: k.path, Stat: stat}}))
+		assert.Equal(t, told.listed, s.tasks[work{"/r/new", true}] != nil)
 	}
 }
 

@@ -32,6 +32,7 @@ type pass struct {
 	answers chan answer
 	reads   sync.WaitGroup
 
+	began    int64     // the newest transaction when it began: of what was created behind it all that is below is noted
 	link     time.Time // when the connection began whose changes are being caught up
 	catching int       // rounds that must end for the cache to be fresh
 	syncing  []chan struct{}
@@ -92,7 +93,7 @@ func (m *mirror) pass(ctx context.Context, s *framework.Session, from source) er
 	ctx, cancel := context.WithCancel(ctx)
 	p := &pass{
 		mirror: m, s: s, source: from, ctx: ctx, tasks: make(map[work]*task), answers: make(chan answer, m.spec.parallel),
-		link: m.cli.State().Time, retry: time.NewTimer(never), patience: minPatience,
+		began: s.LastZxid(), link: m.cli.State().Time, retry: time.NewTimer(never), patience: minPatience,
 	}
 	defer p.stop(cancel)
 	p.progress.Begin()
