@@ -108,8 +108,8 @@ fix-lint: ## repairs what golangci-lint can
 ##@ Machine
 
 .PHONY: deps
-deps: ## installs ZooKeeper, Java, Curator and kazoo for the tests if they are missing and apt may
-	@scripts/install-zookeeper --interop
+deps: ## installs ZooKeeper, Java, Curator, kazoo and Chromium for the tests if they are missing and apt may
+	@scripts/install-zookeeper --interop --browser
 
 .PHONY: help
 help:
