@@ -87,7 +87,9 @@ func TestManyChildren(t *testing.T) {
 		assert.True(t, ok)
 		seen, last := 0, ""
 		for name := range tree.Children("/r") {
-			assert.Less(t, last, name)
+			if name <= last { // an assertion each would take longer than everything else
+				t.Fatalf("%s is behind %s", name, last)
+			}
 			last = name
 			seen++
 		}

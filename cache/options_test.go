@@ -101,12 +101,13 @@ func packed(data []byte) string {
 }
 
 func TestGunzip(t *testing.T) {
+	bomb := packed(make([]byte, 64<<20+1))
 	bubble(t, func(t *testing.T, w *world) {
 		w.raise("/a/b", packed([]byte("hello")))
 		w.raise("/a/empty", "")
 		w.raise("/a/plain", "not packed")
 		w.raise("/a/short", packed([]byte("hello"))[:20])
-		w.raise("/a/bomb", packed(make([]byte, 64<<20+1)))
+		w.raise("/a/bomb", bomb)
 		tree := w.open(w.client("c"), "/a", cache.Gunzip())
 		node, _ := tree.Get("/a/b")
 		assert.Equal(t, "hello", string(node.Data))
