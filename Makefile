@@ -50,7 +50,7 @@ bench: deps ## benchmarks on zktest and on real ZooKeeper, beside go-zookeeper a
 compare: deps ## what docs/comparison.md says of etcd, Curator, kazoo and zk.Lock, with the figures
 	$(call each,$(GO) vet ./... && $(GO) test $(RACE) -v -timeout $(TIMEOUT) ./...,$(COMPARED))
 	$(GO) test $(RACE) -v -timeout $(TIMEOUT) -run 'BlackHole|Reenters|Loses|ComesBack|Beside|CreatedAgain|ReplyToTheCreate|GivenUp' ./internal/interop
-	$(GO) test $(RACE) -v -timeout $(TIMEOUT) -run 'LockAgain|ConnectionBreaks|ReplyToTheCreate' ./lock
+	$(GO) test $(RACE) -v -timeout $(TIMEOUT) -run 'LockAgain|ConnectionBreaks|ReplyToTheCreate|CreatedAgain|Blackout' ./lock ./cache ./internal/sim
 
 .PHONY: cover
 cover: deps ## statement coverage of the root module, in coverage.out
