@@ -181,6 +181,7 @@ func TestDiscoveryFieldBytes(t *testing.T) {
 			sameBytes(t, other, c, in, "String", text)
 		}
 	}
+	other.do("discovery.format", javaObject, "enabled")
 	in := service("a", "p")
 	in.Disabled = true
 	sameBytes(t, other, discovery.JSON[string](discovery.EnabledAlways()), in, "String", "p")
