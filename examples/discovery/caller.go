@@ -9,21 +9,22 @@ import (
 	"time"
 
 	"github.com/docent-zk/docent/discovery"
+	"github.com/docent-zk/docent/examples/internal/stage"
 	"github.com/docent-zk/docent/framework"
 )
 
 // caller is a client of the service.
 type caller struct {
-	cable   cable
+	cable   stage.Cable
 	cli     *framework.Client
 	service *discovery.Service[Meta]
 	http    http.Client
 }
 
-func newCaller(ctx context.Context, zk string, timeout time.Duration) (*caller, error) {
+func newCaller(ctx context.Context, s *stage.Stage) (*caller, error) {
 	c := &caller{http: http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}}
 	var err error
-	if c.cli, err = connect(ctx, zk, timeout, &c.cable); err != nil {
+	if c.cli, err = connect(s, &c.cable); err != nil {
 		return nil, err
 	}
 	c.service, err = discovery.New[Meta](c.cli, "/services").Open(ctx, "greetings",
@@ -34,7 +35,11 @@ func newCaller(ctx context.Context, zk string, timeout time.Duration) (*caller, 
 	return c, nil
 }
 
-func (c *caller) close() error { return errors.Join(c.service.Close(), c.cli.Close()) }
+// Close ends the client, reachable or not.
+func (c *caller) Close() error {
+	c.cable.Plug()
+	return errors.Join(c.service.Close(), c.cli.Close())
+}
 
 // tally is what has become of some calls.
 type tally struct {

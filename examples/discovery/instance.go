@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/docent-zk/docent/discovery"
+	"github.com/docent-zk/docent/examples/internal/stage"
 	"github.com/docent-zk/docent/framework"
 )
 
@@ -20,7 +21,7 @@ type Meta struct {
 // instance is one copy of the service "greetings": a web server with a registration.
 type instance struct {
 	id           string
-	cable        cable
+	cable        stage.Cable
 	cli          *framework.Client
 	server       *http.Server
 	served       chan struct{}
@@ -28,7 +29,7 @@ type instance struct {
 }
 
 // startInstance starts an instance and registers it when it can be called.
-func startInstance(ctx context.Context, id, zk string, timeout time.Duration) (*instance, error) {
+func startInstance(ctx context.Context, s *stage.Stage, id string) (*instance, error) {
 	i := &instance{id: id, served: make(chan struct{})}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -39,14 +40,14 @@ func startInstance(ctx context.Context, id, zk string, timeout time.Duration) (*
 		defer close(i.served)
 		_ = i.server.Serve(listener) // always says that it was closed
 	}()
-	if i.cli, err = connect(ctx, zk, timeout, &i.cable); err != nil {
-		return nil, errors.Join(err, i.close())
+	if i.cli, err = connect(s, &i.cable); err != nil {
+		return nil, errors.Join(err, i.Close())
 	}
 	i.registration, err = discovery.New[Meta](i.cli, "/services").Register(ctx, discovery.Instance[Meta]{
 		Name: "greetings", ID: id, Address: "127.0.0.1", Port: listener.Addr().(*net.TCPAddr).Port, Payload: Meta{Version: "1.0"},
 	})
 	if err != nil {
-		return nil, errors.Join(err, i.close())
+		return nil, errors.Join(err, i.Close())
 	}
 	return i, nil
 }
@@ -66,8 +67,9 @@ func (i *instance) retire(ctx context.Context, wait time.Duration) error {
 	return errors.Join(err, i.server.Shutdown(ctx))
 }
 
-// close ends whatever is left of it.
-func (i *instance) close() error {
+// Close ends whatever is left of it, reachable or not.
+func (i *instance) Close() error {
+	i.cable.Plug()
 	err := i.server.Close()
 	<-i.served
 	if i.cli != nil {

@@ -10,10 +10,15 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/docent-zk/docent/examples/internal/stage"
 	"github.com/docent-zk/docent/internal/realzk"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(realzk.Main(m)) }
+
+func run(ctx context.Context, out io.Writer, zk string, timeout time.Duration) int {
+	return (&stage.Stage{Name: "discovery", Out: out, ConnectString: zk, Timeout: timeout}).Play(ctx, tell)
+}
 
 func complete(t *testing.T, zk string, timeout time.Duration) {
 	t.Helper()

@@ -19,23 +19,26 @@ func main() { stage.Main("lock", tell) }
 
 // tell is the story of two workers and the lock on /orders.
 func tell(ctx context.Context, s *stage.Stage) error {
-	anna, err := newWorker(ctx, s, "anna")
+	cable := &stage.Cable{}
+	anna, err := framework.New(framework.Config{
+		ConnectString: s.ConnectString, SessionTimeout: s.Timeout, Namespace: s.Namespace, Dialer: cable.Dial,
+	})
 	if err != nil {
 		return err
 	}
-	defer s.Close("anna", anna.cli)
-	ben, err := newWorker(ctx, s, "ben")
+	defer s.Close("anna", anna)
+	defer cable.Plug()
+	ben, err := framework.New(framework.Config{ConnectString: s.ConnectString, SessionTimeout: s.Timeout, Namespace: s.Namespace})
 	if err != nil {
 		return err
 	}
-	defer s.Close("ben", ben.cli)
-	defer anna.cable.Plug()
+	defer s.Close("ben", ben)
 
-	old, present, err := handover(ctx, s, anna, ben)
+	old, present, err := handover(ctx, s, anna, ben, cable)
 	if err != nil {
 		return err
 	}
-	if err := stale(ctx, s, anna, old, present); err != nil {
+	if err := stale(ctx, s, anna, cable, old, present); err != nil {
 		return err
 	}
 	if err := old.Unlock(ctx); !errors.Is(err, framework.ErrSessionLost) && !errors.Is(err, framework.ErrUntrusted) {
@@ -45,36 +48,36 @@ func tell(ctx context.Context, s *stage.Stage) error {
 }
 
 // handover cuts the holder off and returns what it had, and what the next one has.
-func handover(ctx context.Context, s *stage.Stage, anna, ben *worker) (old, present *lock.Held, err error) {
+func handover(ctx context.Context, s *stage.Stage, anna, ben *framework.Client, cable *stage.Cable) (old, present *lock.Held, err error) {
 	s.Title("1. Anna holds the lock, ben waits for it, and anna's network goes silent.")
 	// Hold keeps the lock through a blip, for as long as nobody else can have it. Without it, anna would stop at the blip.
-	old, err = lock.New(anna.cli, "/locks/orders", lock.Hold(0)).Lock(ctx)
+	old, err = lock.New(anna, "/locks/orders", lock.Hold(0)).Lock(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	s.Say("anna holds the lock with fencing token %d", old.Token())
-	grants := ben.lock(ctx, "/locks/orders")
-	if err := queued(ctx, anna.cli, "/locks/orders", 2); err != nil {
+	granted := stage.Go(func() (*lock.Held, error) { return lock.New(ben, "/locks/orders").Lock(ctx) })
+	if err := stage.Queued(ctx, anna, "/locks/orders", 2); err != nil {
 		return nil, nil, err
 	}
-	anna.cable.Unplug()
+	cable.Unplug()
 	s.Say("anna's packets vanish; nobody is told")
 
 	<-old.Context().Done()
 	stopped := time.Now()
 	s.SayAt(stopped, "anna's context ends: %s", stage.Reason(context.Cause(old.Context())))
-	next := <-grants
-	if next.err != nil {
-		return nil, nil, next.err
+	next := <-granted
+	if next.Err != nil {
+		return nil, nil, next.Err
 	}
-	s.SayAt(next.when, "ben holds the lock with fencing token %d", next.held.Token())
-	s.Promise(next.when.After(stopped), "anna stopped %v before ben began", next.when.Sub(stopped).Round(time.Millisecond))
-	s.Promise(next.held.Token() > old.Token(), "the token has grown")
-	return old, next.held, nil
+	s.SayAt(next.When, "ben holds the lock with fencing token %d", next.Value.Token())
+	s.Promise(next.When.After(stopped), "anna stopped %v before ben began", next.When.Sub(stopped).Round(time.Millisecond))
+	s.Promise(next.Value.Token() > old.Token(), "the token has grown")
+	return old, next.Value, nil
 }
 
 // stale lets the former holder write, as if it had never looked at its context.
-func stale(ctx context.Context, s *stage.Stage, anna *worker, old, present *lock.Held) error {
+func stale(ctx context.Context, s *stage.Stage, anna *framework.Client, cable *stage.Cable, old, present *lock.Held) error {
 	s.Title("2. A database that remembers the largest token it has seen.")
 	db := &database{}
 	s.Promise(db.write("ben", present.Token()) == nil, "ben writes with token %d", present.Token())
@@ -86,8 +89,8 @@ func stale(ctx context.Context, s *stage.Stage, anna *worker, old, present *lock
 	if _, err := present.Multi(ctx, []framework.Op{framework.CreateOp("/orders", []byte("ben"), framework.Persistent)}); err != nil {
 		return err
 	}
-	anna.cable.Plug()
-	if err := anna.cli.WaitConnected(ctx); err != nil {
+	cable.Plug()
+	if err := anna.WaitConnected(ctx); err != nil {
 		return err
 	}
 	_, err = old.Set(ctx, "/orders", []byte("anna"), framework.AnyVersion)
@@ -95,13 +98,13 @@ func stale(ctx context.Context, s *stage.Stage, anna *worker, old, present *lock
 	s.Promise(errors.Is(err, lock.ErrNotHeld), "a guarded write is refused when the lock is not held")
 
 	// The same, decided by the servers alone: her claim's node, which the check asks for, is gone.
-	_, err = anna.cli.Multi(ctx, []framework.Op{old.Check(), framework.SetOp("/orders", []byte("anna"), framework.AnyVersion)})
+	_, err = anna.Multi(ctx, []framework.Op{old.Check(), framework.SetOp("/orders", []byte("anna"), framework.AnyVersion)})
 	var refused *framework.MultiError
 	s.Promise(errors.As(err, &refused) && refused.Index == 0, "the servers would have refused it in any case")
 
 	_, err = present.Set(ctx, "/orders", []byte("ben's next"), framework.AnyVersion)
 	s.Promise(err == nil, "ben's guarded write goes through")
-	node, err := anna.cli.Get(ctx, "/orders")
+	node, err := anna.Get(ctx, "/orders")
 	if err != nil {
 		return err
 	}

@@ -10,44 +10,41 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
-	"io"
-	"os"
-	"os/signal"
-	"time"
 
-	"github.com/docent-zk/docent/zktest"
+	"github.com/docent-zk/docent/examples/internal/stage"
 )
 
-func main() {
-	zk := flag.String("zk", "", "connect string of a real ensemble, host:port,host:port; empty starts a server in this process")
-	timeout := flag.Duration("timeout", 2*time.Second, "session timeout to ask for")
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	os.Exit(run(ctx, os.Stdout, *zk, *timeout))
+func main() { stage.Main("quickstart", tell) }
+
+// story is told in five scenes.
+type story struct {
+	*stage.Stage
+	alice, bob, carol *replica
 }
 
-func run(ctx context.Context, out io.Writer, zk string, timeout time.Duration) int {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
-	defer cancel()
-	s := &story{out: out, zk: zk, timeout: timeout}
-	if zk == "" {
-		server, err := zktest.Start(zktest.Config{})
+func tell(ctx context.Context, on *stage.Stage) error {
+	s := &story{Stage: on}
+	for _, r := range []struct {
+		at   **replica
+		name string
+	}{{&s.alice, "alice"}, {&s.bob, "bob"}, {&s.carol, "carol"}} {
+		replica, err := newReplica(on, r.name)
 		if err != nil {
-			fmt.Fprintln(os.Stderr, "quickstart:", err)
-			return 2
+			return err
 		}
-		defer server.Close()
-		s.server, s.zk = server, server.ConnectString()
+		defer s.Close(r.name, replica)
+		*r.at = replica
 	}
-	if err := s.tell(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "quickstart:", err)
-		return 2
+	if err := s.alice.cli.WaitConnected(ctx); err != nil {
+		return err
 	}
-	if s.failed > 0 {
-		return 1
+	granted := s.alice.cli.State().Timeout
+	fmt.Fprintf(s.Out, "three replicas of a service: alice, bob and carol, session timeout %v\n", granted)
+	for _, scene := range []func(context.Context) error{s.election, s.isolation, s.blip} {
+		if err := scene(ctx); err != nil {
+			return err
+		}
 	}
-	return 0
+	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/docent-zk/docent/examples/internal/stage"
 	"github.com/docent-zk/docent/internal/realzk"
 )
 
@@ -30,6 +31,10 @@ func (l *log) Write(p []byte) (int, error) {
 		l.then = nil
 	}
 	return n, err
+}
+
+func run(ctx context.Context, out io.Writer, zk string, timeout time.Duration) int {
+	return (&stage.Stage{Name: "quickstart", Out: out, ConnectString: zk, Timeout: timeout}).Play(ctx, tell)
 }
 
 func complete(t *testing.T, out *log) {

@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
+	"github.com/docent-zk/docent/examples/internal/stage"
 	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/leader"
 )
@@ -13,26 +13,28 @@ import (
 // replica is one copy of a service: a client of its own on a network of its own.
 type replica struct {
 	name  string
-	cable *cable
+	cable *stage.Cable
 	cli   *framework.Client
 }
 
-func newReplica(ctx context.Context, name, zk string, timeout time.Duration) (*replica, error) {
-	r := &replica{name: name, cable: &cable{}}
+func newReplica(s *stage.Stage, name string) (*replica, error) {
+	cable := &stage.Cable{}
 	cli, err := framework.New(framework.Config{
-		ConnectString:  zk,
-		SessionTimeout: timeout,
-		Namespace:      "docent-quickstart",
-		Dialer:         r.cable.Dial,
+		ConnectString:  s.ConnectString,
+		SessionTimeout: s.Timeout,
+		Namespace:      s.Namespace,
+		Dialer:         cable.Dial,
 	})
 	if err != nil {
 		return nil, err
 	}
-	if err := cli.WaitConnected(ctx); err != nil {
-		return nil, errors.Join(err, cli.Close())
-	}
-	r.cli = cli
-	return r, nil
+	return &replica{name: name, cable: cable, cli: cli}, nil
+}
+
+// Close ends a replica, reachable or not.
+func (r *replica) Close() error {
+	r.cable.Plug()
+	return r.cli.Close()
 }
 
 // term is the news of a replica that began to lead, or stopped.
@@ -42,6 +44,8 @@ type term struct {
 	over  error // nil at the beginning
 	when  time.Time
 }
+
+func begins(t term) bool { return t.over == nil }
 
 // stand makes r a candidate until the result is called, which waits for it to be over.
 func (r *replica) stand(path string, news chan<- term, opts ...leader.Option) (stop func()) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/docent-zk/docent/examples/internal/stage"
 	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/leader"
 	"github.com/docent-zk/docent/lock"
@@ -13,56 +14,57 @@ import (
 
 // election: one leads; when its session is gone, another one does, with a larger token.
 func (s *story) election(ctx context.Context) error {
-	s.title("1. They stand for election. One of them leads.")
+	s.Title("1. They stand for election. One of them leads.")
 	news := make(chan term, 64)
 	for _, r := range []*replica{s.alice, s.bob, s.carol} {
 		defer r.stand("/election", news)()
 	}
-	first, err := await(ctx, news, begins)
+	first, err := stage.Await(ctx, news, begins)
 	if err != nil {
 		return err
 	}
-	s.say(first.when, "%s leads with fencing token %d", first.who.name, first.token)
+	s.SayAt(first.when, "%s leads with fencing token %d", first.who.name, first.token)
 	candidates, err := leader.New(s.alice.cli, "/election").Participants(ctx)
 	if err != nil {
 		return err
 	}
-	s.promise(len(candidates) > 0 && candidates[0].ID == first.who.name, "the first in the queue of candidates leads, and only that one")
+	s.Promise(len(candidates) > 0 && candidates[0].ID == first.who.name, "the first in the queue of candidates leads, and only that one")
 	return s.takeover(ctx, news, first)
 }
 
 func (s *story) takeover(ctx context.Context, news <-chan term, first term) error {
-	s.title("2. The leader's session expires. Another one takes over.")
-	if s.server != nil {
-		s.server.ExpireSession(first.who.cli.State().SessionID)
-		s.say(time.Now(), "the server ends %s's session", first.who.name)
+	s.Title("2. The leader's session expires. Another one takes over.")
+	began := time.Now()
+	if s.Server != nil {
+		s.Server.ExpireSession(first.who.cli.State().SessionID)
+		s.Say("the server ends %s's session", first.who.name)
 	} else {
 		first.who.cable.Unplug()
 		defer first.who.cable.Plug()
-		s.say(time.Now(), "%s's network goes silent, until its session expires", first.who.name)
+		s.Say("%s's network goes silent, until its session expires", first.who.name)
 	}
 	var over, second term
 	for over.who == nil || second.who == nil { // in either order: a session ended by decree comes without warning
-		t, err := await(ctx, news, func(term) bool { return true })
+		t, err := stage.Await(ctx, news, func(term) bool { return true })
 		if err != nil {
 			return err
 		}
 		if begins(t) {
 			second = t
-			s.say(t.when, "%s leads with fencing token %d", t.who.name, t.token)
+			s.SayAt(t.when, "%s leads with fencing token %d", t.who.name, t.token)
 		} else {
 			over = t
-			s.say(t.when, "%s stops leading: %s", t.who.name, reason(t.over))
+			s.SayAt(t.when, "%s stops leading: %s", t.who.name, stage.Reason(t.over))
 		}
 	}
-	s.promise(over.token == first.token && second.token > first.token, "leadership has moved on, and the token has grown")
-	fmt.Fprintf(s.out, "             the takeover took %v\n", second.when.Sub(s.began).Round(100*time.Microsecond))
+	s.Promise(over.token == first.token && second.token > first.token, "leadership has moved on, and the token has grown")
+	fmt.Fprintf(s.Out, "             the takeover took %v\n", second.when.Sub(began).Round(100*time.Microsecond))
 	return nil
 }
 
 // isolation: a holder that is cut off stops in time, and can do no harm when it comes back.
 func (s *story) isolation(ctx context.Context) error {
-	s.title("3. Bob holds a lock, carol waits for it, and bob's network goes silent.")
+	s.Title("3. Bob holds a lock, carol waits for it, and bob's network goes silent.")
 	if err := s.prepare(ctx); err != nil {
 		return err
 	}
@@ -70,80 +72,71 @@ func (s *story) isolation(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.say(time.Now(), "bob holds the lock with fencing token %d", bobs.Token())
-	type grant struct {
-		held *lock.Held
-		err  error
-		when time.Time
-	}
-	granted := make(chan grant, 1)
-	go func() {
-		held, err := lock.New(s.carol.cli, "/locks/orders").Lock(ctx)
-		granted <- grant{held, err, time.Now()}
-	}()
-	if err := s.queued(ctx, 2); err != nil {
+	s.Say("bob holds the lock with fencing token %d", bobs.Token())
+	granted := stage.Go(func() (*lock.Held, error) { return lock.New(s.carol.cli, "/locks/orders").Lock(ctx) })
+	if err := stage.Queued(ctx, s.carol.cli, "/locks/orders", 2); err != nil {
 		return err
 	}
 	s.bob.cable.Unplug()
-	s.say(time.Now(), "bob's packets vanish; nobody is told")
+	s.Say("bob's packets vanish; nobody is told")
 	<-bobs.Context().Done()
 	stopped := time.Now()
-	s.say(stopped, "bob's context ends: %s", reason(context.Cause(bobs.Context())))
+	s.SayAt(stopped, "bob's context ends: %s", stage.Reason(context.Cause(bobs.Context())))
 	carols := <-granted
-	if carols.err != nil {
-		return carols.err
+	if carols.Err != nil {
+		return carols.Err
 	}
-	s.say(carols.when, "carol holds the lock with fencing token %d", carols.held.Token())
-	s.promise(carols.when.After(stopped), "bob stopped %v before carol began", carols.when.Sub(stopped).Round(time.Millisecond))
-	if err := s.stale(ctx, bobs, carols.held); err != nil {
+	s.SayAt(carols.When, "carol holds the lock with fencing token %d", carols.Value.Token())
+	s.Promise(carols.When.After(stopped), "bob stopped %v before carol began", carols.When.Sub(stopped).Round(time.Millisecond))
+	if err := s.stale(ctx, bobs, carols.Value); err != nil {
 		return err
 	}
-	return carols.held.Unlock(ctx)
+	return carols.Value.Unlock(ctx)
 }
 
 // stale lets the former holder try to write.
 func (s *story) stale(ctx context.Context, old, present *lock.Held) error {
-	s.title("4. Bob is back and has not heard that the lock moved on. He writes, guarded by his old claim.")
+	s.Title("4. Bob is back and has not heard that the lock moved on. He writes, guarded by his old claim.")
 	s.bob.cable.Plug()
 	if err := s.bob.cli.WaitConnected(ctx); err != nil {
 		return err
 	}
 	_, err := s.bob.cli.Multi(ctx, []framework.Op{old.Check(), framework.SetOp("/orders", []byte("bob"), framework.AnyVersion)})
 	var refused *framework.MultiError
-	s.say(time.Now(), "bob writes:   %v", short(err))
-	s.promise(errors.As(err, &refused) && refused.Index == 0, "the servers refuse the write of a holder that is none")
+	s.Say("bob writes:   %v", short(err))
+	s.Promise(errors.As(err, &refused) && refused.Index == 0, "the servers refuse the write of a holder that is none")
 	_, err = present.Set(ctx, "/orders", []byte("carol"), framework.AnyVersion)
-	s.say(time.Now(), "carol writes: %v", short(err))
+	s.Say("carol writes: %v", short(err))
 	node, getErr := s.carol.cli.Get(ctx, "/orders")
 	if getErr != nil {
 		return getErr
 	}
-	s.promise(err == nil && string(node.Data) == "carol", "the holder's own write goes through: /orders is %q", node.Data)
+	s.Promise(err == nil && string(node.Data) == "carol", "the holder's own write goes through: /orders is %q", node.Data)
 	if err := old.Unlock(ctx); err == nil {
-		s.promise(false, "bob's Unlock should say that the lock was lost")
+		s.Promise(false, "bob's Unlock should say that the lock was lost")
 	}
 	return nil
 }
 
 // blip: with Hold a short disconnection is none of the leader's business.
 func (s *story) blip(ctx context.Context) error {
-	s.title("5. Alice leads with Hold, and her connection breaks for a moment.")
+	s.Title("5. Alice leads with Hold, and her connection breaks for a moment.")
 	news := make(chan term, 64)
 	defer s.alice.stand("/hold", news, leader.Hold(0))()
-	begin, err := await(ctx, news, begins)
+	begin, err := stage.Await(ctx, news, begins)
 	if err != nil {
 		return err
 	}
-	s.say(begin.when, "alice leads with fencing token %d", begin.token)
+	s.SayAt(begin.when, "alice leads with fencing token %d", begin.token)
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
 	states := s.alice.cli.States(watching)
 	before := <-states
 	s.alice.cable.Blip()
 	for change := range states {
-		s.say(change.Time, "alice's connection is %v", change.State)
+		s.SayAt(change.Time, "alice's connection is %v", change.State)
 		if change.State == framework.Reconnected || change.State == framework.Connected {
-			s.promise(change.SessionID == before.SessionID, "it is the same session")
+			s.Promise(change.SessionID == before.SessionID, "it is the same session")
 			break
 		}
 	}
@@ -152,7 +145,7 @@ func (s *story) blip(ctx context.Context) error {
 		return err
 	}
 	same := len(candidates) == 1 && candidates[0].Token == begin.token
-	s.promise(same && len(news) == 0, "alice leads on with the same token; her leader function was not disturbed")
+	s.Promise(same && len(news) == 0, "alice leads on with the same token; her leader function was not disturbed")
 	return nil
 }
 
@@ -163,25 +156,6 @@ func (s *story) prepare(ctx context.Context) error {
 		return nil
 	}
 	return err
-}
-
-// queued waits until n stand in the lock's queue.
-func (s *story) queued(ctx context.Context, n int) error {
-	for {
-		names, _, changed, err := s.carol.cli.WatchChildren(ctx, "/locks/orders")
-		if err != nil {
-			return err
-		}
-		if len(names) >= n {
-			changed.Stop()
-			return nil
-		}
-		select {
-		case <-changed.C:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
 }
 
 // short is an error without the long names of nodes.

@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -93,7 +94,7 @@ func (s *Stage) play(ctx context.Context, tell Tell) error {
 	fmt.Fprintf(s.Out, "docent on %s\n", where)
 	err := tell(ctx, s)
 	if s.Server == nil && ctx.Err() == nil {
-		err = errors.Join(err, s.sweep())
+		err = cmp.Or(err, s.sweep()) // a story that could not be told has said what is wrong
 	}
 	return err
 }
@@ -169,6 +170,42 @@ func Await[T any](ctx context.Context, news <-chan T, wanted func(T) bool) (T, e
 		case <-ctx.Done():
 			var none T
 			return none, fmt.Errorf("what was waited for did not happen: %w", context.Cause(ctx))
+		}
+	}
+}
+
+// Outcome is what a call in the background has come to, and when.
+type Outcome[T any] struct {
+	Value T
+	Err   error
+	When  time.Time
+}
+
+// Go calls in the background. Whoever does not wait for the outcome sees to it that the call ends.
+func Go[T any](call func() (T, error)) <-chan Outcome[T] {
+	outcome := make(chan Outcome[T], 1)
+	go func() {
+		value, err := call()
+		outcome <- Outcome[T]{value, err, time.Now()}
+	}()
+	return outcome
+}
+
+// Queued waits until n stand in the queue of a lock or an election, whose node exists.
+func Queued(ctx context.Context, cli *framework.Client, path string, n int) error {
+	for {
+		names, _, changed, err := cli.WatchChildren(ctx, path)
+		if err != nil {
+			return err
+		}
+		if len(names) >= n {
+			changed.Stop()
+			return nil
+		}
+		select {
+		case <-changed.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 	}
 }

@@ -139,3 +139,41 @@ func TestReason(t *testing.T) {
 	require.Equal(t, "short", Reason(errors.New("short")))
 	require.Equal(t, "<nil>", Reason(nil))
 }
+
+func TestGo(t *testing.T) {
+	wrong := errors.New("wrong")
+	before := time.Now()
+	got := <-Go(func() (int, error) { return 3, wrong })
+	require.Equal(t, Outcome[int]{Value: 3, Err: wrong, When: got.When}, got)
+	require.False(t, got.When.Before(before))
+}
+
+func TestQueued(t *testing.T) {
+	var out bytes.Buffer
+	status := (&Stage{Name: "fable", Out: &out, Timeout: time.Second}).Play(t.Context(), func(ctx context.Context, s *Stage) error {
+		cli, err := framework.New(framework.Config{ConnectString: s.ConnectString})
+		if err != nil {
+			return err
+		}
+		defer s.Close("the client", cli)
+		_, err = cli.Create(ctx, "/queue/first", nil, framework.Parents)
+		require.NoError(t, err)
+		two := Go(func() (bool, error) {
+			err := Queued(ctx, cli, "/queue", 2)
+			_, there, _ := cli.Exists(ctx, "/queue/second")
+			return there, err
+		})
+		_, err = cli.Create(ctx, "/queue/second", nil)
+		require.NoError(t, err)
+		waited := <-two
+		require.NoError(t, waited.Err)
+		require.True(t, waited.Value)
+
+		short, stop := context.WithCancel(ctx)
+		three := Go(func() (any, error) { return nil, Queued(short, cli, "/queue", 3) })
+		stop()
+		require.ErrorIs(t, (<-three).Err, context.Canceled)
+		return nil
+	})
+	require.Equal(t, Held, status, out.String())
+}
