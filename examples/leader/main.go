@@ -3,20 +3,32 @@
 //
 //	go run ./examples/leader                     # on a ZooKeeper-protocol server inside this process
 //	go run ./examples/leader -zk host:port,...   # on a real ensemble
+//
+// One replica as a process of its own, to be started several times and ended by SIGTERM or Ctrl-C:
+//
+//	go run ./examples/leader serve -zk host:port,... -id anna
 package main
 
 import (
 	"context"
+	"os"
 	"slices"
 	"time"
 
 	"github.com/docent-zk/docent/examples/internal/stage"
+	"github.com/docent-zk/docent/framework"
 )
 
-func main() { stage.Main("leader", tell) }
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == "serve" {
+		os.Exit(serve(os.Args[2:], os.Stdout))
+	}
+	stage.Main("leader", tell)
+}
 
 // tell is the story of three replicas and a journal of what their schedulers do.
 func tell(ctx context.Context, s *stage.Stage) error {
+	cfg := framework.Config{ConnectString: s.ConnectString, SessionTimeout: s.Timeout, Namespace: s.Namespace}
 	journal := &journal{}
 	var all []*replica
 	defer func() {
@@ -26,7 +38,7 @@ func tell(ctx context.Context, s *stage.Stage) error {
 		}
 	}()
 	for _, id := range []string{"anna", "ben", "cleo"} {
-		r, err := startReplica(s, id, journal)
+		r, err := startReplica(context.WithoutCancel(ctx), cfg, id, job{every: 10 * time.Millisecond, run: journal.add})
 		if err != nil {
 			return err
 		}

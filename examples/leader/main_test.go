@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"os"
 	"testing"
 	"time"
 
@@ -12,7 +13,16 @@ import (
 	"github.com/docent-zk/docent/internal/realzk"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(realzk.Main(m)) }
+// mainEnv makes this test binary the example.
+const mainEnv = "DOCENT_LEADER_MAIN"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(mainEnv) != "" {
+		main()
+		return
+	}
+	goleak.VerifyTestMain(realzk.Main(m))
+}
 
 func play(t *testing.T, zk string) {
 	t.Helper()

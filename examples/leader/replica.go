@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -22,14 +23,20 @@ type replica struct {
 	cli     *framework.Client
 	http    *http.Server
 	listens net.Listener
-	journal *journal
+	job     job
 
-	end    context.CancelFunc // what SIGTERM does; see signal.NotifyContext
+	end    context.CancelFunc // what SIGTERM does, see serve
 	stands chan struct{}      // closed when it does not stand for election any more
 	served chan struct{}      // closed when HTTP is not served any more
 
 	mu     sync.Mutex
 	status status
+}
+
+// job is what must not be done twice at a time.
+type job struct {
+	every time.Duration
+	run   func(token int64)
 }
 
 // status is what a replica says of itself.
@@ -42,14 +49,14 @@ type status struct {
 	Why     string    `json:"why,omitempty"`    // it is over
 }
 
-func startReplica(s *stage.Stage, id string, j *journal) (*replica, error) {
+// startReplica starts a replica. It stands for election until ctx ends or it is terminated.
+func startReplica(ctx context.Context, cfg framework.Config, id string, j job) (*replica, error) {
 	r := &replica{
-		id: id, cable: &stage.Cable{}, journal: j,
+		id: id, cable: &stage.Cable{}, job: j,
 		stands: make(chan struct{}), served: make(chan struct{}), status: status{ID: id},
 	}
-	cli, err := framework.New(framework.Config{
-		ConnectString: s.ConnectString, SessionTimeout: s.Timeout, Namespace: s.Namespace, Dialer: r.cable.Dial,
-	})
+	cfg.Dialer = r.cable.Dial
+	cli, err := framework.New(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -57,9 +64,8 @@ func startReplica(s *stage.Stage, id string, j *journal) (*replica, error) {
 		return nil, errors.Join(err, cli.Close())
 	}
 	r.cli = cli
-	r.http = &http.Server{Handler: r, ReadHeaderTimeout: 10 * time.Second}
-	ctx, end := context.WithCancel(context.Background()) // a service of its own: signal.NotifyContext(..., syscall.SIGTERM)
-	r.end = end
+	r.http = &http.Server{Handler: r.routes(), ReadHeaderTimeout: 10 * time.Second}
+	ctx, r.end = context.WithCancel(ctx)
 	go func() {
 		defer close(r.served)
 		_ = r.http.Serve(r.listens) // it ends with ErrServerClosed
@@ -83,14 +89,14 @@ func (r *replica) schedule(ctx context.Context, t *leader.Term) error {
 			st.Leader, st.Stopped, st.Why = false, time.Now(), stage.Reason(context.Cause(ctx))
 		})
 	}()
-	tick := time.NewTicker(10 * time.Millisecond)
+	tick := time.NewTicker(r.job.every)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			r.journal.add(t.Token()) // what must not be done twice
+			r.job.run(t.Token())
 		}
 	}
 }
@@ -101,8 +107,22 @@ func (r *replica) note(change func(*status)) {
 	change(&r.status)
 }
 
-// ServeHTTP answers /status.
-func (r *replica) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+// routes are the service: every replica answers what is posted to it, and says what it is.
+func (r *replica) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /status", r.tellStatus)
+	mux.HandleFunc("POST /echo", func(w http.ResponseWriter, q *http.Request) {
+		text, err := io.ReadAll(http.MaxBytesReader(w, q.Body, 1<<16))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		fmt.Fprintf(w, "%s: %s", r.id, text)
+	})
+	return mux
+}
+
+func (r *replica) tellStatus(w http.ResponseWriter, _ *http.Request) {
 	r.mu.Lock()
 	now := r.status
 	r.mu.Unlock()
@@ -110,13 +130,19 @@ func (r *replica) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	_ = json.NewEncoder(w).Encode(now) // whoever asked has gone
 }
 
-// terminate is SIGTERM, up to where the replica has given up leadership. It may be called repeatedly.
+// terminate makes the replica give up leadership, and waits until it has. It may be called repeatedly.
 func (r *replica) terminate() {
 	r.end()
 	<-r.stands
 }
 
-// Close ends what is left of a replica that was terminated.
+// shutdown ends a replica that was terminated: no new request is taken, and those under way are answered while ctx lives.
+func (r *replica) shutdown(ctx context.Context) error {
+	err := r.http.Shutdown(ctx)
+	return errors.Join(err, r.Close())
+}
+
+// Close ends what is left of a replica that was terminated, at once.
 func (r *replica) Close() error {
 	r.cable.Plug()
 	err := r.http.Close()

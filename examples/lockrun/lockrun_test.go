@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -177,9 +178,13 @@ func fifo(t *testing.T) string {
 
 func letGo(t *testing.T, name string) {
 	t.Helper()
-	f, err := os.OpenFile(name, os.O_WRONLY, 0)
-	require.NoError(t, err)
-	_, err = f.WriteString("go\n")
+	var f *os.File
+	require.Eventually(t, func() bool { // it is refused while nobody reads
+		var err error
+		f, err = os.OpenFile(name, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+		return err == nil
+	}, patience, time.Millisecond, "the command does not wait at the fifo")
+	_, err := f.WriteString("go\n")
 	require.NoError(t, err)
 	require.NoError(t, f.Close())
 }

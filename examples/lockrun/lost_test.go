@@ -3,8 +3,8 @@
 package main
 
 import (
-	"path/filepath"
 	"runtime"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -89,14 +89,21 @@ func TestHold(t *testing.T) {
 // returned waits until a session has a connection again.
 func returned(t *testing.T, server *zktest.Server, session int64) {
 	t.Helper()
-	require.Eventually(t, func() bool {
-		for _, s := range server.Sessions() {
-			if s.ID == session && s.Connected {
-				return true
-			}
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	for late := time.After(patience); ; {
+		all := server.Sessions()
+		i := slices.IndexFunc(all, func(s zktest.SessionInfo) bool { return s.ID == session })
+		require.GreaterOrEqual(t, i, 0, "the session is over")
+		if all[i].Connected {
+			return
 		}
-		return false
-	}, time.Minute, 5*time.Millisecond)
+		select {
+		case <-look.C:
+		case <-late:
+			require.FailNow(t, "the session is not connected again")
+		}
+	}
 }
 
 // When nothing is heard from the servers, the command is dead before the session is over.
@@ -130,8 +137,7 @@ func TestKilled(t *testing.T) {
 		t.Skip("only Linux ends a command with whoever started it")
 	}
 	server := startServer(t)
-	name := filepath.Join(t.TempDir(), "fifo")
-	require.NoError(t, syscall.Mkfifo(name, 0o600))
+	name := fifo(t)
 	l := startLockrun(t, server.ConnectString(), "/l", "sh", "-c", `echo $$; read x < "$0"`, name)
 	command := l.line(t)
 	l.signal(t, syscall.SIGKILL)

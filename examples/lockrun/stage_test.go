@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -19,9 +20,13 @@ import (
 	"github.com/docent-zk/docent/zktest"
 )
 
+// patience is for what happens in moments, unless it does not happen at all.
+const patience = 20 * time.Second
+
 // lockrun is a lockrun that runs as a process of its own.
 type lockrun struct {
 	cmd    *exec.Cmd
+	stdout *os.File
 	lines  *bufio.Scanner
 	stderr transcript
 	ended  bool
@@ -40,12 +45,15 @@ func startLockrun(t *testing.T, zk string, args ...string) *lockrun {
 	l := &lockrun{cmd: exec.Command(os.Args[0], append([]string{"-zk", zk}, args...)...)}
 	l.cmd.Env = append(os.Environ(), mainEnv+"=yes")
 	l.cmd.Stderr = &l.stderr
-	l.cmd.WaitDelay = 10 * time.Second // for a pipe that somebody has inherited
-	stdout, err := l.cmd.StdoutPipe()
+	l.cmd.WaitDelay = 5 * time.Second // for a pipe that somebody has inherited
+	in, out, err := os.Pipe()
 	require.NoError(t, err)
-	l.lines = bufio.NewScanner(stdout)
+	l.stdout, l.lines = in, bufio.NewScanner(in)
+	l.cmd.Stdout = out
 	require.NoError(t, l.cmd.Start())
+	require.NoError(t, out.Close())
 	t.Cleanup(func() {
+		_ = in.Close()
 		if !l.ended {
 			_ = l.cmd.Process.Kill()
 			_ = l.cmd.Wait()
@@ -57,16 +65,24 @@ func startLockrun(t *testing.T, zk string, args ...string) *lockrun {
 // line is the next line that the command writes.
 func (l *lockrun) line(t *testing.T) string {
 	t.Helper()
-	require.True(t, l.lines.Scan(), "no more output: %s", l.stderr.String())
+	require.True(t, l.scan(t), "no more output, %v: %s", l.lines.Err(), l.stderr.String())
 	return l.lines.Text()
+}
+
+// scan waits for a line, or for the end of the output: that of lockrun, its command and whoever they have left behind.
+func (l *lockrun) scan(t *testing.T) bool {
+	t.Helper()
+	require.NoError(t, l.stdout.SetReadDeadline(time.Now().Add(patience)))
+	return l.lines.Scan()
 }
 
 // status waits for the end.
 func (l *lockrun) status(t *testing.T) int {
 	t.Helper()
-	for l.lines.Scan() {
+	for l.scan(t) {
 		t.Logf("more output: %s", l.lines.Text())
 	}
+	require.NoError(t, l.lines.Err(), "somebody is left: %s", l.stderr.String())
 	err := l.cmd.Wait()
 	l.ended = true
 	var exit *exec.ExitError
@@ -94,11 +110,13 @@ func newClient(t *testing.T, zk string) *framework.Client {
 // queued waits until n nodes stand at path.
 func queued(t *testing.T, cli *framework.Client, path string, n int) {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
 	for {
-		names, _, changed, err := cli.WatchChildren(t.Context(), path)
+		names, _, changed, err := cli.WatchChildren(ctx, path)
 		if errors.Is(err, framework.ErrNoNode) {
 			var there bool
-			_, there, changed, err = cli.WatchExists(t.Context(), path)
+			_, there, changed, err = cli.WatchExists(ctx, path)
 			if there {
 				changed.Stop()
 				continue
@@ -111,8 +129,8 @@ func queued(t *testing.T, cli *framework.Client, path string, n int) {
 		}
 		select {
 		case <-changed.C:
-		case <-t.Context().Done():
-			t.FailNow()
+		case <-ctx.Done():
+			require.FailNow(t, "not as many nodes as there should be", "%d instead of %d at %s", len(names), n, path)
 		}
 	}
 }
@@ -148,5 +166,5 @@ func alive(t *testing.T, pid string) bool {
 // requireGone waits for a process that was killed: it ends a moment later than the signal is sent.
 func requireGone(t *testing.T, pid string) {
 	t.Helper()
-	require.Eventually(t, func() bool { return !alive(t, pid) }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return !alive(t, pid) }, patience, time.Millisecond)
 }
