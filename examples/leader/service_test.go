@@ -26,7 +26,7 @@ import (
 )
 
 // patience is for what happens in moments, unless it does not happen at all.
-const patience = 30 * time.Second
+const patience = 20 * time.Second
 
 // process is a replica that runs as a process of its own.
 type process struct {
@@ -85,7 +85,7 @@ func (p *process) terminate(t *testing.T) {
 // requireEnd waits until the process has ended in order.
 func (p *process) requireEnd(t *testing.T) {
 	t.Helper()
-	p.find(t, "(does not lead)")
+	require.NoError(t, p.out.SetReadDeadline(time.Now().Add(patience)))
 	require.False(t, p.lines.Scan(), "it does nothing more: %s", p.lines.Text())
 	require.NoError(t, p.lines.Err(), "it does not end")
 	require.NoError(t, p.cmd.Wait())
@@ -102,7 +102,7 @@ func begin(t *testing.T, address string) *request {
 	conn, err := net.Dial("tcp", address)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
-	require.NoError(t, conn.SetDeadline(time.Now().Add(2*patience)))
+	require.NoError(t, conn.SetDeadline(time.Now().Add(4*patience)))
 	r := &request{conn: conn, in: bufio.NewReader(conn)}
 	_, err = fmt.Fprint(conn, "POST /echo HTTP/1.1\r\nHost: replica\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
 	require.NoError(t, err)
@@ -153,9 +153,11 @@ func TestSIGTERM(t *testing.T) {
 	anna.terminate(t)
 	require.Greater(t, ben.token(t), old)
 	require.Contains(t, sessions(server), candidates[0].Session, "leadership moves before the session ends")
+	anna.find(t, "(does not lead)")
 	require.Equal(t, "anna: hello", underway.finish(t))
 	anna.requireEnd(t)
 	ben.terminate(t)
+	ben.find(t, "(does not lead)")
 	ben.requireEnd(t)
 	require.Equal(t, []int64{cli.State().SessionID}, sessions(server), "their sessions were closed, and did not have to expire")
 }

@@ -23,6 +23,9 @@ import (
 // patience is for what happens in moments, unless it does not happen at all.
 const patience = 20 * time.Second
 
+// linger is for what somebody who was killed still has open.
+const linger = 3 * time.Second
+
 // lockrun is a lockrun that runs as a process of its own.
 type lockrun struct {
 	cmd    *exec.Cmd
@@ -45,7 +48,7 @@ func startLockrun(t *testing.T, zk string, args ...string) *lockrun {
 	l := &lockrun{cmd: exec.Command(os.Args[0], append([]string{"-zk", zk}, args...)...)}
 	l.cmd.Env = append(os.Environ(), mainEnv+"=yes")
 	l.cmd.Stderr = &l.stderr
-	l.cmd.WaitDelay = 5 * time.Second // for a pipe that somebody has inherited
+	l.cmd.WaitDelay = linger
 	in, out, err := os.Pipe()
 	require.NoError(t, err)
 	l.stdout, l.lines = in, bufio.NewScanner(in)
@@ -65,26 +68,28 @@ func startLockrun(t *testing.T, zk string, args ...string) *lockrun {
 // line is the next line that the command writes.
 func (l *lockrun) line(t *testing.T) string {
 	t.Helper()
-	require.True(t, l.scan(t), "no more output, %v: %s", l.lines.Err(), l.stderr.String())
+	require.True(t, l.scan(t, patience), "no more output, %v: %s", l.lines.Err(), l.stderr.String())
 	return l.lines.Text()
 }
 
 // scan waits for a line, or for the end of the output: that of lockrun, its command and whoever they have left behind.
-func (l *lockrun) scan(t *testing.T) bool {
+func (l *lockrun) scan(t *testing.T, within time.Duration) bool {
 	t.Helper()
-	require.NoError(t, l.stdout.SetReadDeadline(time.Now().Add(patience)))
+	require.NoError(t, l.stdout.SetReadDeadline(time.Now().Add(within)))
 	return l.lines.Scan()
 }
 
-// status waits for the end.
+// status waits for the end, of lockrun and of everybody who shares its output.
 func (l *lockrun) status(t *testing.T) int {
 	t.Helper()
-	for l.scan(t) {
+	late := time.AfterFunc(patience, func() { _ = l.cmd.Process.Kill() })
+	defer late.Stop()
+	err := l.cmd.Wait()
+	l.ended = true
+	for l.scan(t, linger) {
 		t.Logf("more output: %s", l.lines.Text())
 	}
 	require.NoError(t, l.lines.Err(), "somebody is left: %s", l.stderr.String())
-	err := l.cmd.Wait()
-	l.ended = true
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		require.NoError(t, err)
