@@ -60,7 +60,7 @@ type handler struct {
 	clients []named
 
 	mu    sync.Mutex
-	known map[queueKey]struct{} // queues that were shown, and may be asked for
+	known map[queueKey]struct{} // queues that were shown lately, and may be asked for
 }
 
 // ServeHTTP implements http.Handler.
@@ -70,7 +70,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this is read only: use GET or HEAD", http.StatusMethodNotAllowed)
 		return
 	}
-	report := h.report(r.Context(), r.FormValue("queue"), r.FormValue("client"))
+	asked := r.URL.Query() // and not FormValue, which reads a body
+	report := h.report(r.Context(), asked.Get("queue"), asked.Get("client"))
 	const html, object = "text/html", "application/json"
 	format := accept.Best(r, html, object)
 	var body bytes.Buffer
@@ -111,7 +112,7 @@ func (h *handler) report(ctx context.Context, queue, client string) *Report {
 		r.Clients[i], r.Ready, r.Live = c, r.Ready && c.Ready, r.Live && c.Live
 	}
 	if queue != "" {
-		r.Queue = h.queue(ctx, queue, client)
+		r.Queue = h.queue(ctx, r.Clients, queue, client)
 	}
 	return r
 }

@@ -3,6 +3,7 @@ package debugpage
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -115,7 +116,13 @@ func TestAnswers(t *testing.T) {
 			assert.Equal(t, want, a.Header().Get("Content-Type"), accept)
 			assert.Equal(t, "no-store", a.Header().Get("Cache-Control"))
 			assert.Equal(t, "Accept", a.Header().Get("Vary"))
-			assert.Contains(t, a.Header().Get("Content-Security-Policy"), "default-src 'none'")
+			for _, directive := range []string{"default-src 'none'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"} {
+				assert.Contains(t, a.Header().Get("Content-Security-Policy"), directive)
+			}
+			assert.Equal(t, []string{"DENY", "nosniff", "no-referrer", "same-origin"}, []string{
+				a.Header().Get("X-Frame-Options"), a.Header().Get("X-Content-Type-Options"), a.Header().Get("Referrer-Policy"),
+				a.Header().Get("Cross-Origin-Resource-Policy"),
+			})
 		}
 		for _, method := range []string{"POST", "PUT", "DELETE", "OPTIONS"} {
 			a := httptest.NewRecorder()
@@ -129,6 +136,25 @@ func TestAnswers(t *testing.T) {
 		assert.Contains(t, get(Handler(), "text/html", "").Body.String(), "made for no client")
 		assert.Contains(t, get(Handler(nil), "text/html", "").Body.String(), "framework.Client is nil")
 	})
+}
+
+// unread is a body that nobody may read.
+type unread struct{ t *testing.T }
+
+func (u unread) Read([]byte) (int, error) {
+	u.t.Error("the body is read")
+	return 0, io.EOF
+}
+
+// A body, which GET may have, is not waited for, nor kept in memory and files.
+func TestBodiesAreNotRead(t *testing.T) {
+	for _, kind := range []string{"multipart/form-data; boundary=x", "application/x-www-form-urlencoded"} {
+		r := httptest.NewRequest(http.MethodGet, "/?queue=/q&client=1", unread{t})
+		r.Header.Set("Content-Type", kind)
+		w := httptest.NewRecorder()
+		Handler().ServeHTTP(w, r)
+		assert.Equal(t, http.StatusOK, w.Code)
+	}
 }
 
 // The page consists of what the policy allows: one style and one script with these hashes, no attributes with either, no

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,7 +16,7 @@ import (
 
 const (
 	maxPlaces = 50   // that are read of a queue
-	maxQueues = 1024 // that are remembered
+	maxQueues = 1024 // that are remembered, beside those that a recipe stands in now
 )
 
 // competing is all names that stand in some queue.
@@ -27,27 +28,39 @@ type queueKey struct {
 	path   string
 }
 
-// learn notes that a queue may be asked for. A recipe may be out of it, for a moment, when it is.
+// learn notes that a queue may be asked for. A recipe may be out of it, for a moment, when it is. Any one of the others is
+// forgotten when they are too many: a process may come by any number of queues in its life.
 func (h *handler) learn(k queueKey) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.known) < maxQueues {
-		h.known[k] = struct{}{}
+	if _, ok := h.known[k]; !ok && len(h.known) == maxQueues {
+		for old := range h.known {
+			delete(h.known, old)
+			break
+		}
 	}
+	h.known[k] = struct{}{}
 }
 
-func (h *handler) knows(k queueKey) bool {
+// knows reports whether a queue may be asked for: because a recipe stands in it, or has stood in it.
+func (h *handler) knows(clients []Client, k queueKey) bool {
+	if k.client < 1 || k.client > len(clients) {
+		return false
+	}
+	if slices.ContainsFunc(clients[k.client-1].Recipes, func(r Recipe) bool { return r.Queue == k.path }) {
+		return true
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	_, ok := h.known[k]
 	return ok
 }
 
-// queue reads a queue with the client of that number, the first one if there is none.
-func (h *handler) queue(ctx context.Context, path, client string) *Queue {
+// queue reads a queue with the client of that number, the first one if there is none. clients are what is shown of them.
+func (h *handler) queue(ctx context.Context, clients []Client, path, client string) *Queue {
 	number, err := strconv.Atoi(cmp.Or(client, "1"))
 	q := &Queue{Path: plain(path, maxText), Client: number, Places: []Place{}}
-	if err != nil || !h.knows(queueKey{number, path}) {
+	if err != nil || !h.knows(clients, queueKey{number, path}) {
 		q.Error = "no recipe of this client stands in such a queue"
 		return q
 	}

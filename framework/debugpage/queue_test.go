@@ -2,6 +2,7 @@ package debugpage
 
 import (
 	"fmt"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -54,6 +55,25 @@ func TestQueue(t *testing.T) {
 	})
 }
 
+// A node without a session is nobody's, also not that of a client without one.
+func TestNodeOfNoSession(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		cli := w.client("a")
+		_, err := w.Create("/locks", nil, zktest.Persistent)
+		require.NoError(t, err)
+		_, err = w.Create("/locks/x", nil, zktest.Persistent)
+		require.NoError(t, err)
+		_, err = w.Create("/locks/x/lock-", []byte("left"), zktest.PersistentSequential)
+		require.NoError(t, err)
+		w.stand(cli, "waiting", "/locks/x/lock-", "me")
+		w.Refuse()
+		unborn, err := framework.New(framework.Config{ConnectString: w.ConnectString(), SessionTimeout: timeout, Dialer: w.Client("u").Dial})
+		require.NoError(t, err)
+		defer unborn.Close()
+		assert.Equal(t, []string{"1 holds 0 left ", "2 waits 1 me client 1"}, lineOf(queue(t, Handler(cli, unborn), "/locks/x", 1)))
+	})
+}
+
 // Only queues that a recipe stands in can be read, through the client that it runs on.
 func TestOtherNodesAreNotRead(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
@@ -72,10 +92,40 @@ func TestOtherNodesAreNotRead(t *testing.T) {
 		for _, client := range []int{0, -1, 3} {
 			assert.Equal(t, no, queue(t, h, "/locks/x", client).Error)
 		}
+		_, ok := below("/sub", "/subway/locks")
+		assert.False(t, ok, "a name that only begins as the namespace does")
 		assert.Equal(t, no, report(t, h, "?queue=/locks/x&client=one").Queue.Error)
 		assert.Equal(t, []string{"1 holds 0 sub client 2"}, lineOf(queue(t, h, "/sub/locks/x", 1)), "seen from above")
 		assert.Equal(t, []string{"1 holds 0 sub client 2"}, lineOf(queue(t, h, "/sub/locks/x", 2)))
 		assert.Contains(t, queue(t, h, "/other", 2).Error, "not below /sub")
+	})
+}
+
+// A process may come by any number of queues in its life, and the page does not get stuck with the first ones.
+func TestManyQueues(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		cli := w.client("a")
+		h := Handler(cli).(*handler)
+		for i := range 2 * maxQueues {
+			h.learn(queueKey{1, fmt.Sprint("/old/", i)})
+		}
+		assert.Len(t, h.known, maxQueues)
+		s, err := cli.Session(t.Context())
+		require.NoError(t, err)
+		var tracked []*framework.Tracked
+		for i := range 2 * maxQueues { // more than are remembered stand now
+			dir := fmt.Sprint("/locks/", i)
+			tracked = append(tracked, s.Track("lock", dir, framework.Policy{}, "waiting", slog.String("node", dir+"/lock-0000000001")))
+		}
+		for _, i := range []int{0, maxQueues, 2*maxQueues - 1} {
+			assert.Empty(t, queue(t, h, fmt.Sprint("/locks/", i), 1).Error)
+		}
+		for _, r := range tracked {
+			r.End()
+		}
+		h.learn(queueKey{1, "/locks/latest"})
+		assert.True(t, h.knows(make([]Client, 1), queueKey{1, "/locks/latest"}), "though no recipe stands in it now")
+		assert.Len(t, h.known, maxQueues)
 	})
 }
 

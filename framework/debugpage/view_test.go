@@ -55,6 +55,16 @@ func TestLine(t *testing.T) {
 	assert.NotPanics(t, func() { newLine([]Change{at(0, "Connecting")}, now) })
 }
 
+func TestPast(t *testing.T) {
+	now := time.Now()
+	at := func(ago time.Duration, state string) Change { return Change{State: state, Time: now.Add(-ago)} }
+	var got []string
+	for _, p := range past([]Change{at(time.Minute, "Connected"), at(40*time.Second, "Suspended"), at(30*time.Second, "Reconnected")}, now) {
+		got = append(got, p.State+" "+p.Class+" "+p.For)
+	}
+	assert.Equal(t, []string{"Reconnected good 30 s", "Suspended warn 10 s", "Connected good 20 s"}, got)
+}
+
 func TestShort(t *testing.T) {
 	assert.Equal(t, "_c_0f8b…-lock-0000000042", short("_c_0f8b3c1e-5d0a-4a53-9d5c-2f3f0a7f1e11-lock-0000000042"))
 	assert.Equal(t, "0f8b…__lock__0000000042", short("0f8b3c1e5d0a4a539d5c2f3f0a7f1e11__lock__0000000042"))

@@ -37,7 +37,7 @@ func parse(headers []string) []mediaRange {
 				continue
 			}
 			q, err := strconv.ParseFloat(params["q"], 64)
-			if err != nil || q < 0 || q > 1 {
+			if err != nil || !(q >= 0 && q <= 1) { // neither is NaN
 				q = 1
 			}
 			ranges = append(ranges, mediaRange{pattern, q})
