@@ -4,7 +4,7 @@
 //	go run ./examples/leader                     # on a ZooKeeper-protocol server inside this process
 //	go run ./examples/leader -zk host:port,...   # on a real ensemble
 //
-// One replica as a process of its own, to be started several times and ended by SIGTERM or Ctrl-C:
+// One replica as a process of its own, to be started several times and ended by Ctrl-C or SIGTERM (go run does not pass that on):
 //
 //	go run ./examples/leader serve -zk host:port,... -id anna
 package main
