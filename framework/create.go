@@ -365,7 +365,7 @@ func (c *create) abandon(o *ops, err error) {
 		return
 	}
 	dir, _ := Split(c.at)
-	o.core.janitor.add(task{name: "remove " + c.at, at: c.at, after: leftBehind(err), run: func(ctx context.Context, e *epoch) error {
+	o.core.janitor.add(task{name: "remove " + c.at, at: c.at, lists: true, after: leftBehind(err), run: func(ctx context.Context, e *epoch) error {
 		return e.removeProtected(ctx, dir, c.guid)
 	}})
 }

@@ -12,6 +12,7 @@ import (
 type task struct {
 	name  string
 	at    string          // the path that it is about
+	lists bool            // it reads the names of children
 	after <-chan struct{} // closed when a call that was left behind has returned; nil if there is none
 	run   func(ctx context.Context, e *epoch) error
 }
@@ -143,7 +144,7 @@ func (j *janitor) do(t task) error {
 		if err != nil {
 			return err
 		}
-		strikes.begin(e)
+		strikes.begin(e, t.lists)
 		err = t.run(j.ctx, e)
 		if outcomeOf(err) == answered {
 			return err

@@ -81,7 +81,7 @@ func (o *ops) perform(ctx context.Context, r request, op *telemetry.Operation) e
 		if err != nil {
 			return a.fail(err)
 		}
-		a.strikes.begin(e)
+		a.strikes.begin(e, answeredAtLength(r.op, a.doubt))
 		err = a.step(ctx, e)
 		switch outcomeOf(err) {
 		case answered:
