@@ -241,7 +241,7 @@ func (p *pass) refuse(w work, err error) {
 // barred is why a read is not tried again in this session: each try breaks the connection.
 func (p *pass) barred(w work) error {
 	r := p.view().refused.get(w.key())
-	if r == nil || r.epoch != p.s.Epoch() || !errors.Is(r.err, framework.ErrReplyRefused) {
+	if r == nil || r.epoch != p.s.Epoch() || !tooLong(r.err) {
 		return nil
 	}
 	return r.err

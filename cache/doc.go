@@ -24,8 +24,11 @@
 // # What is promised
 //
 //   - Every node in the cache is a state that this node had, and none goes back to an older one, whatever server a
-//     session is on. When changes stop and the cache is fresh, it equals the servers' tree. When the servers' data was
-//     replaced by older data, as from a backup, the cache begins anew, with Removed for everything.
+//     session is on. When changes stop and the cache is fresh, it equals the servers' tree, but for what is in
+//     Refused, and for a node that the client might not read when it was changed, and may read again: servers since
+//     ZooKeeper 3.8.4 and 3.9.2 tell nobody of nodes that he may not read, and so it stays what it was until the cache is
+//     told of it again. When the servers' data was replaced by older data, as from a backup, the cache begins anew, with
+//     Removed for everything.
 //   - Nodes of one [Snapshot] may be of different moments: ZooKeeper cannot read a subtree at one moment. Changes
 //     of one node appear in their order; of changes to different nodes the later may appear first. States of a node between
 //     two reads are skipped, the last never is.
@@ -34,7 +37,8 @@
 //     by their czxid. A node is reported as Changed when its mzxid is another. What has not changed is not reported.
 //   - One node that cannot be read (framework.ErrNoAuth, a reply over MaxReplySize, data that is not gzip) is left as it
 //     was, reported, listed in Refused, and tried again, ever less often, down to once a minute; what needs a larger
-//     MaxReplySize only in the next session, because each try breaks the connection. Its siblings do not suffer from it.
+//     MaxReplySize only in the next session, because each try breaks the connection. Its siblings do not suffer from it, nor
+//     do caches beside others in the client that go on breaking the connection so, but for the delay.
 //   - A Stat is as of the read of the node. Its counts of children (Cversion, NumChildren, Pzxid) are as of the latest
 //     list, and may be older than the children in the cache.
 //

@@ -58,7 +58,7 @@ func (e Event) String() string {
 	case Refused:
 		return fmt.Sprintf("%v %s: %v", e.Type, e.Path, e.Err)
 	case Stale:
-		return fmt.Sprintf("%v since %v", e.Type, e.Since)
+		return fmt.Sprintf("%v since %s", e.Type, e.Since.Format(time.RFC3339))
 	case Lagged:
 		return fmt.Sprintf("%v %s by %d", e.Type, e.Path, e.Missed)
 	}

@@ -6,3 +6,10 @@ func AskAlways() (undo func()) {
 	fewNodes = 0
 	return func() { fewNodes = former }
 }
+
+// UnpackAtMost makes caches refuse data that is longer than n bytes when it is unpacked, until it is undone.
+func UnpackAtMost(n int) (undo func()) {
+	former := maxUnpacked
+	maxUnpacked = n
+	return func() { maxUnpacked = former }
+}

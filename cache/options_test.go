@@ -101,17 +101,20 @@ func packed(data []byte) string {
 }
 
 func TestGunzip(t *testing.T) {
-	bomb := packed(make([]byte, 64<<20+1))
+	const limit = 1 << 20
+	t.Cleanup(cache.UnpackAtMost(limit))
+	bomb := packed(make([]byte, limit+1))
 	bubble(t, func(t *testing.T, w *world) {
 		w.raise("/a/b", packed([]byte("hello")))
 		w.raise("/a/empty", "")
 		w.raise("/a/plain", "not packed")
 		w.raise("/a/short", packed([]byte("hello"))[:20])
 		w.raise("/a/bomb", bomb)
+		w.raise("/a/most", packed(make([]byte, limit)))
 		tree := w.open(w.client("c"), "/a", cache.Gunzip())
 		node, _ := tree.Get("/a/b")
 		assert.Equal(t, "hello", string(node.Data))
-		assert.Equal(t, []string{"/a", "/a/b", "/a/empty"}, paths(tree))
+		assert.Equal(t, []string{"/a", "/a/b", "/a/empty", "/a/most"}, paths(tree))
 		var refused []string
 		for path, err := range tree.Refused() {
 			refused = append(refused, path)

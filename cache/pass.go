@@ -190,7 +190,10 @@ func (p *pass) send(t *task) {
 		case barred != nil:
 			a.err = barred
 		case t.work.list:
-			a.names, a.stat, a.err = p.source.list(p.ctx, t.path)
+			a.err = p.excused(t.work, func() (err error) {
+				a.names, a.stat, err = p.source.list(p.ctx, t.path)
+				return err
+			})
 		default:
 			a.node, a.err = p.fetch(t.path, have)
 		}
@@ -212,8 +215,7 @@ func (p *pass) read(f func() answer) {
 // fetch reads a node. The data of one that has not changed is not transferred again.
 func (p *pass) fetch(path string, have *entry) (framework.Node, error) {
 	if have == nil && !p.spec.statsOnly {
-		node, err := p.source.get(p.ctx, path)
-		return p.spec.decoded(node, err)
+		return p.get(path)
 	}
 	stat, ok, err := p.source.look(p.ctx, path)
 	switch {
@@ -226,7 +228,15 @@ func (p *pass) fetch(path string, have *entry) (framework.Node, error) {
 	case stat.Czxid == have.node.Stat.Czxid && stat.Mzxid == have.node.Stat.Mzxid:
 		return framework.Node{Path: path, Data: have.node.Data, Stat: stat}, nil
 	}
-	node, err := p.source.get(p.ctx, path)
+	return p.get(path)
+}
+
+// get reads a node with its data.
+func (p *pass) get(path string) (node framework.Node, err error) {
+	err = p.excused(work{path: path}, func() (err error) {
+		node, err = p.source.get(p.ctx, path)
+		return err
+	})
 	return p.spec.decoded(node, err)
 }
 
@@ -246,7 +256,7 @@ func (p *pass) take(a answer) error {
 	p.running--
 	alone := p.solo
 	p.solo = false
-	if errors.Is(a.err, framework.ErrReplyRefused) && !alone {
+	if tooLong(a.err) && !alone {
 		p.isolate(t)
 		return nil
 	}

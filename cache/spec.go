@@ -65,7 +65,7 @@ func OneShot() NodesOption { return func(s *spec) { s.oneShot = true } }
 func Depth(levels int) DepthOption { return func(s *spec) { s.depth = levels } }
 
 // maxUnpacked bounds what a small packed node may become.
-const maxUnpacked = 64 << 20
+var maxUnpacked = 64 << 20 // tests lower it
 
 // spec says what is cached, and how. It does not change.
 type spec struct {
@@ -177,7 +177,7 @@ func unpack(data []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotGzip, err)
 	}
-	plain, err := io.ReadAll(io.LimitReader(r, maxUnpacked+1))
+	plain, err := io.ReadAll(io.LimitReader(r, int64(maxUnpacked)+1))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrNotGzip, err)

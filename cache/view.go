@@ -57,10 +57,5 @@ func freshness(root string, old, now *view, f func(Event) bool) bool {
 
 // passing reports whether the refusal may end without a change of the node: permissions may, and nobody is told.
 func (r *refusal) passing() bool {
-	for _, lasting := range []error{framework.ErrReplyRefused, framework.ErrTooLarge, ErrNotGzip} {
-		if errors.Is(r.err, lasting) {
-			return false
-		}
-	}
-	return true
+	return !tooLong(r.err) && !errors.Is(r.err, framework.ErrTooLarge) && !errors.Is(r.err, ErrNotGzip)
 }

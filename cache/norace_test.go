@@ -1,0 +1,6 @@
+//go:build !race
+
+package cache_test
+
+// many is how many children a node has that has many.
+const many = 100_000
