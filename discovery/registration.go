@@ -37,7 +37,7 @@ func (r *Registry[T]) Register(ctx context.Context, in Instance[T]) (*Registrati
 	if err != nil {
 		return nil, err
 	}
-	dir, err := r.path(in.Name)
+	dir, err := r.Path(in.Name)
 	if err != nil {
 		return nil, err
 	}

@@ -55,8 +55,9 @@ func New[T any](cli *framework.Client, basePath string, opts ...Option[T]) *Regi
 // BasePath is the path below which the services are, in the client's namespace.
 func (r *Registry[T]) BasePath() string { return r.base }
 
-// path is the directory of a service.
-func (r *Registry[T]) path(name string) (string, error) {
+// Path is the directory of a service, in the client's namespace. The error is a *framework.PathError, wrapped, when no service can
+// have that name, or the registry that base path.
+func (r *Registry[T]) Path(name string) (string, error) {
 	if err := validateName(name); err != nil {
 		return "", fmt.Errorf("service %q: %w", name, err)
 	}
@@ -87,7 +88,7 @@ type Skipped struct {
 // Instances asks for the instances of a service, once, in the order of the names of their nodes. [Registry.Open] is for
 // asking often. A service that is not there has none. What cannot be read is skipped, never an error.
 func (r *Registry[T]) Instances(ctx context.Context, name string) ([]Instance[T], []Skipped, error) {
-	dir, err := r.path(name)
+	dir, err := r.Path(name)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -119,7 +120,7 @@ func (r *Registry[T]) decode(data []byte, err error) (Instance[T], error) {
 // Instance asks for one instance by the name of its node, which is its ID, with a number behind it if it is
 // [DynamicSequential]. Errors: framework.ErrNoNode if there is none, [ErrUnreadable].
 func (r *Registry[T]) Instance(ctx context.Context, name, id string) (Instance[T], error) {
-	dir, err := r.path(name)
+	dir, err := r.Path(name)
 	if err == nil {
 		err = validateID(id)
 	}

@@ -77,7 +77,7 @@ func (r *Registry[T]) Open(ctx context.Context, name string, opts ...ServiceOpti
 		s.strategy = RoundRobin()
 	}
 	s.ejection = s.ejection.withDefaults()
-	path, err := r.path(name)
+	path, err := r.Path(name)
 	if err == nil {
 		err = s.ejection.validate()
 	}
@@ -163,11 +163,22 @@ func (s *Service[T]) WaitFresh(ctx context.Context) error {
 	shown := make(chan struct{})
 	select {
 	case s.refresh <- shown:
-		<-shown
-		return nil
 	case <-s.life.Done():
 		return fmt.Errorf("service %s: %w", s.name, context.Cause(s.life))
+	case <-ctx.Done():
+		return s.unshown(ctx)
 	}
+	select {
+	case <-shown: // whoever has taken the request answers it
+		return nil
+	case <-ctx.Done():
+		return s.unshown(ctx)
+	}
+}
+
+// unshown says that ctx has ended before the view shows what is known. Only a Codec or a Strategy takes so long.
+func (s *Service[T]) unshown(ctx context.Context) error {
+	return fmt.Errorf("service %s: %w: the Codec, the Strategy, or what WithWeight or WithZone has set, has not returned yet: %w", s.name, cache.ErrStale, context.Cause(ctx))
 }
 
 // Policy is how a Service answers SUSPENDED and LOST.

@@ -10,7 +10,6 @@ import (
 	"google.golang.org/grpc/resolver"
 
 	"github.com/docent-zk/docent/discovery"
-	"github.com/docent-zk/docent/framework"
 )
 
 // Scheme is the scheme of targets unless another one is set.
@@ -56,7 +55,7 @@ func (b *builder[T]) Build(target resolver.Target, cc resolver.ClientConn, _ res
 	if name == "" {
 		return nil, fmt.Errorf("target %s: it names no service: write %s:///name", target.URL.String(), b.scheme)
 	}
-	if err := framework.ValidatePath(name); err != nil {
+	if _, err := b.reg.Path(name); err != nil { // nor will it ever be one
 		return nil, fmt.Errorf("target %s: %w", target.URL.String(), err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

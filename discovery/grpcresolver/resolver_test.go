@@ -217,7 +217,7 @@ func TestClosedClient(t *testing.T) {
 
 func TestTargets(t *testing.T) {
 	w := newWorld(t)
-	for _, target := range []string{"zk://host/orders", "zk:///", "zk:///a/../b", "zk:///a//b"} {
+	for _, target := range []string{"zk://host/orders", "zk:///", "zk:///a/../b", "zk:///a//b", "zk:////", "zk://///"} {
 		conn := w.dial(target, "round_robin")
 		_, err := call(soon(t), conn)
 		assert.ErrorContains(t, err, "target zk:", target)
