@@ -119,8 +119,8 @@ func (c *Client) session(e *epoch) *Session {
 // under way returns [ErrClosed]. It returns an error if a recipe did not return in time.
 // Whoever holds a claim outside of a recipe, as a lock.Held is, releases it first: Close does not wait for it.
 //
-// All goroutines of the client have ended when it returns, but for those of such recipes and of subscribers of States
-// that have not read to the end. Close may be called repeatedly and from any goroutine except a recipe's own.
+// All goroutines of the client have ended when it returns, but for those of such recipes, of subscribers of States that have
+// not read to the end, and of a provider of telemetry that has not returned for Config.CloseTimeout. Close may be called repeatedly and from any goroutine except a recipe's own.
 func (c *Client) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), c.core.cfg.CloseTimeout)
 	defer cancel()

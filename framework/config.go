@@ -79,7 +79,8 @@ type Config struct {
 	// Session are bounded by the life of the session. Defaults to twice SessionTimeout.
 	OperationTimeout time.Duration
 
-	// CloseTimeout bounds how long Close waits for running recipes to return. Defaults to SessionTimeout.
+	// CloseTimeout bounds how long Close waits for running recipes to return, and after that for the providers of telemetry to
+	// take what has ended. Defaults to SessionTimeout.
 	CloseTimeout time.Duration
 
 	// TrustMargin is how long before the end of the session timeout what is held by the session is given up when no

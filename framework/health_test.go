@@ -169,6 +169,22 @@ func TestHealthOfARecipeThatFlaps(t *testing.T) {
 	})
 }
 
+// T is what the server has granted, not what was asked for.
+func TestHealthFollowsTheGrantedTimeout(t *testing.T) {
+	for name, granted := range map[string]time.Duration{"less": sessionTimeout / 2, "more": 2 * sessionTimeout} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s := startServer(t, zktest.Config{MinSessionTimeout: granted, MaxSessionTimeout: granted})
+				cli := connected(t, s)
+				defer s.Blackhole(zktest.AllConns(), zktest.Both)()
+				last := cli.Info().LastAnswer
+				_, h := unreadyAfter(t, cli, granted+time.Second)
+				assert.InDelta(t, granted, h.Time.Sub(last), float64(6*time.Millisecond))
+			})
+		})
+	}
+}
+
 func TestHealthBounds(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := startServer(t, zktest.Config{})

@@ -28,6 +28,7 @@ func (c *core) startTelemetry() {
 		Look:           c.glance,
 		Names:          errorNames,
 		Closed:         ErrClosed,
+		Patience:       c.cfg.CloseTimeout,
 	})
 }
 

@@ -19,6 +19,7 @@ type Config struct {
 	Look           func() Look    // how the client is; it must not wait
 	Names          Names          // of the errors that every part may meet
 	Closed         error          // with which everything ends on Close
+	Patience       time.Duration  // how long Close waits for the providers; 0: until they have returned
 }
 
 // Look is how a client is at a moment.
@@ -62,7 +63,8 @@ func New(cfg Config) *Client {
 	return c
 }
 
-// Close ends what has not ended yet, and waits until all of it has been handed to the providers.
+// Close ends what has not ended yet, and waits until all of it has been handed to the providers. One that does not return is
+// left behind after Config.Patience, with a goroutine that ends when it does.
 func (c *Client) Close() {
 	if c == nil {
 		return
@@ -77,6 +79,32 @@ func (c *Client) Close() {
 	c.mu.Lock()
 	c.closed = true
 	c.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c.leave()
+	}()
+	c.await(done)
+}
+
+// await waits for the providers.
+func (c *Client) await(done <-chan struct{}) {
+	if c.cfg.Patience <= 0 {
+		<-done
+		return
+	}
+	late := time.NewTimer(c.cfg.Patience)
+	defer late.Stop()
+	select {
+	case <-done:
+	case <-late.C:
+		otel.Handle(fmt.Errorf("docent: OpenTelemetry's providers have not returned within %v of the end of client %s: it is closed without them",
+			c.cfg.Patience, c.name))
+	}
+}
+
+// leave hands over what is queued, and takes the client from the providers.
+func (c *Client) leave() {
 	c.idle.Wait()
 	if c.observed != nil {
 		if err := c.observed.Unregister(); err != nil {

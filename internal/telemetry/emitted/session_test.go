@@ -1,6 +1,7 @@
 package emitted
 
 import (
+	"context"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/docent-zk/docent/framework"
@@ -142,5 +144,28 @@ func TestChrootLabelsNothing(t *testing.T) {
 		assert.EqualValues(t, 1, c.value(t, "docent.session.established", "docent.client", s.ConnectString()))
 		require.NoError(t, cli.Close())
 		assert.Empty(t, points(c.metrics(t)["docent.session.state"]))
+	})
+}
+
+// stubborn is a processor of spans that does not return.
+type stubborn struct{ release chan struct{} }
+
+func (stubborn) OnStart(context.Context, trace.ReadWriteSpan) {}
+func (s stubborn) OnEnd(trace.ReadOnlySpan)                   { <-s.release }
+func (stubborn) Shutdown(context.Context) error               { return nil }
+func (stubborn) ForceFlush(context.Context) error             { return nil }
+
+// An exporter that hangs does not keep a client from being closed.
+func TestCloseLeavesProvidersThatHang(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c, s, hang := collect(), startServer(t), stubborn{make(chan struct{})}
+		c.tracer = trace.NewTracerProvider(trace.WithSpanProcessor(hang))
+		cli := c.client(t, s, "a")
+		begun := time.Now()
+		require.NoError(t, cli.Close()) // the span of the session is ended
+		assert.InDelta(t, sessionTimeout, time.Since(begun), float64(time.Second), "which is the default of CloseTimeout")
+		close(hang.release)
+		synctest.Wait()
+		assert.EqualValues(t, -1, c.value(t, "docent.session.established"), "it is taken from the meter when the exporter returns")
 	})
 }
