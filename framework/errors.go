@@ -33,7 +33,8 @@ var (
 	// ErrUnsupported says that the servers do not know what was asked for.
 	ErrUnsupported = errors.New("the servers do not support recursive watches (ZooKeeper does since 3.6)")
 	// ErrReplyRefused says that a server's answer was not accepted: it is longer than Config.MaxReplySize, or breaks the
-	// protocol. Each time the connection was closed over it, so it is not asked for again and again.
+	// protocol. Each time the connection was closed over it, so it is not asked for again and again. A request whose answer
+	// is short (exists, a write) is not given up for it.
 	ErrReplyRefused = errors.New("the server's answer is longer than MaxReplySize, or breaks the protocol")
 	// ErrInvalidPath says that a path is not one that ZooKeeper can have. The error's text names the rule.
 	ErrInvalidPath = zk.ErrInvalidPath

@@ -21,7 +21,8 @@
 // Ready answers whether this process should be given work: everything that [framework.HealthBounds] have a bound for counts.
 // Live answers whether the process should be restarted, and says so only for what a restart cures: a leader function that goes
 // on long after its term has ended, and a client that hangs. That a server, or all of them, cannot be reached is no such thing: a
-// restart of every process would only add to the trouble.
+// restart of every process would only add to the trouble. A process that was stopped for several session timeouts may say so once
+// when it wakes up: give the probe a failureThreshold of two at least.
 //
 // Both follow the clocks of the client and cost no request: they are as true as the table in the documentation of package
 // framework says, T being the session timeout. Within T of the moment at which a network swallows everything a client is not
