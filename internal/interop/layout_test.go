@@ -76,10 +76,10 @@ var curatorLayouts = map[string]layout{
 		theirs: func(w *world, path string) { w.curator().do("group.join", path, "me", hexed("payload")) },
 		nodes:  1,
 	},
-	"dynamic instance":            registers(discovery.Dynamic),
-	"static instance":             registers(discovery.Static),
-	"permanent instance":          registers(discovery.Permanent),
-	"dynamic sequential instance": registers(discovery.DynamicSequential),
+	// Not of a sequential one: Curator registers it again when it hears of its first connection late, and then has two.
+	"dynamic instance":   registers(discovery.Dynamic),
+	"static instance":    registers(discovery.Static),
+	"permanent instance": registers(discovery.Permanent),
 
 	"shared count": counts("shared", counter.WithoutReceipt),
 	"integer":      counts("int", counter.WithoutReceipt),
