@@ -104,7 +104,7 @@ func process(ctx context.Context, tracer trace.Tracer, ben *framework.Client) (t
 // trouble waits until Ben is in the queue, breaks his network for a quarter of the session timeout, and a while later has Anna
 // unlock.
 func trouble(ctx context.Context, timeout time.Duration, anna, ben *framework.Client, cable *stage.Cable, held *lock.Held) error {
-	if err := queued(ctx, anna, "/locks/orders", 2); err != nil {
+	if err := stage.Queued(ctx, anna, "/locks/orders", 2); err != nil {
 		return err
 	}
 	pause := timeout / 4
@@ -123,25 +123,6 @@ func trouble(ctx context.Context, timeout time.Duration, anna, ben *framework.Cl
 		return err
 	}
 	return held.Unlock(ctx)
-}
-
-// queued waits until n stand in a lock's queue.
-func queued(ctx context.Context, cli *framework.Client, path string, n int) error {
-	for {
-		names, _, changed, err := cli.WatchChildren(ctx, path)
-		if err != nil {
-			return err
-		}
-		if len(names) >= n {
-			changed.Stop()
-			return nil
-		}
-		select {
-		case <-changed.C:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
 }
 
 func wait(ctx context.Context, d time.Duration) error {
