@@ -33,21 +33,36 @@ func (q Queue) Contenders(ctx context.Context, cli *framework.Client) ([]Contend
 	if err != nil {
 		return nil, err
 	}
-	list := make([]Contender, 0, len(order))
-	for _, name := range places(order) {
-		node, err := cli.Get(ctx, framework.Join(q.Dir, name.Full))
+	return q.read(ctx, cli, places(order))
+}
+
+// read looks at nodes of the queue. Those that go meanwhile are left out.
+func (q Queue) read(ctx context.Context, from reader, names []seqnode.Name) ([]Contender, error) {
+	list := make([]Contender, 0, len(names))
+	for _, name := range names {
+		node, err := from.Get(ctx, framework.Join(q.Dir, name.Full))
 		if errors.Is(err, framework.ErrNoNode) {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, Contender{
-			Path: node.Path, Data: node.Data, Session: node.Stat.EphemeralOwner, Token: node.Stat.Czxid,
-			Since: time.UnixMilli(node.Stat.Ctime),
-		})
+		list = append(list, ContenderOf(node))
 	}
 	return list, nil
+}
+
+// reader is a client, or one of its sessions.
+type reader interface {
+	Get(ctx context.Context, path string) (framework.Node, error)
+}
+
+// ContenderOf describes a node of a queue.
+func ContenderOf(node framework.Node) Contender {
+	return Contender{
+		Path: node.Path, Data: node.Data, Session: node.Stat.EphemeralOwner, Token: node.Stat.Czxid,
+		Since: time.UnixMilli(node.Stat.Ctime),
+	}
 }
 
 // places leaves out names that stand for the place of another one.

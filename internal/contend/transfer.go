@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/internal/seqnode"
@@ -108,7 +107,7 @@ func (t *transfer) gone(order []seqnode.Name) error {
 
 // try hands the place over in the queue as it is. It reports whether to look again.
 func (t *transfer) try(ctx context.Context, order []seqnode.Name, own int) (again bool, err error) {
-	line, err := t.read(ctx, places(slices.Clone(order)))
+	line, err := t.place.queue.read(ctx, t.place.session, places(slices.Clone(order)))
 	if err != nil {
 		return false, err
 	}
@@ -141,22 +140,6 @@ func (t *transfer) undecided(err error) error {
 	return err
 }
 
-// read looks at nodes of the queue. Those that go meanwhile are left out.
-func (t *transfer) read(ctx context.Context, names []seqnode.Name) ([]Contender, error) {
-	line := make([]Contender, 0, len(names))
-	for _, n := range names {
-		node, err := t.place.session.Get(ctx, t.path(n))
-		if errors.Is(err, framework.ErrNoNode) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		line = append(line, ContenderOf(node))
-	}
-	return line, nil
-}
-
 // First is the path of the node that holds, by a list of the directory; "" if nobody stands in the queue.
 func (q Queue) First(names []string) (string, error) {
 	order, err := q.arrange(names)
@@ -164,12 +147,4 @@ func (q Queue) First(names []string) (string, error) {
 		return "", err
 	}
 	return framework.Join(q.Dir, order[0].Full), nil
-}
-
-// ContenderOf describes a node of a queue.
-func ContenderOf(node framework.Node) Contender {
-	return Contender{
-		Path: node.Path, Data: node.Data, Session: node.Stat.EphemeralOwner, Token: node.Stat.Czxid,
-		Since: time.UnixMilli(node.Stat.Ctime),
-	}
 }
