@@ -24,6 +24,10 @@ var (
 	// ErrOverstayed says that a function which is called while something is held goes on although its context has ended. A
 	// recipe that reports it for too long is a reason to restart the process: see Client.Health.
 	ErrOverstayed = errors.New("the function goes on although its context has ended")
+	// ErrReleasing says that what was held is released, and that its clean-up is still running: the node is removed in the
+	// background, and until then others may have to wait for it. The removal ends when it is done, when the servers end the
+	// session, or when the client is closed. If ctx ended the wait, the error also matches the cause of ctx.
+	ErrReleasing = errors.New("released; the clean-up is still running")
 	// ErrNotConnected says that ctx, or Config.OperationTimeout, ended before there was a connection to send the
 	// operation on. It was not sent, unless the error is ErrOutcomeUnknown too, or the operation is said to be Idempotent
 	// and OpError.Attempts is not 0.
