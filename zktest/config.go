@@ -37,6 +37,9 @@ type Config struct {
 	// Trace, if set, is called with a line for everything that happens, in order, each starting with the time since
 	// the start. It is called with the server's lock held and so must not call the server. Defaults to none.
 	Trace func(line string)
+	// Log, if set, is called with every change of a node, in the order of the transactions, before anybody is told of
+	// it. It is called with the server's lock held and so must not call the server. Defaults to none.
+	Log func(Change)
 
 	maxQueued int // bytes that may wait in one direction of a connection before it is reset; 256 MiB but for tests
 }

@@ -114,3 +114,20 @@ func TestTraceTellsEverything(t *testing.T) {
 		require.Len(w, lines, 8)
 	})
 }
+
+// A test learns from the log what became of each node, and who did it.
+func TestLogNamesWhoChangedANode(t *testing.T) {
+	var log []zktest.Change
+	inBubble(t, zktest.Config{Log: func(c zktest.Change) { log = append(log, c) }}, func(w *world) {
+		a := w.join("a")
+		require.Zero(w, w.ask(a, zktest.OpCreate2, &jute.CreateRequest{Path: "/e", Data: []byte("x"), ACL: anyone, Flags: int32(zktest.Ephemeral)}))
+		require.NoError(w, w.srv.Set("/e", []byte("y")))
+		require.Equal(w, zktest.ErrNodeExists, w.ask(a, zktest.OpCreate2, &jute.CreateRequest{Path: "/e", ACL: anyone}), "nothing changes")
+		require.True(w, w.srv.ExpireSession(a.id))
+		require.Equal(w, []zktest.Change{
+			{Zxid: 2, Event: zktest.EventCreated, Path: "/e", Data: []byte("x"), Czxid: 2, Owner: a.id, Session: a.id},
+			{Zxid: 3, Event: zktest.EventDataChanged, Path: "/e", Data: []byte("y"), Czxid: 2, Owner: a.id},
+			{Zxid: 5, Event: zktest.EventDeleted, Path: "/e", Data: []byte("y"), Czxid: 2, Owner: a.id, Session: a.id, Ending: true},
+		}, log)
+	})
+}

@@ -138,6 +138,7 @@ func (s *Server) serveCloseSession(c *conn, r *request) {
 // endSession ends a session and deletes its ephemeral nodes, in one transaction.
 func (s *Server) endSession(ss *session) {
 	t := s.begin(nil)
+	t.session, t.ending = ss.id, true
 	for _, path := range ss.sortedEphemerals() {
 		t.drop(s.tree.get(path))
 	}

@@ -1,6 +1,7 @@
 package zktest
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/docent-zk/docent/internal/jute"
@@ -16,6 +17,7 @@ type txn struct {
 	session int64 // owner of ephemeral nodes
 	ids     []authID
 	trusted bool // permissions are not checked: the server's own writes and those of tests
+	ending  bool // the transaction ends the session
 	undo    []func()
 	changes []change
 }
@@ -27,6 +29,8 @@ type change struct {
 	parent    string
 	acl       []jute.ACL
 	parentACL []jute.ACL
+	node      *node
+	data      []byte // behind the change; before it, if the node was deleted
 }
 
 // begin starts a transaction on behalf of c, or of the server itself if c is nil.
@@ -45,10 +49,36 @@ func (t *txn) end(err ErrCode) ErrCode {
 		t.rollback()
 		return err
 	}
+	t.log()
 	for i := range t.changes {
 		t.s.watches.fire(&t.changes[i], t.zxid)
 	}
 	return 0
+}
+
+// log passes the changes to Config.Log.
+func (t *txn) log() {
+	if t.s.cfg.Log == nil {
+		return
+	}
+	for _, c := range t.changes {
+		t.s.cfg.Log(Change{
+			Zxid: t.zxid, Event: c.event, Path: c.path, Data: bytes.Clone(c.data),
+			Czxid: c.node.czxid, Owner: c.node.owner, Session: t.session, Ending: t.ending,
+		})
+	}
+}
+
+// Change is one change of a node, for Config.Log.
+type Change struct {
+	Zxid    int64     // transaction; a multi and the end of a session are one each
+	Event   EventType // EventCreated, EventDeleted or EventDataChanged
+	Path    string    // node
+	Data    []byte    // its data behind the change; before it, if the node was deleted
+	Czxid   int64     // transaction that created the node
+	Owner   int64     // session that owns it if it is ephemeral; 0 otherwise
+	Session int64     // session that asked for the change, or that ended; 0 for the server itself and for tests
+	Ending  bool      // whether the change is part of the end of Session
 }
 
 func (t *txn) rollback() {
@@ -79,7 +109,7 @@ func (t *txn) add(n *node) {
 		parent.created--
 		parent.pzxid = pzxid
 	})
-	t.changes = append(t.changes, change{EventCreated, n.path, parent.path, n.acl, parent.acl})
+	t.changes = append(t.changes, change{EventCreated, n.path, parent.path, n.acl, parent.acl, n, n.data})
 }
 
 // drop takes a childless node out of the tree.
@@ -94,7 +124,7 @@ func (t *txn) drop(n *node) {
 		parent.pzxid = pzxid
 		t.s.own(n)
 	})
-	t.changes = append(t.changes, change{EventDeleted, n.path, parent.path, n.acl, parent.acl})
+	t.changes = append(t.changes, change{EventDeleted, n.path, parent.path, n.acl, parent.acl, n, n.data})
 }
 
 // set gives n new data.
@@ -108,7 +138,7 @@ func (t *txn) set(n *node, data []byte) {
 		tr.dataSize -= int64(len(data) - len(before.data))
 		n.data, n.mzxid, n.mtime, n.version = before.data, before.mzxid, before.mtime, before.version
 	})
-	t.changes = append(t.changes, change{event: EventDataChanged, path: n.path, acl: n.acl})
+	t.changes = append(t.changes, change{event: EventDataChanged, path: n.path, acl: n.acl, node: n, data: data})
 }
 
 // own records an ephemeral node with its session; disown forgets it.
