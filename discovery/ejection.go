@@ -10,7 +10,8 @@ import (
 // Ejection says when an instance is put out for its errors, and for how long: a client notices that an instance has crashed
 // long before its session expires. Errors are those of [Endpoint.Done] and [Endpoint.Report].
 //
-// Never are all put out: at most MaxShare of the instances in service, rounded down. Beyond that, an instance stays in
+// Never are all put out: at most MaxShare of the instances in service, rounded down. Instances whose weight is 0 do not count
+// while others have more, so that errors do not move the calls to them. Beyond that share, an instance stays in
 // whatever its errors, as it is more likely that the client itself is cut off, and is put out with its next error as soon as
 // there is room. When instances go and too many of those that are left are out, the ones that were put out first are let back.
 type Ejection struct {
@@ -64,8 +65,22 @@ func (e Ejection) validate() error {
 	return fmt.Errorf("ejection: %w", errors.Join(errs...))
 }
 
-// limit is how many of n may be out.
-func (e Ejection) limit(n int) int { return int(float64(n) * e.MaxShare) }
+// limit is how many of the endpoints may be out.
+func limit[T any](e Ejection, endpoints []*Endpoint[T]) int {
+	enabled, weighty := 0, 0
+	for _, p := range endpoints {
+		if !p.Disabled {
+			enabled++
+			if weighs(p) {
+				weighty++
+			}
+		}
+	}
+	if weighty > 0 {
+		enabled = weighty
+	}
+	return int(float64(enabled) * e.MaxShare)
+}
 
 // fault counts an error, and reports whether it is one too many.
 func (c *condition) fault(e Ejection, now time.Time) bool {
@@ -97,18 +112,14 @@ func (s *Service[T]) eject(c *condition, now time.Time) bool {
 	if s.life.Err() != nil || !c.fault(s.ejection, now) {
 		return false // at the end nobody would let it back
 	}
-	var enabled, out int
-	known := false
+	out, known := 0, false
 	for _, e := range s.view.endpoints {
 		known = known || e.state == c && !e.Disabled
-		if !e.Disabled {
-			enabled++
-			if e.state.out.After(now) {
-				out++
-			}
+		if !e.Disabled && e.state.out.After(now) {
+			out++
 		}
 	}
-	if !known || out >= s.ejection.limit(enabled) {
+	if !known || out >= limit(s.ejection, s.view.endpoints) {
 		return false
 	}
 	c.out, c.faults = now.Add(s.ejection.Duration), nil
@@ -130,21 +141,18 @@ func (s *Service[T]) admit(endpoints []*Endpoint[T], now time.Time) (in []*Endpo
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []*Endpoint[T]
-	enabled := 0
 	for _, e := range endpoints {
 		switch {
 		case e.Disabled:
-			continue
 		case e.state.out.After(now):
 			out = append(out, e)
 		default:
 			e.state.out = time.Time{}
 			in = append(in, e)
 		}
-		enabled++
 	}
 	slices.SortStableFunc(out, func(a, b *Endpoint[T]) int { return a.state.out.Compare(b.state.out) })
-	for len(out) > s.ejection.limit(enabled) {
+	for most := limit(s.ejection, endpoints); len(out) > most; {
 		out[0].state.out = time.Time{}
 		in, out = append(in, out[0]), out[1:]
 	}

@@ -17,8 +17,8 @@ type Option[T any] func(*Registry[T])
 func WithCodec[T any](c Codec[T]) Option[T] { return func(r *Registry[T]) { r.codec = c } }
 
 // WithWeight says what share of the calls an instance should get, in proportion to the others: for [Weighted], [PowerOfTwo] and
-// gRPC. What is not above 0 gets none while others have more. It is called once for each change of an instance, and must
-// not change it. Defaults to 1 for everybody.
+// gRPC. An instance whose weight is not above 0 gets no calls while others have more. [RoundRobin], [Random] and [Sticky] know no
+// weights. The function is called once for each change of an instance, and must not change it. Defaults to 1 for all.
 func WithWeight[T any](weight func(*Instance[T]) float64) Option[T] {
 	return func(r *Registry[T]) { r.weight = weight }
 }

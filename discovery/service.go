@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,7 +29,7 @@ type serviceConfig struct {
 func WithStrategy(s Strategy) ServiceOption { return func(c *serviceConfig) { c.strategy = s } }
 
 // PreferZone keeps calls within a zone for as long as an instance is available there, and lets them go anywhere otherwise. See
-// [WithZone].
+// [WithZone]. Instances whose weight is 0 do not keep calls in a zone while others have more.
 func PreferZone(zone string) ServiceOption { return func(c *serviceConfig) { c.zone = zone } }
 
 // WithEjection sets when an instance is put out for its errors. Defaults to Ejection{}.
@@ -197,18 +198,27 @@ func (s *Service[T]) Close() error {
 	return err
 }
 
-// within are the endpoints in a zone, or all if there is none.
+// within are the endpoints in a zone, or all if no endpoint there is to get calls.
 func within[T any](endpoints []*Endpoint[T], zone string) []*Endpoint[T] {
+	if zone == "" {
+		return endpoints
+	}
+	weightless := !slices.ContainsFunc(endpoints, weighs)
 	var local []*Endpoint[T]
+	usable := false
 	for _, e := range endpoints {
 		if e.zone == zone {
 			local = append(local, e)
+			usable = usable || weightless || weighs(e)
 		}
 	}
-	if zone == "" || len(local) == 0 {
+	if !usable {
 		return endpoints
 	}
 	return local
 }
+
+// weighs reports whether an endpoint has a weight above 0.
+func weighs[T any](e *Endpoint[T]) bool { return e.weight > 0 }
 
 func byKey[T any](a, b *Endpoint[T]) int { return cmp.Compare(a.key, b.key) }

@@ -118,18 +118,28 @@ func newLottery(available []*Candidate) lottery {
 
 // heightsOf are the weights, in units of their mean.
 func heightsOf(available []*Candidate) []float64 {
-	sum, n := 0.0, float64(len(available))
-	for _, c := range available {
-		sum += c.weight / n // so that it does not overflow
-	}
 	heights := make([]float64, len(available))
+	most, sum := heaviest(available), 0.0
 	for i, c := range available {
 		heights[i] = 1
-		if sum > 0 {
-			heights[i] = c.weight / sum
+		if most > 0 {
+			heights[i] = c.weight / most // so that the sum neither overflows nor vanishes
 		}
+		sum += heights[i]
+	}
+	for i := range heights {
+		heights[i] *= float64(len(heights)) / sum
 	}
 	return heights
+}
+
+// heaviest is the largest weight, 0 if no weight is above 0.
+func heaviest(available []*Candidate) float64 {
+	most := 0.0
+	for _, c := range available {
+		most = max(most, c.weight)
+	}
+	return most
 }
 
 // draw turns random bits into a number.
@@ -144,28 +154,54 @@ func (t lottery) draw(bits uint64) int {
 // PowerOfTwo looks at two instances and picks the one that is less loaded: with fewer uses under way, in proportion to its
 // weight. It spreads calls of different length better than turns do, and follows an instance that has become slow. Each
 // use must be ended with [Endpoint.Done].
+//
+// An instance without a weight above 0 is not looked at, unless that is so of all instances: then the load alone decides.
 func PowerOfTwo() Strategy { return powerOfTwo(rand.IntN) }
 
 func powerOfTwo(intN func(int) int) Strategy {
 	return func(available []*Candidate) func() int {
-		n := len(available)
+		entrants := entrantsOf(available)
+		n := len(entrants)
 		if n == 1 {
-			return func() int { return 0 }
+			only := entrants[0].index
+			return func() int { return only }
 		}
 		return func() int {
 			i, j := intN(n), intN(n-1)
 			if j >= i {
 				j++
 			}
-			if available[j].lessLoaded(available[i]) {
-				return j
+			if entrants[j].lessLoaded(entrants[i]) {
+				i = j
 			}
-			return i
+			return entrants[i].index
 		}
 	}
 }
 
-// lessLoaded reports whether one more use would load c less than other.
-func (c *Candidate) lessLoaded(other *Candidate) bool {
-	return float64(c.Load()+1)*other.weight < float64(other.Load()+1)*c.weight
+// entrant is a candidate that PowerOfTwo looks at.
+type entrant struct {
+	*Candidate
+	index  int // among the candidates that are available
+	weight float64
+}
+
+// entrantsOf are the candidates with a weight above 0. If there are none, they are all candidates, with equal weights.
+func entrantsOf(available []*Candidate) []entrant {
+	most := heaviest(available)
+	entrants := make([]entrant, 0, len(available))
+	for i, c := range available {
+		switch {
+		case most == 0:
+			entrants = append(entrants, entrant{c, i, 1})
+		case c.weight > 0:
+			entrants = append(entrants, entrant{c, i, c.weight / most}) // so that no product overflows
+		}
+	}
+	return entrants
+}
+
+// lessLoaded reports whether one more use would load e less than other.
+func (e entrant) lessLoaded(other entrant) bool {
+	return float64(e.Load()+1)*other.weight < float64(other.Load()+1)*e.weight
 }

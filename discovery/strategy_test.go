@@ -121,11 +121,11 @@ func TestLotteryReachesEveryColumn(t *testing.T) {
 }
 
 func TestPowerOfTwoTakesTheLessLoaded(t *testing.T) {
-	all := candidates(1, 1, 4, 0)
+	all := candidates(1, 1, 0, 4)
 	draws := [][2]int{}
 	pick := powerOfTwo(func(n int) int {
-		d := draws[0][4-n] // n is 4, then 3
-		if n == 3 {
+		d := draws[0][3-n] // n is 3, as one has no weight, and then 2
+		if n == 2 {
 			draws = draws[1:]
 		}
 		return d
@@ -136,13 +136,13 @@ func TestPowerOfTwoTakesTheLessLoaded(t *testing.T) {
 	}
 	all[0].state.load.Store(5)
 	all[1].state.load.Store(4)
-	all[2].state.load.Store(16)
+	all[3].state.load.Store(16)
 	assert.Equal(t, 1, first(0, 0), "0 and 1")
 	assert.Equal(t, 1, first(1, 0), "1 and 0")
-	assert.Equal(t, 2, first(1, 1), "17/4 is less than 5")
-	assert.Equal(t, 2, first(2, 2), "not what has no weight")
-	assert.Equal(t, 2, first(3, 2))
+	assert.Equal(t, 3, first(1, 1), "17/4 is less than 5")
+	assert.Equal(t, 3, first(2, 1))
 	assert.Equal(t, 0, powerOfTwo(nil)(equal(1))())
+	assert.Equal(t, 1, powerOfTwo(nil)(candidates(0, 5, 0))(), "the only one with a weight")
 }
 
 // PowerOfTwo keeps the loads together, whatever becomes of single calls.
@@ -154,5 +154,59 @@ func TestPowerOfTwoBalances(t *testing.T) {
 	}
 	for _, c := range all {
 		assert.InDelta(t, 100, c.Load(), 15)
+	}
+}
+
+// Strategies that know weights pick nothing without one while others have more. All others treat all alike.
+func TestSharesOfEveryStrategy(t *testing.T) {
+	const tiny = math.SmallestNonzeroFloat64
+	even := func(n int) []float64 {
+		s := make([]float64, n)
+		for i := range s {
+			s[i] = 1 / float64(n)
+		}
+		return s
+	}
+	for _, c := range []struct {
+		weights, weighted, two []float64
+	}{
+		{[]float64{1, 0, 0}, []float64{1, 0, 0}, []float64{1, 0, 0}},
+		{[]float64{0, 1, 0, 1}, []float64{0, 0.5, 0, 0.5}, []float64{0, 0.5, 0, 0.5}},
+		{[]float64{0, 0, 0}, even(3), even(3)},
+		{[]float64{0, tiny, 0}, []float64{0, 1, 0}, []float64{0, 1, 0}},
+		{[]float64{0, math.MaxFloat64, 0, math.MaxFloat64}, []float64{0, 0.5, 0, 0.5}, []float64{0, 0.5, 0, 0.5}},
+		{[]float64{1, 1, 1, 1, 1}, even(5), even(5)},
+	} {
+		n := len(c.weights)
+		sticky := make([]float64, n)
+		for range 20_000 {
+			sticky[Sticky()(candidates(c.weights...))()] += 1.0 / 20_000
+		}
+		assert.InDeltaSlice(t, even(n), sticky, 0.02, "Sticky")
+		for name, s := range map[string]Strategy{"RoundRobin": RoundRobin(), "Random": Random(), "Weighted": Weighted(), "PowerOfTwo": PowerOfTwo()} {
+			want := map[string][]float64{"Weighted": c.weighted, "PowerOfTwo": c.two}[name]
+			if want == nil {
+				want = even(n)
+			}
+			got := shares(n, 50_000, s(candidates(c.weights...)))
+			assert.InDeltaSlice(t, want, got, 0.02, "%s of %v", name, c.weights)
+			for i := range want {
+				assert.False(t, want[i] == 0 && got[i] > 0, "%s of %v picks %d", name, c.weights, i)
+			}
+		}
+	}
+}
+
+// Without any weight it is the load that decides, as with equal ones.
+func TestPowerOfTwoWithoutWeightsFollowsTheLoad(t *testing.T) {
+	all := candidates(0, 0, 0, 0)
+	all[2].state.load.Store(1 << 40) // it hangs
+	pick := PowerOfTwo()(all)
+	for range 3000 {
+		all[pick()].state.load.Add(1)
+	}
+	assert.EqualValues(t, 1<<40, all[2].Load(), "one that hangs gets no more")
+	for _, i := range []int{0, 1, 3} {
+		assert.InDelta(t, 1000, all[i].Load(), 20)
 	}
 }

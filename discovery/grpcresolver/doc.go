@@ -18,8 +18,8 @@
 //
 //	registry away, session lost: nothing. The last addresses stay for as long as it takes.
 //
-// Instances that are Disabled have no address, so that draining one takes its calls away. Nor have those without an
-// Address, or without a port.
+// Instances that are Disabled have no address, so that draining one takes its calls away. Instances without an Address or a
+// port have none either. An instance whose weight is 0 has no address while other instances have a weight above 0.
 // A service of which the registry says that it has no instances, or that has no directory at all, has no addresses: calls
 // fail with Unavailable, unless they wait. The channel is told the reason, which pick_first passes on and round_robin only
 // while it has never had an address. A registry that cannot be reached when a channel begins is reported every ten seconds.

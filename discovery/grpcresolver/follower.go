@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"google.golang.org/grpc/attributes"
 	"google.golang.org/grpc/resolver"
 
 	"github.com/docent-zk/docent/discovery"
@@ -87,19 +88,31 @@ func (f *follower[T]) push(change discovery.Change[T]) {
 	}
 }
 
-// state are the addresses of the instances in service.
+// state are the addresses of the instances in service. Those whose weight is 0 are left out while others have more: most
+// balancers know no weights.
 func (f *follower[T]) state(change discovery.Change[T]) resolver.State {
-	var s resolver.State
+	var all, weighty resolver.State
 	for _, e := range change.Instances {
 		at := f.address(e.Address, e.Port, e.SSLPort)
 		if e.Disabled || at == "" {
 			continue
 		}
 		known := describe(&e.Candidate)
-		s.Addresses = append(s.Addresses, resolver.Address{Addr: at, BalancerAttributes: known})
-		s.Endpoints = append(s.Endpoints, resolver.Endpoint{Addresses: []resolver.Address{{Addr: at}}, Attributes: known})
+		add(&all, at, known)
+		if e.Weight() > 0 {
+			add(&weighty, at, known)
+		}
 	}
-	return s
+	if len(weighty.Addresses) > 0 {
+		return weighty
+	}
+	return all
+}
+
+// add adds an address to a state, in both of gRPC's forms.
+func add(s *resolver.State, at string, known *attributes.Attributes) {
+	s.Addresses = append(s.Addresses, resolver.Address{Addr: at, BalancerAttributes: known})
+	s.Endpoints = append(s.Endpoints, resolver.Endpoint{Addresses: []resolver.Address{{Addr: at}}, Attributes: known})
 }
 
 // why says why there are no addresses.

@@ -2,6 +2,7 @@ package grpcresolver
 
 import (
 	"net/url"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -68,7 +69,7 @@ func TestAttributes(t *testing.T) {
 			discovery.WithWeight(func(in *discovery.Instance[int]) float64 { return float64(in.Payload) }),
 			discovery.WithZone(func(in *discovery.Instance[int]) string { return "z" + in.ID }))
 		for i, id := range []string{"a", "b", "c"} {
-			in := discovery.Instance[int]{Name: "orders", ID: id, Address: "::1", Port: 80, SSLPort: 443 * (i % 2), Payload: i, Disabled: i == 2}
+			in := discovery.Instance[int]{Name: "orders", ID: id, Address: "::1", Port: 80, SSLPort: 443 * (i % 2), Payload: i + 1, Disabled: i == 2}
 			_, err := reg.Register(t.Context(), in)
 			require.NoError(t, err)
 		}
@@ -84,8 +85,8 @@ func TestAttributes(t *testing.T) {
 		}
 		s := <-plain.states
 		assert.Equal(t, []string{"[::1]:80", "[::1]:80"}, addrs(t, s))
-		assert.Equal(t, 1.0, Weight(s.Endpoints[1].Attributes))
-		assert.Equal(t, 0.0, Weight(s.Endpoints[0].Attributes))
+		assert.Equal(t, 2.0, Weight(s.Endpoints[1].Attributes))
+		assert.Equal(t, 1.0, Weight(s.Endpoints[0].Attributes))
 		assert.Equal(t, "zb", Zone(s.Endpoints[1].Attributes))
 		assert.Equal(t, "b", Key(s.Addresses[1].BalancerAttributes))
 		assert.Equal(t, []string{"[::1]:443"}, addrs(t, <-tls.states))
@@ -93,6 +94,30 @@ func TestAttributes(t *testing.T) {
 		assert.Empty(t, Zone(nil)+Key(nil))
 		assert.Equal(t, "zks", New(reg, WithScheme("ZKS")).Scheme())
 		assert.Empty(t, plain.errors)
+	})
+}
+
+// Most balancers know no weights: an instance without one has no address, unless that is so of all.
+func TestWithoutWeightNoAddress(t *testing.T) {
+	bubble(t, func(t *testing.T, _ *zktest.Server, cli *framework.Client) {
+		for weight, want := range map[float64][]string{1: {"h:81"}, 0: {"h:80", "h:81", "h:82"}} {
+			reg := discovery.New(cli, "/services", discovery.WithWeight(func(in *discovery.Instance[int]) float64 {
+				return weight * float64(in.Payload)
+			}))
+			for i, id := range []string{"dark", "live", "off", "dim"} {
+				_, err := reg.Register(t.Context(), discovery.Instance[int]{
+					Name: "orders", ID: id, Address: "h", Port: []int{80, 81, 83, 82}[i], Payload: i % 2 * (3 - i), Disabled: id == "off",
+				})
+				require.NoError(t, err)
+			}
+			r := newRecorder()
+			f, err := New(reg).Build(target("zk:///orders"), r, resolver.BuildOptions{})
+			require.NoError(t, err)
+			got := addrs(t, <-r.states)
+			slices.Sort(got)
+			assert.Equal(t, want, got)
+			f.Close()
+		}
 	})
 }
 
