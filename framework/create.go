@@ -220,8 +220,8 @@ func (c *create) send(ctx context.Context, e *epoch) ([]Node, error) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	sent := make(chan struct{})
-	defer e.sent.add(c.at, func() { close(sent) })()
+	sent, remove := e.sent.await(c.at)
+	defer remove()
 	listed := make(chan listing, 1)
 	go func() {
 		defer close(listed)
@@ -365,7 +365,7 @@ func (c *create) abandon(o *ops, err error) {
 		return
 	}
 	dir, _ := Split(c.at)
-	o.core.janitor.add(task{name: "remove " + c.at, at: c.at, lists: true, after: leftBehind(err), run: func(ctx context.Context, e *epoch) error {
+	o.core.janitor.add(task{name: "remove " + c.at, at: c.at, size: len(c.at), lists: true, after: leftBehind(err), run: func(ctx context.Context, e *epoch) error {
 		return e.removeProtected(ctx, dir, c.guid)
 	}})
 }

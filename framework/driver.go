@@ -81,26 +81,33 @@ func (c *created) clear() {
 	clear(c.m)
 }
 
-// sentHooks call back once when a request for a path has been written, which is how a second request is put right behind
-// it on the session's ordered connection.
+// sentHooks tell when a request for a path has been written, which is how a second request is put right behind it on the
+// session's ordered connection.
 type sentHooks struct {
-	n  atomic.Int32
+	n  atomic.Int32 // of waiting hooks
 	mu sync.Mutex
-	m  map[string]func()
+	m  map[string]chan struct{}
 }
 
-// add registers fn for the next request whose path is path; the result takes it back.
-func (h *sentHooks) add(path string, fn func()) (remove func()) {
+// await returns a channel that is closed when the next request for path has been written, and a function that takes the hook
+// back. A hook fires once: it leaves the table with the first request, whatever else is sent for the same path later.
+func (h *sentHooks) await(path string) (sent <-chan struct{}, remove func()) {
+	c := make(chan struct{})
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.m == nil {
-		h.m = make(map[string]func())
+		h.m = make(map[string]chan struct{})
 	}
-	h.m[path] = fn
+	h.m[path] = c
 	h.n.Store(int32(len(h.m)))
-	return func() {
-		h.mu.Lock()
-		defer h.mu.Unlock()
+	return c, func() { h.drop(path, c) }
+}
+
+// drop takes a hook back if it has not fired.
+func (h *sentHooks) drop(path string, c chan struct{}) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.m[path] == c {
 		delete(h.m, path)
 		h.n.Store(int32(len(h.m)))
 	}
@@ -112,9 +119,10 @@ func (h *sentHooks) fire(_ int32, path []byte) {
 		return
 	}
 	h.mu.Lock()
-	fn := h.m[string(path)]
-	h.mu.Unlock()
-	if fn != nil {
-		fn()
+	defer h.mu.Unlock()
+	if c, ok := h.m[string(path)]; ok {
+		delete(h.m, string(path))
+		h.n.Store(int32(len(h.m)))
+		close(c)
 	}
 }

@@ -12,6 +12,7 @@ import (
 type task struct {
 	name  string
 	at    string          // the path that it is about
+	size  int             // of its requests at the most, in bytes
 	lists bool            // it reads the names of children
 	after <-chan struct{} // closed when a call that was left behind has returned; nil if there is none
 	run   func(ctx context.Context, e *epoch) error
@@ -145,7 +146,9 @@ func (j *janitor) do(t task) error {
 			return err
 		}
 		strikes.begin(e, t.lists)
-		err = t.run(j.ctx, e)
+		if err = e.fit(j.ctx, t.size); err == nil {
+			err = t.run(j.ctx, e)
+		}
 		if outcomeOf(err) == answered {
 			return err
 		}

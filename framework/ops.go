@@ -197,15 +197,15 @@ func (a *attempt) pause(ctx context.Context) error {
 
 // step sends the request, or settles the doubt about the last try first.
 func (a *attempt) step(ctx context.Context, e *epoch) error {
+	if err := e.fit(ctx, a.size); err != nil { // ahead of the look too, which names the same paths
+		return err
+	}
 	if a.doubt {
 		v, err := a.resolve(ctx, e)
 		if err != nil || v == applied {
 			return err
 		}
 		a.doubt = false
-	}
-	if err := e.fit(ctx, a.size); err != nil {
-		return err
 	}
 	err := a.try(ctx, e)
 	known := outcomeOf(err)

@@ -29,8 +29,8 @@ const inquirySize = 128 << 10
 // is none.
 //
 // It is ZooKeeper's setWatches, with which clients set their watches again after a reconnect: one request for each 128 KiB of
-// paths, and a small one with each. So it leaves one-shot watches behind, one on each node in data that has not changed and one
-// on each list in children that has not, until that happens or the connection ends. They concern nobody but the server's memory.
+// paths, in which a longer path goes alone, and a small one with each. So it leaves one-shot watches behind, one on each node in
+// data that has not changed and one on each list in children that has not, until that happens or the connection ends. They concern nobody but the server's memory.
 // What they tell is told to each [TreeWatch] above the node, once for each change, as it would be without them, and so is what the
 // answer says of data, as EventDataChanged or EventDeleted, before ChangedSince returns. A [Watch] on one of the nodes may fire
 // without need.
@@ -39,7 +39,8 @@ const inquirySize = 128 << 10
 // (ZOOKEEPER-4466).
 //
 // It returns [ErrNotTold] if the server has not seen zxid, not even behind a sync, as when its data was replaced by older data,
-// and if it does not know setWatches, as some servers that speak ZooKeeper's protocol do not.
+// and if it does not know setWatches, as some servers that speak ZooKeeper's protocol do not. A path that is longer than
+// Config.MaxRequestSize allows is [ErrTooLarge].
 func (s *Session) ChangedSince(ctx context.Context, zxid int64, data, children []string) (Changed, error) {
 	lists := [2][]string{data, children}
 	for i := range lists {
@@ -53,7 +54,7 @@ func (s *Session) ChangedSince(ctx context.Context, zxid int64, data, children [
 	var all Changed
 	for len(lists[0])+len(lists[1]) > 0 {
 		q := inquiry{zxid: zxid, session: s}
-		room := limit
+		room := max(limit, 4+len(first(lists[0], lists[1])))
 		q.data, lists[0] = portion(lists[0], &room)
 		q.children, lists[1] = portion(lists[1], &room)
 		if err := q.run(ctx); err != nil {
@@ -77,6 +78,24 @@ func (s *Session) resolveAll(paths []string) ([]string, error) {
 	return at, nil
 }
 
+// first is the first path of the lists, which are not all empty.
+func first(lists ...[]string) string {
+	for _, list := range lists {
+		if len(list) > 0 {
+			return list[0]
+		}
+	}
+	return ""
+}
+
+// longest is the length of the longest of the paths.
+func longest(paths ...string) (n int) {
+	for _, path := range paths {
+		n = max(n, len(path))
+	}
+	return n
+}
+
 // portion cuts off as many paths as there is room for.
 func portion(paths []string, room *int) (some, rest []string) {
 	n := 0
@@ -89,8 +108,10 @@ func portion(paths []string, room *int) (some, rest []string) {
 
 // run asks until there is an answer.
 func (q *inquiry) run(ctx context.Context) error {
-	first := append(q.data[:len(q.data):len(q.data)], q.children...)[0]
-	r := request{op: "changedSince", path: q.session.space.local(first), repeatable: true, try: q.try}
+	r := request{
+		op: "changedSince", path: q.session.space.local(first(q.data, q.children)),
+		size: max(longest(q.data...), longest(q.children...)), repeatable: true, try: q.try,
+	}
 	if err := q.session.do(ctx, r); err != nil {
 		return err
 	}

@@ -205,7 +205,7 @@ func (s *Session) DeleteTwins(ctx context.Context, paths []string) error {
 	}
 	err := s.do(ctx, request{op: "delete", path: paths[0], size: d.size(), try: d.try, settle: d.settle})
 	if err != nil && !isRefusal(err) {
-		s.core.janitor.add(task{name: "delete " + d.at[0] + " and its twins", at: d.at[0], after: leftBehind(err), run: d.finish})
+		s.core.janitor.add(task{name: "delete " + d.at[0] + " and its twins", at: d.at[0], size: longest(d.at...), after: leftBehind(err), run: d.finish})
 	}
 	return err
 }

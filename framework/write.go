@@ -137,7 +137,7 @@ func (o *ops) Delete(ctx context.Context, path string, version int32, opts ...Wr
 		settle: w.settleDelete,
 	})
 	if err != nil && w.guaranteed && !isRefusal(err) {
-		o.core.janitor.add(task{name: "delete " + w.at, at: w.at, after: leftBehind(err), run: func(ctx context.Context, e *epoch) error {
+		o.core.janitor.add(task{name: "delete " + w.at, at: w.at, size: len(w.at), after: leftBehind(err), run: func(ctx context.Context, e *epoch) error {
 			return w.removeKnown(ctx, e, &since)
 		}})
 	}
