@@ -51,8 +51,8 @@ func (p *pass) rooted(node framework.Node, t *task) bool {
 	case p.verified(above): // and whatever has happened to it since is noted
 		return true
 	}
-	if coming := p.tasks[work{path: above}]; coming != nil {
-		coming.lister = true
+	if p.tasks[work{path: above}] != nil {
+		p.demand(work{path: above}, t).lister = true
 	}
 	return false
 }

@@ -13,8 +13,12 @@ const (
 	maxPatience = time.Minute
 )
 
-// begin makes a round of all tasks that there are and calls done when it has ended.
+// begin makes a round of all tasks that there are and calls done when it has ended. In a pass that is ending, no round ends: what
+// there is to do is not known any more.
 func (p *pass) begin(done func()) {
+	if p.ending {
+		return
+	}
 	r := &round{left: 1, done: done}
 	for _, t := range p.tasks {
 		r.join(t)
@@ -101,7 +105,7 @@ func (p *pass) retryRefused() {
 // resume is called when the state of the connection has changed. A new connection has to be caught up with.
 func (p *pass) resume() {
 	state := p.cli.State()
-	if !state.State.Connected() || state.Epoch != p.s.Epoch() || state.Time.Equal(p.link) {
+	if !state.State.Connected() || state.Epoch != p.s.Epoch() || state.Time.Equal(p.link) || p.ending {
 		return
 	}
 	p.link = state.Time
@@ -110,40 +114,48 @@ func (p *pass) resume() {
 	p.read(func() answer {
 		err := p.source.resume(p.ctx)
 		return answer{then: func() error {
-			if err == nil {
-				p.source.catchUp()
-				err = p.heed()
+			if err != nil {
+				return err
+			}
+			p.source.catchUp()
+			if err := p.heed(); err != nil {
+				return err
 			}
 			p.catchUp()
-			return err
+			return nil
 		}}
 	})
 }
 
-// settleAll ends the Syncs that wait when what there is to do has been done: the servers' part of each is behind it. It may
-// have been on a connection that has yet to be caught up with, or in the next session, if this one has ended.
+// settleAll ends the Syncs that wait when what there is to do has been done: the servers' part of each is behind it. That may
+// have been on a connection that has yet to be caught up with, or in the next session. The Syncs wait for that.
 func (p *pass) settleAll() error {
-	if p.catching > 0 {
+	if p.catching > 0 || p.ending || !p.caughtUp() {
 		return nil
 	}
 	waiting := p.takeSyncs()
-	switch {
-	case len(waiting) == 0:
-		return nil
-	case p.ctx.Err() != nil:
-		p.putBack(waiting)
+	if len(waiting) == 0 {
 		return nil
 	}
-	p.syncing = append(p.syncing, waiting...)
+	p.syncing = append(p.syncing, waiting...) // the next pass has them if this one ends before
 	p.source.catchUp()
-	err := p.heed()
+	if err := p.heed(); err != nil {
+		return err
+	}
 	p.begin(func() {
 		for _, done := range waiting {
 			close(done)
 		}
 		p.syncing = slices.DeleteFunc(p.syncing, func(c chan struct{}) bool { return slices.Contains(waiting, c) })
 	})
-	return err
+	return nil
+}
+
+// caughtUp reports whether there is a connection, its changes become notes, and it is the one whose changes the pass has caught up
+// with or is about to.
+func (p *pass) caughtUp() bool {
+	state := p.cli.State()
+	return state.State.Connected() && state.Epoch == p.s.Epoch() && state.Time.Equal(p.link) && p.source.listening()
 }
 
 // heed turns notes into tasks.

@@ -158,9 +158,10 @@ func (o *oneShot) unfollow(path string) {
 	}
 }
 
-func (o *oneShot) mustList() bool { return true }
-func (o *oneShot) settled() int64 { return 0 }
-func (o *oneShot) tells() bool    { return false } // its own watches must be set again, one by one
+func (o *oneShot) mustList() bool  { return true }
+func (o *oneShot) settled() int64  { return 0 }
+func (o *oneShot) listening() bool { return true }
+func (o *oneShot) tells() bool     { return false } // its own watches must be set again, one by one
 
 // resume waits for the answers to the driver's setWatches, with which the servers catch up. The driver sends them one after
 // the other, each of up to 128 KiB, without telling when it has done; as many requests, one after the other, take longer.

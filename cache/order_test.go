@@ -17,6 +17,7 @@ func (still) take() ([]note, error) { return nil, nil }
 func (still) follows(string) bool   { return true }
 func (still) mustList() bool        { return false }
 func (still) settled() int64        { return 0 }
+func (still) listening() bool       { return true }
 
 // script plays answers to a pass in an order of its own choice.
 type script struct {
@@ -319,4 +320,80 @@ func TestDeletedWhileItIsRead(t *testing.T) {
 	assert.NoError(t, s.heedAll(note{path: "/r/a", kind: nodeDeleted}))
 	s.is("/r=", "/r/new=")
 	assert.Nil(t, s.tasks[work{"/r/a", false}], "it needs no read")
+}
+
+// A deep look that is asked for while the node is being read is part of the round that asks for it.
+func TestARoundWaitsForADeepLookBehindARun(t *testing.T) {
+	s := raised(t)
+	s.seen = map[string]struct{}{}
+	ended := false
+	root := s.mark(work{path: "/r"}, true, nil)
+	root.running, s.running = true, 1
+	s.begin(func() { ended = true })
+	shallow := s.begun("/r/a", false)
+	stat := framework.Stat{Czxid: 10, Mzxid: 10, Pzxid: 11}
+	assert.NoError(t, s.take(answer{task: root, deep: true, node: framework.Node{Path: "/r", Stat: stat}}))
+	s.node(shallow, 11, 11, 12, "1")
+	assert.False(t, ended, "nothing below /r/a has been read again")
+	deep := s.tasks[work{"/r/a", false}]
+	assert.True(t, deep.deep)
+}
+
+// The list of a node that was created again is part of the round that reads the node, even while its former list is being read.
+func TestARoundWaitsForAListBehindARun(t *testing.T) {
+	s := raised(t)
+	list := s.begun("/r/a", true)
+	node := s.begun("/r/a", false)
+	ended := false
+	s.begin(func() { ended = true })
+	stat := framework.Stat{Czxid: 20, Mzxid: 20, Pzxid: 21, NumChildren: 1}
+	assert.NoError(t, s.take(answer{task: node, node: framework.Node{Path: "/r/a", Stat: stat}}))
+	s.names(list, 11, 12, "b")
+	assert.False(t, ended, "the children of the new /r/a have not been listed")
+}
+
+// A child that is in a list but was not found by an earlier read is read again before the round ends.
+func TestARoundWaitsForAChildThatWasMissed(t *testing.T) {
+	s := raised(t)
+	ended := false
+	list := s.begun("/r/a", true)
+	s.begin(func() { ended = true })
+	early := s.begun("/r/a/new", false)
+	s.names(list, 11, 30, "b", "new")
+	s.gone(early)
+	assert.False(t, ended, "/r/a/new was created behind the read that did not find it")
+	again := s.tasks[work{"/r/a/new", false}]
+	again.running = true
+	s.running++
+	s.node(again, 30, 30, 30, "3")
+	assert.True(t, ended)
+}
+
+// A child that is left out until its parent has been read again is part of its round until then.
+func TestARoundWaitsForTheParentOfAChildThatIsLeftOut(t *testing.T) {
+	s := raised(t)
+	ended := false
+	child := s.begun("/r/a/new", false)
+	s.begin(func() { ended = true })
+	s.doubtful = map[string]struct{}{"/r/a": {}}
+	parent := s.begun("/r/a", false)
+	s.node(child, 30, 30, 30, "3")
+	assert.False(t, ended, "the child is not in the mirror")
+	s.node(parent, 11, 11, 30, "1")
+	list := s.tasks[work{"/r/a", true}]
+	list.running = true
+	s.running++
+	s.names(list, 11, 30, "b", "new")
+	assert.False(t, ended, "the child is not in the mirror")
+	s.node(s.begun("/r/a/new", false), 30, 30, 30, "3")
+	assert.True(t, ended)
+}
+
+// A round that begins when events were lost does not end: what there is to do is not known.
+func TestNoRoundEndsWhenEventsWereLost(t *testing.T) {
+	s := raised(t)
+	ended := false
+	assert.NoError(t, s.heedAll(note{path: "/r", kind: everything}))
+	s.begin(func() { ended = true })
+	assert.False(t, ended)
 }

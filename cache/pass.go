@@ -276,11 +276,12 @@ func (p *pass) take(a answer) error {
 	return nil
 }
 
-// finish ends the run of a task.
+// finish ends the run of a task. A run that did not find a node that is in a list does not count: it may have been too early.
 func (p *pass) finish(t *task, gone bool) {
-	again := t.again || gone && t.insist
-	t.deep, t.running, t.again, t.insist, t.announced, t.below = t.below, false, false, false, false, false
-	t.settle()
+	missed := gone && t.insist
+	again := t.again || missed
+	t.deep, t.running, t.again, t.insist, t.announced, t.below = t.below || missed && t.deep, false, false, false, false, false
+	t.settle(missed)
 	if again {
 		p.enqueue(t)
 	} else {
@@ -312,28 +313,31 @@ func (p *pass) over(err error) bool {
 
 // mark sees to it that a read begins after now. It belongs to the rounds of the task that it follows from.
 func (p *pass) mark(w work, deep bool, from *task) *task {
-	t := p.demand(w, from)
+	t := p.task(w)
 	if t.running {
-		t.again = true
+		t.again = true // before the rounds join: they wait for that run
 		t.below = t.below || deep
 	} else {
 		t.deep = t.deep || deep
 	}
+	t.join(from)
 	return t
 }
 
-// demand sees to it that a read is under way or about to be.
+// demand sees to it that a read is under way or about to be. It belongs to the rounds of the task that it follows from.
 func (p *pass) demand(w work, from *task) *task {
+	t := p.task(w)
+	t.join(from)
+	return t
+}
+
+// task returns the task for a read, which is queued if there was none.
+func (p *pass) task(w work) *task {
 	t := p.tasks[w]
 	if t == nil {
 		t = &task{work: w}
 		p.tasks[w] = t
 		p.enqueue(t)
-	}
-	if from != nil {
-		for _, d := range from.debts {
-			d.round.join(t)
-		}
 	}
 	return t
 }

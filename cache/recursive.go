@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/docent-zk/docent/framework"
 )
@@ -62,10 +63,23 @@ func (r *recursive) catchUp()            {}
 func (r *recursive) follows(string) bool { return true }
 func (r *recursive) unfollow(string)     {}
 func (r *recursive) settled() int64      { return r.watch.Zxid() }
+func (r *recursive) listening() bool     { return r.watch.Zxid() != 0 }
 func (r *recursive) tells() bool         { return true }
 func (r *recursive) mustList() bool      { return false }
 
-// resume waits for an answer on the new connection, which comes behind the event that says that it is a new one.
-func (r *recursive) resume(ctx context.Context) error { return syncSurely(ctx, r.s, r.root) }
+// resume waits until the watch is in force on the new connection, with which the event comes that says that it is a new one. A
+// server that is too busy to set the watch is asked again with each request.
+func (r *recursive) resume(ctx context.Context) error {
+	for {
+		if err := syncSurely(ctx, r.s, r.root); err != nil || r.listening() {
+			return err
+		}
+		select {
+		case <-time.After(minPatience):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
 
 func (r *recursive) close() { r.watch.Stop() }

@@ -32,6 +32,8 @@ type source interface {
 	// settled returns a transaction up to which everything that happened is among the notes that were taken or can be; 0 if
 	// that is not known.
 	settled() int64
+	// listening reports whether what changes now becomes a note.
+	listening() bool
 	// tells reports whether servers can be asked what has changed among many nodes, without harm to the source.
 	tells() bool
 	// resume is called when the connection is back in the same session, in a goroutine of its own. When it returns, the

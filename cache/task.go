@@ -62,11 +62,25 @@ func (r *round) leave() {
 	}
 }
 
-// settle notes that a run has ended, and what follows from it has joined.
-func (t *task) settle() {
+// join makes the task part of the rounds of the task that it follows from, if there is one.
+func (t *task) join(from *task) {
+	if from == nil {
+		return
+	}
+	for _, d := range from.debts {
+		d.round.join(t)
+	}
+}
+
+// settle notes that a run has ended, and what follows from it has joined. After a run that missed its node, rounds wait for
+// another run at least.
+func (t *task) settle(missed bool) {
 	kept := t.debts[:0]
 	for _, d := range t.debts {
-		if d.runs--; d.runs > 0 {
+		if d.runs--; missed && d.runs == 0 {
+			d.runs = 1
+		}
+		if d.runs > 0 {
 			kept = append(kept, d)
 			continue
 		}
