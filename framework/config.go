@@ -58,8 +58,10 @@ const minRequestSize = 160 << 10
 // Config says how to reach an ensemble and how to behave towards it. Only ConnectString is required; the zero value of
 // every other field is a good default.
 type Config struct {
-	// ConnectString is ZooKeeper's "host:port,host:port/chroot". Names are resolved again at each dial. A chroot must
-	// exist or is created, as containers, with the first create that asks for parents.
+	// ConnectString is ZooKeeper's "host:port,host:port/chroot". The port defaults to 2181, and IPv6 addresses are in
+	// brackets. The chroot is for all servers and is written once, at the end. It must exist or is created, as containers,
+	// with the first create that asks for parents. New refuses what could be read in two ways, such as a comma, a semicolon or
+	// a space in the chroot: use Namespace for such a path. Names are resolved again at each dial.
 	ConnectString string
 
 	// SessionTimeout is what the client asks for; the server grants what its own limits allow, and all clocks of this

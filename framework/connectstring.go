@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -12,9 +15,12 @@ import (
 // defaultPort is ZooKeeper's client port.
 const defaultPort = "2181"
 
-// parseConnectString reads ZooKeeper's form "host:port,host:port/chroot". A missing port is 2181; IPv6 addresses stand
-// in brackets. All that is wrong is reported at once.
+// parseConnectString reads ZooKeeper's form "host:port,host:port/chroot". A missing port is 2181; IPv6 addresses are in
+// brackets. All that is wrong is reported at once. What could be read in two ways is refused.
 func parseConnectString(s string) (servers []string, chroot space, err error) {
+	if err := wholly(s); err != nil {
+		return nil, "", err
+	}
 	var errs []error
 	hosts := s
 	if i := strings.IndexByte(s, '/'); i >= 0 {
@@ -34,8 +40,57 @@ func parseConnectString(s string) (servers []string, chroot space, err error) {
 		}
 		servers = append(servers, addr)
 	}
-	return servers, chroot, errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return nil, "", err
+	}
+	return servers, chroot, nil
 }
+
+// scheme matches what a URL begins with.
+var scheme = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://`)
+
+// wholly looks for what the string as a whole must not have. It repeats no credentials.
+func wholly(s string) error {
+	plain := scheme.ReplaceAllString(s, "")
+	hosts, chroot, _ := strings.Cut(plain, "/")
+	listed := strings.Contains(chroot, ",")
+	switch {
+	case strings.Contains(hosts, "@"), listed && strings.Contains(chroot, "@"):
+		return errors.New("it has an \"@\"; identities go into Config.Auth")
+	case plain != s:
+		return fmt.Errorf("it has a scheme; write %q", rightForm(s))
+	case strings.Contains(s, ";"):
+		return fmt.Errorf("it has a semicolon; servers are separated by commas: %q", rightForm(s))
+	case listed && hosts != "":
+		// A path may have a comma, but to the letter this is the first server alone, and seldom meant so.
+		return fmt.Errorf("a chroot is for all servers and is written once, at the end: %q (a path with a comma is possible in Config.Namespace)", rightForm(s))
+	}
+	return nil
+}
+
+// rightForm is what s may have been meant to be, to be shown and not to be used.
+func rightForm(s string) string {
+	s = strings.ReplaceAll(scheme.ReplaceAllString(s, ""), ";", ",")
+	var hosts, chroots []string
+	for part := range strings.SplitSeq(s, ",") {
+		host, chroot, _ := strings.Cut(strings.TrimSpace(part), "/")
+		hosts = append(hosts, host)
+		if chroot = strings.TrimSuffix(chroot, "/"); chroot != "" && !slices.Contains(chroots, chroot) {
+			chroots = append(chroots, chroot)
+		}
+	}
+	form := strings.Join(hosts, ",")
+	switch len(chroots) {
+	case 0:
+		return form
+	case 1:
+		return form + "/" + chroots[0]
+	}
+	return form + "/chroot"
+}
+
+// portBehind matches a chroot that ends like an address.
+var portBehind = regexp.MustCompile(`:[0-9]+$`)
 
 func parseChroot(s string) (space, error) {
 	if s == "/" {
@@ -43,6 +98,12 @@ func parseChroot(s string) (space, error) {
 	}
 	if err := ValidatePath(s); err != nil {
 		return "", fmt.Errorf("chroot: %w", err)
+	}
+	switch port := portBehind.FindString(s); {
+	case port != "":
+		return "", fmt.Errorf("chroot %q ends with a port; write the port behind its host: %q", s, "host"+port+strings.TrimSuffix(s, port))
+	case strings.ContainsFunc(s, unicode.IsSpace):
+		return "", fmt.Errorf("chroot %q has a space; a path with spaces is possible in Config.Namespace", s)
 	}
 	return space(s), nil
 }
@@ -55,24 +116,42 @@ func parseServer(s string) (string, error) {
 	if err != nil {
 		host, port, err = net.SplitHostPort(s + ":" + defaultPort)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return "", fmt.Errorf("server %q is not host:port; an IPv6 address must stand in brackets", s)
-	case host == "":
-		return "", fmt.Errorf("server %q has no host", s)
-	case strings.ContainsFunc(host, unicode.IsSpace):
-		return "", fmt.Errorf("server %q: a host has no spaces", s)
-	case strings.Contains(host, ":") && net.ParseIP(withoutZone(host)) == nil:
-		return "", fmt.Errorf("server %q: %q is not an IPv6 address", s, host)
 	}
-	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+	if err := checkHost(s, host); err != nil {
+		return "", err
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || n == 0 {
 		return "", fmt.Errorf("server %q: port must be a number from 1 to 65535", s)
 	}
-	return net.JoinHostPort(host, port), nil
+	return net.JoinHostPort(host, strconv.FormatUint(n, 10)), nil
 }
 
-// withoutZone cuts the zone off an IPv6 address, as in fe80::1%eth0.
-func withoutZone(host string) string {
-	host, _, _ = strings.Cut(host, "%")
-	return host
+// checkHost refuses what is neither a name nor an address. What a resolver makes of a name is not looked at.
+func checkHost(s, host string) error {
+	addr, notAddr := netip.ParseAddr(host)
+	bracketed := strings.HasPrefix(s, "[")
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	switch {
+	case host == "":
+		return fmt.Errorf("server %q has no host", s)
+	case strings.ContainsFunc(host, unicode.IsSpace):
+		return fmt.Errorf("server %q: a host has no spaces; servers are separated by commas", s)
+	case bracketed && (notAddr != nil || !addr.Is6()):
+		return fmt.Errorf("server %q: %q is not an IPv6 address, which is what brackets are for", s, host)
+	case notAddr == nil:
+		return nil
+	case strings.ContainsFunc(host, noHostRune) || strings.HasPrefix(host, ".") || strings.Contains(host, ".."):
+		return fmt.Errorf("server %q: %q is not a host name", s, host)
+	case last != "" && strings.Trim(last, "0123456789") == "":
+		return fmt.Errorf("server %q: %q is neither a name nor an IPv4 address", s, host)
+	}
+	return nil
+}
+
+// noHostRune reports whether r cannot be in the name of a host.
+func noHostRune(r rune) bool {
+	return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_.", r)
 }

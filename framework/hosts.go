@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -146,7 +147,7 @@ func (h *hosts) resolve(ctx context.Context, server string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if h.cfg.LookupHost == nil || net.ParseIP(withoutZone(host)) != nil {
+	if _, notAddr := netip.ParseAddr(host); h.cfg.LookupHost == nil || notAddr == nil {
 		return []string{server}, nil
 	}
 	ips, err := h.cfg.LookupHost(ctx, host)
