@@ -250,7 +250,7 @@ func TestCleanUpWaitsForWhatWasLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, cli, _, _ := memoryClient(t, nil)
 		left, ran := make(chan struct{}), make(chan struct{})
-		cli.core.janitor.add(task{name: "test", at: "/n", after: left, run: func(context.Context, *epoch) error {
+		cli.core.janitor.add(task{name: "test", at: []string{"/n"}, after: left, run: func(context.Context, *epoch) error {
 			close(ran)
 			return nil
 		}})

@@ -16,7 +16,8 @@ import (
 	"github.com/docent-zk/docent/zktest"
 )
 
-// Whatever the servers do, a call returns when its ctx ends, and says so.
+// Whatever the servers do, a call returns when its ctx ends, and says so. A create that its session would have to remove again
+// waits for its answer, for T/8 at most.
 func TestEveryCallHonoursItsDeadline(t *testing.T) {
 	for condition, arrange := range conditions {
 		t.Run(condition, func(t *testing.T) {
@@ -31,7 +32,12 @@ func TestEveryCallHonoursItsDeadline(t *testing.T) {
 						start := time.Now()
 						err := op(within(t, 50*time.Millisecond), cli)
 						assert.ErrorIs(t, err, context.DeadlineExceeded, name)
-						assert.InDelta(t, 50*time.Millisecond, time.Since(start), float64(time.Millisecond), name)
+						longest := 51 * time.Millisecond
+						if name == "create in queue" {
+							longest += sessionTimeout / 8
+						}
+						assert.GreaterOrEqual(t, time.Since(start), 50*time.Millisecond, name)
+						assert.LessOrEqual(t, time.Since(start), longest, name)
 					})
 				}
 				calls.Wait()

@@ -48,15 +48,16 @@ type create struct {
 	acl       []ACL
 	data      []byte
 
-	space  space
-	at     string // the path asked for, as the server knows it, GUID included
-	guid   string
-	before int64   // newest change seen before the last try
-	sentIn *epoch  // of the last try
-	rivals *rivals // of an ephemeral node that only its owner tells from others
-	nodes  []Node  // the result
-	list   *listing
-	twins  []string // what stands behind the GUID of nodes that are made together; nil for a single node
+	space   space
+	at      string // the path asked for, as the server knows it, GUID included
+	guid    string
+	before  int64   // newest change seen before the last try
+	sentIn  *epoch  // of the last try
+	rivals  *rivals // of an ephemeral node that only its owner tells from others
+	nodes   []Node  // the result
+	list    *listing
+	lingers bool     // its answer is waited for a little when ctx ends
+	twins   []string // what stands behind the GUID of nodes that are made together; nil for a single node
 }
 
 // Create creates a node and returns it as it is: with its sequence number, GUID and Stat. Data that is nil is stored as
@@ -155,6 +156,7 @@ func (c *create) run(ctx context.Context, o *ops, path string) (Node, error) {
 		c.rivals = o.core.creating.enter(c.at)
 		defer o.core.creating.leave(c.at)
 	}
+	c.lingers = o.fixed != nil && c.protected && c.mode.ephemeral()
 	err := o.do(ctx, r)
 	if err != nil {
 		c.abandon(o, err)
@@ -216,11 +218,12 @@ func (c *create) try(ctx context.Context, e *epoch) error {
 // send creates the node and, for CreateInQueue, lists its directory behind it.
 func (c *create) send(ctx context.Context, e *epoch) ([]Node, error) {
 	if c.list == nil {
-		return call(ctx, e, func(conn *zk.Conn) ([]Node, error) { return c.create(conn, e) })
+		return c.ask(ctx, e)
 	}
+	before := ctx // the list is not waited for once it has ended
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	sent, remove := e.sent.await(c.at)
+	sent, remove := e.sent.await(opAny, c.at)
 	defer remove()
 	listed := make(chan listing, 1)
 	go func() {
@@ -236,12 +239,22 @@ func (c *create) send(ctx context.Context, e *epoch) ([]Node, error) {
 			listed <- l
 		}
 	}()
-	nodes, err := call(ctx, e, func(conn *zk.Conn) ([]Node, error) { return c.create(conn, e) })
+	nodes, err := c.ask(before, e)
 	if err != nil {
 		cancel()
 	}
 	*c.list = <-listed // empty when it failed; the caller then lists again
 	return nodes, err
+}
+
+// ask sends the create. What a session would have to remove again is worth waiting a little for when ctx ends: once the answer
+// is in, the caller knows what to remove.
+func (c *create) ask(ctx context.Context, e *epoch) ([]Node, error) {
+	create := func(conn *zk.Conn) ([]Node, error) { return c.create(conn, e) }
+	if c.lingers {
+		return lingeringCall(ctx, e, create)
+	}
+	return call(ctx, e, create)
 }
 
 // create is the driver call. It runs to its end also when the caller has left.
@@ -365,9 +378,12 @@ func (c *create) abandon(o *ops, err error) {
 		return
 	}
 	dir, _ := Split(c.at)
-	o.core.janitor.add(task{name: "remove " + c.at, at: c.at, size: len(c.at), lists: true, after: leftBehind(err), run: func(ctx context.Context, e *epoch) error {
-		return e.removeProtected(ctx, dir, c.guid)
-	}})
+	t := task{name: "remove " + c.at, at: []string{c.at}, size: len(c.at), guid: c.guid, lists: true, after: leftBehind(err)}
+	t.run = func(ctx context.Context, e *epoch) error { return e.removeProtected(ctx, dir, c.guid) }
+	if c.mode.ephemeral() {
+		t.in = c.sentIn
+	}
+	o.core.janitor.add(t)
 }
 
 // isRefusal reports whether a server answered: then there is nothing to clean up.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -81,48 +82,62 @@ func (c *created) clear() {
 	clear(c.m)
 }
 
-// sentHooks tell when a request for a path has been written, which is how a second request is put right behind it on the
-// session's ordered connection.
+// sentHooks tell when requests have been written, which is how a second request is put right behind one on the session's
+// ordered connection, and how a call knows that it may return.
 type sentHooks struct {
 	n  atomic.Int32 // of waiting hooks
 	mu sync.Mutex
-	m  map[string]chan struct{}
+	m  map[string][]sentHook // by path
 }
 
-// await returns a channel that is closed when the next request for path has been written, and a function that takes the hook
-// back. A hook fires once: it leaves the table with the first request, whatever else is sent for the same path later.
-func (h *sentHooks) await(path string) (sent <-chan struct{}, remove func()) {
-	c := make(chan struct{})
+// sentHook waits for a request with its opcode, opAny for any.
+type sentHook struct {
+	op   int32
+	sent chan struct{}
+}
+
+// await returns a channel that is closed when the next request with that opcode and path, that of the first operation for a
+// multi, has been written, and a function that takes the hook back. A hook fires once: it leaves the table with the first
+// request, whatever else is sent for the same path later.
+func (h *sentHooks) await(op int32, path string) (sent <-chan struct{}, remove func()) {
+	hook := sentHook{op, make(chan struct{})}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.m == nil {
-		h.m = make(map[string]chan struct{})
+		h.m = make(map[string][]sentHook)
 	}
-	h.m[path] = c
-	h.n.Store(int32(len(h.m)))
-	return c, func() { h.drop(path, c) }
+	h.m[path] = append(h.m[path], hook)
+	h.n.Add(1)
+	return hook.sent, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.drop(path, func(other sentHook) bool { return other == hook })
+	}
 }
 
-// drop takes a hook back if it has not fired.
-func (h *sentHooks) drop(path string, c chan struct{}) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.m[path] == c {
+// drop removes the first hook for a path of which is is true, and returns it, nil if there is none. The mutex is held.
+func (h *sentHooks) drop(path string, is func(sentHook) bool) *sentHook {
+	i := slices.IndexFunc(h.m[path], is)
+	if i < 0 {
+		return nil
+	}
+	dropped := h.m[path][i]
+	if h.m[path] = slices.Delete(h.m[path], i, i+1); len(h.m[path]) == 0 {
 		delete(h.m, path)
-		h.n.Store(int32(len(h.m)))
 	}
+	h.n.Add(-1)
+	return &dropped
 }
 
-// fire runs in the driver's sending goroutine.
-func (h *sentHooks) fire(_ int32, path []byte) {
+// fire runs in the driver's sending goroutine. Equal requests are written in the order in which they were handed over.
+func (h *sentHooks) fire(op int32, path []byte) {
 	if h.n.Load() == 0 {
 		return
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if c, ok := h.m[string(path)]; ok {
-		delete(h.m, string(path))
-		h.n.Store(int32(len(h.m)))
-		close(c)
+	fired := h.drop(string(path), func(hook sentHook) bool { return hook.op == op || hook.op == opAny })
+	if fired != nil {
+		close(fired.sent)
 	}
 }

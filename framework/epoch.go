@@ -396,11 +396,12 @@ func follow[T any](ctx context.Context, e *epoch, fn func(*zk.Conn) (T, error)) 
 		v   T
 		err error
 	}
-	back, done := make(chan result, 1), make(chan struct{})
+	back, done, late := make(chan result, 1), make(chan struct{}), new(error)
 	go func() {
 		defer e.leave()
 		defer close(done)
 		v, err := fn(e.conn)
+		*late = err
 		back <- result{v, err}
 	}()
 	select {
@@ -412,6 +413,6 @@ func follow[T any](ctx context.Context, e *epoch, fn func(*zk.Conn) (T, error)) 
 	case r := <-back: // an answer that is there is better than a doubt
 		return r.v, r.err
 	default:
-		return zero, &errCallEnded{cause: context.Cause(ctx), done: done}
+		return zero, &errCallEnded{cause: context.Cause(ctx), done: done, late: late}
 	}
 }

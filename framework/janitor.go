@@ -10,12 +10,16 @@ import (
 
 // task is a clean-up that outlives the call which began it: a guaranteed delete, the search for an orphan.
 type task struct {
-	name  string
-	at    string          // the path that it is about
-	size  int             // of its requests at the most, in bytes
-	lists bool            // it reads the names of children
-	after <-chan struct{} // closed when a call that was left behind has returned; nil if there is none
-	run   func(ctx context.Context, e *epoch) error
+	name    string
+	at      []string        // the paths that it is about, at least one
+	size    int             // of its requests at the most, in bytes
+	guid    string          // of the nodes that a create may have made there; "" if the paths are those of nodes
+	lists   bool            // it reads the names of children
+	in      *epoch          // the session that what it removes goes with; nil if it does not
+	begun   *errCallEnded   // its first try, which was left behind; nil if there is none
+	after   <-chan struct{} // closed when another call that was left behind has returned; nil if there is none
+	run     func(ctx context.Context, e *epoch) error
+	removal *removal // nil until the janitor has the task
 }
 
 // maxSweepers is how many tasks are under way at once. One after the other they would take several round trips each: a
@@ -23,7 +27,8 @@ type task struct {
 const maxSweepers = 32
 
 // janitor runs tasks in the order in which they came, several at once, in goroutines that exist while there are any. They
-// wait for a connection, and are given up only when a server refuses them or the client is closed. They go on when the
+// wait for a connection, and are given up only when a server refuses them or the client is closed. A task that removes what goes
+// with a session is not even given up then, but tried again with growing pauses: see removal. Tasks go on when the
 // session is lost: the servers may keep its ephemeral nodes for a while yet, and others wait for those to go.
 // A task also waits for those before it that are about something below its path: a node goes after its children.
 type janitor struct {
@@ -36,6 +41,7 @@ type janitor struct {
 	dropped  []task   // without having been begun, when the client was closed
 	underWay []string // paths
 	sweepers int
+	removals removals
 	idle     sync.WaitGroup
 }
 
@@ -50,6 +56,14 @@ func (j *janitor) add(t task) {
 	if j.ctx.Err() != nil {
 		return // the session is being closed, which takes its ephemeral nodes along
 	}
+	if t.removal == nil {
+		t.removal = j.removals.enter(t)
+	}
+	j.enqueue(t)
+}
+
+// enqueue has a task done. The mutex is held.
+func (j *janitor) enqueue(t task) {
 	j.waiting = append(j.waiting, t)
 	if j.sweepers < maxSweepers {
 		j.sweepers++
@@ -83,7 +97,7 @@ func (j *janitor) next() (task, bool) {
 			continue
 		}
 		j.waiting = slices.Delete(j.waiting, i, i+1)
-		j.underWay = append(j.underWay, t.at)
+		j.underWay = append(j.underWay, t.at...)
 		return t, true
 	}
 	j.sweepers--
@@ -92,17 +106,21 @@ func (j *janitor) next() (task, bool) {
 
 // mustWait reports whether t is about a node above one that an earlier task is about.
 func (j *janitor) mustWait(t task, earlier []task) bool {
-	below := func(path string) bool { return strings.HasPrefix(path, t.at+"/") }
+	below := func(path string) bool {
+		return slices.ContainsFunc(t.at, func(at string) bool { return strings.HasPrefix(path, at+"/") })
+	}
 	return slices.ContainsFunc(j.underWay, below) ||
-		slices.ContainsFunc(earlier, func(e task) bool { return below(e.at) })
+		slices.ContainsFunc(earlier, func(e task) bool { return slices.ContainsFunc(e.at, below) })
 }
 
-// done notes that a task is over.
+// done notes that a task is not under way any more.
 func (j *janitor) done(t task) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	i := slices.Index(j.underWay, t.at)
-	j.underWay = slices.Delete(j.underWay, i, i+1)
+	for _, at := range t.at {
+		i := slices.Index(j.underWay, at)
+		j.underWay = slices.Delete(j.underWay, i, i+1)
+	}
 }
 
 func (j *janitor) sweep() {
@@ -116,9 +134,13 @@ func (j *janitor) sweep() {
 		j.done(t)
 		switch {
 		case err == nil:
+			j.removals.leave(t)
 		case isClosed(j.core.quit):
 			j.givenUp(t)
+		case t.in != nil && errors.Is(err, ErrNoAuth):
+			j.refused(t, err)
 		default:
+			j.removals.leave(t)
 			j.core.log.Warn("clean-up failed", "task", t.name, "error", err)
 		}
 	}
@@ -130,12 +152,8 @@ func (j *janitor) givenUp(t task) {
 
 // do runs one task until its outcome is known.
 func (j *janitor) do(t task) error {
-	if t.after != nil {
-		select {
-		case <-t.after: // what was left behind has been sent or never will be
-		case <-j.ctx.Done():
-			return j.ctx.Err()
-		}
+	if over, err := j.begun(t); over {
+		return err
 	}
 	o := ops{core: j.core}
 	var strikes strikes
@@ -158,6 +176,33 @@ func (j *janitor) do(t task) error {
 		if err := pauses.Wait(j.ctx); err != nil {
 			return err
 		}
+	}
+}
+
+// begun waits for what was left behind, which was sent by then or never will be. It reports whether that was all there was to
+// do, or was refused.
+func (j *janitor) begun(t task) (over bool, err error) {
+	wait := t.after
+	if t.begun != nil {
+		wait = t.begun.done
+	}
+	if wait != nil {
+		select {
+		case <-wait:
+		case <-j.ctx.Done():
+			return true, j.ctx.Err()
+		}
+	}
+	if t.begun == nil {
+		return false, nil
+	}
+	switch err := *t.begun.late; {
+	case errors.Is(err, ErrNoNode):
+		return len(t.at) == 1, nil // of several, the others may be there
+	case outcomeOf(err) != answered:
+		return false, nil
+	default:
+		return true, err
 	}
 }
 

@@ -204,8 +204,9 @@ func (s *Session) DeleteTwins(ctx context.Context, paths []string) error {
 		return nil
 	}
 	err := s.do(ctx, request{op: "delete", path: paths[0], size: d.size(), try: d.try, settle: d.settle})
-	if err != nil && !isRefusal(err) {
-		s.core.janitor.add(task{name: "delete " + d.at[0] + " and its twins", at: d.at[0], size: longest(d.at...), after: leftBehind(err), run: d.finish})
+	if err != nil {
+		t := task{name: "delete " + d.at[0] + " and its twins", at: d.at, size: d.size(), in: s.fixed, run: d.finish}
+		s.delegate(ctx, t, d.try, err)
 	}
 	return err
 }
@@ -229,7 +230,7 @@ func (d *twinDelete) try(ctx context.Context, e *epoch) error {
 	for i, at := range d.at {
 		requests[i] = &zk.DeleteRequest{Path: at, Version: AnyVersion}
 	}
-	_, err := call(ctx, e, func(conn *zk.Conn) (struct{}, error) {
+	_, err := writtenCall(ctx, e, opMulti, d.at[0], func(conn *zk.Conn) (struct{}, error) {
 		answers, err := conn.Multi(requests...)
 		if err != nil {
 			err = firstRefusal(answers, err)

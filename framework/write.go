@@ -128,19 +128,26 @@ func (o *ops) Delete(ctx context.Context, path string, version int32, opts ...Wr
 		return err
 	}
 	since := o.known()
-	err = o.do(ctx, request{op: "delete", path: path, size: len(w.at), repeatable: w.repeat,
-		try: func(ctx context.Context, e *epoch) error {
-			w.sending(e)
-			_, err := call(ctx, e, func(conn *zk.Conn) (struct{}, error) { return struct{}{}, conn.Delete(w.at, version) })
-			return err
-		},
-		settle: w.settleDelete,
-	})
-	if err != nil && w.guaranteed && !isRefusal(err) {
-		o.core.janitor.add(task{name: "delete " + w.at, at: w.at, size: len(w.at), after: leftBehind(err), run: func(ctx context.Context, e *epoch) error {
-			return w.removeKnown(ctx, e, &since)
-		}})
+	err = o.do(ctx, request{op: "delete", path: path, size: len(w.at), repeatable: w.repeat, try: w.tryDelete, settle: w.settleDelete})
+	if err == nil || !w.guaranteed {
+		return err
 	}
+	t := task{name: "delete " + w.at, at: []string{w.at}, size: len(w.at), in: o.fixed, run: func(ctx context.Context, e *epoch) error {
+		return w.removeKnown(ctx, e, &since)
+	}}
+	o.delegate(ctx, t, w.tryDelete, err)
+	return err
+}
+
+// tryDelete sends the delete. A guaranteed one is on the wire when it returns.
+func (w *write) tryDelete(ctx context.Context, e *epoch) error {
+	w.sending(e)
+	deleted := func(conn *zk.Conn) (struct{}, error) { return struct{}{}, conn.Delete(w.at, w.version) }
+	if w.guaranteed {
+		_, err := writtenCall(ctx, e, opDelete, w.at, deleted)
+		return err
+	}
+	_, err := call(ctx, e, deleted)
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/internal/contend"
 	"github.com/docent-zk/docent/internal/telemetry"
 )
@@ -52,7 +53,7 @@ func (s *seat) resign(ctx context.Context) error {
 		select {
 		case <-moving:
 		case <-ctx.Done():
-			return fmt.Errorf("%s: a transfer is under way, after which nothing is held: %w", s.present().Path(), context.Cause(ctx))
+			return fmt.Errorf("%w: %s is being transferred, after which nothing is held: %w", framework.ErrReleasing, s.present().Path(), context.Cause(ctx))
 		}
 	}
 	err := s.present().Release(ctx)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/docent-zk/docent/framework"
 )
 
 // ErrLost says that what Do had locked was lost before its function returned: it may have overlapped with the next holder.
@@ -21,8 +23,9 @@ func (m *RWMutex) RLocker() Locker { return &m.reading }
 // Do locks, calls f, and unlocks, also when f panics. The context of f ends when the lock is no longer held and when ctx
 // ends; context.Cause of it says why. Do waits for f to return before it unlocks.
 //
-// It returns the error of Lock, or what f returned; and besides, joined to it, [ErrLost] with the cause if the lock was lost
-// meanwhile. Unlocking goes on in the background when the servers do not answer within a quarter of the session timeout.
+// Do returns the error of Lock, or what f returned. Joined to it are [ErrLost] with the cause, if the lock was lost or may have
+// been lost before it was unlocked; or framework.ErrReleasing, if the servers have not confirmed the unlocking within a quarter
+// of the session timeout, or refuse it. nil means that the lock was held until the servers had applied the release.
 func Do(ctx context.Context, l Locker, f func(ctx context.Context, held *Held) error) (err error) {
 	held, err := l.Lock(ctx)
 	if err != nil {
@@ -40,13 +43,8 @@ func lost(ctx context.Context, held *Held) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), held.claim.Session().Timeout()/4)
 	defer cancel()
 	err := held.Unlock(ctx)
-	cause := context.Cause(held.Context())
-	switch {
-	case !errors.Is(cause, ErrReleased):
-	case errors.Is(err, ErrDeleted): // which only the servers knew
-		cause = ErrDeleted
-	default: // what is left to do goes on in the background
-		return nil
+	if err == nil || errors.Is(err, framework.ErrReleasing) {
+		return err
 	}
-	return fmt.Errorf("%s: %w: %w", held.Path(), ErrLost, cause)
+	return fmt.Errorf("%w: %w", ErrLost, err)
 }

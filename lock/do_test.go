@@ -98,7 +98,7 @@ func TestDoThatPanics(t *testing.T) {
 	})
 }
 
-// The servers do not answer: Do returns all the same, and the lock goes later.
+// The servers do not answer: Do returns all the same and says so, and the lock goes later.
 func TestDoDuringAnOutage(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		m := lock.New(w.client("a"), path, lock.Hold(0))
@@ -107,7 +107,9 @@ func TestDoDuringAnOutage(t *testing.T) {
 			w.blip("a", timeout/2)
 			return nil
 		})
-		assert.NoError(t, err, "it was held until then")
+		assert.ErrorIs(t, err, framework.ErrReleasing)
+		assert.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.NotErrorIs(t, err, lock.ErrLost)
 		assert.Equal(t, timeout/4, time.Since(at).Truncate(time.Second/10))
 		time.Sleep(timeout)
 		assert.Empty(t, w.queue(path))

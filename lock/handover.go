@@ -318,17 +318,7 @@ func (s *share) Release(ctx context.Context) error {
 		s.err = s.release(ctx)
 		close(s.released)
 	}
-	select {
-	case <-s.released: // also if ctx has ended
-		return s.err
-	default:
-	}
-	select {
-	case <-s.released:
-		return s.err
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return contend.Outcome(ctx, s.released, &s.err)
 }
 
 func (s *share) release(ctx context.Context) error {

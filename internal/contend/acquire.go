@@ -3,7 +3,6 @@ package contend
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/internal/telemetry"
@@ -24,18 +23,11 @@ func (q Queue) Acquire(ctx context.Context, s *framework.Session, holding framew
 	return claimed(ctx, holding)(q.stand(ctx, s, (*Place).wait))
 }
 
-// TryAcquire returns [ErrTaken] instead of waiting. It creates a node only when it sees nobody to wait for.
+// TryAcquire returns [ErrTaken] instead of waiting for others. It creates a node only when it sees nobody to wait for; nodes that
+// this client is removing are nobody, and waited for.
 func (q Queue) TryAcquire(ctx context.Context, s *framework.Session, holding framework.Policy) (*Claim, error) {
-	names, _, err := s.Children(ctx, q.Dir)
-	if err != nil && !errors.Is(err, framework.ErrNoNode) {
+	if err := q.vacant(ctx, s); err != nil {
 		return nil, err
-	}
-	order, err := q.arrange(names)
-	if err != nil {
-		return nil, err
-	}
-	if slices.ContainsFunc(order, q.yields) {
-		return nil, ErrTaken
 	}
 	return claimed(ctx, holding)(q.stand(ctx, s, (*Place).free))
 }
@@ -79,6 +71,9 @@ type waitFunc func(p *Place, ctx context.Context, names []string) error
 
 // attempt enters the queue and waits. Whatever goes wrong, the node does not stay.
 func (q Queue) attempt(ctx context.Context, s *framework.Session, wait waitFunc) (place *Place, err error) {
+	if err := q.clear(ctx, s); err != nil {
+		return nil, err
+	}
 	entered, names, err := q.enter(ctx, s)
 	if err != nil {
 		return nil, err

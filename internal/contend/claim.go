@@ -154,23 +154,31 @@ func (c *Claim) Multi(ctx context.Context, operations []framework.Op, opts ...fr
 // been held for a moment.
 func (c *Claim) Revoked() context.Context { return c.revoked }
 
-// Release ends the claim and removes its node; what ctx leaves undone is done in the background. It returns nil if the
-// claim stood until then, and why it had ended otherwise. Further calls wait for the first one and return the same.
+// Release ends the claim and removes its node. It returns nil if the claim stood until the servers had applied that.
+// framework.ErrReleasing says that the claim has ended as it should and that its node is still being removed in the background,
+// because ctx has ended, of which the error has the cause, or because the servers refuse it. Every other error says that the
+// claim had ended before, or that nobody can tell, and why. Further calls wait for the first one and return the same.
 func (c *Claim) Release(ctx context.Context) error {
 	if c.releasing.CompareAndSwap(false, true) {
 		c.err = c.release(ctx)
 		close(c.released)
 	}
+	return Outcome(ctx, c.released, &c.err)
+}
+
+// Outcome waits for a release that is under way and returns its error, to be read once released is closed.
+// framework.ErrReleasing says that ctx has ended first.
+func Outcome(ctx context.Context, released <-chan struct{}, err *error) error {
 	select {
-	case <-c.released: // also if ctx has ended
-		return c.err
+	case <-released: // also if ctx has ended
+		return *err
 	default:
 	}
 	select {
-	case <-c.released:
-		return c.err
+	case <-released:
+		return *err
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return fmt.Errorf("%w: %w", framework.ErrReleasing, context.Cause(ctx))
 	}
 }
 
@@ -182,19 +190,23 @@ func (c *Claim) finish() {
 }
 
 func (c *Claim) release(ctx context.Context) error {
-	if lost := c.place.session.Err(); lost != nil {
-		c.cancel(lost) // as it is about to be anyway: the session goes first, its contexts follow
+	if cause := c.standing(); cause != nil {
+		c.cancel(cause) // as it is about to be anyway: the session and its clocks go first, its contexts follow
 	}
 	c.finish()
 	err := c.place.remove(ctx)
-	cause := context.Cause(c.ctx)
-	switch {
+	path := c.place.node.Path
+	switch cause := context.Cause(c.ctx); {
 	case !errors.Is(cause, ErrReleased):
-		return fmt.Errorf("%s had ended before its release: %w", c.place.node.Path, cause)
+		return fmt.Errorf("%s had ended before its release: %w", path, cause)
+	case err == nil:
+		return nil
 	case errors.Is(err, framework.ErrNoNode): // before the claim was watched, or before the watch told of it
-		return fmt.Errorf("%s had ended before its release: %w", c.place.node.Path, ErrDeleted)
-	case err != nil && !errors.Is(err, framework.ErrSessionLost): // a session takes its nodes along
-		return fmt.Errorf("released, but its node is not gone yet; the removal goes on in the background: %w", err)
+		return fmt.Errorf("%s had ended before its release: %w", path, ErrDeleted)
+	case errors.Is(err, framework.ErrSessionLost), errors.Is(err, framework.ErrClosed):
+		return fmt.Errorf("%s may have ended before its release, which was not answered: %w", path, err)
+	case errors.Is(err, framework.ErrNoAuth):
+		return fmt.Errorf("%w: the servers refuse to remove %s, which others wait for; it is tried again while the session lives: %w", framework.ErrReleasing, path, err)
 	}
-	return nil
+	return fmt.Errorf("%w: the removal of %s goes on in the background: %w", framework.ErrReleasing, path, err)
 }

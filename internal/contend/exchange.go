@@ -22,6 +22,10 @@ func (c *Claim) Exchange(ctx context.Context, q Queue) (*Claim, error) {
 	if err != nil {
 		return nil, err
 	}
+	if ctx.Err() != nil { // while the answer was waited for
+		place.withdraw()
+		return nil, context.Cause(ctx)
+	}
 	next, err := place.claim(ctx, c.policy)
 	if err == nil {
 		err = c.giveWay(ctx)
@@ -82,6 +86,8 @@ func (c *Claim) giveWay(ctx context.Context) error {
 		c.err = c.notHeld(cause)
 	case errors.Is(err, framework.ErrNoNode):
 		c.err = c.notHeld(c.place.deleted())
+	case errors.Is(err, framework.ErrSessionLost), errors.Is(err, framework.ErrClosed):
+		c.err = c.notHeld(err)
 	}
 	return c.err
 }

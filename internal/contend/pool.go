@@ -20,18 +20,15 @@ type Pool struct {
 	Limit  Limit
 }
 
-// TryAcquire takes n permits if they are free, and returns [ErrTaken] otherwise. It creates nodes only when it sees room.
+// TryAcquire takes n permits if they are free, and returns [ErrTaken] otherwise. It creates nodes only when it sees room. Permits
+// whose nodes this client is removing are waited for.
 func (p Pool) TryAcquire(ctx context.Context, s *framework.Session, holding framework.Policy, n int) (*Bundle, error) {
 	limit, err := p.Limit.read(ctx, s)
+	if err == nil {
+		err = p.room(ctx, s, limit, n)
+	}
 	if err != nil {
 		return nil, err
-	}
-	names, _, err := s.Children(ctx, p.Leases.Dir)
-	if err != nil && !errors.Is(err, framework.ErrNoNode) {
-		return nil, err
-	}
-	if len(names)+n > limit {
-		return nil, ErrTaken
 	}
 	return p.take(ctx, s, holding, n, func(b batch, names []string) error {
 		if free, err := b.among(limit, names); err != nil || free {
@@ -39,6 +36,61 @@ func (p Pool) TryAcquire(ctx context.Context, s *framework.Session, holding fram
 		}
 		return ErrTaken
 	})
+}
+
+// room returns nil when n permits are free.
+func (p Pool) room(ctx context.Context, s *framework.Session, limit, n int) error {
+	for {
+		names, _, err := s.Children(ctx, p.Leases.Dir)
+		if err != nil && !errors.Is(err, framework.ErrNoNode) {
+			return err
+		}
+		if len(names)+n <= limit {
+			return nil
+		}
+		left, going := p.leftovers(s, names)
+		if err := left.leaves(limit, n); err != nil {
+			return err
+		}
+		if going == nil || len(names)-left.going+n > limit {
+			return ErrTaken
+		}
+		if err := gone(ctx, going); err != nil {
+			return err
+		}
+	}
+}
+
+// remnants count the nodes in a pool that this client is removing.
+type remnants struct {
+	going   int
+	refused int    // of them, by the servers
+	path    string // of one that is refused
+	err     error  // why
+}
+
+// leaves returns an error if n permits cannot be had as long as the servers refuse to remove what they refuse to remove now.
+func (r remnants) leaves(limit, n int) error {
+	if r.refused > 0 && limit-r.refused < n {
+		return refusedLeftover(r.path, r.err)
+	}
+	return nil
+}
+
+// leftovers looks for nodes that this client is removing, and returns one of those that the servers do not refuse.
+func (p Pool) leftovers(s *framework.Session, names []string) (left remnants, going *framework.Removal) {
+	for _, name := range names {
+		path := framework.Join(p.Leases.Dir, name)
+		r, removing := s.Removing(path)
+		switch {
+		case !removing:
+		case r.Refused != nil:
+			left.refused, left.path, left.err = left.refused+1, path, r.Refused
+		default:
+			left.going, going = left.going+1, &r
+		}
+	}
+	return left, going
 }
 
 // Acquire takes n permits, and waits for them in turn. When it returns an error, or panics, its nodes are removed, in the
@@ -112,8 +164,13 @@ func (p Pool) round(ctx context.Context, s *framework.Session, b batch) (free bo
 		return false, err
 	}
 	defer stop()
+	_, refused := s.Refusals()
 	if free, err = b.among(limit, names); err != nil || free {
 		return free, err
+	}
+	left, _ := p.leftovers(s, names)
+	if err := left.leaves(limit, len(b)); err != nil {
+		return false, err
 	}
 	s.Report("waiting for room", nil, slog.String("node", b[0].node.Path), slog.Int("limit", limit), slog.Int("taken", len(names)-len(b)))
 	select {
@@ -121,6 +178,8 @@ func (p Pool) round(ctx context.Context, s *framework.Session, b batch) (free bo
 		return false, ev.Err
 	case ev := <-changed:
 		return false, ev.Err
+	case <-refused:
+		return false, nil
 	case <-ctx.Done():
 		return false, fmt.Errorf("%s waited for room among the first %d of %d: %w", b[0].node.Path, limit, len(names), context.Cause(ctx))
 	}

@@ -128,27 +128,32 @@ func (q Queue) yields(to seqnode.Name) bool { return q.Yield == 0 || q.Yield.Has
 // nextAhead finds the place among names and returns the path of the nearest node before it that it waits for, "" if there is
 // none, and how many places such nodes stand for. Those it does not wait for may stand in between.
 func (p *Place) nextAhead(names []string) (path string, ahead int, err error) {
+	before, err := p.before(names)
+	if err != nil || len(before) == 0 {
+		return "", 0, err
+	}
+	path = framework.Join(p.queue.Dir, before[len(before)-1].Full)
+	return path, len(places(before)), nil
+}
+
+// before finds the place among names and returns those before it that it waits for, in order.
+func (p *Place) before(names []string) ([]seqnode.Name, error) {
 	order, err := p.queue.arrange(names)
 	if err != nil {
-		return "", 0, err
+		return nil, err
 	}
 	own, last := p.paths(), 0
 	for _, path := range own {
 		_, name := framework.Split(path)
 		i := slices.IndexFunc(order, func(n seqnode.Name) bool { return n.Full == name })
 		if i < 0 {
-			return "", 0, p.deleted()
+			return nil, p.deleted()
 		}
 		last = max(last, i)
 	}
-	before := slices.DeleteFunc(order[:last], func(n seqnode.Name) bool {
+	return slices.DeleteFunc(order[:last], func(n seqnode.Name) bool {
 		return !p.queue.yields(n) || slices.Contains(own, framework.Join(p.queue.Dir, n.Full))
-	})
-	if len(before) == 0 {
-		return "", 0, nil
-	}
-	path = framework.Join(p.queue.Dir, before[len(before)-1].Full)
-	return path, len(places(before)), nil
+	}), nil
 }
 
 // wait returns nil when nobody is left to wait for. names is the directory as it was listed last.
@@ -157,6 +162,12 @@ func (p *Place) nextAhead(names []string) (path string, ahead int, err error) {
 // loses its node while it waits finds out when the one before it goes, and then queues again.
 func (p *Place) wait(ctx context.Context, names []string) error {
 	for {
+		n, refused := p.session.Refusals()
+		if n > 0 {
+			if err := p.blocked(names); err != nil {
+				return err
+			}
+		}
 		before, ahead, err := p.nextAhead(names)
 		if err == nil {
 			telemetry.Rank(ctx, ahead, before)
@@ -165,7 +176,7 @@ func (p *Place) wait(ctx context.Context, names []string) error {
 			return err
 		}
 		p.reportWaiting(before, ahead)
-		if err := p.waitFor(ctx, before); err != nil {
+		if err := p.waitFor(ctx, before, refused); err != nil {
 			return fmt.Errorf("%s waited behind %s: %w", p.node.Path, before, err)
 		}
 		if names, _, err = p.session.Children(ctx, p.queue.Dir); err != nil {
@@ -174,8 +185,18 @@ func (p *Place) wait(ctx context.Context, names []string) error {
 	}
 }
 
-// waitFor returns nil when the node before the own one has changed or is gone.
-func (p *Place) waitFor(ctx context.Context, before string) error {
+// blocked returns an error if one of those before the place is a leftover that the servers refuse to remove.
+func (p *Place) blocked(names []string) error {
+	before, err := p.before(names)
+	if err != nil {
+		return err
+	}
+	_, err = p.queue.leftovers(p.session, before)
+	return err
+}
+
+// waitFor returns nil when the node before the own one has changed or is gone, or when refused is closed.
+func (p *Place) waitFor(ctx context.Context, before string, refused <-chan struct{}) error {
 	_, w, err := p.session.WatchData(ctx, before)
 	switch {
 	case errors.Is(err, framework.ErrNoNode):
@@ -187,6 +208,8 @@ func (p *Place) waitFor(ctx context.Context, before string) error {
 	select {
 	case ev := <-w.C:
 		return ev.Err
+	case <-refused:
+		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

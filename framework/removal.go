@@ -1,0 +1,213 @@
+package framework
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/docent-zk/docent/internal/seqnode"
+	"github.com/docent-zk/docent/retry"
+)
+
+// refusedPauses spaces the tries of a removal that the servers refuse.
+var refusedPauses = retry.Exponential(100*time.Millisecond, 30*time.Second)
+
+// removal is a task of the janitor as those see it who find the node while it still exists.
+type removal struct {
+	mu      sync.Mutex
+	refused error         // why the servers refuse it, nil if they do not
+	changed chan struct{} // closed when the task is over, and when refused changes
+	over    bool
+
+	pauses *retry.Attempts // between tries that were refused; nil before the first
+	listed *Tracked        // while it is refused
+}
+
+// state returns the refusal, and a channel that is closed when that changes. The channel is nil when the task is over.
+func (r *removal) state() (refused error, changed <-chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.over {
+		return nil, nil
+	}
+	return r.refused, r.changed
+}
+
+// become changes the state.
+func (r *removal) become(refused error, over bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refused, r.over = refused, over
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+// removals are the tasks of a janitor by the nodes that they remove.
+type removals struct {
+	n       atomic.Int32
+	mu      sync.Mutex
+	m       map[string]*removal
+	refused int           // tasks
+	next    chan struct{} // closed when another one is refused; nil while nobody wants to know
+}
+
+// refuse notes that one more task is refused.
+func (r *removals) refuse() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refused++
+	if r.next != nil {
+		close(r.next)
+		r.next = nil
+	}
+}
+
+// refusals returns how many tasks are refused, and a channel that is closed when another one is.
+func (r *removals) refusals() (n int, next <-chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.next == nil {
+		r.next = make(chan struct{})
+	}
+	return r.refused, r.next
+}
+
+// removalKeys are what a task is found by.
+func removalKeys(t task) []string {
+	if t.guid == "" {
+		return t.at
+	}
+	dir, _ := Split(t.at[0])
+	return []string{Join(dir, seqnode.Protected(t.guid, ""))}
+}
+
+func (r *removals) enter(t task) *removal {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.m == nil {
+		r.m = make(map[string]*removal)
+	}
+	entered := &removal{changed: make(chan struct{})}
+	for _, key := range removalKeys(t) {
+		r.m[key] = entered
+	}
+	r.n.Store(int32(len(r.m)))
+	return entered
+}
+
+// leave forgets a task that is over. Another one with the same path may have come since.
+func (r *removals) leave(t task) {
+	r.mu.Lock()
+	for _, key := range removalKeys(t) {
+		if r.m[key] == t.removal {
+			delete(r.m, key)
+		}
+	}
+	r.n.Store(int32(len(r.m)))
+	if t.removal.listed != nil {
+		r.refused--
+	}
+	r.mu.Unlock()
+	if t.removal.listed != nil {
+		t.removal.listed.End()
+	}
+	t.removal.become(nil, true)
+}
+
+// find returns the task that removes the node at a path, nil if there is none.
+func (r *removals) find(at string) *removal {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if found := r.m[at]; found != nil {
+		return found
+	}
+	dir, name := Split(at)
+	if guid, ok := seqnode.GUIDOf(name); ok {
+		return r.m[Join(dir, seqnode.Protected(guid, ""))]
+	}
+	return nil
+}
+
+// refused notes that the servers refuse a removal, and has it tried again while the session of the node lives, which takes the
+// node along.
+func (j *janitor) refused(t task, err error) {
+	if t.removal == nil {
+		t.removal = j.removals.enter(t)
+	}
+	if t.in.ctx.Err() != nil {
+		j.removals.leave(t)
+		return
+	}
+	r := t.removal
+	first := r.pauses == nil
+	if first {
+		r.pauses = refusedPauses.WithRand(j.core.random.float64).Start()
+		r.listed = &Tracked{j.core.live.track(LiveRecipe{
+			Name: "clean-up", Path: t.at[0], Policy: Policy{OnSuspended: Hold, OnLost: Stop}, Epoch: t.in.n, Held: true,
+		})}
+		j.core.log.Warn("clean-up is refused; it is tried again while the session lives", "task", t.name, "error", err)
+	}
+	r.listed.Report("the servers refuse to remove the node", err)
+	r.become(err, false)
+	if first {
+		j.removals.refuse()
+	}
+	t.begun, t.after = nil, nil
+	pause, _ := r.pauses.Next()
+	time.AfterFunc(pause, func() { j.add(t) })
+}
+
+// delegate has the janitor go on with a removal that err says is not done. One of a session that was not sent so far is sent
+// before delegate returns, if there is a connection. send sends it.
+//
+// What the servers have refused is over, but for nodes that go with the session: others wait for those to go, so they are
+// tried again.
+func (o *ops) delegate(ctx context.Context, t task, send func(context.Context, *epoch) error, err error) {
+	switch {
+	case isRefusal(err) && t.in != nil && errors.Is(err, ErrNoAuth):
+		o.core.janitor.refused(t, err)
+		return
+	case isRefusal(err):
+		return
+	case t.in != nil && ctx.Err() != nil && neverSent(err) && o.core.gate.Load().serves(t.in) && t.in.fit(ctx, t.size) == nil:
+		err = send(ctx, t.in)
+		if err == nil || errors.Is(err, ErrNoNode) && len(t.at) == 1 {
+			return
+		}
+	}
+	errors.As(err, &t.begun)
+	o.core.janitor.add(t)
+}
+
+// Removal is what a client knows of a node that it is removing in the background.
+type Removal struct {
+	// Refused is why the servers refuse it: [ErrNoAuth]. It is nil while they do not. A removal that is refused is tried again,
+	// with growing pauses, until it is done or the session of the node is over.
+	Refused error
+	// Changed is closed when the removal is done, or given up, and when Refused changes.
+	Changed <-chan struct{}
+}
+
+// Removing reports whether this client is removing a node in the background: one whose guaranteed delete was given up or
+// refused, or whose protected create was given up. Such a node is a leftover of this client's, and nobody's. It asks no server.
+func (s *Session) Removing(path string) (r Removal, removing bool) {
+	if s.core.janitor.removals.n.Load() == 0 {
+		return r, false
+	}
+	at, err := s.space.resolve(path)
+	if err != nil {
+		return r, false
+	}
+	found := s.core.janitor.removals.find(at)
+	if found == nil {
+		return r, false
+	}
+	r.Refused, r.Changed = found.state()
+	return r, r.Changed != nil
+}
+
+// Refusals returns how many removals of this client's ([Session.Removing]) the servers refuse, and a channel that is closed when
+// another one is refused.
+func (s *Session) Refusals() (n int, next <-chan struct{}) { return s.core.janitor.removals.refusals() }

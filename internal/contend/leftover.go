@@ -1,0 +1,97 @@
+package contend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/seqnode"
+)
+
+// leftovers looks for nodes that this client is removing in the background. Nobody owns them, and nobody has to be waited for
+// because of them, but others see them until they are gone. It returns one of them, with a channel that is closed when it is
+// gone, and an error if the servers refuse to remove one.
+func (q Queue) leftovers(s *framework.Session, names []seqnode.Name) (found *framework.Removal, err error) {
+	for _, name := range names {
+		path := framework.Join(q.Dir, name.Full)
+		r, removing := s.Removing(path)
+		switch {
+		case !removing:
+		case r.Refused != nil:
+			return nil, refusedLeftover(path, r.Refused)
+		default:
+			found = &r
+		}
+	}
+	return found, nil
+}
+
+// refusedLeftover is the error of waiting for a leftover that does not go.
+func refusedLeftover(path string, refused error) error {
+	return fmt.Errorf("%s is a node of this client that nobody holds any more, and the servers refuse to remove it; it goes with the session, or when they allow it: %w", path, refused)
+}
+
+// clear returns an error if a new place would wait for a leftover that the servers refuse to remove. It asks the servers only if
+// this client has such a leftover anywhere.
+func (q Queue) clear(ctx context.Context, s *framework.Session) error {
+	if n, _ := s.Refusals(); n == 0 {
+		return nil
+	}
+	order, err := q.rivals(ctx, s)
+	if err == nil {
+		_, err = q.leftovers(s, order)
+	}
+	return err
+}
+
+// rivals lists those whom a new place would wait for, in order.
+func (q Queue) rivals(ctx context.Context, s *framework.Session) ([]seqnode.Name, error) {
+	names, _, err := s.Children(ctx, q.Dir)
+	if err != nil && !errors.Is(err, framework.ErrNoNode) {
+		return nil, err
+	}
+	order, err := q.arrange(names)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(order, func(n seqnode.Name) bool { return !q.yields(n) }), nil
+}
+
+// vacant waits until nobody but this client's leftovers was there, and they are gone. It returns [ErrTaken] if there is anybody
+// else.
+func (q Queue) vacant(ctx context.Context, s *framework.Session) error {
+	for {
+		order, err := q.rivals(ctx, s)
+		if err != nil || len(order) == 0 {
+			return err
+		}
+		if slices.ContainsFunc(order, func(n seqnode.Name) bool { return !q.leftover(s, n) }) {
+			return ErrTaken
+		}
+		left, err := q.leftovers(s, order)
+		if err == nil && left != nil {
+			err = gone(ctx, left)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// leftover reports whether a node is one that this client is removing.
+func (q Queue) leftover(s *framework.Session, n seqnode.Name) bool {
+	_, removing := s.Removing(framework.Join(q.Dir, n.Full))
+	return removing
+}
+
+// gone waits until something has become of a leftover.
+func gone(ctx context.Context, r *framework.Removal) error {
+	select {
+	case <-r.Changed:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
