@@ -217,7 +217,7 @@ func (p *pass) put(w work, now *entry) {
 		v.root, v.refused = root, old.refused.without(w.key())
 		return &v
 	})
-	p.shown(p.view())
+	p.user.shown(p.ctx, p.mirror, p.view())
 }
 
 // refuse shows that a read is refused, and tries again later where that may help.
@@ -231,7 +231,7 @@ func (p *pass) refuse(w work, err error) {
 		v.refused = old.refused.with(w.key(), r)
 		return &v
 	})
-	p.shown(p.view())
+	p.user.shown(p.ctx, p.mirror, p.view())
 	if r.passing() && !p.waiting {
 		p.waiting = true
 		p.retry.Reset(p.patience)

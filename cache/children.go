@@ -20,7 +20,7 @@ func OpenChildren(ctx context.Context, cli *framework.Client, dir string, opts .
 	for _, o := range opts {
 		o.applyChildren(&s)
 	}
-	m, err := open(ctx, cli, s, func(*view) {})
+	m, err := open(ctx, cli, s, plain{})
 	if err != nil {
 		return nil, err
 	}

@@ -193,7 +193,7 @@ func TestClose(t *testing.T) {
 
 func TestTheEndOfTheClientIsTheEndOfTheCache(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise("/a", "")
+		w.raise("/a", "x")
 		cli := w.client("c")
 		tree := w.open(cli, "/a")
 		value, err := cache.OpenValue(t.Context(), cli, "/a", cache.Text())

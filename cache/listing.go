@@ -20,6 +20,8 @@ func (m *mirror) report(v *view) {
 	s := m.runs.Load()
 	switch {
 	case s == nil:
+	case v.fresh() && m.user.problem() != nil:
+		s.Report("rejected", m.user.problem())
 	case v.fresh():
 		s.Report("fresh", nil)
 	case v.synced:

@@ -18,6 +18,8 @@ var (
 	ErrStale = errors.New("the cache is stale")
 	// ErrCacheClosed says that the cache was closed.
 	ErrCacheClosed = errors.New("the cache is closed")
+	// ErrEmpty says that a Value's node has no data, or that its data is null.
+	ErrEmpty = errors.New("there is no value in the data")
 	// ErrNotGzip says that the data of a node cannot be unpacked.
 	ErrNotGzip = errors.New("the data is not gzip")
 )
@@ -31,7 +33,7 @@ type mirror struct {
 	spec  spec
 	board board[view]
 	runs  atomic.Pointer[framework.Session] // the latest session that it has run in, to report in
-	shown func(v *view)                     // told of every change of a node, by the goroutine that makes it
+	user  user
 
 	listed   *telemetry.Cache
 	progress *telemetry.Sync // towards freshness, in the present session; the recipe's
@@ -52,14 +54,29 @@ type mirror struct {
 	syncs []chan struct{} // Syncs that wait; each is closed when it has its due
 }
 
+// user is the cache that a mirror belongs to.
+type user interface {
+	// shown is called after every change of a node, by the goroutine that makes it. It returns soon when ctx ends.
+	shown(ctx context.Context, m *mirror, v *view)
+	// problem is what is wrong with what the cache has made of the nodes, nil if nothing is. It does not wait.
+	problem() error
+}
+
+// plain is the user of a cache that gives out nodes as they are.
+type plain struct{}
+
+func (plain) shown(context.Context, *mirror, *view) {}
+
+func (plain) problem() error { return nil }
+
 // open starts a mirror and waits until it is complete, unless the options say otherwise.
-func open(ctx context.Context, cli *framework.Client, s spec, shown func(*view)) (*mirror, error) {
+func open(ctx context.Context, cli *framework.Client, s spec, u user) (*mirror, error) {
 	if err := s.validate(); err != nil {
 		return nil, fmt.Errorf("%s %s: %w", s.name, s.root, err)
 	}
 	s.root = framework.Join("/", s.root)
 	m := &mirror{
-		cli: cli, spec: s, shown: shown, done: make(chan struct{}), poke: make(chan struct{}, 1), full: make(chan struct{}),
+		cli: cli, spec: s, user: u, done: make(chan struct{}), poke: make(chan struct{}, 1), full: make(chan struct{}),
 		suspects: make(map[string]struct{}), isolated: make(map[work]struct{}),
 	}
 	m.board.latest.Store(&view{since: time.Now()})
@@ -127,9 +144,13 @@ func (m *mirror) run() {
 }
 
 // glance is for metrics, and does not wait.
-func (m *mirror) glance() (nodes int, staleSince time.Time) {
+func (m *mirror) glance() telemetry.Contents {
 	v := m.view()
-	return v.root.count(), m.staleSince(v)
+	c := telemetry.Contents{Nodes: v.root.count(), Rejected: v.refused.count(), StaleSince: m.staleSince(v)}
+	if c.Rejected == 0 && m.user.problem() != nil {
+		c.Rejected = 1
+	}
+	return c
 }
 
 // told is session, and has telemetry tell of the way to freshness.

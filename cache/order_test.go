@@ -27,7 +27,7 @@ type script struct {
 
 func newScript(t *testing.T) *script {
 	t.Helper()
-	m := &mirror{spec: newSpec("test", "/r", everyLevel), shown: func(*view) {}, isolated: map[work]struct{}{}}
+	m := &mirror{spec: newSpec("test", "/r", everyLevel), user: plain{}, isolated: map[work]struct{}{}}
 	m.board.latest.Store(&view{})
 	p := &pass{mirror: m, source: still{}, ctx: context.Background(), tasks: make(map[work]*task)}
 	return &script{t, p}

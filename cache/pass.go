@@ -125,7 +125,7 @@ func (m *mirror) compare(newest int64) {
 		m.complete = 0
 		m.board.show(func(old *view) *view {
 			v := *old
-			v.root, v.refused = nil, index[*refusal]{}
+			v.root, v.refused, v.era = nil, index[*refusal]{}, old.era+1
 			return &v
 		})
 	}

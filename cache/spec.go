@@ -22,8 +22,12 @@ type ChildrenOption interface{ applyChildren(*spec) }
 // TreeOption is an option of Open: a [ChildrenOption] or [Depth].
 type TreeOption interface{ applyTree(*spec) }
 
-// ValueOption is an option of OpenValue: an [Option].
+// ValueOption is an option of OpenValue: an [Option], [Validate], [DefaultOnDelete] or [AllowEmpty].
 type ValueOption interface{ applyValue(*spec) }
+
+type valueOption func(*spec)
+
+func (o valueOption) applyValue(s *spec) { o(s) }
 
 // NodesOption is an option of caches of several nodes.
 type NodesOption func(*spec)
@@ -37,6 +41,19 @@ func (o Option) applyValue(s *spec)         { o(s) }
 func (o NodesOption) applyChildren(s *spec) { o(s) }
 func (o NodesOption) applyTree(s *spec)     { o(s) }
 func (o DepthOption) applyTree(s *spec)     { o(s) }
+
+// Validate has the value checked after the codec has decoded it. An error of check rejects the value: the last good value
+// stays. check must take the Value's type. It is called where the codec is.
+func Validate[T any](check func(value T) error) ValueOption {
+	return valueOption(func(s *spec) { s.check = check })
+}
+
+// DefaultOnDelete makes the default the value when the node is deleted. Without it the last good value stays. It is for
+// [OpenValueOr].
+func DefaultOnDelete() ValueOption { return valueOption(func(s *spec) { s.defaultOnDelete = true }) }
+
+// AllowEmpty gives empty data to the codec. Without it a Value rejects empty data with [ErrEmpty].
+func AllowEmpty() ValueOption { return valueOption(func(s *spec) { s.allowEmpty = true }) }
 
 // Gunzip unpacks the data of each node, which others have written packed, as Curator's clients with compression do. A node
 // whose data is not gzip, or is longer than 64 MiB unpacked, is refused with [ErrNotGzip]; empty data is empty.
@@ -81,6 +98,10 @@ type spec struct {
 	bound     int
 	listed    string // name for framework.Client.Recipes, "" for that of the recipe
 	attrs     []slog.Attr
+
+	check           any // func(T) error, for a Value of T
+	defaultOnDelete bool
+	allowEmpty      bool
 }
 
 func newSpec(name, root string, depth int) spec {

@@ -29,7 +29,7 @@ func Open(ctx context.Context, cli *framework.Client, root string, opts ...TreeO
 	for _, o := range opts {
 		o.applyTree(&s)
 	}
-	m, err := open(ctx, cli, s, func(*view) {})
+	m, err := open(ctx, cli, s, plain{})
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"reflect"
+	"sync"
 
 	"github.com/docent-zk/docent/framework"
 )
@@ -13,41 +16,55 @@ var ErrNotLoaded = errors.New("the value has not been read yet")
 
 // Reading is a value with what there is to say of it.
 type Reading[T any] struct {
-	// Value is decoded from the latest data that could be; the default while there is no node, if there is one.
+	// Value is the last good one: decoded from the latest data that could be decoded and is valid, or the default. See
+	// [OpenValueOr].
 	Value T
-	// Node is where Value is from; its Path is empty with the default. Its Data must not be modified.
+	// Node is where Value is from. With the default its Path is empty. Its Data must not be modified.
 	Node framework.Node
-	// Err says why Value is not what the node is now: the codec's error; framework.ErrNoNode when the node is gone and
-	// there is no default; what the servers refuse (framework.ErrNoAuth, ...); [ErrNotLoaded]. It is nil otherwise. A
-	// stale value is no error: see [Value.StaleSince].
+	// Err says why Value is not what the node is now: the error of the codec or of [Validate]; [ErrEmpty]; framework.ErrPanicked
+	// or ErrBlocked; framework.ErrNoNode when the node is gone; what the servers refuse (framework.ErrNoAuth, ...);
+	// [ErrNotLoaded]. It is nil otherwise. A stale value is not an error: see [Value.StaleSince].
 	Err error
-	// Rejected counts the states of the node that could not be decoded, or unpacked, since the Value was opened.
+	// Rejected counts the states of the node that were rejected since the Value was opened.
 	Rejected int
 
-	good  bool  // Value is one
-	czxid int64 // of the node that was looked at last, with mzxid, decoded or not
-	mzxid int64
+	good bool // Value is one
+	own  bool // a node has had a good value
 }
 
-// Value is the decoded data of one node: a configuration. An update that cannot be decoded leaves the one before in place. It
-// is safe for use by many goroutines.
+// Value is the decoded data of one node: a configuration. It is safe for use by many goroutines.
+//
+// The last good value stays in use when the node is deleted, emptied, set to null, or to data that does not decode or does not
+// pass [Validate]. [Value.Err], framework.Client's Health (as a notice), the log and the metric docent.cache.rejected say so.
 type Value[T any] struct {
 	handle
 	codec    Codec[T]
-	fallback *T // the default, nil for none
+	check    func(T) error // nil for none
+	fallback *T            // the default, nil for none
+	onDelete bool          // the default replaces a value whose node is deleted
+	empty    bool          // the codec gets empty data
 	board    board[Reading[T]]
+
+	mu      sync.Mutex // guards the following, and the order of what the board shows
+	now     state      // of the node, as it was looked at last
+	decided bool       // whether that is good is known
+	calls   int        // of the codec that have not returned
 }
 
-// OpenValue follows the node at path, and returns when it has been read and decoded. ctx bounds only that. codec is called in
-// the Value's own goroutine, once for each state of the node.
+// OpenValue follows the node at path, and returns when it has been read and decoded. ctx bounds only that. codec is called in a
+// goroutine of the Value's own, once for each state of the node. A panic in it rejects the data, with framework.ErrPanicked. So
+// does a call that takes longer than 10 s, with framework.ErrBlocked, until it returns: the Value does not wait for it, and may
+// call codec for a later state meanwhile.
 //
-// Errors: those of [Open]; framework.ErrNoNode if there is no node (see [OpenValueOr]); the codec's. With [NoWait] these
-// are left to [Value.Err].
+// Errors: those of [Open]; framework.ErrNoNode if there is no node (see [OpenValueOr]); [ErrEmpty]; those of the codec and of
+// [Validate]. With [NoWait] these are left to [Value.Err].
 func OpenValue[T any](ctx context.Context, cli *framework.Client, path string, codec Codec[T], opts ...ValueOption) (*Value[T], error) {
 	return openValue(ctx, cli, path, &Value[T]{codec: codec}, opts)
 }
 
-// OpenValueOr is OpenValue for a node that need not exist: while it does not, the value is fallback.
+// OpenValueOr is OpenValue for a node that need not exist. The value is fallback until there is a node, and Err is nil. When a
+// node is deleted later, its last good value stays and Err says that it is gone. With [DefaultOnDelete] the value is fallback
+// then, and Err nil.
 func OpenValueOr[T any](ctx context.Context, cli *framework.Client, path string, codec Codec[T], fallback T, opts ...ValueOption) (*Value[T], error) {
 	return openValue(ctx, cli, path, &Value[T]{codec: codec, fallback: &fallback}, opts)
 }
@@ -57,12 +74,10 @@ func openValue[T any](ctx context.Context, cli *framework.Client, path string, v
 	for _, o := range opts {
 		o.applyValue(&s)
 	}
-	first := &Reading[T]{Err: ErrNotLoaded}
-	if v.fallback != nil {
-		first.Value = *v.fallback
+	if err := v.configure(&s); err != nil {
+		return nil, fmt.Errorf("%s %s: %w", s.name, path, err)
 	}
-	v.board.latest.Store(first)
-	m, err := open(ctx, cli, s, v.update)
+	m, err := open(ctx, cli, s, v)
 	if err != nil {
 		return nil, err
 	}
@@ -74,53 +89,28 @@ func openValue[T any](ctx context.Context, cli *framework.Client, path string, v
 	return v, nil
 }
 
-// update takes over a change of the node. The codec may take its time: no lock is held.
-func (v *Value[T]) update(seen *view) {
-	now := *v.board.latest.Load()
-	var refused *refusal
-	seen.refused.each(func(_ string, r *refusal) bool {
-		refused = r
-		return true
-	})
-	switch {
-	case refused != nil:
-		v.reject(&now, refused)
-	case seen.root == nil:
-		v.miss(&now)
-	case seen.root.node.Stat.Czxid == now.czxid && seen.root.node.Stat.Mzxid == now.mzxid:
-		return // only the Stat, or how fresh it is
+// configure takes over what the options say of the value, and shows what there is before the node was read.
+func (v *Value[T]) configure(s *spec) error {
+	switch check, ok := s.check.(func(T) error); {
+	case v.codec == nil:
+		return errors.New("the Codec is nil")
+	case s.check != nil && !ok:
+		return fmt.Errorf("Validate was given a %T, which does not take a %v", s.check, reflect.TypeFor[T]())
+	case s.check != nil && check == nil:
+		return errors.New("Validate was given a nil function")
+	case s.defaultOnDelete && v.fallback == nil:
+		return errors.New("DefaultOnDelete needs a default: use OpenValueOr")
 	default:
-		v.decode(&now, seen.root.node)
+		v.check, v.onDelete, v.empty = check, s.defaultOnDelete, s.allowEmpty
 	}
-	v.board.show(func(*Reading[T]) *Reading[T] { return &now })
-}
-
-// reject notes that the node cannot be read.
-func (v *Value[T]) reject(r *Reading[T], refused *refusal) {
-	if errors.Is(refused.err, ErrNotGzip) && r.Err != refused.err { //nolint:errorlint // once for each
-		r.Rejected++
-	}
-	r.Err, r.czxid, r.mzxid = refused.err, 0, 0
-}
-
-// miss notes that there is no node.
-func (v *Value[T]) miss(r *Reading[T]) {
-	r.Err, r.czxid, r.mzxid = framework.ErrNoNode, 0, 0
+	rejected := func() slog.Value { return slog.IntValue(v.Read().Rejected) }
+	s.attrs = append(s.attrs, slog.Any("rejected", valuer(rejected)))
+	first := &Reading[T]{Err: ErrNotLoaded}
 	if v.fallback != nil {
-		r.Value, r.Node, r.Err, r.good = *v.fallback, framework.Node{}, nil, true
+		first.Value = *v.fallback
 	}
-}
-
-// decode takes the value out of the node's data, if it can.
-func (v *Value[T]) decode(r *Reading[T], node framework.Node) {
-	r.czxid, r.mzxid = node.Stat.Czxid, node.Stat.Mzxid
-	value, err := v.codec(node.Data)
-	if err != nil {
-		r.Rejected++
-		r.Err = fmt.Errorf("data of %s, version %d: %w", node.Path, node.Stat.Version, err)
-		return
-	}
-	r.Value, r.Node, r.Err, r.good = value, node, nil, true
+	v.board.latest.Store(first)
+	return nil
 }
 
 // Path is the path of the node.

@@ -121,7 +121,7 @@ func TestAValueThatCannotBeOpened(t *testing.T) {
 func TestADefault(t *testing.T) {
 	alone(t, func(t *testing.T, w *world) {
 		cli := w.client("c")
-		v, err := cache.OpenValueOr(t.Context(), cli, "/app", cache.Text(), "default", cache.Gunzip())
+		v, err := cache.OpenValueOr(t.Context(), cli, "/app", cache.Text(), "default", cache.Gunzip(), cache.DefaultOnDelete())
 		require.NoError(t, err)
 		defer v.Close()
 		assert.Equal(t, "default", v.Load())

@@ -13,6 +13,7 @@ type view struct {
 	root    *entry          // nil if there is no node
 	refused index[*refusal] // by path
 	synced  bool            // it was complete once
+	era     uint64          // counts how often everything was forgotten because the servers' data was replaced
 	// link is when the connection began on which the view is fresh; zero while it is stale.
 	link time.Time
 	// since is when it became stale, if it is.

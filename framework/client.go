@@ -44,7 +44,8 @@ func start(cfg Config, asleep func(since time.Time) time.Duration) (*Client, err
 		closing: make(chan struct{}), quit: make(chan struct{}), stopped: make(chan struct{}), logged: make(chan struct{}),
 		epochs: make(map[int64]uint64),
 	}
-	c.hosts = newHosts(&c.cfg, servers, c.random)
+	c.random.panicked = c.panicked
+	c.hosts = newHosts(&c.cfg, servers, c.random, c.panicked)
 	c.janitor.init(c)
 	begun := StateChange{State: Connecting, Time: time.Now()}
 	c.gate.Store(&gate{StateChange: begun, changed: make(chan struct{})})

@@ -93,6 +93,8 @@
 //	a recipe is not well: a node does not stand, a cache   its first report of that              Unwell   T     -
 //	  is stale, what it asks for is refused, a claim has
 //	  ended and was not given up (Unlock is missing)
+//	a value was rejected, and the last good value stays    its first report of that              Unwell   T     -
+//	  in use: a notice, which does not count against Ready
 //	a leader function goes on after its term               the end of the term                   Unwell   T     Stuck  4T
 //	the client has missed its own clocks: still Connected  when it should have acted             Stuck   4T     Stuck  4T
 //	  after TrustedUntil, still Suspended after Lost

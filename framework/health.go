@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -45,14 +46,19 @@ type HealthReason struct {
 	Recipe, Path string
 	// Since is when it began.
 	Since time.Time
+	// Notice says that the process works on with what it had, so that this is no reason to give it less work: a rejected
+	// configuration, whose last good value stays in use. See [ErrDegraded].
+	Notice bool
 	// Restart says that it has lasted for so long that the process should be restarted, which cures it.
 	Restart bool
 	// Err is what is behind it, nil if that is not known.
 	Err error
 }
 
-// Ready reports whether nothing is wrong: whether the process should be given work that needs this client.
-func (h Health) Ready() bool { return len(h.Reasons) == 0 }
+// Ready reports whether the process should be given work that needs this client: whether nothing is wrong but notices.
+func (h Health) Ready() bool {
+	return !slices.ContainsFunc(h.Reasons, func(r HealthReason) bool { return !r.Notice })
+}
 
 // Live reports whether nothing is wrong that a restart of the process would cure.
 func (h Health) Live() bool {
@@ -66,7 +72,7 @@ func (h Health) Live() bool {
 
 // String lists the reasons, or says that there are none.
 func (h Health) String() string {
-	if h.Ready() {
+	if len(h.Reasons) == 0 {
 		return "well"
 	}
 	texts := make([]string, len(h.Reasons))
@@ -176,6 +182,7 @@ func (e *examination) recipe(r LiveRecipe) {
 	}
 	e.note(HealthReason{
 		Text: text, Recipe: r.Name, Path: r.Path, Since: since, Err: r.Status.Err,
+		Notice:  errors.Is(r.Status.Err, ErrDegraded),
 		Restart: errors.Is(r.Status.Err, ErrOverstayed) && e.lasted(since, e.bounds.Stuck),
 	})
 }

@@ -19,8 +19,9 @@ import (
 // The first dial after a connection that has lasted goes out at once. While not every server has been tried since, the
 // next follows after a few milliseconds; from then on the reconnect policy spaces them.
 type hosts struct {
-	cfg    *Config
-	random *random
+	cfg      *Config
+	random   *random
+	panicked func(function, path string, value any) // told of functions of cfg that panic
 
 	mu     sync.Mutex
 	order  []string // shuffled once
@@ -31,8 +32,8 @@ type hosts struct {
 	up     time.Time       // when the current connection was established; zero while there is none
 }
 
-func newHosts(cfg *Config, servers []string, r *random) *hosts {
-	h := &hosts{cfg: cfg, random: r, order: append([]string(nil), servers...)}
+func newHosts(cfg *Config, servers []string, r *random, panicked func(function, path string, value any)) *hosts {
+	h := &hosts{cfg: cfg, random: r, panicked: panicked, order: append([]string(nil), servers...)}
 	shuffle(r, h.order)
 	return h
 }
@@ -55,13 +56,24 @@ func (h *hosts) pause() time.Duration {
 		// Spreads the clients of a server that died over a moment.
 		return time.Duration(h.random.float64() * float64(h.cfg.SessionTimeout) / 200)
 	}
-	if h.pauses == nil {
-		h.pauses = h.cfg.ReconnectPolicy.WithRand(h.random.float64).Start()
-	}
-	if d, ok := h.pauses.Next(); ok {
-		h.last = d
-	}
+	h.ask()
 	return max(h.last, h.cfg.SessionTimeout/1000)
+}
+
+// ask asks the policy for the next pause. One that panics is asked again when it is needed next.
+func (h *hosts) ask() {
+	err := guarded("ReconnectPolicy", "", func() error {
+		if h.pauses == nil {
+			h.pauses = h.cfg.ReconnectPolicy.WithRand(h.random.float64).Start()
+		}
+		if d, ok := h.pauses.Next(); ok {
+			h.last = d
+		}
+		return nil
+	}, h.panicked)
+	if err != nil {
+		h.pauses, h.last = nil, min(h.cfg.SessionTimeout/8, 5*time.Second)
+	}
 }
 
 // established notes that a session is up on the server that was dialled last.
@@ -130,7 +142,11 @@ func (h *hosts) dialAddr(ctx context.Context, server, addr string, left int) (ne
 		ctx, cancel = context.WithTimeout(ctx, share)
 		defer cancel()
 	}
-	conn, err := h.cfg.Dialer(ctx, "tcp", addr)
+	var conn net.Conn
+	err := guarded("Dialer", addr, func() (err error) {
+		conn, err = h.cfg.Dialer(ctx, "tcp", addr)
+		return err
+	}, h.panicked)
 	switch {
 	case err != nil:
 		return nil, err
@@ -150,7 +166,11 @@ func (h *hosts) resolve(ctx context.Context, server string) ([]string, error) {
 	if _, notAddr := netip.ParseAddr(host); h.cfg.LookupHost == nil || notAddr == nil {
 		return []string{server}, nil
 	}
-	ips, err := h.cfg.LookupHost(ctx, host)
+	var ips []string
+	err = guarded("LookupHost", host, func() (err error) {
+		ips, err = h.cfg.LookupHost(ctx, host)
+		return err
+	}, h.panicked)
 	if err != nil {
 		return nil, fmt.Errorf("resolve %s: %w", host, err)
 	}
@@ -175,7 +195,7 @@ func (h *hosts) secure(ctx context.Context, conn net.Conn, server string) (net.C
 		cfg.ServerName, _, _ = net.SplitHostPort(server)
 	}
 	secured := tls.Client(conn, cfg)
-	if err := secured.HandshakeContext(ctx); err != nil {
+	if err := guarded("TLS configuration", server, func() error { return secured.HandshakeContext(ctx) }, h.panicked); err != nil {
 		_ = conn.Close()
 		return nil, fmt.Errorf("TLS handshake with %s: %w", server, err)
 	}

@@ -25,7 +25,7 @@ func testHosts(servers int, change func(*Config)) *hosts {
 	for i := range servers {
 		list = append(list, fmt.Sprintf("zk%d:2181", i))
 	}
-	return newHosts(&cfg, list, &random{r: cfg.Random})
+	return newHosts(&cfg, list, &random{r: cfg.Random}, func(string, string, any) {})
 }
 
 // pausesOf takes n servers and returns the pauses ahead of them, in whole milliseconds.

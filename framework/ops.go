@@ -72,7 +72,10 @@ func (o *ops) do(ctx context.Context, r request) error {
 func (o *ops) perform(ctx context.Context, r request, op *telemetry.Operation) error {
 	ctx, cancel := o.bounded(ctx)
 	defer cancel()
-	a := attempt{request: r, ops: o, pauses: o.retries().WithRand(o.core.random.float64).Start()}
+	a := attempt{request: r, ops: o}
+	if err := a.start(); err != nil {
+		return a.fail(err)
+	}
 	for {
 		if op != nil {
 			o.tellWait(op)
@@ -175,14 +178,34 @@ type attempt struct {
 	strikes
 }
 
+// start begins the pauses. The policy may be the user's own.
+func (a *attempt) start() error {
+	return guarded("RetryPolicy", a.path, func() error {
+		a.pauses = a.ops.retries().WithRand(a.ops.core.random.float64).Start()
+		return nil
+	}, a.ops.core.panicked)
+}
+
+// next returns the next pause, [retry.ErrExhausted] if there is none.
+func (a *attempt) next() (delay time.Duration, err error) {
+	err = guarded("RetryPolicy", a.path, func() error {
+		d, ok := a.pauses.Next()
+		if delay = d; !ok {
+			return retry.ErrExhausted
+		}
+		return nil
+	}, a.ops.core.panicked)
+	return delay, err
+}
+
 // pause waits until the next try is due, or would be pointless. It returns why there is none.
 func (a *attempt) pause(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	delay, ok := a.pauses.Next()
-	if !ok {
-		return retry.ErrExhausted
+	delay, err := a.next()
+	if err != nil {
+		return err
 	}
 	t := time.NewTimer(delay)
 	defer t.Stop()

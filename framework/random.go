@@ -8,8 +8,9 @@ import (
 
 // random draws everything that is random in a client from one reader, so that a simulation can replay it.
 type random struct {
-	mu sync.Mutex
-	r  io.Reader
+	mu       sync.Mutex
+	r        io.Reader
+	panicked func(function, path string, value any) // nil: nobody is told of a reader that panics
 }
 
 // Random is the client's source of randomness, Config.Random, for use by many goroutines. Recipes draw their jitter and
@@ -17,10 +18,20 @@ type random struct {
 func (o *ops) Random() io.Reader { return o.core.random }
 
 // Read serves GUIDs.
-func (r *random) Read(p []byte) (int, error) {
+func (r *random) Read(p []byte) (n int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return io.ReadFull(r.r, p)
+	err = guarded("Random", "", func() (err error) {
+		n, err = io.ReadFull(r.r, p)
+		return err
+	}, r.tell)
+	return n, err
+}
+
+func (r *random) tell(function, path string, value any) {
+	if r.panicked != nil {
+		r.panicked(function, path, value)
+	}
 }
 
 // uint64 returns 64 random bits. A reader that fails costs randomness, not the client: jitter and shuffles need no more.

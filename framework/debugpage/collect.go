@@ -18,7 +18,7 @@ func (h *handler) client(cli named, number int) Client {
 	health := cli.HealthWithin(h.Bounds)
 	c := Client{Number: number, Name: cli.name, Ready: health.Ready(), Live: health.Live(), History: []Change{}, Recipes: []Recipe{}}
 	for _, r := range health.Reasons {
-		c.Reasons = append(c.Reasons, Reason{Text: plain(r.Text, maxText), Since: stamp(r.Since), Restart: r.Restart})
+		c.Reasons = append(c.Reasons, Reason{Text: plain(r.Text, maxText), Since: stamp(r.Since), Notice: r.Notice, Restart: r.Restart})
 	}
 	if cli.Client == nil {
 		c.State = "nil"

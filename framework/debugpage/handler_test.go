@@ -68,7 +68,7 @@ func TestFieldsOfTheReport(t *testing.T) {
 	now, bad := time.Now(), "x"
 	full := Report{Time: now, Clients: []Client{{
 		Since: now, Cause: bad, Error: bad, Session: bad, Server: bad, LastAnswer: now, TrustedUntil: now, Namespace: bad,
-		Reasons: []Reason{{Restart: true}},
+		Reasons: []Reason{{Restart: true, Notice: true}},
 		History: []Change{{Session: bad, Server: bad, Cause: bad}},
 		Recipes: []Recipe{{Error: bad, Unwell: now, Attrs: []Attr{{}}, Queue: bad}},
 	}}, Queue: &Queue{Error: bad, Others: 1, Places: []Place{{WaitsFor: 1, Owner: bad}}}}
@@ -79,7 +79,7 @@ func TestFieldsOfTheReport(t *testing.T) {
 	assert.Equal(t, strings.Fields(`
 		clients clients.cause clients.epoch clients.error clients.history clients.history.cause clients.history.epoch
 		clients.history.server clients.history.session clients.history.state clients.history.time clients.lastAnswer clients.live clients.name
-		clients.namespace clients.number clients.ready clients.reasons clients.reasons.restart clients.reasons.since clients.reasons.text
+		clients.namespace clients.number clients.ready clients.reasons clients.reasons.notice clients.reasons.restart clients.reasons.since clients.reasons.text
 		clients.recipes clients.recipes.attrs clients.recipes.attrs.key clients.recipes.attrs.value clients.recipes.epoch clients.recipes.error
 		clients.recipes.graceMillis clients.recipes.held clients.recipes.name clients.recipes.namespace clients.recipes.onLost
 		clients.recipes.onSuspended clients.recipes.path clients.recipes.queue clients.recipes.since clients.recipes.started

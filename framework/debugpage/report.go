@@ -43,7 +43,7 @@ type Client struct {
 	TrustedMillis int64     `json:"trustedMillis"` // see TrustedUntil
 	// Namespace is the path below which everything of the client happens.
 	Namespace string `json:"namespace,omitempty"`
-	// Ready says that there are no Reasons, Live that none of them is one for a restart.
+	// Ready says that there are no Reasons but notices, Live that none of them is one for a restart.
 	Ready bool `json:"ready"`
 	Live  bool `json:"live"` // see Ready
 	// Reasons say what is wrong.
@@ -60,6 +60,8 @@ type Reason struct {
 	Text string `json:"text"`
 	// Since is when it began.
 	Since time.Time `json:"since"`
+	// Notice says that it does not count against Ready.
+	Notice bool `json:"notice,omitempty"`
 	// Restart says that a restart of the process would cure it.
 	Restart bool `json:"restart,omitempty"`
 }

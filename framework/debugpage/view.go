@@ -205,10 +205,10 @@ func newRecipeView(r Recipe, c Client, index int, now time.Time) recipeView {
 	return v
 }
 
-// overdue reports whether the recipe is one of the client's reasons.
+// overdue reports whether the recipe is one of the client's reasons, and not a notice.
 func overdue(r Recipe, c Client) bool {
 	for _, reason := range c.Reasons {
-		if reason.Since.Equal(r.Unwell) && strings.HasPrefix(reason.Text, r.Name+" "+r.Path+":") {
+		if !reason.Notice && reason.Since.Equal(r.Unwell) && strings.HasPrefix(reason.Text, r.Name+" "+r.Path+":") {
 			return true
 		}
 	}

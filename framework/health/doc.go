@@ -14,7 +14,8 @@
 //	- node /services/orders/7: waiting for a connection, not well for 17.1s: session is lost
 //
 // or as JSON, an [Answer], if the request prefers application/json. The reasons of several clients begin with the number of
-// the client, from 1.
+// the client, from 1. What framework.HealthReason calls a notice, such as a rejected configuration whose last good value stays in
+// use, is in the answer as well, and does not change its status.
 //
 // # Ready and live
 //

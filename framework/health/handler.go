@@ -24,7 +24,7 @@ func Live(clients ...*framework.Client) http.Handler {
 
 // ReadyWithin is Ready with bounds of one's own.
 func ReadyWithin(bounds framework.HealthBounds, clients ...*framework.Client) http.Handler {
-	return &handler{bounds: bounds, clients: clients, word: "ready", counts: func(framework.HealthReason) bool { return true }}
+	return &handler{bounds: bounds, clients: clients, word: "ready", counts: func(r framework.HealthReason) bool { return !r.Notice }}
 }
 
 // LiveWithin is Live with bounds of one's own. Stuck is the one that matters, unless Unwell is longer.
@@ -38,6 +38,8 @@ type Answer struct {
 	Ok bool `json:"ok"`
 	// Reasons say what is wrong.
 	Reasons []Reason `json:"reasons,omitempty"`
+	// Notices say what else there is to know: see Notice of framework.HealthReason.
+	Notices []Reason `json:"notices,omitempty"`
 }
 
 // Reason is a [framework.HealthReason] of one of the clients.
@@ -91,10 +93,12 @@ func (h *handler) answer() Answer {
 	var a Answer
 	for i, cli := range h.clients {
 		for _, r := range cli.HealthWithin(h.bounds).Reasons {
-			if h.counts(r) {
-				a.Reasons = append(a.Reasons, Reason{
-					Client: i + 1, Text: r.Text, Recipe: r.Recipe, Path: r.Path, Since: r.Since.Round(0).UTC(), Restart: r.Restart,
-				})
+			reason := Reason{Client: i + 1, Text: r.Text, Recipe: r.Recipe, Path: r.Path, Since: r.Since.Round(0).UTC(), Restart: r.Restart}
+			switch {
+			case h.counts(r):
+				a.Reasons = append(a.Reasons, reason)
+			case r.Notice:
+				a.Notices = append(a.Notices, reason)
 			}
 		}
 	}
@@ -103,17 +107,23 @@ func (h *handler) answer() Answer {
 }
 
 func (h *handler) text(a Answer) string {
-	if a.Ok {
-		return h.word + "\n"
-	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "not %s\n", h.word)
-	for _, r := range a.Reasons {
-		b.WriteString("- ")
-		if len(h.clients) > 1 {
-			fmt.Fprintf(&b, "client %d: ", r.Client)
-		}
-		b.WriteString(strings.Join(strings.Fields(r.Text), " ") + "\n") // a line each
+	if !a.Ok {
+		b.WriteString("not ")
 	}
+	b.WriteString(h.word + "\n")
+	h.lines(&b, "- ", a.Reasons)
+	h.lines(&b, "- notice: ", a.Notices)
 	return b.String()
+}
+
+// lines writes a line for each reason.
+func (h *handler) lines(b *strings.Builder, mark string, reasons []Reason) {
+	for _, r := range reasons {
+		b.WriteString(mark)
+		if len(h.clients) > 1 {
+			fmt.Fprintf(b, "client %d: ", r.Client)
+		}
+		b.WriteString(strings.Join(strings.Fields(r.Text), " ") + "\n")
+	}
 }

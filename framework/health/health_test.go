@@ -2,6 +2,7 @@ package health_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -134,3 +135,28 @@ func TestReasonsAreLines(t *testing.T) {
 type lines struct{}
 
 func (lines) Error() string { return "one\ntwo" }
+
+// What a process works on with is served, and makes it neither unready nor dead.
+func TestNotices(t *testing.T) {
+	bubble(t, func(t *testing.T, _ *zktest.Server, cli *framework.Client) {
+		session, err := cli.Session(t.Context())
+		require.NoError(t, err)
+		kept := session.Track("value cache", "/app", framework.Policy{}, "rejected")
+		defer kept.End()
+		kept.Report("rejected", fmt.Errorf("%w: no JSON", framework.ErrDegraded))
+		time.Sleep(2 * timeout)
+		for word, h := range map[string]http.Handler{"ready": health.Ready(cli), "live": health.Live(cli)} {
+			w := ask(h, http.MethodGet, "")
+			assert.Equal(t, http.StatusOK, w.Code)
+			assert.Regexp(t, "^"+word+"\n- notice: value cache /app: rejected, not well for 8s: .*no JSON\n$", w.Body.String())
+			var a health.Answer
+			require.NoError(t, json.Unmarshal(ask(h, http.MethodGet, "application/json").Body.Bytes(), &a))
+			assert.True(t, a.Ok)
+			assert.Empty(t, a.Reasons)
+			require.Len(t, a.Notices, 1)
+			assert.Equal(t, "/app", a.Notices[0].Path)
+		}
+		assert.True(t, cli.Health().Live())
+		assert.Contains(t, cli.Health().String(), "no JSON")
+	})
+}

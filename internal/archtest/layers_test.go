@@ -13,6 +13,7 @@ import (
 var layers = map[string][]string{
 	"retry":              {},
 	"internal/fanout":    {},
+	"internal/guard":     {},
 	"internal/seqnode":   {},
 	"internal/jute":      {},
 	"internal/wire":      {},
@@ -32,7 +33,7 @@ var layers = map[string][]string{
 	"barrier":          {"internal/contend"},
 
 	"node":      {"framework"},
-	"cache":     {"framework"},
+	"cache":     {"framework", "internal/guard"},
 	"counter":   {"framework"},
 	"discovery": {"node", "cache"},
 

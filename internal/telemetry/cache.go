@@ -14,12 +14,19 @@ type Cache struct {
 	client *Client
 	recipe string
 	path   string
-	look   func() (nodes int, staleSince time.Time)
+	look   func() Contents
 	end    func()
 }
 
+// Contents are what a cache holds at a moment.
+type Contents struct {
+	Nodes      int
+	Rejected   int       // nodes that it cannot bring up to date: refused by the servers, or not to be decoded
+	StaleSince time.Time // zero while it is fresh
+}
+
 // Cache lists a cache until End. look must not wait.
-func (c *Client) Cache(recipe, path string, look func() (nodes int, staleSince time.Time)) *Cache {
+func (c *Client) Cache(recipe, path string, look func() Contents) *Cache {
 	if c == nil {
 		return nil
 	}

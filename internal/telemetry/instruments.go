@@ -15,6 +15,7 @@ type instruments struct {
 	lost        metric.Int64Counter
 	transitions metric.Int64Counter
 	sync        metric.Float64Histogram
+	panics      metric.Int64Counter
 }
 
 // The bounds of histograms, in seconds: the conventions' for operations, and wider ones for what waits for others.
@@ -35,7 +36,8 @@ func (c *Client) instrument(m metric.Meter) error {
 		lost:     b.counter("docent.claims.lost", "{claim}", "Claims that ended otherwise than by their holder."),
 		transitions: b.counter("docent.leader.transitions", "{transition}",
 			"Terms of leadership that this process has begun and ended."),
-		sync: b.histogram("docent.cache.sync.duration", "Time until a cache was fresh.", slow),
+		panics: b.counter("docent.panics", "{panic}", "Panics of functions that were given to docent."),
+		sync:   b.histogram("docent.cache.sync.duration", "Time until a cache was fresh.", slow),
 	}
 	return errors.Join(append(b.errs, c.observe(&b))...)
 }

@@ -30,6 +30,7 @@ const (
 	keyReason     = attribute.Key("docent.reason") // an error's text: on spans only
 	keyClient     = attribute.Key("docent.client")
 	keyState      = attribute.Key("docent.state")
+	keyFunction   = attribute.Key("docent.function")
 	keyTransition = attribute.Key("docent.transition")
 	keyAhead      = attribute.Key("docent.ahead")
 	keyBehind     = attribute.Key("docent.behind")

@@ -44,8 +44,8 @@ func (c *Client) Dialled(err error) {
 
 // observables are the instruments of what is observed.
 type observables struct {
-	active, state, established, suspended, lost, dials, leaders, nodes, kept, skipped metric.Int64Observable
-	trust, staleness                                                                  metric.Float64Observable
+	active, state, established, suspended, lost, dials, leaders, nodes, rejected, kept, skipped metric.Int64Observable
+	trust, staleness                                                                            metric.Float64Observable
 }
 
 // observe registers the callback.
@@ -59,6 +59,7 @@ func (c *Client) observe(b *maker) error {
 		dials:       b.total("docent.connection.attempts", "{attempt}", "Attempts to reach a server."),
 		leaders:     b.number("docent.leader.terms", "{term}", "Terms of leadership that this process has."),
 		nodes:       b.number("docent.cache.nodes", "{node}", "Nodes in caches."),
+		rejected:    b.number("docent.cache.rejected", "{node}", "Nodes that caches cannot bring up to date."),
 		kept:        b.number("docent.registrations", "{registration}", "Nodes that are to stand: registrations, members."),
 		skipped:     b.number("docent.discovery.skipped", "{node}", "Nodes of services that cannot be read."),
 		trust:       b.seconds("docent.session.trust.remaining", "Time until claims end unless a server answers."),
@@ -126,14 +127,16 @@ func (c *Client) lookAtRecipes(w watcher, o observables) {
 		skipped += l.look()
 	}
 	w.number(o.skipped, int64(skipped))
-	nodes, stale := make(map[string]int64), make(map[string]time.Duration)
+	nodes, rejected, stale := make(map[string]int64), make(map[string]int64), make(map[string]time.Duration)
 	for _, cache := range snapshot(c, c.caches) {
-		n, since := cache.look()
-		nodes[cache.recipe] += int64(n)
-		stale[cache.recipe] = max(stale[cache.recipe], age(since))
+		now := cache.look()
+		nodes[cache.recipe] += int64(now.Nodes)
+		rejected[cache.recipe] += int64(now.Rejected)
+		stale[cache.recipe] = max(stale[cache.recipe], age(now.StaleSince))
 	}
 	for recipe := range nodes {
 		w.number(o.nodes, nodes[recipe], keyRecipe.String(recipe))
+		w.number(o.rejected, rejected[recipe], keyRecipe.String(recipe))
 		w.seconds(o.staleness, stale[recipe], keyRecipe.String(recipe))
 	}
 }

@@ -104,3 +104,21 @@ func TestCachesAreCountedTogether(t *testing.T) {
 		assert.EqualValues(t, 2, c.value(t, "docent.cache.nodes", "docent.recipe", "tree cache"))
 	})
 }
+
+// What a cache cannot bring up to date is counted for as long as that is so, and a panic for good.
+func TestRejectedNodesAndPanics(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c, s := collect(), startServer(t)
+		cli := c.client(t, s, "a")
+		rejected := func() float64 { return c.value(t, "docent.cache.rejected", "docent.recipe", "value cache") }
+		panics := func() float64 { return c.value(t, "docent.panics", "docent.function", "codec") }
+		reject(t, s, cli)
+		assert.Equal(t, []float64{1, 1}, []float64{rejected(), panics()})
+		require.NoError(t, s.Set("/config", []byte("good")))
+		time.Sleep(time.Second)
+		assert.Equal(t, []float64{0, 1}, []float64{rejected(), panics()})
+		require.NoError(t, s.Delete("/config"))
+		time.Sleep(time.Second)
+		assert.Equal(t, []float64{1, 1}, []float64{rejected(), panics()})
+	})
+}

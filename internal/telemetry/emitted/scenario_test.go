@@ -25,6 +25,7 @@ func everything(t *testing.T, c *collector, look func()) {
 	compete(t, s, cli)
 	lead(t, s, cli)
 	mirror(t, s, cli)
+	reject(t, s, cli)
 	synctest.Wait()
 	look()
 	require.NoError(t, cli.Close())
@@ -128,4 +129,19 @@ func mirror(t *testing.T, s *zktest.Server, cli *framework.Client) {
 	require.NoError(t, err)
 	_, err = registry.Open(t.Context(), "orders")
 	require.NoError(t, err)
+}
+
+// reject has a configuration that cannot be used.
+func reject(t *testing.T, s *zktest.Server, cli *framework.Client) {
+	_, err := s.Create("/config", []byte("good"), zktest.Persistent)
+	require.NoError(t, err)
+	_, err = cache.OpenValue(t.Context(), cli, "/config", func(data []byte) (string, error) {
+		if string(data) != "good" {
+			panic("not good")
+		}
+		return "", nil
+	})
+	require.NoError(t, err)
+	require.NoError(t, s.Set("/config", []byte("bad")))
+	time.Sleep(time.Second)
 }
