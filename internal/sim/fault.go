@@ -12,21 +12,41 @@ import (
 // Fault is something that goes wrong at some time.
 type Fault struct {
 	At   time.Duration // since the faults began
+	Kind string
 	Name string
 	do   func(p *Play)
 }
 
-// faultKinds draw faults of one kind each, for a play. What they begin, they end themselves, before the play's faults stop.
-var faultKinds = []func(p *Play, r *rand.Rand) Fault{
-	cutFault, cutFault, expireFault, silenceFault, silenceFault, silenceFault, delayFault, loseReplyFault, loseReplyFault,
-	cutAnywhereFault, cutAnywhereFault, refuseFault, restartFault, pauseFault, stopFault, deleteFault, cutAllFault,
+// faultKind draws faults of one kind, for a play. What they begin, they end themselves, before the play's faults stop.
+type faultKind struct {
+	name string
+	odds int
+	draw func(p *Play, r *rand.Rand) Fault
+}
+
+// missedEvents are events that never come although the link lives.
+const missedEvents = "missed event"
+
+var faultKinds = []faultKind{
+	{"cut", 2, cutFault}, {"cut all", 1, cutAllFault}, {"cut at a frame", 2, cutAnywhereFault}, {"lost reply", 2, loseReplyFault},
+	{"expiry", 1, expireFault}, {"lost session", 1, loseSessionFault}, {"silence", 2, silenceFault}, {"delay", 1, delayFault},
+	{"refused", 1, refuseFault}, {"restart", 1, restartFault}, {"server paused", 1, pauseFault}, {"server stopped", 1, stopFault},
+	{"client paused", 1, pauseClientFault}, {"node deleted", 1, deleteFault},
 }
 
 // drawFaults draws a schedule. No two faults share an instant.
 func drawFaults(p *Play, r *rand.Rand) []Fault {
+	var kinds []faultKind
+	for _, k := range faultKinds {
+		for range k.odds {
+			kinds = append(kinds, k)
+		}
+	}
 	list := make([]Fault, 1+r.IntN(12))
 	for i := range list {
-		list[i] = faultKinds[r.IntN(len(faultKinds))](p, r)
+		k := kinds[r.IntN(len(kinds))]
+		list[i] = k.draw(p, r)
+		list[i].Kind = k.name
 		list[i].At = time.Duration(r.Int64N(int64(p.Length)))
 	}
 	slices.SortFunc(list, func(a, b Fault) int { return int(a.At - b.At) })
@@ -65,29 +85,54 @@ func expireFault(p *Play, r *rand.Rand) Fault {
 	return Fault{Name: "expire " + name, do: func(p *Play) {
 		for _, s := range p.w.Server.Sessions() {
 			if s.Connected && s.Conn.Client == name {
-				for _, path := range s.Ephemerals {
-					p.excuse(path)
-				}
+				p.w.Log.Force(s.Ephemerals...)
 				p.w.Server.ExpireSession(s.ID)
 			}
 		}
 	}}
 }
 
-// deleteFault removes the first or last node of a queue, behind everybody's back.
-func deleteFault(p *Play, r *rand.Rand) Fault {
-	path, last := p.paths()[r.IntN(len(p.paths()))], r.IntN(2) == 0
-	return Fault{Name: fmt.Sprintf("delete a node of %s, last: %v", path, last), do: func(p *Play) {
-		queue := p.w.Queue(path)
-		if len(queue) == 0 {
+// loseSessionFault keeps a client away until its session has ended.
+func loseSessionFault(p *Play, r *rand.Rand) Fault {
+	name, d := p.client(r), p.Timeout+2*p.Tick+time.Duration(r.Int64N(int64(p.Timeout)))
+	return Fault{Name: fmt.Sprintf("keep %s away for %v", name, d), do: func(p *Play) {
+		p.healAfter(d, p.w.Server.Blackhole(zktest.ClientConns(name), zktest.Both))
+	}}
+}
+
+// deleteFault removes an ephemeral node, behind everybody's back.
+func deleteFault(_ *Play, r *rand.Rand) Fault {
+	n := r.Int()
+	return Fault{Name: fmt.Sprintf("delete node %d", n), do: func(p *Play) {
+		list := p.w.Log.Ephemerals(rootPath)
+		if len(list) == 0 {
 			return
 		}
-		entry := queue[0]
-		if last {
-			entry = queue[len(queue)-1]
-		}
-		p.excuse(entry.Path)
-		_ = p.w.Server.Delete(entry.Path)
+		path := list[n%len(list)].Path
+		p.w.Log.Force(path)
+		_ = p.w.Server.Delete(path)
+	}}
+}
+
+// pauseClientFault stops a client's reading and writing.
+func pauseClientFault(p *Play, r *rand.Rand) Fault {
+	i := r.IntN(p.Clients)
+	return p.lasting(r, "pause "+clientName(i), func(p *Play) func() { return p.gates[i].shut() })
+}
+
+// missEventFault makes the next events to a client vanish, on a link that goes on.
+func missEventFault(p *Play, r *rand.Rand) Fault {
+	name, n := p.client(r), 1+r.IntN(2)
+	return Fault{Name: fmt.Sprintf("%d events do not come to %s", n, name), do: func(p *Play) {
+		left := n
+		forget := p.w.Server.OnFrame(func(f zktest.Frame) zktest.Verdict {
+			if f.Stage != zktest.Event || f.Conn.Client != name || left <= 0 {
+				return zktest.Pass
+			}
+			left--
+			return zktest.Drop
+		})
+		p.healAfter(p.Timeout, forget)
 	}}
 }
 
@@ -109,7 +154,7 @@ func delayFault(p *Play, r *rand.Rand) Fault {
 func loseReplyFault(_ *Play, r *rand.Rand) Fault {
 	ops := []zktest.Op{zktest.OpCreate2, zktest.OpDelete, zktest.OpGetChildren2, zktest.OpGetData, zktest.OpMulti, zktest.OpConnect}
 	op, n := ops[r.IntN(len(ops))], 1+r.IntN(3)
-	return Fault{Name: fmt.Sprintf("lose %d replies to %v", n, op), do: func(p *Play) { p.w.Server.LoseReply(op, n) }}
+	return Fault{Name: fmt.Sprintf("lose %d replies to %v", n, op), do: func(p *Play) { p.healAfter(2*p.Timeout, p.w.Server.LoseReply(op, n)) }}
 }
 
 // cutAnywhereFault cuts at the nth frame from now.
@@ -118,12 +163,12 @@ func cutAnywhereFault(_ *Play, r *rand.Rand) Fault {
 	how := []zktest.Verdict{zktest.Cut, zktest.CutAfter}[r.IntN(2)]
 	return Fault{Name: fmt.Sprintf("cut (%d) at frame %d from here", how, n), do: func(p *Play) {
 		left := n
-		p.w.Server.OnFrame(func(zktest.Frame) zktest.Verdict {
+		p.healAfter(2*p.Timeout, p.w.Server.OnFrame(func(zktest.Frame) zktest.Verdict {
 			if left--; left == 0 {
 				return how
 			}
 			return zktest.Pass
-		})
+		}))
 	}}
 }
 

@@ -12,20 +12,25 @@ import (
 
 // Ledger keeps who held one thing, and when. It may be used by many goroutines.
 type Ledger struct {
-	what  string
+	dir   string // of the nodes that stand for it
+	log   *Log
 	start time.Time
 
 	mu      sync.Mutex
 	tenures []*Tenure
-	excused map[int64]time.Duration // by token
 }
 
 // Tenure is the time in which somebody believed to hold something.
 type Tenure struct {
 	Who      string
 	Token    int64
+	Node     int64         // transaction that created its node
 	From, To time.Duration // To is 0 while it goes on
 	Cause    error         // of its end
+	Reads    bool          // it may overlap with others that read
+	GoesOn   bool          // the one before it had the same token: a downgrade, or a transfer that failed
+	Permits  int           // how many it takes; 0 if it takes the whole
+	Limit    int           // the most permits that there were while it waited
 }
 
 // String shows the tenure in one line.
@@ -33,32 +38,27 @@ func (t Tenure) String() string {
 	return fmt.Sprintf("%s, token %#x: %v to %v (%v)", t.Who, t.Token, t.From, t.To, t.Cause)
 }
 
-// NewLedger returns an empty ledger. what names the thing in errors.
-func (w *World) NewLedger(what string) *Ledger {
-	return &Ledger{what: what, start: w.start, excused: make(map[int64]time.Duration)}
+// NewLedger returns an empty ledger for what nodes in a directory stand for.
+func (w *World) NewLedger(dir string) *Ledger {
+	return &Ledger{dir: dir, log: w.Log, start: w.start}
 }
 
-// Begin notes a tenure, which ends with ctx.
+// Begin notes a tenure of the whole, which ends with ctx. Its token is that of its node.
 func (l *Ledger) Begin(ctx context.Context, who string, token int64) {
+	l.begin(ctx, Tenure{Who: who, Token: token, Node: token})
+}
+
+// begin notes a tenure.
+func (l *Ledger) begin(ctx context.Context, t Tenure) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	t := &Tenure{Who: who, Token: token, From: time.Since(l.start)}
-	l.tenures = append(l.tenures, t)
+	t.From = time.Since(l.start)
+	l.tenures = append(l.tenures, &t)
 	context.AfterFunc(ctx, func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		t.To, t.Cause = time.Since(l.start), context.Cause(ctx)
 	})
-}
-
-// Excuse says that the node with a token has just been taken away by force: the tenure that hangs on it does not count from
-// now on, as its holder cannot know yet.
-func (l *Ledger) Excuse(token int64) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if _, known := l.excused[token]; !known {
-		l.excused[token] = time.Since(l.start)
-	}
 }
 
 // Tenures returns a copy of all tenures in the order of their beginning.
@@ -73,45 +73,102 @@ func (l *Ledger) Tenures() []Tenure {
 	return list
 }
 
-// Held counts the tenures that go on.
-func (l *Ledger) Held() int {
-	n := 0
-	for _, t := range l.Tenures() {
-		if t.To == 0 {
-			n++
-		}
-	}
-	return n
-}
-
 // Judge returns everything in the ledger that must not be.
 func (l *Ledger) Judge() error {
-	list := l.counting()
 	var errs []error
-	for i := range list {
-		for j := range i {
-			if overlap(list[j], list[i]) {
-				errs = append(errs, fmt.Errorf("%s is held twice:\n\t%v\n\t%v", l.what, list[j], list[i]))
-			}
-			if list[j].Token >= list[i].Token {
-				errs = append(errs, fmt.Errorf("%s: the token does not grow:\n\t%v\n\t%v", l.what, list[j], list[i]))
-			}
-		}
+	var j judge
+	for _, t := range l.counting() {
+		errs = append(errs, j.next(t), l.outlived(t))
 	}
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("%s:\n%w", l.dir, err)
+	}
+	return nil
 }
 
-// counting returns the tenures that count, cut off where they were ended by force.
+// judge goes through tenures in the order of their beginning.
+type judge struct {
+	alone, reading bound    // of those before
+	permits        []Tenure // that may still be held
+}
+
+// bound is how far the tenures of one kind reach.
+type bound struct {
+	last   Tenure // that ended last, or has not ended
+	newest Tenure // with the largest token
+}
+
+func (b *bound) add(t Tenure) {
+	if b.last.To != 0 && (t.To == 0 || t.To > b.last.To) || b.last.Who == "" {
+		b.last = t
+	}
+	if t.Token >= b.newest.Token {
+		b.newest = t
+	}
+}
+
+// next compares a tenure with those before.
+func (j *judge) next(t Tenure) error {
+	if t.Permits > 0 {
+		return j.full(t)
+	}
+	err := j.alone.compare(t)
+	if t.Reads {
+		j.reading.add(t)
+		return err
+	}
+	err = errors.Join(err, j.reading.compare(t))
+	j.alone.add(t)
+	return err
+}
+
+// compare judges a tenure behind others that it must not overlap with.
+func (b *bound) compare(t Tenure) error {
+	switch {
+	case b.last.Who == "":
+		return nil
+	case overlap(b.last, t):
+		return fmt.Errorf("held twice:\n\t%v\n\t%v", b.last, t)
+	case b.newest.Token > t.Token, b.newest.Token == t.Token && !t.GoesOn:
+		return fmt.Errorf("the token does not grow:\n\t%v\n\t%v", b.newest, t)
+	}
+	return nil
+}
+
+// full returns an error if more permits are held when t begins than there were.
+func (j *judge) full(t Tenure) error {
+	j.permits = append(slices.DeleteFunc(j.permits, func(other Tenure) bool { return other.To != 0 && other.To <= t.From }), t)
+	held, limit := 0, 0
+	for _, other := range j.permits {
+		held += other.Permits
+		limit = max(limit, other.Limit)
+	}
+	if held > limit {
+		return fmt.Errorf("%d permits of %d are held when this begins:\n\t%v", held, limit, t)
+	}
+	return nil
+}
+
+// outlived returns an error if t went on behind the end of its session, which the servers had let expire in time.
+func (l *Ledger) outlived(t Tenure) error {
+	for _, life := range l.log.Created(l.dir, t.Node) {
+		if life.Ending && !life.Forced && (t.To == 0 || t.To > life.Died) {
+			return fmt.Errorf("held beyond the end of its session at %v:\n\t%v", life.Died, t)
+		}
+	}
+	return nil
+}
+
+// counting returns the tenures that count, cut off where their nodes were taken away by force, which their holders could not
+// know yet.
 func (l *Ledger) counting() []Tenure {
 	var list []Tenure
 	for _, t := range l.Tenures() {
-		l.mu.Lock()
-		at, excused := l.excused[t.Token]
-		l.mu.Unlock()
-		if excused && at <= t.From {
+		at, forced := l.log.ForcedAt(l.dir, t.Node)
+		if forced && at <= t.From {
 			continue
 		}
-		if excused && (t.To == 0 || at < t.To) {
+		if forced && (t.To == 0 || at < t.To) {
 			t.To = at
 		}
 		list = append(list, t)

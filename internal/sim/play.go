@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -13,41 +14,74 @@ import (
 	"github.com/docent-zk/docent/zktest"
 )
 
-// Play is a story of several clients that share locks and an election while things go wrong, until they do not any more.
+// Play is a story of several clients that use recipes together while things go wrong, until they do not any more.
 type Play struct {
 	Seed      uint64
 	Clients   int
-	Locks     int
-	Workers   int           // per client, on locks; one more stands in the election
 	Endpoints int           // of the server
 	Timeout   time.Duration // of sessions
 	Tick      time.Duration
 	Latency   time.Duration
 	Length    time.Duration // how long faults may begin
 	Faults    []Fault
+	Roles     []string // names of roles, in the order of their parts
+	Roots     []root   // of the clients
 
-	w       *World
-	ctx     context.Context // ends when nobody should need any longer
-	calm    chan struct{}   // closed when the faults have stopped
-	ledgers map[string]*Ledger
-	actors  sync.WaitGroup
-	counter counter
+	w     *World
+	parts []part
+	ctx   context.Context // ends when nobody should need any longer
+	late  context.Context // ends when everything is at rest
+	calm  chan struct{}   // closed when the faults have stopped
+	users sync.WaitGroup  // who end with ctx
+	tail  sync.WaitGroup  // who end with late
+	gates []*gate         // of the clients
+	ended time.Duration   // when the play was over, by its own clock
 
 	mu       sync.Mutex
 	failures []error
+	options  map[string]bool // that were played
 	healing  sync.WaitGroup
 }
 
-// DrawPlay draws a story.
-func DrawPlay(seed uint64) *Play {
+// part is one recipe at play: what its users share, the users, and what must be true of them. A role draws it.
+type part interface {
+	// open prepares what is shared.
+	open() error
+	// join starts the users on a client. They end with the play's ctx.
+	join(client int, cli *framework.Client) error
+	// settled is called when the faults have been over for long, and everybody has had the time to get what it wants.
+	settled()
+	// rested is called when everybody has let go of everything, and that was noticed.
+	rested()
+	// judge returns everything that must not be.
+	judge() error
+	// grants counts what everybody got, to see that a story is not one of waiting.
+	grants() int
+}
+
+// DrawPlay draws a story. Roles are drawn unless some are named.
+func DrawPlay(seed uint64, roles ...string) *Play {
 	r := rand.New(rand.NewPCG(seed, 2))
 	p := &Play{
-		Seed: seed, Clients: 2 + r.IntN(4), Locks: 1 + r.IntN(2), Workers: 1 + r.IntN(2), Endpoints: 1 + r.IntN(3),
+		Seed: seed, Clients: 2 + r.IntN(3), Endpoints: 1 + r.IntN(3),
 		Timeout: time.Duration(1+r.IntN(20)) * time.Second,
 		Latency: time.Duration(50+r.IntN(3000)) * time.Microsecond,
+		options: make(map[string]bool),
 	}
 	p.Tick = p.Timeout / time.Duration(4+r.IntN(20))
 	p.Length = p.Timeout * time.Duration(2+r.IntN(8))
+	for range p.Clients {
+		p.Roots = append(p.Roots, root(r.IntN(4)))
+	}
+	for range 1 + r.IntN(2) {
+		p.Roles = append(p.Roles, cast[r.IntN(len(cast))].name)
+	}
+	if !strict {
+		p.Roles = slices.DeleteFunc(p.Roles, func(name string) bool { return name == "double barrier" })
+	}
+	if len(roles) > 0 {
+		p.Roles = roles
+	}
 	p.Faults = drawFaults(p, r)
 	return p
 }
@@ -55,8 +89,8 @@ func DrawPlay(seed uint64) *Play {
 // String tells the story.
 func (p *Play) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d: %d clients, %d locks, %d workers each, %d endpoints, T %v, tick %v, latency %v",
-		p.Seed, p.Clients, p.Locks, p.Workers, p.Endpoints, p.Timeout, p.Tick, p.Latency)
+	fmt.Fprintf(&b, "seed %d: %s, %d clients at %v, %d endpoints, T %v, tick %v, latency %v",
+		p.Seed, strings.Join(p.Roles, " and "), p.Clients, p.Roots, p.Endpoints, p.Timeout, p.Tick, p.Latency)
 	for _, f := range p.Faults {
 		fmt.Fprintf(&b, "\n  %12v %s", f.At, f.Name)
 	}
@@ -64,18 +98,6 @@ func (p *Play) String() string {
 }
 
 func clientName(i int) string { return fmt.Sprint("client ", i) }
-func lockPath(i int) string   { return fmt.Sprint("/locks/", i) }
-
-const electionPath = "/election"
-
-// paths lists what is shared.
-func (p *Play) paths() []string {
-	list := []string{electionPath}
-	for i := range p.Locks {
-		list = append(list, lockPath(i))
-	}
-	return list
-}
 
 // Run plays the story and returns everything that must not be. It must be called in a bubble.
 func (p *Play) Run(trace func(string)) error {
@@ -85,37 +107,55 @@ func (p *Play) Run(trace func(string)) error {
 	if err != nil {
 		return err
 	}
-	p.w, p.calm, p.ledgers = w, make(chan struct{}), make(map[string]*Ledger)
-	var cancel context.CancelFunc
+	p.w, p.calm = w, make(chan struct{})
+	var cancel, finish context.CancelFunc
 	p.ctx, cancel = context.WithCancel(context.Background())
+	p.late, finish = context.WithCancel(context.Background())
 	defer cancel()
-	for _, path := range p.paths() {
-		p.ledgers[path] = w.NewLedger(path)
-	}
-	err = p.counter.open(p)
-	if err == nil {
-		err = p.enter()
-	}
+	defer finish()
+	err = p.open()
 	if err == nil {
 		p.act(trace)
 		p.rest(cancel)
 	}
 	cancel()
-	p.actors.Wait()
+	p.users.Wait()
+	finish()
+	p.tail.Wait()
+	p.ended = w.Now()
 	return errors.Join(err, p.judge(), w.Close())
 }
 
-// enter starts everybody.
-func (p *Play) enter() error {
+// open prepares the parts and starts everybody.
+func (p *Play) open() error {
+	if _, err := p.w.Server.Create(rootPath, nil, zktest.Persistent); err != nil {
+		return err
+	}
+	for i, name := range p.Roles {
+		r := roleNamed(name)
+		p.parts = append(p.parts, r.draw(&base{Play: p, role: name, path: fmt.Sprintf("%s/%d", rootPath, i), r: p.w.Rand(fmt.Sprint("part ", i))}))
+	}
+	for _, part := range p.parts {
+		if err := part.open(); err != nil {
+			return err
+		}
+	}
 	for i := range p.Clients {
-		cli, err := p.w.Client(clientName(i), func(c *framework.Config) { c.SessionTimeout = p.Timeout })
+		g := &gate{}
+		p.gates = append(p.gates, g)
+		cli, err := p.w.Client(clientName(i), func(c *framework.Config) {
+			c.SessionTimeout = p.Timeout
+			c.Dialer = g.dialer(c.Dialer)
+			p.Roots[i].tune(c)
+		})
 		if err != nil {
 			return err
 		}
-		for j := range p.Workers {
-			p.actors.Go(func() { newWorker(p, cli, i, j).work() })
+		for _, part := range p.parts {
+			if err := part.join(i, cli); err != nil {
+				return err
+			}
 		}
-		p.actors.Go(func() { newPolitician(p, cli, i).work() })
 	}
 	return nil
 }
@@ -146,34 +186,32 @@ func (p *Play) healAfter(d time.Duration, heal func()) {
 	})
 }
 
-// patience is how many session timeouts everybody has to get what they want once the faults have stopped: one for what
-// happened last to be noticed, one for dead sessions to end, and the rest for the queue.
-const patience = 10
-
-// rest waits until the workers are done and somebody leads, then lets the leaders go, and looks at what is left.
-func (p *Play) rest(cancel func()) {
-	time.Sleep(patience * p.Timeout)
-	if n := p.ledgers[electionPath].Held(); n != 1 {
-		p.fail(fmt.Errorf("%d lead %v after the last fault", n, patience*p.Timeout))
-	}
-	cancel() // leaders resign; a worker that is still waiting fails
-	p.actors.Wait()
-	time.Sleep(3 * p.Timeout)
-	for _, path := range p.paths() {
-		if left := p.w.Queue(path); len(left) > 0 {
-			p.fail(fmt.Errorf("%s: nobody holds and these nodes are left: %v", path, left))
+// patience is how long everybody has to get what they want once the faults have stopped, in session timeouts: one for what
+// happened last to be noticed, one for dead sessions to end, and the rest for the queue. Who has missed an event looks again
+// after twelve.
+func (p *Play) patience() time.Duration {
+	for _, f := range p.Faults {
+		if f.Kind == missedEvents {
+			return 24 * p.Timeout
 		}
 	}
+	return 10 * p.Timeout
 }
 
-// excuse tells all ledgers that a node is being taken away by force.
-func (p *Play) excuse(path string) {
-	_, stat, err := p.w.Server.Get(path)
-	if err != nil {
-		return
+// rest waits until everybody has had what it wants, then ends everything, and looks at what is left.
+func (p *Play) rest(cancel func()) {
+	time.Sleep(p.patience())
+	for _, part := range p.parts {
+		part.settled()
 	}
-	for _, l := range p.ledgers {
-		l.Excuse(stat.Czxid)
+	cancel() // who still waits fails
+	p.users.Wait()
+	time.Sleep(3 * p.Timeout)
+	for _, life := range p.w.Log.Ephemerals(rootPath) {
+		p.fail(fmt.Errorf("nobody holds anything and %s is left, of session %#x", life.Path, life.Owner))
+	}
+	for _, part := range p.parts {
+		part.rested()
 	}
 }
 
@@ -188,17 +226,24 @@ func (p *Play) judge() error {
 	p.mu.Lock()
 	errs := append([]error(nil), p.failures...)
 	p.mu.Unlock()
-	for _, path := range p.paths() {
-		errs = append(errs, p.ledgers[path].Judge())
+	for _, part := range p.parts {
+		errs = append(errs, part.judge())
 	}
-	return errors.Join(append(errs, p.counter.judge())...)
+	return errors.Join(errs...)
 }
 
-// Grants counts what everybody got, to see that a story is not one of waiting.
-func (p *Play) Grants() int {
-	n := 0
-	for _, l := range p.ledgers {
-		n += len(l.Tenures())
+// played notes that an option, or a way of using a recipe, is part of the story.
+func (p *Play) played(option string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.options[option] = true
+}
+
+func (p *Play) isCalm() bool {
+	select {
+	case <-p.calm:
+		return true
+	default:
+		return false
 	}
-	return n
 }

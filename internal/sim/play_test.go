@@ -1,25 +1,32 @@
 package sim
 
 import (
+	"flag"
 	"fmt"
+	"strings"
 	"testing"
 )
 
-// Locks and an election under random faults.
+var oneRole = flag.String("sim.roles", "", "roles that every play of TestPlay has, separated by commas; each draws its own if empty")
+
+// Recipes under random faults, beside each other.
 func TestPlay(t *testing.T) {
-	grants, plays := 0, 0
+	var roles []string
+	if *oneRole != "" {
+		roles = strings.Split(*oneRole, ",")
+	}
+	var coverage Coverage
 	eachSeed(t, 200, func(seed uint64, trace func(string)) error {
-		p := DrawPlay(seed)
+		p := DrawPlay(seed, roles...)
 		if trace != nil {
 			trace(p.String())
 		}
 		err := p.Run(trace)
-		grants += p.Grants()
-		plays++
+		coverage.Add(p)
 		if err != nil {
 			return fmt.Errorf("%v\n%w", p, err)
 		}
 		return nil
 	})
-	t.Logf("%d plays, %d grants", plays, grants)
+	t.Log(coverage.String())
 }

@@ -30,8 +30,8 @@ func TestSeedsReplay(t *testing.T) {
 	plays := same(func(seed uint64) string {
 		p := DrawPlay(seed)
 		story := fmt.Sprint(p, p.Run(nil))
-		for _, path := range p.paths() {
-			story += fmt.Sprint(p.ledgers[path].Tenures())
+		for _, dir := range p.w.Log.dirNames() {
+			story += fmt.Sprint(p.w.Log.Dir(dir))
 		}
 		return story
 	})

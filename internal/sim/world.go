@@ -16,6 +16,7 @@ import (
 // whose clock everything in it follows.
 type World struct {
 	Server *zktest.Server
+	Log    *Log
 
 	seed     uint64
 	start    time.Time
@@ -29,11 +30,14 @@ const Patience = 24 * time.Hour
 
 // NewWorld starts a server. cfg.Seed determines everything that is random in the world.
 func NewWorld(cfg zktest.Config) (*World, error) {
+	w := &World{seed: cfg.Seed, start: time.Now()}
+	w.Log = newLog(w.start)
+	cfg.Log = w.Log.note
 	s, err := zktest.StartMemory(cfg)
 	if err != nil {
 		return nil, err
 	}
-	w := &World{Server: s, seed: cfg.Seed, start: time.Now()}
+	w.Server = s
 	w.watchdog = time.AfterFunc(Patience, func() {
 		panic(fmt.Sprintf("sim: seed %d has not ended after %v of its own time", cfg.Seed, Patience))
 	})

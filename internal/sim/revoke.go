@@ -1,0 +1,67 @@
+package sim
+
+import (
+	"context"
+	"time"
+
+	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/lock"
+)
+
+// revocable is what can be asked for: a Mutex, an RWMutex, a Semaphore.
+type revocable interface {
+	Contenders(ctx context.Context) ([]lock.Contender, error)
+	Revoke(ctx context.Context, c lock.Contender) error
+}
+
+// withRevoker draws whether there is somebody, on the first client, who asks whoever holds to let go.
+func (c *contest) withRevoker(client int, cli *framework.Client, open func(u *user) revocable) {
+	if client == 0 && oneIn(c.r, 2) {
+		c.revoker = true
+		u := c.newUser(client, cli, "revoker")
+		c.users.Go(func() { c.askAgain(u, open(u)) })
+	}
+}
+
+// askAgain asks whoever holds to let go, now and then, until the play is over.
+func (c *contest) askAgain(u *user, m revocable) {
+	c.plays("Revoke")
+	for u.ctx.Err() == nil {
+		calm := u.isCalm()
+		list, err := m.Contenders(u.ctx)
+		if err == nil && len(list) > 0 {
+			err = m.Revoke(u.ctx, list[0])
+		}
+		if err != nil && u.ctx.Err() == nil && calm {
+			u.say("revoke: %w", err)
+		}
+		t := time.NewTimer(u.Timeout/4 + u.upTo(u.Timeout))
+		select {
+		case <-t.C:
+		case <-u.ctx.Done():
+			t.Stop()
+		}
+	}
+}
+
+// untilRevoked holds until somebody asks for it. Who was asked must learn of it, or lose what it holds.
+func (c *contest) untilRevoked(u *user, g *grip) {
+	c.plays("held until revoked")
+	limit := time.NewTimer(c.patience())
+	defer limit.Stop()
+	select {
+	case <-g.revoked:
+		c.plays("revoked")
+		return
+	case <-g.ctx.Done():
+		return
+	case <-u.calm:
+		return
+	case <-limit.C:
+	}
+	for _, life := range c.now(g) {
+		if life.Asked > 0 && !life.Dead && c.w.Now()-life.Asked > c.patience()/2 {
+			u.say("%s was asked for at %v and was not told", life.Path, life.Asked)
+		}
+	}
+}

@@ -1,0 +1,140 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/docent-zk/docent/framework"
+)
+
+// base is what all parts have.
+type base struct {
+	*Play
+	role string
+	path string     // on the server
+	r    *rand.Rand // for what all users of the part share
+}
+
+// plays notes that an option of the role is played.
+func (b *base) plays(option string) { b.played(b.role + " " + option) }
+
+// strict has everything judged, also what is known to be wrong and is being repaired.
+var strict bool
+
+// oneIn draws something that happens once in n times.
+func oneIn(r *rand.Rand, n int) bool { return r.IntN(n) == 0 }
+
+// user is somebody who uses a recipe, on one of the clients.
+type user struct {
+	*base
+	cli      *framework.Client
+	client   int
+	name     string
+	r        *rand.Rand
+	relative bool // it leaves the slash at the front of its paths away
+}
+
+// newUser returns a user of a part. Its name is that of its client and what it is there.
+func (b *base) newUser(client int, cli *framework.Client, what string) *user {
+	name := fmt.Sprintf("%s %s %s", clientName(client), b.path, what)
+	u := &user{base: b, cli: cli, client: client, name: name, r: b.w.Rand(name)}
+	u.relative = oneIn(u.r, 2) && strict
+	if u.relative {
+		b.plays("relative path")
+	}
+	b.plays(b.Roots[client].String())
+	return u
+}
+
+// own is how the user writes a path of the server's.
+func (u *user) own(server string) string {
+	path := u.Roots[u.client].inside(server)
+	if u.relative {
+		return strings.TrimPrefix(path, "/")
+	}
+	return path
+}
+
+// abroad is the server's path for one that the client names.
+func (u *user) abroad(path string) string { return u.Roots[u.client].outside(path) }
+
+// say prefixes an error with who met it.
+func (u *user) say(format string, args ...any) {
+	u.fail(fmt.Errorf("%s: %w", u.name, fmt.Errorf(format, args...)))
+}
+
+// pause waits for d, or less if ctx ends or there is calm.
+func (u *user) pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	case <-u.calm:
+	}
+}
+
+// upTo draws a duration.
+func (u *user) upTo(d time.Duration) time.Duration { return time.Duration(u.r.Int64N(int64(d))) }
+
+// during calls f until there is calm.
+func (u *user) during(f func()) {
+	for !u.isCalm() && u.ctx.Err() == nil {
+		f()
+	}
+}
+
+// bounded derives a ctx that sometimes ends soon.
+func (u *user) bounded() (context.Context, context.CancelFunc) {
+	if oneIn(u.r, 4) {
+		return context.WithTimeout(u.ctx, u.upTo(2*u.Timeout))
+	}
+	return context.WithCancel(u.ctx)
+}
+
+// rootPath is where everything happens on the server.
+const rootPath = "/app"
+
+// root is how a client comes to rootPath.
+type root int
+
+const (
+	fromTop   root = iota // it names the whole path
+	plain                 // the same
+	namespace             // it has a namespace
+	chroot                // its connect string ends with it
+)
+
+func (r root) String() string {
+	return map[root]string{fromTop: "/", plain: "/", namespace: "namespace", chroot: "chroot"}[r]
+}
+
+// tune changes a client's configuration.
+func (r root) tune(c *framework.Config) {
+	switch r {
+	case namespace:
+		c.Namespace = rootPath
+	case chroot:
+		c.ConnectString += rootPath
+	}
+}
+
+// inside is a path of the server's as the client names it.
+func (r root) inside(server string) string {
+	if r == namespace || r == chroot {
+		return strings.TrimPrefix(server, rootPath)
+	}
+	return server
+}
+
+// outside is a path of the client's as the server has it.
+func (r root) outside(path string) string {
+	path = framework.Join("/", path)
+	if r == namespace || r == chroot {
+		return rootPath + path
+	}
+	return path
+}
