@@ -15,7 +15,9 @@ type Barrier struct {
 }
 
 // New returns the barrier on path. It asks nothing of the servers; an invalid path is an error of the methods.
-func New(cli *framework.Client, path string) *Barrier { return &Barrier{cli: cli, path: path} }
+func New(cli *framework.Client, path string) *Barrier {
+	return &Barrier{cli: cli, path: framework.Abs(path)}
+}
 
 // Policy is how Wait answers SUSPENDED and LOST: it goes on waiting.
 func (b *Barrier) Policy() framework.Policy {

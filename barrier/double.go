@@ -48,7 +48,7 @@ func checkID(id string) error {
 // NewDouble returns a member of the barrier on path that is complete with the given number of members; all must say the
 // same. It asks nothing of the servers; what is wrong with the arguments is an error of Enter.
 func NewDouble(cli *framework.Client, path string, members int, opts ...DoubleOption) *Double {
-	d := &Double{cli: cli, path: path, members: members}
+	d := &Double{cli: cli, path: framework.Abs(path), members: members}
 	for _, opt := range opts {
 		opt(d)
 	}

@@ -59,6 +59,7 @@ func NewValue(cli *framework.Client, path string, opts ...ValueOption) *Value {
 }
 
 func newValue(cli *framework.Client, path string) *Value {
+	path = framework.Abs(path)
 	return &Value{cli: cli, path: path, seed: []byte{}, turn: make(chan struct{}, 1), receipts: &receipts{cli: cli, value: path}}
 }
 

@@ -68,6 +68,16 @@ func forbidden(r rune) bool {
 	return r <= 0x1f || r >= 0x7f && r <= 0x9f || r >= 0xd800 && r <= 0xf8ff || r >= 0xfff0
 }
 
+// Abs returns path as an absolute path of the client's namespace: "a/b" becomes "/a/b". Recipes call it once, on the paths
+// that they are given, because whatever docent returns is absolute. It validates nothing: a path that [ValidatePath] refuses,
+// the empty one among them, is refused afterwards as well.
+func Abs(path string) string {
+	if path == "" || path[0] == '/' {
+		return path
+	}
+	return "/" + path
+}
+
 // Join joins path elements with slashes, without doubling them. Join("/", "a") is "/a".
 func Join(elem ...string) string {
 	var b strings.Builder

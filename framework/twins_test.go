@@ -21,8 +21,7 @@ var twinNames = []string{"latch-", "lock-", "__lock__"}
 func requireTwins(t *testing.T, s *zktest.Server, session *framework.Session, nodes []framework.Node) {
 	t.Helper()
 	require.Len(t, nodes, len(twinNames))
-	first, err := seqnode.Parse(nodes[0].Path[len("/q/"):])
-	require.NoError(t, err)
+	first := seqnode.Parse(nodes[0].Path[len("/q/"):])
 	require.NotEmpty(t, first.GUID)
 	for i, node := range nodes {
 		want := "/q/" + seqnode.Protected(first.GUID, twinNames[i]) + seqnode.FormatSeq(first.Seq+int32(i))

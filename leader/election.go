@@ -19,7 +19,7 @@ type Election struct {
 
 // New returns the election at path. It asks nothing of the servers; what is invalid is an error of the methods.
 func New(cli *framework.Client, path string, opts ...Option) *Election {
-	e := &Election{settings: defaults(), cli: cli, path: path}
+	e := &Election{settings: defaults(), cli: cli, path: framework.Abs(path)}
 	for _, opt := range opts {
 		opt(&e.settings)
 	}
@@ -40,8 +40,8 @@ func (e *Election) WaitPolicy() framework.Policy { return contend.Waiting }
 // Whoever gets a Term resigns from it in the end, in time before the client is closed: Close does not wait for it.
 // A term that is over is resigned from too, and then one can campaign again.
 //
-// Errors: the cause of ctx, framework.ErrClosed, and what the servers refuse (framework.ErrNoAuth, ...). A child of path
-// whose name cannot be ordered is an error that names it.
+// Errors: the cause of ctx, framework.ErrClosed, and what the servers refuse (framework.ErrNoAuth, ...). Children of path
+// that no contender has made are ignored.
 func (e *Election) Campaign(ctx context.Context) (*Term, error) {
 	var claim *contend.Claim
 	err := e.enter(ctx, func(ctx context.Context, s *framework.Session) (err error) {

@@ -85,11 +85,14 @@ func TestNamingsExcludeEachOther(t *testing.T) {
 
 // With Shared, whoever looks for one kind of name only finds a node of docent's before its own, and one behind it.
 func TestSharedStandsBeforeEachKind(t *testing.T) {
-	for _, kind := range []string{"latch-", "lock-", "__lock__"} {
+	for kind, name := range map[string]string{
+		"latch-": "_c_0f8b3c1e-5d0a-4a53-9d5c-2f3f0a7f1e11-latch-", "lock-": "_c_0f8b3c1e5d0a4a539d5c2f3f0a7f1e11-lock-",
+		"__lock__": "0f8b3c1e5d0a4a539d5c2f3f0a7f1e11__lock__",
+	} {
 		t.Run(kind, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
 				a := elected(t, leader.New(w.client("a"), path, leader.Shared(), leader.WithID("a")))
-				other, err := w.Create(path+"/0f8b3c1e5d0a4a539d5c2f3f0a7f1e11"+kind, []byte("other"), zktest.PersistentSequential)
+				other, err := w.Create(path+"/"+name, []byte("other"), zktest.PersistentSequential)
 				require.NoError(t, err)
 				b := w.campaign(t.Context(), leader.New(w.client("b"), path, leader.Shared(), leader.WithID("b")), 7)
 				require.NoError(t, a.ResignTo(t.Context(), "other"))

@@ -21,8 +21,7 @@ type Observation struct {
 	end chan struct{} // closed when err is set
 }
 
-// Err is why C was closed: the cause of ctx, framework.ErrClosed, or what the servers refused (framework.ErrNoAuth, a child
-// whose name cannot be ordered, ...). It is nil before.
+// Err is why C was closed: the cause of ctx, framework.ErrClosed, or what the servers refused (framework.ErrNoAuth, ...). It is nil before.
 func (o *Observation) Err() error {
 	select {
 	case <-o.end:
@@ -122,14 +121,10 @@ func (o *observer) glance(ctx context.Context, s *framework.Session) (Participan
 	if err != nil {
 		return Participant{}, nil, err
 	}
-	first, err := o.queue().First(names)
-	if err != nil {
-		return Participant{}, nil, err
+	if first := o.queue().First(names); first != "" {
+		return o.watchLeader(ctx, s, first)
 	}
-	if first == "" {
-		return o.awaitCandidate(ctx, s)
-	}
-	return o.watchLeader(ctx, s, first)
+	return o.awaitCandidate(ctx, s)
 }
 
 // watchLeader reads and watches the leader's node.
@@ -147,14 +142,11 @@ func (o *observer) awaitCandidate(ctx context.Context, s *framework.Session) (Pa
 	if err != nil {
 		return Participant{}, nil, err
 	}
-	first, err := o.queue().First(names)
-	if err == nil && first == "" {
+	first := o.queue().First(names)
+	if first == "" {
 		return Participant{}, watch, nil
 	}
 	watch.Stop()
-	if err != nil {
-		return Participant{}, nil, err
-	}
 	return o.watchLeader(ctx, s, first)
 }
 

@@ -348,10 +348,8 @@ func TestEndOfObservation(t *testing.T) {
 		_, err = w.Create(path+"/latch-one", nil, zktest.Persistent)
 		require.NoError(t, err)
 		seen = leader.New(cli, path).Observe(t.Context())
-		_, open = <-seen.C
-		assert.False(t, open)
-		assert.ErrorContains(t, seen.Err(), `"latch-one"`)
+		assert.True(t, (<-seen.C).IsNobody(), "a child that is not a contender's")
 		_, err = leader.New(cli, path).Leader(t.Context())
-		assert.ErrorContains(t, err, `"latch-one"`)
+		assert.ErrorIs(t, err, leader.ErrNoLeader)
 	})
 }

@@ -1,7 +1,6 @@
 package leader
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -57,9 +56,9 @@ func (e *Election) Leader(ctx context.Context) (Participant, error) {
 		if err != nil {
 			return Participant{}, e.wrap(err)
 		}
-		first, err := e.queue().First(names)
-		if err != nil || first == "" {
-			return Participant{}, e.wrap(cmp.Or(err, ErrNoLeader))
+		first := e.queue().First(names)
+		if first == "" {
+			return Participant{}, e.wrap(ErrNoLeader)
 		}
 		node, err := e.cli.Get(ctx, first)
 		if err == nil {

@@ -362,15 +362,16 @@ func TestLineOfAClosedClient(t *testing.T) {
 // What is refused to the one who asks is refused to all who wait for that.
 func TestLineIsRefused(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		m := lock.New(w.client("a"), path, lock.LocalHandover(5))
+		cli := w.client("a")
+		m := lock.New(cli, path, lock.LocalHandover(5))
 		w.prepared(m)
-		forged := path + "/lock-x"
-		_, err := w.Create(forged, nil, zktest.Persistent)
+		_, err := cli.SetACL(t.Context(), path, []framework.ACL{{Perms: 31 &^ 4, Scheme: "world", ID: "anyone"}}, framework.AnyVersion)
 		require.NoError(t, err)
 		one, two := start(t.Context(), m), start(t.Context(), m)
-		assert.ErrorContains(t, (<-one).err, "lock-x")
-		assert.ErrorContains(t, (<-two).err, "lock-x")
-		require.NoError(t, w.Delete(forged))
+		assert.ErrorIs(t, (<-one).err, framework.ErrNoAuth)
+		assert.ErrorIs(t, (<-two).err, framework.ErrNoAuth)
+		_, err = cli.SetACL(t.Context(), path, framework.OpenACL(), framework.AnyVersion)
+		require.NoError(t, err)
 		alive(t, locked(t, m))
 	})
 }

@@ -29,9 +29,7 @@ type Multi struct {
 func NewMulti(cli *framework.Client, paths []string, opts ...Option) *Multi {
 	sorted := make([]string, len(paths))
 	for i, path := range paths {
-		if sorted[i] = path; path != "" { // which is invalid, and not the root
-			sorted[i] = "/" + strings.TrimPrefix(path, "/")
-		}
+		sorted[i] = framework.Abs(path)
 	}
 	slices.Sort(sorted)
 	sorted = slices.Compact(sorted)

@@ -18,7 +18,7 @@ type Mutex struct {
 
 // New returns the lock on path. It asks nothing of the servers; an invalid path is an error of Lock.
 func New(cli *framework.Client, path string, opts ...Option) *Mutex {
-	r := newRecipe(cli, "lock", path, fitsShared|fitsHandover, opts)
+	r := newRecipe(cli, "lock", framework.Abs(path), fitsShared|fitsHandover, opts)
 	m := &Mutex{recipe: r, queue: r.queue(seqnode.Lock, seqnode.KazooLock, seqnode.Mutex)}
 	if r.handover != nil {
 		m.line = &line{recipe: r, queue: m.queue, most: *r.handover}
@@ -37,7 +37,7 @@ func (m *Mutex) WaitPolicy() framework.Policy { return m.recipe.waiting }
 // of the grant, either a Held or an error is returned.
 //
 // Errors: the cause of ctx or [ErrWaitLimit], which name the node that it waited behind; framework.ErrClosed, framework.ErrSessionLost with [StopOnLost], and what the
-// servers refuse (framework.ErrNoAuth, ...). A child of path whose name cannot be ordered is an error that names it.
+// servers refuse (framework.ErrNoAuth, ...). Children of path that no contender has made are ignored.
 func (m *Mutex) Lock(ctx context.Context) (*Held, error) {
 	if m.line != nil {
 		return told(ctx, m.recipe, m.line.lock)

@@ -26,6 +26,7 @@ type RWMutex struct{ reading, writing Mutex }
 
 // NewRW returns the read/write lock on path. It asks nothing of the servers; an invalid path is an error of Lock and RLock.
 func NewRW(cli *framework.Client, path string, opts ...Option) *RWMutex {
+	path = framework.Abs(path)
 	r, w := newRecipe(cli, "read lock", path, fitsShared, opts), newRecipe(cli, "write lock", path, fitsShared, opts)
 	readers := r.queue(seqnode.Read, seqnode.KazooRead, seqnode.ReadersWriters)
 	readers.Yield = seqnode.Writers

@@ -42,6 +42,7 @@ func NewSharedSemaphore(cli *framework.Client, path, count string, opts ...Optio
 }
 
 func newSemaphore(cli *framework.Client, path string, limit contend.Limit, opts []Option) *Semaphore {
+	path, limit.Path = framework.Abs(path), framework.Abs(limit.Path)
 	r := newRecipe(cli, "semaphore", path, 0, opts)
 	leases, turns := r.queue(seqnode.Lease, seqnode.Foreign, seqnode.Leases), r.queue(seqnode.Lock, seqnode.Foreign, seqnode.Mutex)
 	leases.Dir, turns.Dir = framework.Join(path, "leases"), framework.Join(path, "locks")

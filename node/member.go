@@ -33,6 +33,7 @@ type Group struct {
 // An id belongs to one member at a time. Whoever joins with one that is taken waits until it is free; with [Replace] a
 // process that was restarted need not.
 func Join(ctx context.Context, cli *framework.Client, dir, id string, payload []byte, opts ...Option) (*Keeper, error) {
+	dir = framework.Abs(dir)
 	if err := validateMember(dir, id); err != nil {
 		return nil, err
 	}
@@ -56,6 +57,7 @@ func validateMember(dir, id string) error {
 // Members looks at a group once. A group that nobody has joined yet is empty. Each member is as it was at some moment of the
 // call; one that leaves meanwhile is left out.
 func Members(ctx context.Context, cli *framework.Client, dir string) ([]Member, error) {
+	dir = framework.Abs(dir)
 	names, _, err := cli.Children(ctx, dir)
 	if errors.Is(err, framework.ErrNoNode) {
 		return nil, nil

@@ -79,7 +79,7 @@ func newSpec(cli *framework.Client, path string, opts []Option) (spec, error) {
 	if err := s.validate(); err != nil {
 		return spec{}, fmt.Errorf("node %s: %w", path, err)
 	}
-	s.path = framework.Join("/", path)
+	s.path = framework.Abs(path)
 	if s.protected {
 		guid, err := seqnode.ReadGUID(cli.Random())
 		if err != nil {

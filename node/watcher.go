@@ -25,6 +25,7 @@ import (
 // What the servers refuse is a Group with Err, and is tried again, with growing pauses. A member that may not be read has an
 // Err of its own and is tried again whenever the list changes.
 func WatchMembers(ctx context.Context, cli *framework.Client, dir string) <-chan Group {
+	dir = framework.Abs(dir)
 	w := &watcher{cli: cli, dir: dir, out: make(chan Group, 1)}
 	go func() {
 		defer close(w.out)

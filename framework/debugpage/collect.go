@@ -71,7 +71,7 @@ func newRecipe(r framework.LiveRecipe) Recipe {
 // queueOf is the directory of a node that stands in a queue, below no namespace; empty if it stands in none.
 func queueOf(namespace, node string) string {
 	dir, name := framework.Split(node)
-	if n, err := seqnode.Parse(name); err != nil || !competing.Has(n.Kind) {
+	if !competing.Has(seqnode.Parse(name).Kind) {
 		return ""
 	}
 	return framework.Join(namespace, dir)

@@ -189,7 +189,7 @@ func TestHostileNamesAndData(t *testing.T) {
 		defer tracked.End()
 		tracked.Report(evil, errors.New(evil+strings.Repeat("x", 5000)))
 		w.stand(cli, "holding", "/locks/a/lock-", evil)
-		_, err = w.Create("/locks/a/"+strings.ReplaceAll(evil, "/", "")+"lock-0000000077", []byte(evil), zktest.Persistent)
+		_, err = w.Create("/locks/a/"+strings.ReplaceAll(evil, "/", "")+"-lock-0000000077", []byte(evil), zktest.Persistent)
 		require.NoError(t, err)
 		h := Options{Names: []string{evil}}.Handler(cli)
 		report(t, h, "")

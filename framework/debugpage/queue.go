@@ -95,10 +95,7 @@ func (h *handler) read(ctx context.Context, cli *framework.Client, dir string, q
 	if err != nil {
 		return err
 	}
-	order, others, err := competing.Arrange(names)
-	if err != nil {
-		return err
-	}
+	order, others := competing.Arrange(names)
 	order = firsts(order)
 	q.Total, q.Others = len(order), len(others)
 	owners := h.owners()

@@ -58,23 +58,29 @@ func (b batch) withdraw() {
 	}
 }
 
-// among reports whether the whole batch is among the first n of a directory. Nodes of other kinds are counted as well, ahead
-// of all.
+// among reports whether the whole batch is among the first n of a directory. Leases of kazoo's, which have no numbers, count
+// as ahead of all. Other children are ignored.
 func (b batch) among(n int, names []string) (bool, error) {
-	order, rest, err := b[0].queue.Dialect.Arrange(names)
-	if err != nil {
-		return false, err
-	}
-	last := 0
+	order, rest := b[0].queue.Dialect.Arrange(names)
+	ahead := 0
 	for _, p := range b {
-		_, own := framework.Split(p.node.Path)
-		i := slices.IndexFunc(order, func(n seqnode.Name) bool { return n.Full == own })
-		if i < 0 {
+		own := seqnode.Parse(base(p.node.Path))
+		if !slices.Contains(order, own) {
 			return false, p.deleted()
 		}
-		last = max(last, i)
+		ahead = max(ahead, len(seqnode.Before(order, own)))
 	}
-	return len(rest)+last < n, nil
+	return leasesOfKazoo(rest)+ahead < n, nil
+}
+
+// leasesOfKazoo counts the leases of kazoo's semaphores among foreign children.
+func leasesOfKazoo(rest []seqnode.Name) (n int) {
+	for _, name := range rest {
+		if seqnode.IsKazooLease(name.Full) {
+			n++
+		}
+	}
+	return n
 }
 
 // claim binds all places to their session, or leaves them.

@@ -29,11 +29,7 @@ func (q Queue) Contenders(ctx context.Context, cli *framework.Client) ([]Contend
 	if err != nil {
 		return nil, err
 	}
-	order, err := q.arrange(names)
-	if err != nil {
-		return nil, err
-	}
-	return q.read(ctx, cli, places(order))
+	return q.read(ctx, cli, places(q.arrange(names)))
 }
 
 // read looks at nodes of the queue. Those that go meanwhile are left out.

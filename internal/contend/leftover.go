@@ -52,10 +52,7 @@ func (q Queue) rivals(ctx context.Context, s *framework.Session) ([]seqnode.Name
 	if err != nil && !errors.Is(err, framework.ErrNoNode) {
 		return nil, err
 	}
-	order, err := q.arrange(names)
-	if err != nil {
-		return nil, err
-	}
+	order := q.arrange(names)
 	return slices.DeleteFunc(order, func(n seqnode.Name) bool { return !q.yields(n) }), nil
 }
 

@@ -11,7 +11,7 @@ import (
 // Limit is how many nodes of a [Pool] hold: a fixed number, or what a node says that all contenders share.
 type Limit struct {
 	Fixed int
-	Path  string // of the node, "" for a fixed limit
+	Path  string // of the node, absolute; "" for a fixed limit
 }
 
 // DecodeCount reads what Curator's SharedCount has written: a signed number of 4 bytes, big-endian.

@@ -45,14 +45,14 @@ func (p Pool) room(ctx context.Context, s *framework.Session, limit, n int) erro
 		if err != nil && !errors.Is(err, framework.ErrNoNode) {
 			return err
 		}
-		if len(names)+n <= limit {
+		if p.taken(names)+n <= limit {
 			return nil
 		}
 		left, going := p.leftovers(s, names)
 		if err := left.leaves(limit, n); err != nil {
 			return err
 		}
-		if going == nil || len(names)-left.going+n > limit {
+		if going == nil || p.taken(names)-left.going+n > limit {
 			return ErrTaken
 		}
 		if err := gone(ctx, going); err != nil {
@@ -91,6 +91,12 @@ func (p Pool) leftovers(s *framework.Session, names []string) (left remnants, go
 		}
 	}
 	return left, going
+}
+
+// taken counts the leases in the pool: those that hold and those that wait.
+func (p Pool) taken(names []string) int {
+	order, rest := p.Leases.Dialect.Arrange(names)
+	return len(order) + leasesOfKazoo(rest)
 }
 
 // Acquire takes n permits, and waits for them in turn. When it returns an error, or panics, its nodes are removed, in the
@@ -172,7 +178,7 @@ func (p Pool) round(ctx context.Context, s *framework.Session, b batch) (free bo
 	if err := left.leaves(limit, len(b)); err != nil {
 		return false, err
 	}
-	s.Report("waiting for room", nil, slog.String("node", b[0].node.Path), slog.Int("limit", limit), slog.Int("taken", len(names)-len(b)))
+	s.Report("waiting for room", nil, slog.String("node", b[0].node.Path), slog.Int("limit", limit), slog.Int("taken", p.taken(names)-len(b)))
 	select {
 	case ev := <-pool.C:
 		return false, ev.Err
@@ -181,6 +187,6 @@ func (p Pool) round(ctx context.Context, s *framework.Session, b batch) (free bo
 	case <-refused:
 		return false, nil
 	case <-ctx.Done():
-		return false, fmt.Errorf("%s waited for room among the first %d of %d: %w", b[0].node.Path, limit, len(names), context.Cause(ctx))
+		return false, fmt.Errorf("%s waited for room among the first %d of %d: %w", b[0].node.Path, limit, p.taken(names), context.Cause(ctx))
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 // Queue is a directory in which nodes compete. The dialect has to contain the kind of each name.
 type Queue struct {
-	Dir     string          // its path; made, as a container, when it is missing
+	Dir     string          // its absolute path; made, as a container, when it is missing
 	Name    string          // what a node's name ends with, before the number: "lock-"
 	Twins   []string        // the same of further nodes, which stand for the same place; see the package documentation
 	Dialect seqnode.Dialect // which names compete
@@ -113,13 +113,10 @@ func (p *Place) deleted() error { return deletedAt(p.node.Path) }
 
 func deletedAt(path string) error { return fmt.Errorf("%s: %w", path, ErrDeleted) }
 
-// arrange lists the competitors among names in order.
-func (q Queue) arrange(names []string) ([]seqnode.Name, error) {
-	order, _, err := q.Dialect.Arrange(names)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", q.Dir, err)
-	}
-	return order, nil
+// arrange lists the competitors among names in order. Other children are ignored.
+func (q Queue) arrange(names []string) []seqnode.Name {
+	order, _ := q.Dialect.Arrange(names)
+	return order
 }
 
 // yields reports whether a place waits for somebody who stands before it.
@@ -138,22 +135,25 @@ func (p *Place) nextAhead(names []string) (path string, ahead int, err error) {
 
 // before finds the place among names and returns those before it that it waits for, in order.
 func (p *Place) before(names []string) ([]seqnode.Name, error) {
-	order, err := p.queue.arrange(names)
-	if err != nil {
-		return nil, err
-	}
-	own, last := p.paths(), 0
-	for _, path := range own {
-		_, name := framework.Split(path)
-		i := slices.IndexFunc(order, func(n seqnode.Name) bool { return n.Full == name })
-		if i < 0 {
+	order := p.queue.arrange(names)
+	var own []seqnode.Name
+	for _, path := range p.paths() {
+		name := seqnode.Parse(base(path))
+		if !slices.Contains(order, name) {
 			return nil, p.deleted()
 		}
-		last = max(last, i)
+		own = append(own, name)
 	}
-	return slices.DeleteFunc(order[:last], func(n seqnode.Name) bool {
-		return !p.queue.yields(n) || slices.Contains(own, framework.Join(p.queue.Dir, n.Full))
+	last := slices.MaxFunc(own, seqnode.Compare)
+	return slices.DeleteFunc(seqnode.Before(order, last), func(n seqnode.Name) bool {
+		return !p.queue.yields(n) || slices.Contains(own, n)
 	}), nil
+}
+
+// base is the last element of a path.
+func base(path string) string {
+	_, name := framework.Split(path)
+	return name
 }
 
 // wait returns nil when nobody is left to wait for. names is the directory as it was listed last.

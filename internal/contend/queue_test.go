@@ -262,16 +262,42 @@ func TestSequenceNumbersThatWrap(t *testing.T) {
 		assert.ErrorIs(t, err, contend.ErrTaken)
 		assert.Nil(t, claim)
 
-		for _, forged := range []string{"lock-1431655765", "lock--1431655766"} {
+		for _, name := range []string{old, queue.Dir + "/lock--2147483648"} {
+			require.NoError(t, w.Delete(name))
+		}
+		claim, err = queue.TryAcquire(t.Context(), s, hold)
+		require.NoError(t, err)
+		require.NoError(t, claim.Release(t.Context()))
+	})
+}
+
+// Numbers that no server hands out side by side have no order. Contenders still have one among themselves.
+func TestForgedNumbersAllOverTheCircle(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		_, s := w.client("a")
+		_, err := w.Create(queue.Dir, nil, zktest.Persistent)
+		require.NoError(t, err)
+		for _, forged := range []string{"lock-1431655765", "lock-2147483647"} {
 			_, err = w.Create(queue.Dir+"/"+forged, nil, zktest.Persistent)
 			require.NoError(t, err)
 		}
-		_, err = queue.Acquire(t.Context(), s, hold)
-		var span *seqnode.SpanError
-		require.ErrorAs(t, err, &span, "a third of the way round from each other")
-		assert.ErrorContains(t, err, queue.Dir)
+		first, err := queue.Acquire(t.Context(), s, hold)
+		require.NoError(t, err)
+		_, err = w.Create(queue.Dir+"/lock--1431655766", nil, zktest.Persistent)
+		require.NoError(t, err)
+		_, err = queue.TryAcquire(t.Context(), s, hold)
+		require.ErrorIs(t, err, contend.ErrTaken)
+		second := make(chan *contend.Claim, 1)
+		go func() {
+			claim, err := queue.Acquire(t.Context(), s, hold)
+			assert.NoError(t, err)
+			second <- claim
+		}()
 		time.Sleep(time.Second)
-		assert.Len(t, w.nodes(), 4, "nothing of ours")
+		require.Empty(t, second)
+		require.NoError(t, w.Delete(queue.Dir+"/lock--1431655766")) // before both
+		require.NoError(t, first.Release(t.Context()))
+		require.NoError(t, (<-second).Release(t.Context()))
 	})
 }
 

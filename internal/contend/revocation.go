@@ -13,7 +13,8 @@ const revocation = "__REVOKE__"
 
 // Revoke asks the owner of a node in the queue to release it. One that has gone needs no asking.
 func (q Queue) Revoke(ctx context.Context, cli *framework.Client, node string) error {
-	if dir, _ := framework.Split(node); dir != framework.Join("/", q.Dir) && dir != q.Dir {
+	node = framework.Abs(node)
+	if dir, _ := framework.Split(node); dir != q.Dir {
 		return fmt.Errorf("%s is not in the queue of %s", node, q.Dir)
 	}
 	_, err := cli.Set(ctx, node, []byte(revocation), framework.AnyVersion, framework.Idempotent)

@@ -92,7 +92,7 @@ func (t *transfer) look(ctx context.Context) ([]seqnode.Name, error) {
 	if err != nil && !errors.Is(err, framework.ErrNoNode) {
 		return nil, err
 	}
-	return t.place.queue.arrange(names)
+	return t.place.queue.arrange(names), nil
 }
 
 // gone decides what has become of the own node. It went with the transfer if nothing else of that is left. (Had it been
@@ -141,10 +141,9 @@ func (t *transfer) undecided(err error) error {
 }
 
 // First is the path of the node that holds, by a list of the directory; "" if nobody stands in the queue.
-func (q Queue) First(names []string) (string, error) {
-	order, err := q.arrange(names)
-	if err != nil || len(order) == 0 {
-		return "", err
+func (q Queue) First(names []string) string {
+	if order := q.arrange(names); len(order) > 0 {
+		return framework.Join(q.Dir, order[0].Full)
 	}
-	return framework.Join(q.Dir, order[0].Full), nil
+	return ""
 }

@@ -38,28 +38,19 @@ func (d Dialect) String() string {
 	return "{" + strings.Join(found, " ") + "}"
 }
 
-// Arrange parses the children of a directory. It returns those that compete in
-// d in the order of their creation, and all others as they came: foreign names
-// and the markers of other recipes, which the caller may ignore or refuse.
-//
-// The error is an *UnorderableError if a competitor has no sequence number, and
-// a *SpanError if the numbers are too far apart to say which came first. Nodes
-// of other kinds cause no error, however broken their names are.
-func (d Dialect) Arrange(children []string) (queue, rest []Name, err error) {
+// Arrange parses the children of a directory. It returns those that compete in d, in the order in which they were created
+// (see Sort), and all other children in the order in which they came: foreign names, and the nodes of other recipes. A
+// caller ignores these.
+func (d Dialect) Arrange(children []string) (queue, rest []Name) {
 	queue = make([]Name, 0, len(children))
 	for _, child := range children {
-		name, err := Parse(child)
-		switch {
-		case !d.Has(name.Kind):
-			rest = append(rest, name)
-		case err != nil:
-			return nil, nil, err
-		default:
+		name := Parse(child)
+		if d.Has(name.Kind) {
 			queue = append(queue, name)
+		} else {
+			rest = append(rest, name)
 		}
 	}
-	if err := Sort(queue); err != nil {
-		return nil, nil, err
-	}
-	return queue, rest, nil
+	Sort(queue)
+	return queue, rest
 }

@@ -25,25 +25,30 @@
 // after a if it is reached from a in fewer than 2^31 steps forward, so
 // -2147483648 follows 2147483647 and 0 follows -1. That is right as long as
 // the nodes that live side by side in a directory were created within 2^31
-// creations of each other. Where they were not there is no order to be found,
-// and Arrange refuses instead of guessing. No other client survives the wrap:
+// creations of each other. No other client survives the wrap:
 // Curator and kazoo compare the text of the number, go-zookeeper its signed
 // value, and all three then put the newest node first. A directory which is
 // shared with them should be replaced before its counter gets there.
 //
-// # What cannot be ordered
+// # Foreign children
 //
-//	no known marker             Foreign: Parse says so, the caller decides
-//	marker, then a number       ordered
-//	marker, then anything else  *UnorderableError: refused, not guessed
+// A child competes only if its name ends with a sequence number in exactly
+// that form, directly behind a known marker. All other children are foreign and
+// ignored, whatever text they contain:
 //
-// A name can be forged by anyone who may write to the directory, so no name
-// makes this package panic, and none is ordered by some accident of its text.
+//	lock-0000000004, _c_<GUID>-lock-0000000004   a lock's node
+//	<hex>__lock__0000000004                      a node of kazoo's lock
+//	lock-orders, block-7, clock-skew, lock-7     foreign
+//	block-0000000004                             foreign: "lock-" is not a word of its own there
+//
+// Anyone who may write to the directory can forge a name. No name makes this
+// package panic or fail, and a forged number does not change which of two other
+// nodes came first.
 //
 // # Dialects
 //
 // A Dialect is the set of markers that compete in one recipe. Mutex, for
 // example, contains the markers of Curator's mutex and of kazoo's lock: both
-// stand in the queue, whoever created them. Dialect.Arrange sorts the children
-// of a directory into the queue and the rest.
+// are in the queue, whoever created them. Dialect.Arrange splits the children
+// of a directory into the queue, in order, and the rest.
 package seqnode

@@ -49,6 +49,9 @@ func GUIDOf(name string) (string, bool) {
 	return "", false
 }
 
+// IsKazooLease reports whether name is that of a lease of kazoo's Semaphore: 32 hexadecimal digits and nothing else.
+func IsKazooLease(name string) bool { return len(name) == hexLen && isGUID(name) }
+
 // isGUID checks the form of a UUID, with its dashes if it is long enough.
 func isGUID(s string) bool {
 	for i, c := range []byte(s) {

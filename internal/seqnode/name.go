@@ -2,7 +2,6 @@ package seqnode
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 )
 
@@ -18,78 +17,43 @@ type Name struct {
 	Seq int32
 }
 
-// UnorderableError refuses a name that carries a marker, and so claims a place
-// in a queue, but no number to tell which.
-type UnorderableError struct {
-	// Name is the child's name.
-	Name string
-	// Kind is the kind that the marker claims.
-	Kind Kind
-}
-
-// Error names the child and what is wrong with it.
-func (e *UnorderableError) Error() string {
-	return fmt.Sprintf("child %s cannot be ordered: %q is not followed by a sequence number; remove the node",
-		quote(e.Name), e.Kind.Marker())
-}
-
-// quote shows a name that may be as long as whoever forged it liked.
-func quote(name string) string {
-	const most = 120
-	if len(name) <= most {
-		return strconv.Quote(name)
-	}
-	return strconv.Quote(name[:most]) + "..."
-}
-
-// Parse takes the name of a child apart. If it contains several markers, the
-// one nearest to its end counts.
-//
-// The error is an *UnorderableError if a marker is present and what follows it
-// is not a sequence number; the Name is complete but for Seq. A name without a
-// marker is no error: its Kind is Foreign.
-func Parse(name string) (Name, error) {
+// Parse takes the name of a child apart. A name counts as a node of a queue only if it ends with a sequence number as
+// servers write it, directly behind the marker of a known kind. A marker that ends in a dash must also be a word of its
+// own: "lock-" is one in "lock-0000000001" and in "_c_<GUID>-lock-0000000001", but not in "block-0000000001".
+// Every other name is Foreign and has no sequence number.
+func Parse(name string) Name {
 	n := Name{Full: name}
 	n.GUID, _ = GUIDOf(name)
-	var ok bool
-	if n.Kind, n.Seq, ok = cutNumber(name); ok {
-		return n, nil
-	}
-	if n.Kind = lastMarker(name); n.Kind != Foreign {
-		return n, &UnorderableError{Name: name, Kind: n.Kind}
-	}
-	return n, nil
+	n.Kind, n.Seq = cutNumber(name)
+	return n
 }
 
 // cutNumber finds the marker and the number that name ends with.
-func cutNumber(name string) (kind Kind, seq int32, ok bool) {
+func cutNumber(name string) (kind Kind, seq int32) {
 	for _, width := range [...]int{seqWidth, seqWidth + 1} {
 		at := len(name) - width
 		if at < 0 {
 			break
 		}
 		for k := Foreign + 1; k < kinds; k++ {
-			if !strings.HasSuffix(name[:at], markers[k]) {
+			if !k.endsWith(name[:at]) {
 				continue
 			}
-			if seq, ok = ParseSeq(name[at:]); ok {
-				return k, seq, true
+			if seq, ok := ParseSeq(name[at:]); ok {
+				return k, seq
 			}
 		}
 	}
-	return Foreign, 0, false
+	return Foreign, 0
 }
 
-// lastMarker returns the kind of the marker nearest to the end of name.
-func lastMarker(name string) Kind {
-	kind, end := Foreign, 0
-	for k := Foreign + 1; k < kinds; k++ {
-		m := markers[k]
-		if i := strings.LastIndex(name, m); i >= 0 && i+len(m) > end {
-			kind, end = k, i+len(m)
-		}
+// endsWith reports whether text ends with the kind's marker, as a word of its own.
+func (k Kind) endsWith(text string) bool {
+	before, ok := strings.CutSuffix(text, markers[k])
+	if !ok || markers[k][0] == '_' { // kazoo accepts any text in front of its markers, and no word contains them
+		return ok
 	}
-	return kind
+	return before == "" || before[len(before)-1] == '-'
 }
 
 // seqWidth is the width that the server pads a sequence number to, sign

@@ -2,60 +2,55 @@ package seqnode
 
 import (
 	"cmp"
-	"fmt"
+	"math"
 	"slices"
 )
 
-// SpanError refuses names whose sequence numbers are spread over so much of the
-// counter's circle that none of them can be called the first.
-type SpanError struct {
-	// Low and High are the names with the lowest and the highest number.
-	Low, High Name
-}
-
-// Error names two of the nodes.
-func (e *SpanError) Error() string {
-	return fmt.Sprintf("children %s and %s cannot be ordered: their numbers lie too far apart for a counter of 32 bits; remove the one that is left over or forged",
-		quote(e.Low.Full), quote(e.High.Full))
-}
-
-// Compare orders a and b by creation: negative if a came first, positive if b
-// did. It takes the shorter way around the counter's circle, so 2147483647
-// comes before -2147483648. Names with the same number, which no server hands
-// out twice in one directory, are ordered by their text.
+// Compare orders a and b by creation: negative if a came first, positive if b did. It takes the shorter way around the
+// counter's circle, so 2147483647 comes before -2147483648. Names with the same number, which no server hands out twice in
+// one directory, are ordered by their text.
 //
-// It is a consistent order among names that lie within 2^31 of each other. Sort
-// checks that, Compare cannot.
+// The result is consistent among names that lie within 2^31 of each other. Contenders of one queue do. A forged name may
+// not, but then it cannot change the order of the others: see Before.
 func Compare(a, b Name) int {
-	if a.Seq == b.Seq {
+	steps := a.Seq - b.Seq // wraps as the counter does
+	switch {
+	case a.Seq == b.Seq:
 		return cmp.Compare(a.Full, b.Full)
+	case steps == math.MinInt32: // exactly opposite: either way is as long
+		return cmp.Compare(a.Seq, b.Seq)
 	}
-	return cmp.Compare(a.Seq-b.Seq, 0) // the difference wraps as the counter does
+	return cmp.Compare(steps, 0)
 }
 
-// Sort puts names in the order of their creation. If their numbers do not fit
-// into one half of the counter's circle it returns a *SpanError, with the names
-// in an unspecified order.
-func Sort(names []Name) error {
+// Before returns the names of a queue that were created before own, as Compare says, the nearest one last. Other names do
+// not matter for that: whatever numbers they carry, two contenders agree on which of them came first. It does not change queue.
+func Before(queue []Name, own Name) []Name {
+	before := slices.DeleteFunc(slices.Clone(queue), func(n Name) bool { return Compare(n, own) >= 0 })
+	slices.SortFunc(before, func(a, b Name) int {
+		return cmp.Or(cmp.Compare(a.Seq-own.Seq, b.Seq-own.Seq), cmp.Compare(a.Full, b.Full))
+	})
+	return before
+}
+
+// Sort puts names in the order of their creation. The counter is a circle, and the oldest name is the one behind the widest
+// gap on it. That is the order of Compare if the names lie within 2^31 of each other; for other sets of names, which no
+// server hands out, it is some fixed order.
+func Sort(names []Name) {
 	slices.SortFunc(names, func(a, b Name) int {
 		return cmp.Or(cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.Full, b.Full))
 	})
-	if len(names) == 0 || distance(names[0], names[len(names)-1]) < halfCircle {
-		return nil
+	if len(names) == 0 {
+		return
 	}
-	// The counter has wrapped in between. The oldest is behind the one gap
-	// that is wider than half of the circle.
+	oldest, widest := 0, distance(names[len(names)-1], names[0])+1<<32
 	for i := 1; i < len(names); i++ {
-		if distance(names[i-1], names[i]) > halfCircle {
-			rotate(names, i)
-			return nil
+		if gap := distance(names[i-1], names[i]); gap > widest {
+			oldest, widest = i, gap
 		}
 	}
-	return &SpanError{Low: names[0], High: names[len(names)-1]}
+	rotate(names, oldest)
 }
-
-// halfCircle is half of the numbers that the counter goes through.
-const halfCircle = 1 << 31
 
 func distance(low, high Name) int64 { return int64(high.Seq) - int64(low.Seq) }
 
