@@ -62,6 +62,7 @@ type Config struct {
 	// brackets. The chroot is for all servers and is written once, at the end. It must exist or is created, as containers,
 	// with the first create that asks for parents. New refuses what could be read in two ways, such as a comma, a semicolon or
 	// a space in the chroot: use Namespace for such a path. Names are resolved again at each dial.
+	// A name with several addresses counts as that many servers: each address is dialled in turn.
 	ConnectString string
 
 	// SessionTimeout is what the client asks for; the server grants what its own limits allow, and all clocks of this

@@ -384,7 +384,7 @@ func TestOneNameDoesNotResolve(t *testing.T) {
 	})
 }
 
-// Of several addresses of a name those that work are found, within one dial.
+// Of several addresses of a name those that work are found, as soon as if each had a name of its own.
 func TestNameWithSeveralAddresses(t *testing.T) {
 	for seed := range byte(10) {
 		bubble(t, func(t *testing.T) {
@@ -398,7 +398,7 @@ func TestNameWithSeveralAddresses(t *testing.T) {
 					return []string{"192.0.2.1", "192.0.2.2", "192.0.2.3"}, nil
 				}
 			})
-			assert.Less(t, time.Since(start), sessionTimeout/6)
+			assert.Less(t, time.Since(start), sessionTimeout/6+2*sessionTimeout/200)
 		})
 	}
 }

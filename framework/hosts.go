@@ -1,12 +1,14 @@
 package framework
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
-	"strings"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,6 +18,9 @@ import (
 // hosts knows the servers of a client and how soon the next one may be dialled. It outlives epochs, so that neither a
 // server that accepts and drops nor one that hands out sessions and dies is dialled in a tight loop.
 //
+// Servers are dialled in turn, address by address: a name that has three addresses is worth as much as three names. The
+// address that was tried least recently comes first, so one that has failed, in the dial, the handshake or later, comes last.
+//
 // The first dial after a connection that has lasted goes out at once. While not every server has been tried since, the
 // next follows after a few milliseconds; from then on the reconnect policy spaces them.
 type hosts struct {
@@ -24,17 +29,22 @@ type hosts struct {
 	panicked func(function, path string, value any) // told of functions of cfg that panic
 
 	mu     sync.Mutex
-	order  []string // shuffled once
-	next   int
+	names  []string            // of the connect string, with their ports; shuffled once
+	known  map[string][]string // the addresses that a name had when it was last resolved
+	tried  map[string]uint64   // when a name, or an address, was last tried: the count of tries then
+	tries  uint64
 	since  int             // dials since a connection lasted
-	pauses *retry.Attempts // of the reconnect policy, once since > len(order)
+	pauses *retry.Attempts // of the reconnect policy, once since > targets()
 	last   time.Duration   // the policy's last delay, for when it ends
 	up     time.Time       // when the current connection was established; zero while there is none
 }
 
 func newHosts(cfg *Config, servers []string, r *random, panicked func(function, path string, value any)) *hosts {
-	h := &hosts{cfg: cfg, random: r, panicked: panicked, order: append([]string(nil), servers...)}
-	shuffle(r, h.order)
+	h := &hosts{
+		cfg: cfg, random: r, panicked: panicked,
+		names: slices.Clone(servers), known: make(map[string][]string), tried: make(map[string]uint64),
+	}
+	shuffle(r, h.names)
 	return h
 }
 
@@ -42,17 +52,47 @@ func newHosts(cfg *Config, servers []string, r *random, panicked func(function, 
 func (h *hosts) take() (server string, pause time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	server = h.order[h.next]
-	h.next = (h.next + 1) % len(h.order)
+	server = slices.MinFunc(h.names, func(a, b string) int {
+		return cmp.Or(cmp.Compare(h.due(a), h.due(b)), cmp.Compare(h.tried[a], h.tried[b]))
+	})
+	h.try(server)
 	h.since++
 	return server, h.pause()
+}
+
+// due is when the address of a server that comes first was last tried. A name whose addresses are not known counts itself.
+func (h *hosts) due(server string) uint64 {
+	addrs := h.known[server]
+	if len(addrs) == 0 {
+		return h.tried[server]
+	}
+	return h.tried[h.first(addrs)]
+}
+
+// first is the address that was tried least recently.
+func (h *hosts) first(addrs []string) string {
+	return slices.MinFunc(addrs, func(a, b string) int { return cmp.Compare(h.tried[a], h.tried[b]) })
+}
+
+// try notes that a name, or an address, is being tried.
+func (h *hosts) try(target string) {
+	h.tries++
+	h.tried[target] = h.tries
+}
+
+// targets is how many addresses there are, as far as is known.
+func (h *hosts) targets() (n int) {
+	for _, name := range h.names {
+		n += max(1, len(h.known[name]))
+	}
+	return n
 }
 
 func (h *hosts) pause() time.Duration {
 	switch {
 	case h.since == 1:
 		return 0
-	case h.since <= len(h.order):
+	case h.since <= h.targets():
 		// Spreads the clients of a server that died over a moment.
 		return time.Duration(h.random.float64() * float64(h.cfg.SessionTimeout) / 200)
 	}
@@ -96,52 +136,53 @@ func (h *hosts) broken(now time.Time) {
 	h.up = time.Time{}
 }
 
-// size is the number of servers.
-func (h *hosts) size() int { return len(h.order) }
+// size is the number of servers in the connect string.
+func (h *hosts) size() int { return len(h.names) }
 
-// dial connects to server, trying each of its addresses, within ConnectTimeout in all.
+// dial connects to the address of server whose turn it is, within ConnectTimeout, name resolution and TLS included.
 func (h *hosts) dial(ctx context.Context, server string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, h.cfg.ConnectTimeout)
 	defer cancel()
 	addrs, err := h.resolve(ctx, server)
+	addr := h.choose(server, addrs)
 	if err != nil {
 		return nil, err
 	}
-	var errs []error
-	for i, addr := range addrs {
-		conn, err := h.dialAddr(ctx, server, addr, len(addrs)-i)
-		if err == nil {
-			return conn, nil
+	conn, err := h.dialAddr(ctx, server, addr)
+	if err != nil && addr != server {
+		return nil, fmt.Errorf("%s at %s: %w", server, addr, err)
+	}
+	return conn, err
+}
+
+// choose takes over the addresses of a server, none if it could not be resolved, and returns the one to dial.
+func (h *hosts) choose(server string, addrs []string) (addr string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(addrs) > 0 {
+		addr = h.first(addrs)
+		h.try(addr)
+	}
+	h.known[server] = addrs
+	maps.DeleteFunc(h.tried, func(target string, _ uint64) bool { return !h.knows(target) })
+	return addr
+}
+
+// knows reports whether something can be dialled.
+func (h *hosts) knows(target string) bool {
+	if slices.Contains(h.names, target) {
+		return true
+	}
+	for _, addrs := range h.known {
+		if slices.Contains(addrs, target) {
+			return true
 		}
-		errs = append(errs, err)
 	}
-	if len(errs) == 1 {
-		return nil, errs[0]
-	}
-	return nil, fmt.Errorf("none of the %d addresses of %s: %w", len(errs), server, joined(errs))
+	return false
 }
 
-// joined is errors.Join in one line.
-type joined []error
-
-func (j joined) Unwrap() []error { return j }
-
-func (j joined) Error() string {
-	texts := make([]string, len(j))
-	for i, err := range j {
-		texts[i] = err.Error()
-	}
-	return strings.Join(texts, "; ")
-}
-
-// dialAddr connects to one of the addresses of a server. It gives it its share of the time that is left for so many.
-func (h *hosts) dialAddr(ctx context.Context, server, addr string, left int) (net.Conn, error) {
-	if deadline, ok := ctx.Deadline(); ok && left > 1 {
-		share := time.Until(deadline) / time.Duration(left)
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, share)
-		defer cancel()
-	}
+// dialAddr connects to one of the addresses of a server.
+func (h *hosts) dialAddr(ctx context.Context, server, addr string) (net.Conn, error) {
 	var conn net.Conn
 	err := guarded("Dialer", addr, func() (err error) {
 		conn, err = h.cfg.Dialer(ctx, "tcp", addr)

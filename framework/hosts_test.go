@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -93,32 +92,68 @@ func TestLastingIsShorterForShortSessions(t *testing.T) {
 	assert.Zero(t, pause)
 }
 
-// Each of several addresses gets its share of the time for the dial, so that one that hangs does not use up all of it.
-func TestAddressesShareTheTimeForADial(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var dialled []time.Duration
-		start := time.Now()
-		h := testHosts(1, func(c *Config) {
-			c.ConnectTimeout = 900 * time.Millisecond
-			c.LookupHost = func(context.Context, string) ([]string, error) { return []string{"10.0.0.1", "10.0.0.2", "::3"}, nil }
-			c.Dialer = func(ctx context.Context, _, address string) (net.Conn, error) {
-				dialled = append(dialled, time.Since(start))
-				<-ctx.Done()
-				return nil, fmt.Errorf("dial %s: %w", address, ctx.Err())
-			}
-		})
-		_, err := h.dial(t.Context(), "zk0:2181")
-		assert.Equal(t, []time.Duration{0, 300 * time.Millisecond, 600 * time.Millisecond}, dialled)
-		assert.Equal(t, 900*time.Millisecond, time.Since(start))
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.ErrorContains(t, err, "none of the 3 addresses of zk0:2181: ")
-		for _, address := range []string{"10.0.0.1:2181", "10.0.0.2:2181", "[::3]:2181"} {
-			require.ErrorContains(t, err, "dial "+address)
-		}
-		assert.NotContains(t, err.Error(), "\n")
-	})
+// dialled takes n servers and dials them, which fails, and returns their addresses in the order of the dials.
+func dialled(t *testing.T, h *hosts, n int) (order []string) {
+	t.Helper()
+	dialer := h.cfg.Dialer
+	h.cfg.Dialer = func(_ context.Context, _, address string) (net.Conn, error) {
+		order = append(order, address)
+		return nil, fmt.Errorf("dial %s: refused", address)
+	}
+	defer func() { h.cfg.Dialer = dialer }()
+	for range n {
+		server, _ := h.take()
+		_, err := h.dial(t.Context(), server)
+		require.Error(t, err)
+	}
+	return order
 }
 
+// resolver resolves names of the form zk0 to what the map has for them.
+func resolver(names map[string][]string) func(*Config) {
+	return func(c *Config) {
+		c.LookupHost = func(_ context.Context, host string) ([]string, error) {
+			if addrs, ok := names[host]; ok {
+				return addrs, nil
+			}
+			return nil, errors.New("no such host")
+		}
+	}
+}
+
+// Every address is dialled as often as any other, however they are spread over names, and none again before all others.
+func TestAddressesAreDialledInTurn(t *testing.T) {
+	for name, names := range map[string]map[string][]string{
+		"one name":             {"zk0": {"::1", "::2", "::3"}},
+		"three and one":        {"zk0": {"::1", "::2", "::3"}, "zk1": {"::4"}},
+		"one that is unknown":  {"zk0": {"::1", "::2"}, "zk2": {"::3"}},
+		"names of one address": {"zk0": {"::1"}, "zk1": {"::1"}, "zk2": {"::2"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := testHosts(3, resolver(names))
+			if len(names) < 3 && names["zk2"] == nil {
+				h = testHosts(len(names), resolver(names))
+			}
+			all := map[string]bool{}
+			for _, addrs := range names {
+				for _, addr := range addrs {
+					all["["+addr+"]:2181"] = true
+				}
+			}
+			var order []string
+			for len(order) < 10*len(all) {
+				order = append(order, dialled(t, h, 1)...)
+			}
+			for i := len(all); i+len(all) <= len(order); i++ {
+				seen := map[string]bool{}
+				for _, addr := range order[i : i+len(all)] {
+					seen[addr] = true
+				}
+				assert.Equal(t, all, seen, "%v", order)
+			}
+		})
+	}
+}
 func TestAddressesAreNotLookedUp(t *testing.T) {
 	var dialled []string
 	h := testHosts(1, func(c *Config) {
