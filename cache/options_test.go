@@ -123,9 +123,9 @@ func TestGunzip(t *testing.T) {
 		}
 		assert.Equal(t, []string{"/a/bomb", "/a/plain", "/a/short"}, refused)
 
-		before := w.ClientCounts("c").RoundTrips()
+		before := w.unchecked("c")
 		time.Sleep(time.Hour)
-		assert.Equal(t, before, w.ClientCounts("c").RoundTrips(), "to read the same again would not help")
+		assert.Equal(t, before, w.unchecked("c"), "to read the same again would not help")
 		w.set("/a/plain", packed([]byte("now it is")))
 		w.set("/a/b", "now it is not")
 		time.Sleep(time.Second)

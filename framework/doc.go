@@ -111,6 +111,12 @@
 // single watch on the server, and one whose last user left is kept for the next, because ZooKeeper clients of this
 // generation cannot take one back: what is left behind is bounded by the number of paths, not of calls.
 //
+// An event can get lost on its way, at a server that forgets a watch for example. So a [Watch] that somebody waits for is checked
+// about every 10 session timeouts, jittered by 20 %, and fires if its node is not what it was when the watch was set. A waiter
+// whose event does not come is therefore late by 12 timeouts at most. The check costs one exists for each watched path and 10
+// timeouts, however many watches there are on the path; no data and no list of children is read. Checks are spread over time
+// and sent one after the other. Watches without users are not checked.
+//
 // [Session.WatchTree] watches a node and everything below it with one watch that stays, on servers since ZooKeeper 3.6. It
 // tells what happened where, in order, and says so when something may have been missed: see [TreeWatch].
 //

@@ -108,6 +108,7 @@ func openEpoch(c *core, n uint64, base int64) (*epoch, error) {
 	e.buffer.Store(smallBuffer)
 	e.remarks.log = c.log
 	e.openWire()
+	e.startLookout()
 	_, quit, err := zk.Connect([]string{"epoch"}, c.cfg.SessionTimeout,
 		func(conn *zk.Conn) { e.conn = conn }, // before its goroutine starts, which dials
 		zk.WithHostProvider((*epochHosts)(e)),

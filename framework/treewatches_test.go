@@ -198,7 +198,7 @@ func TestTreeWatchStandsInForOneShots(t *testing.T) {
 		assert.Empty(t, table.m, "no server has it")
 		w, armed := table.join("", watchKey{dataWatch, "/a/b"})
 		assert.False(t, armed, "only the path itself")
-		table.attempted(w, true)
+		table.attempted(w, &glimpse{})
 	})
 }
 
@@ -214,7 +214,7 @@ func TestTreeWatchSurrendersOneShots(t *testing.T) {
 			table, _ := treeTable()
 			before, armed := table.join("", watchKey{childWatch, "/a"})
 			assert.False(t, armed)
-			table.attempted(before, true)
+			table.attempted(before, &glimpse{})
 			elsewhere, _ := table.join("", watchKey{dataWatch, "/a/b"})
 			tree := treeUser(t, table, "/a")
 			table.treeAnswered("/a", 0)

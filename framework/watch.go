@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/go-zookeeper/zk"
 )
@@ -102,6 +103,8 @@ type watches struct {
 	server treeServer // nil when the servers know no recursive watches
 
 	inquiries []*inquiry // under way
+
+	lookout lookout
 }
 
 // watchEntry is what is known of one watch on the server, from the first request for it until it fires. The next one on
@@ -110,6 +113,9 @@ type watchEntry struct {
 	armed  bool     // the server has it
 	arming int      // requests under way that set it, left by their callers or not
 	users  []*Watch // in the order in which they came, which is the order in which they are told
+
+	seen *glimpse  // what the watch is known to have been set on; nil before
+	due  time.Time // when it is checked; zero before it has users and is set
 }
 
 // join adds a user ahead of the read that arms the watch, so that an event behind the reply of that read cannot be missed.
@@ -134,6 +140,9 @@ func (t *watches) join(s space, key watchKey) (w *Watch, armed bool) {
 		t.bytes += len(key.path) + 4
 	}
 	w.entry = entry
+	if len(entry.users) == 0 {
+		entry.due = time.Time{}
+	}
 	entry.users = append(entry.users, w)
 	armed = entry.armed || t.trees[key.path] != nil
 	if !armed {
@@ -142,13 +151,16 @@ func (t *watches) join(s space, key watchKey) (w *Watch, armed bool) {
 	return w, armed
 }
 
-// attempted notes that the read which arms the watch has returned: the server has it if the read has succeeded. If the
-// watch has fired meanwhile, that says nothing of the next one.
-func (t *watches) attempted(w *Watch, succeeded bool) {
+// attempted notes that the read which arms the watch has returned: the server has it if the read has succeeded, and shown
+// what is in g, which is nil otherwise. If the watch has fired meanwhile, that says nothing of the next one.
+func (t *watches) attempted(w *Watch, g *glimpse) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	w.entry.arming--
-	w.entry.armed = w.entry.armed || succeeded
+	if g != nil {
+		w.entry.armed = true
+		t.note(w, g)
+	}
 	t.tidy(w.key, w.entry)
 }
 
@@ -229,6 +241,7 @@ func (t *watches) end(cause error) {
 		t.m[key].fire(EventSessionOver, key.path, t.ended)
 	}
 	t.m, t.bytes = nil, 0
+	t.lookout.stop()
 	t.endTrees(t.ended)
 }
 
@@ -241,8 +254,15 @@ func (t *watches) size() int {
 // reader is one driver call that reads a node.
 type reader[T any] func(conn *zk.Conn, at string) (T, error)
 
-// watch reads with plain or, when the server has no watch yet, with arm.
-func watch[T any](ctx context.Context, o *ops, op, path string, kind watchKind, plain, arm reader[T]) (value T, w *Watch, err error) {
+// watching are the ways to read a node that is watched: plain, or with arm when the server has no watch yet. stat is the Stat in
+// what was read, nil for a node that does not exist.
+type watching[T any] struct {
+	plain, arm reader[T]
+	stat       func(T) *Stat
+}
+
+// watch reads and watches.
+func watch[T any](ctx context.Context, o *ops, op, path string, kind watchKind, how watching[T]) (value T, w *Watch, err error) {
 	at, err := o.space.resolve(path)
 	if err != nil {
 		return value, nil, &OpError{Op: op, Path: path, State: o.core.gate.Load().State, Err: err}
@@ -251,11 +271,13 @@ func watch[T any](ctx context.Context, o *ops, op, path string, kind watchKind, 
 		candidate, armed := e.watches.join(o.space, watchKey{kind, at})
 		var err error
 		if armed {
-			value, err = call(ctx, e, func(conn *zk.Conn) (T, error) { return plain(conn, at) })
+			value, err = call(ctx, e, func(conn *zk.Conn) (T, error) { return how.plain(conn, at) })
 		} else {
-			value, err = armWatch(ctx, e, candidate, at, arm)
+			value, err = armWatch(ctx, e, candidate, at, how)
 		}
-		if err != nil {
+		if err == nil {
+			e.watches.saw(candidate, glimpseOf(how.stat(value)))
+		} else {
 			candidate.Stop()
 			return err
 		}
@@ -266,19 +288,23 @@ func watch[T any](ctx context.Context, o *ops, op, path string, kind watchKind, 
 }
 
 // armWatch makes room for the paths of all watches, for the driver to set them again after a reconnect, and reads.
-func armWatch[T any](ctx context.Context, e *epoch, w *Watch, at string, arm reader[T]) (T, error) {
+func armWatch[T any](ctx context.Context, e *epoch, w *Watch, at string, how watching[T]) (T, error) {
 	err := e.fit(ctx, min(2*e.watches.size(), minRequestSize-overhead))
 	if err == nil {
 		err = e.enter(ctx)
 	}
 	if err != nil {
-		e.watches.attempted(w, false)
+		e.watches.attempted(w, nil)
 		var none T
 		return none, err
 	}
 	return follow(ctx, e, func(conn *zk.Conn) (T, error) {
-		v, err := arm(conn, at)
-		e.watches.attempted(w, err == nil)
+		v, err := how.arm(conn, at)
+		var g *glimpse
+		if err == nil {
+			g = glimpseOf(how.stat(v))
+		}
+		e.watches.attempted(w, g)
 		return v, err
 	})
 }
@@ -288,28 +314,33 @@ func armWatch[T any](ctx context.Context, e *epoch, w *Watch, at string, arm rea
 //
 // The watch belongs to the session in which the node was read.
 func (o *ops) WatchData(ctx context.Context, path string) (Node, *Watch, error) {
-	return watch(ctx, o, "watchData", path, dataWatch,
-		func(conn *zk.Conn, at string) (Node, error) { return getNode(conn, o.space, at) },
-		func(conn *zk.Conn, at string) (Node, error) {
+	return watch(ctx, o, "watchData", path, dataWatch, watching[Node]{
+		plain: func(conn *zk.Conn, at string) (Node, error) { return getNode(conn, o.space, at) },
+		arm: func(conn *zk.Conn, at string) (Node, error) {
 			data, stat, _, err := conn.GetW(at)
 			if err != nil {
 				return Node{}, err
 			}
 			return Node{Path: o.space.local(at), Data: data, Stat: *stat}, nil
-		})
+		},
+		stat: func(n Node) *Stat { return &n.Stat },
+	})
 }
 
 // WatchExists looks whether a node exists and watches it: the watch fires when it is created, its data is set or it is
 // deleted. Watching nodes that never come leaves a watch on each; watch their parent's children instead if there are many.
 func (o *ops) WatchExists(ctx context.Context, path string) (Stat, bool, *Watch, error) {
-	stat, w, err := watch(ctx, o, "watchExists", path, existsWatch, existsStat,
-		func(conn *zk.Conn, at string) (*Stat, error) {
+	stat, w, err := watch(ctx, o, "watchExists", path, existsWatch, watching[*Stat]{
+		plain: existsStat,
+		arm: func(conn *zk.Conn, at string) (*Stat, error) {
 			ok, stat, _, err := conn.ExistsW(at)
 			if err != nil || !ok {
 				return nil, err
 			}
 			return stat, nil
-		})
+		},
+		stat: func(s *Stat) *Stat { return s },
+	})
 	if stat == nil {
 		return Stat{}, false, w, err
 	}
@@ -319,13 +350,16 @@ func (o *ops) WatchExists(ctx context.Context, path string) (Stat, bool, *Watch,
 // WatchChildren lists a node's children and watches the list: the watch fires when a child is created or deleted, or the
 // node itself is deleted. It returns [ErrNoNode], and leaves no watch behind, if the node does not exist.
 func (o *ops) WatchChildren(ctx context.Context, path string) ([]string, Stat, *Watch, error) {
-	l, w, err := watch(ctx, o, "watchChildren", path, childWatch, listChildren,
-		func(conn *zk.Conn, at string) (listing, error) {
+	l, w, err := watch(ctx, o, "watchChildren", path, childWatch, watching[listing]{
+		plain: listChildren,
+		arm: func(conn *zk.Conn, at string) (listing, error) {
 			names, stat, _, err := conn.ChildrenW(at)
 			if err != nil {
 				return listing{}, err
 			}
 			return listing{names: names, stat: *stat}, nil
-		})
+		},
+		stat: func(l listing) *Stat { return &l.stat },
+	})
 	return l.names, l.stat, w, err
 }

@@ -24,7 +24,7 @@ func TestWatchTableArming(t *testing.T) {
 		var table watches
 		w, armed := table.join("", nodeKey)
 		assert.False(t, armed)
-		table.attempted(w, true)
+		table.attempted(w, &glimpse{})
 		_, armed = table.join("", nodeKey)
 		assert.True(t, armed)
 	})
@@ -35,10 +35,10 @@ func TestWatchTableArming(t *testing.T) {
 		assert.Len(t, w.C, 1)
 		next, armed := table.join("", nodeKey)
 		assert.False(t, armed)
-		table.attempted(w, true) // late, and of the watch that has fired
+		table.attempted(w, &glimpse{}) // late, and of the watch that has fired
 		_, armed = table.join("", nodeKey)
 		assert.False(t, armed)
-		table.attempted(next, true)
+		table.attempted(next, &glimpse{})
 		_, armed = table.join("", nodeKey)
 		assert.True(t, armed)
 	})
@@ -47,10 +47,10 @@ func TestWatchTableArming(t *testing.T) {
 		w, _ := table.join("", nodeKey)
 		table.fire(nodeEvent())
 		next, _ := table.join("", nodeKey)
-		table.attempted(w, false)
+		table.attempted(w, nil)
 		w.Stop()
 		assert.Len(t, table.m, 1)
-		table.attempted(next, true)
+		table.attempted(next, &glimpse{})
 		table.fire(nodeEvent())
 		assert.Len(t, next.C, 1)
 	})
@@ -59,7 +59,7 @@ func TestWatchTableArming(t *testing.T) {
 		w, _ := table.join("", nodeKey)
 		w.Stop()
 		assert.Len(t, table.m, 1, "the request is under way")
-		table.attempted(w, true)
+		table.attempted(w, &glimpse{})
 		_, armed := table.join("", nodeKey)
 		assert.True(t, armed)
 	})
@@ -67,7 +67,7 @@ func TestWatchTableArming(t *testing.T) {
 		var table watches
 		w, _ := table.join("", nodeKey)
 		w.Stop()
-		table.attempted(w, false)
+		table.attempted(w, nil)
 		assert.Empty(t, table.m)
 		assert.Zero(t, table.size())
 	})
@@ -75,8 +75,8 @@ func TestWatchTableArming(t *testing.T) {
 		var table watches
 		one, _ := table.join("", nodeKey)
 		two, _ := table.join("", nodeKey)
-		table.attempted(one, true)
-		table.attempted(two, false)
+		table.attempted(one, &glimpse{})
+		table.attempted(two, nil)
 		one.Stop()
 		two.Stop()
 		_, armed := table.join("", nodeKey)
@@ -86,7 +86,7 @@ func TestWatchTableArming(t *testing.T) {
 		var table watches
 		w, _ := table.join("", nodeKey)
 		table.end(ErrSessionLost)
-		table.attempted(w, true)
+		table.attempted(w, &glimpse{})
 		w.Stop()
 		table.fire(nodeEvent())
 		assert.Equal(t, EventSessionOver, (<-w.C).Type)
@@ -101,7 +101,7 @@ func TestWatchTableCountsBytes(t *testing.T) {
 	var table watches
 	for i := range 100 {
 		w, _ := table.join("", watchKey{childWatch, fmt.Sprintf("/node-%03d", i)})
-		table.attempted(w, true)
+		table.attempted(w, &glimpse{})
 	}
 	assert.Equal(t, 100*(len("/node-000")+4), table.size())
 	for i := range 100 {

@@ -3,6 +3,7 @@ package node_test
 import (
 	"context"
 	"crypto/sha256"
+	"maps"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -247,6 +248,15 @@ func (w *world) cost(f func()) zktest.Counts {
 	delete(cost.Requests, zktest.OpConnect)
 	delete(cost.Requests, zktest.OpCloseSession)
 	return cost
+}
+
+// unchecked takes the checks of watches out of a cost: one exists for each path and eight session timeouts at most.
+func unchecked(t *testing.T, cost zktest.Counts, paths int, d time.Duration) requests {
+	t.Helper()
+	rest := maps.Clone(cost.Requests)
+	delete(rest, zktest.OpExists)
+	assert.LessOrEqual(t, cost.Requests[zktest.OpExists], int64(paths)*int64(d/(8*timeout)+1), "checks of watches")
+	return rest
 }
 
 // observer notes whether a node was ever absent while it was watched over: after every change that a server has applied.
