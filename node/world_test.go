@@ -255,6 +255,7 @@ func unchecked(t *testing.T, cost zktest.Counts, paths int, d time.Duration) req
 	t.Helper()
 	rest := maps.Clone(cost.Requests)
 	delete(rest, zktest.OpExists)
+	delete(rest, zktest.OpPing)
 	assert.LessOrEqual(t, cost.Requests[zktest.OpExists], int64(paths)*int64(d/(8*timeout)+1), "checks of watches")
 	return rest
 }

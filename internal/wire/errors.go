@@ -35,6 +35,10 @@ var (
 	// ErrAuthFailed ends a link on which the server rejected a credential.
 	ErrAuthFailed = errors.New("wire: authentication failed")
 
+	// ErrNotRearmed ends a link on which the server refused to set the watches of
+	// earlier links again.
+	ErrNotRearmed = errors.New("wire: the server does not set the watches again")
+
 	// ErrTooManyRequests ends a link with more unanswered requests than any
 	// server would let pile up.
 	ErrTooManyRequests = errors.New("wire: too many unanswered requests")

@@ -11,15 +11,20 @@ func (l *link) among(r request, op int32, frame, out []byte) error {
 	l.s.mu.Lock()
 	ahead, behind := l.s.standing.ahead(), l.s.standing.behind(op, frame)
 	l.s.mu.Unlock()
+	return l.postAround(ahead, behind, out, r)
+}
+
+// postAround is post with requests of wire's own ahead and behind.
+func (l *link) postAround(ahead, behind []own, out []byte, middle ...request) error {
 	if len(ahead)+len(behind) == 0 {
-		return l.post(out, r)
+		return l.post(out, middle...)
 	}
 	var all []byte
 	var reqs []request
 	for _, o := range ahead {
 		all, reqs = append(all, o.frame...), append(reqs, o.request)
 	}
-	all, reqs = append(all, out...), append(reqs, r)
+	all, reqs = append(all, out...), append(reqs, middle...)
 	for _, o := range behind {
 		all, reqs = append(all, o.frame...), append(reqs, o.request)
 	}

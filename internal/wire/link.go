@@ -33,9 +33,10 @@ type link struct {
 
 	// The reader's.
 	in           frameReader
-	out          []byte // what the driver has not yet read of the latest frame
-	greeting     bool   // out is the answer to the handshake
-	begun        bool   // BeforeFirstRead was called
+	owes         [][]byte // frames of wire's own for the driver, ahead of the next one of the server
+	out          []byte   // what the driver has not yet read of the latest frame
+	greeting     bool     // out is the answer to the handshake
+	begun        bool     // BeforeFirstRead was called
 	authAnswered int
 	strays       int
 
@@ -194,6 +195,9 @@ func (l *link) lost(err error) error {
 func (l *link) blame() {
 	if l.reqs.awaitsCreate2() {
 		l.s.create2Lost()
+	}
+	if l.reqs.awaits(markRearm) {
+		l.s.rearmLost()
 	}
 	if l.s.standing.busy.Load() && l.reqs.awaits(markTree) {
 		l.s.standingLost(true)

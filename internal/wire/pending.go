@@ -31,8 +31,9 @@ const (
 	markTree                      // an addWatch of wire's own
 	markUntree                    // a removeWatches of wire's own
 	markInquiry                   // a setWatches of wire's own
+	markSingle                    // a read that stands in for a part of a setWatches
 
-	markOwn = markTree | markUntree | markInquiry // the driver does not know of it
+	markOwn = markTree | markUntree | markInquiry | markSingle // the driver does not know of it
 )
 
 func (r *request) has(m marks) bool { return r.marks&m != 0 }

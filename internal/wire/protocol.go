@@ -38,6 +38,7 @@ const (
 // Error codes that are treated specially.
 const (
 	codeUnimplemented  = -6
+	codeNoNode         = -101
 	codeSessionExpired = -112
 	codeSessionMoved   = -118
 	codeSASLRequired   = -124

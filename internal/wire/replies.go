@@ -9,6 +9,11 @@ import (
 // nextReply returns the next frame that the driver is to see.
 func (l *link) nextReply() ([]byte, error) {
 	for {
+		if len(l.owes) > 0 {
+			frame := l.owes[0]
+			l.owes = l.owes[1:]
+			return frame, nil
+		}
 		frame, err := l.in.next(meter{l}, replyHeaderLen, l.s.opt.MaxFrame)
 		if err != nil {
 			return nil, l.readFailed(err)
@@ -46,6 +51,10 @@ func (l *link) inspect(body []byte) (pass bool, err error) {
 			len(body), r.xid, r.op))
 	}
 	l.accept(r, h, body[replyHeaderLen:])
+	if r.has(markRearm) && h.code != 0 && !disowns(h.code) {
+		l.s.rearmRefused()
+		return false, l.fail(fmt.Errorf("%w: %s answered setWatches with error %d", ErrNotRearmed, l.peer(), h.code))
+	}
 	return !r.has(markOwn), nil
 }
 
@@ -58,7 +67,10 @@ func (l *link) accept(r request, h replyHeader, body []byte) {
 	if r.has(markCreate2) {
 		l.s.create2Answered(h.code)
 	}
-	if r.has(markOwn) {
+	switch {
+	case r.has(markSingle):
+		l.singleAnswered(h, body)
+	case r.has(markOwn):
 		l.ownReply(r, h)
 	}
 	if h.code == 0 && (r.op == opCreate2 || r.op == opContainer || r.op == opTTL) {

@@ -5,20 +5,26 @@ package wire
 func (l *link) send(frame []byte) error {
 	r := request{xid: int32At(frame, prefixLen), op: int32At(frame, prefixLen+4)}
 	op := r.op
-	out := l.prepare(&r, frame)
-	var err error
-	if l.s.standing.busy.Load() {
-		err = l.among(r, op, frame, out)
-	} else {
-		err = l.post(out, r)
-	}
-	if err != nil {
+	if err := l.dispatch(r, frame); err != nil {
 		return err
 	}
 	if l.s.opt.OnRequest != nil {
 		l.s.opt.OnRequest(op, requestPath(op, frame))
 	}
 	return nil
+}
+
+// dispatch writes the frame, or what takes its place.
+func (l *link) dispatch(r request, frame []byte) error {
+	op := r.op
+	if op == opSetWatches && l.s.rearmsSingly() {
+		return l.sendSingly(r, frame)
+	}
+	out := l.prepare(&r, frame)
+	if l.s.standing.busy.Load() {
+		return l.among(r, op, frame, out)
+	}
+	return l.post(out, r)
 }
 
 // prepare returns the frame to write for a frame of the driver, and marks the

@@ -130,8 +130,11 @@ type Session struct {
 	zxid     int64
 	caughtUp int64
 	watches  *rearming // of the latest link that was open
+	singly   bool      // servers do not accept setWatches
 	create2  create2
 	standing standing
+
+	rearmDeaths int // links lost in a row while a setWatches was unanswered
 }
 
 // NewSession returns a Session that has no links yet.

@@ -134,11 +134,17 @@ type own struct {
 	frame []byte
 }
 
-// issue numbers a request and notes what its answer will be about.
-func (t *standing) issue(o order) own {
+// nextXid numbers a request of wire's own.
+func (t *standing) nextXid() int32 {
 	if t.xid--; t.xid > firstOwnXid || t.xid == -1<<31 {
 		t.xid = firstOwnXid
 	}
+	return t.xid
+}
+
+// issue numbers a request and notes what its answer will be about.
+func (t *standing) issue(o order) own {
+	t.nextXid()
 	if t.sent == nil {
 		t.sent, t.asked = make(map[string]bool), make(map[int32]string)
 		t.live, t.inquiries = make(map[string]bool), make(map[int32]*Inquiry)

@@ -20,6 +20,8 @@ type rearming struct {
 	failed bool  // one was answered with an error
 	more   bool  // the latest may have a successor
 	proven bool  // a later ping was answered: none is held back
+
+	singles map[int32]single // unanswered reads that stand in for setWatches
 }
 
 // settled reports whether all setWatches seen so far were answered, and the
@@ -75,6 +77,7 @@ func (s *Session) rearmAnswered(r *rearming, req request, code int32) {
 	if req.has(markRearm) {
 		r.open--
 		r.failed = r.failed || code != 0
+		s.rearmDeaths = 0
 	}
 	if req.has(markProof) {
 		r.proven = r.settled()

@@ -104,12 +104,6 @@ func TestCatchUpOverIncompleteLinks(t *testing.T) {
 	}{
 		{"no setWatches", func(r *reconnects) { r.ping() }},
 		{"unanswered", func(r *reconnects) { r.rearm(20, "/a"); r.ping() }},
-		{"failed", func(r *reconnects) { r.rearm(20, "/a"); r.answer(-5); r.ping() }},
-		{"one of two failed", func(r *reconnects) {
-			r.rearm(20, "/a")
-			r.answer(-5)
-			r.complete(20)
-		}},
 		{"one of two unanswered", func(r *reconnects) { r.complete(20); r.rearm(20, "/b"); r.ping() }},
 		{"another may follow", func(r *reconnects) {
 			r.rearm(20, strings.Repeat("x", maybeMoreLen))
