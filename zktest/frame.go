@@ -85,6 +85,18 @@ func DelayBy(d time.Duration) Verdict {
 	return Verdict(max(d, 0))
 }
 
+// AnswerWith answers a request with err. At the stage Request it is not processed; at the stage Reply it was, and may have been
+// committed, but its answer says otherwise. Handshakes and events go on.
+func AnswerWith(err ErrCode) Verdict { return answerWith + Verdict(err) }
+
+// answerWith is what makes a verdict of a code: those that say something else are far away from all of these.
+const answerWith Verdict = -1 << 40
+
+// answer returns the code of an AnswerWith.
+func (v Verdict) answer() (err ErrCode, ok bool) {
+	return ErrCode(v - answerWith), v < answerWith/2
+}
+
 // hook is a registered function.
 type hook struct {
 	f func(Frame) Verdict

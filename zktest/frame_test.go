@@ -120,6 +120,26 @@ func TestVerdictsOnReplies(t *testing.T) {
 	})
 }
 
+// An answer can be an error although the request was committed, and a request can be answered without being processed.
+func TestVerdictThatAnswersWithAnError(t *testing.T) {
+	const code = zktest.ErrCode(-7)
+	onBoth(t, zktest.Config{}, func(w *world) {
+		a := w.join("a")
+		for stage, committed := range map[zktest.Stage]bool{zktest.Request: false, zktest.Reply: true} {
+			path := "/" + stage.String()
+			remove := w.srv.OnFrame(only(stage, zktest.OpCreate, zktest.AnswerWith(code)))
+			a.post(zktest.OpCreate, creating(path, "", 0))
+			h, body, err := a.answer()
+			require.NoError(w, err)
+			require.EqualValues(w, code, h.Err)
+			require.Empty(w, body)
+			require.Equal(w, committed, w.srv.Exists(path))
+			remove()
+			w.works(a)
+		}
+	})
+}
+
 func TestVerdictsOnEvents(t *testing.T) {
 	for verdict, want := range map[zktest.Verdict]string{zktest.Pass: "event reply", zktest.Drop: "reply", zktest.Cut: "end",
 		zktest.CutAfter: "event end", zktest.DelayBy(time.Millisecond): "event reply"} {

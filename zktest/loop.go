@@ -1,6 +1,7 @@
 package zktest
 
 import (
+	"encoding/binary"
 	"math"
 	"time"
 
@@ -119,6 +120,9 @@ func (s *Server) dispatch(c *conn, p *packet) {
 		s.depart(c, p)
 		s.depart(c, &packet{kind: endPacket})
 	default:
+		if err, ok := verdict.answer(); ok {
+			p, verdict = falsified(p, err), Pass
+		}
 		p.due = s.clock() + time.Duration(verdict)
 		s.depart(c, p)
 	}
@@ -159,11 +163,38 @@ func (s *Server) take(c *conn, p *packet) {
 		s.holding[c] = struct{}{}
 		s.nextRelease = min(s.nextRelease, p.due)
 	default:
-		s.serve(c, p.data)
+		err, refused := verdict.answer()
+		if !refused || !s.refuse(c, p.data, err) {
+			s.serve(c, p.data)
+		}
 		if verdict == CutAfter {
 			s.sever(c)
 		}
 	}
+}
+
+// falsified returns a reply that says err instead. Anything else stays as it is.
+func falsified(p *packet, err ErrCode) *packet {
+	if p.meta.Stage != Reply || p.meta.Op == OpConnect {
+		return p
+	}
+	data := binary.BigEndian.AppendUint32(nil, 16)
+	data = binary.BigEndian.AppendUint32(append(data, p.data[4:16]...), uint32(err))
+	other := *p
+	other.data, other.meta.Err = data, err
+	return &other
+}
+
+// refuse answers a request that is not processed. It reports false for a handshake and for what is no request.
+func (s *Server) refuse(c *conn, frame []byte, err ErrCode) bool {
+	d := jute.NewDecoder(frame)
+	var h jute.RequestHeader
+	h.Decode(d)
+	if c.session == nil || d.Err() != nil {
+		return false
+	}
+	s.fail(c, &request{xid: h.Xid, op: Op(h.Op), path: firstPath(Op(h.Op), jute.NewDecoder(frame[8:])), zxid: lastZxid}, err)
+	return true
 }
 
 // putBack holds a packet that was let in before a fault or before a delay of an earlier one.

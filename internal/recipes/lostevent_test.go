@@ -163,6 +163,7 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
+// waitingBarriers wait in a bubble.
 func waitingBarriers() []waiting {
 	double := func(cli *framework.Client, id string) *barrier.Double {
 		return barrier.NewDouble(cli, path, 2, barrier.WithID(id))

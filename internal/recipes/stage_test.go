@@ -23,7 +23,7 @@ type stage struct {
 	other  *framework.Client
 }
 
-// onStage runs f on fake time.
+// onStage runs f in a bubble.
 func onStage(t *testing.T, f func(s *stage)) {
 	synctest.Test(t, func(t *testing.T) {
 		server, err := zktest.StartMemory(zktest.Config{})
