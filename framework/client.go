@@ -46,7 +46,6 @@ func start(cfg Config, asleep func(since time.Time) time.Duration) (*Client, err
 	}
 	c.random.panicked = c.panicked
 	c.hosts = newHosts(&c.cfg, servers, c.random, c.panicked)
-	c.seed = c.random.uint64()
 	c.janitor.init(c)
 	begun := StateChange{State: Connecting, Time: time.Now()}
 	c.gate.Store(&gate{StateChange: begun, changed: make(chan struct{})})

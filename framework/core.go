@@ -20,7 +20,6 @@ type core struct {
 	log       *slog.Logger
 	hosts     *hosts
 	random    *random
-	seed      uint64 // of jitter that must not depend on who draws first
 	telemetry *telemetry.Client
 	asleep    func(since time.Time) time.Duration // asleepSince; tests put a sleeping machine here
 

@@ -21,7 +21,7 @@ const (
 type lookout struct {
 	every func() time.Duration // between two checks of a watch, before jitter; nil in a table without an epoch
 	check func()               // does what is due; it runs in a goroutine of the timer's
-	seed  uint64               // of the jitter
+	seed  func() int64         // of the jitter
 
 	timer *time.Timer
 	next  time.Time // when the timer fires; zero when it does not
@@ -91,12 +91,12 @@ func (t *watches) plan(path string, e *watchEntry, share float64) {
 	l.wake(e.due)
 }
 
-// jitter returns a factor around 1. It follows from the seed, the path and the time, and not from who comes first, so that a
-// simulation replays.
+// jitter returns a factor around 1. It follows from the session, the path and the time, and not from who draws first, so that
+// a simulation replays.
 func (l *lookout) jitter(path string, now time.Time) float64 {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(path))
-	draw := rand.New(rand.NewPCG(l.seed^uint64(now.UnixNano()), h.Sum64())).Float64()
+	draw := rand.New(rand.NewPCG(uint64(l.seed()^now.UnixNano()), h.Sum64())).Float64()
 	return 1 + lookAgainJitter*(2*draw-1)
 }
 
@@ -197,7 +197,7 @@ func (e *epoch) startLookout() {
 	e.watches.lookout = lookout{
 		every: func() time.Duration { return lookAgainAfter * e.wire.Timeout() },
 		check: e.lookAgain,
-		seed:  e.core.seed + e.n,
+		seed:  e.wire.ID,
 	}
 }
 
