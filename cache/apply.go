@@ -15,6 +15,10 @@ func (p *pass) takeNode(a answer) {
 	case errors.Is(a.err, framework.ErrNoNode):
 		p.remove(t.path)
 		return
+	case a.err != nil && t.deleted && !t.again: // there is another one, which cannot be read
+		p.remove(t.path)
+		p.refuse(t.work, a.err)
+		return
 	case a.err != nil:
 		p.refuse(t.work, a.err)
 		return
@@ -27,8 +31,8 @@ func (p *pass) takeNode(a answer) {
 		p.refresh(old, a)
 	case p.rooted(a.node, t):
 		p.raise(a)
-	case old != nil: // in any case it is gone; what has taken its place is read again when it is missing in the mirror
-		p.remove(t.path)
+	case old != nil: // it is gone; what has taken its place is read again when its parent is known
+		p.displaced[t.path] = struct{}{}
 	}
 }
 
@@ -59,6 +63,9 @@ func (p *pass) rooted(node framework.Node, t *task) bool {
 
 // verified reports whether a node in the mirror is known to be the one that there is: it was read in this pass, or has not changed.
 func (p *pass) verified(path string) bool {
+	if t := p.tasks[work{path: path}]; t != nil && t.deleted {
+		return false
+	}
 	if p.seen == nil {
 		_, doubtful := p.doubtful[path]
 		return !doubtful
@@ -70,14 +77,16 @@ func (p *pass) verified(path string) bool {
 // raise puts a node in its place that was not there, or another one of the same name.
 func (p *pass) raise(a answer) {
 	t := a.task
-	p.forget(p.find(t.path))
-	now := &entry{node: a.node}
+	now := &entry{node: a.node, listed: unlisted}
 	kids := a.node.Stat.NumChildren > 0
+	p.hold(t, kids && p.spec.lists(a.node))
+	p.forget(p.find(t.path))
 	if !kids {
 		now.listed = a.node.Stat.Pzxid
 	}
 	p.see(t.path)
-	announced := t.announced && a.node.Stat.Czxid > p.began // and not by a one-shot watch from before
+	// And not by a one-shot watch from before. What is below a node that is held is read in the rounds that it waits for.
+	announced := !p.await(t) && t.announced && a.node.Stat.Czxid > p.began
 	list := p.spec.lists(a.node) && (p.source.mustList() || t.lister || kids && (a.deep || !announced))
 	p.put(t.work, now)
 	if list {
@@ -156,6 +165,7 @@ func (p *pass) prune(dir *entry, names map[string]struct{}, listed int64) index[
 	kids := dir.kids
 	dir.kids.each(func(name string, kid *entry) bool {
 		if _, ok := names[name]; !ok && kid.node.Stat.Czxid <= listed {
+			p.unhold(kid.node.Path)
 			p.forget(kid)
 			kids = kids.without(name)
 		}
@@ -170,13 +180,18 @@ func (p *pass) see(path string) {
 		p.seen[path] = struct{}{}
 	}
 	delete(p.doubtful, path)
+	delete(p.displaced, path)
+	if t := p.tasks[work{path: path}]; t != nil && !t.again {
+		t.deleted = false
+	}
 }
 
 // meet looks at a child that is in a list, if that is needed.
 func (p *pass) meet(kid *entry, path string, a answer) {
 	w := work{path: path}
+	_, displaced := p.displaced[path]
 	switch {
-	case kid == nil:
+	case kid == nil || displaced:
 		p.demand(w, a.task).insist = true
 	case a.deep:
 		p.mark(w, true, a.task)
@@ -185,13 +200,20 @@ func (p *pass) meet(kid *entry, path string, a answer) {
 	}
 }
 
-// forget notes that a node and what is below it are gone: reads that are under way may still have seen them.
+// forget notes that a node and what is below it are gone: reads that are under way may still have seen them, and others need not
+// begin.
 func (p *pass) forget(gone *entry) {
 	if gone == nil || len(p.tasks) == 0 {
 		return
 	}
 	gone.walk(func(e *entry) bool {
-		if t := p.tasks[work{path: e.node.Path}]; t != nil {
+		delete(p.displaced, e.node.Path)
+		t := p.tasks[work{path: e.node.Path}]
+		switch {
+		case t == nil:
+		case t.check && !t.running:
+			p.drop(t)
+		default:
 			t.dead = max(t.dead, e.node.Stat.Czxid)
 		}
 		return true
@@ -200,24 +222,16 @@ func (p *pass) forget(gone *entry) {
 
 // remove takes a node out of the mirror that is not there.
 func (p *pass) remove(path string) {
+	p.unhold(path)
 	p.forget(p.find(path))
 	p.dropRefused(path, nil)
 	p.put(work{path: path}, nil)
 }
 
-// put shows the mirror with another entry at a path, nil for none, and with nothing refused there.
+// put changes what is known of the node at a path, nil for no node, and that nothing is refused there.
 func (p *pass) put(w work, now *entry) {
-	rest := p.spec.relative(w.path)
-	p.board.show(func(old *view) *view {
-		root := old.root.edit(rest, func(*entry) *entry { return now })
-		if root == old.root && old.refused.get(w.key()) == nil {
-			return old
-		}
-		v := *old
-		v.root, v.refused = root, old.refused.without(w.key())
-		return &v
-	})
-	p.user.shown(p.ctx, p.mirror, p.view())
+	p.tree = p.tree.edit(p.spec.relative(w.path), func(*entry) *entry { return now })
+	p.publish(func(v *view) { v.refused = v.refused.without(w.key()) })
 }
 
 // refuse shows that a read is refused, and tries again later where that may help.

@@ -28,14 +28,22 @@ func (p *pass) begin(done func()) {
 
 // catchUp makes the cache fresh when all tasks that there are have ended.
 func (p *pass) catchUp() {
-	p.begin(func() {
-		if p.catching--; p.catching == 0 {
-			p.seen, p.doubtful = nil, nil
-			p.freshen(p.link)
-			p.progress.Fresh()
-			p.nudge() // Syncs may wait for it
-		}
-	})
+	p.begin(func() { p.whenShown(p.caught) })
+}
+
+// caught ends a catching up, and the last one makes the cache fresh.
+func (p *pass) caught() {
+	if p.catching--; p.catching > 0 {
+		return
+	}
+	p.seen, p.doubtful = nil, nil
+	if p.anew {
+		p.anew = false
+		p.publish(func(v *view) { v.era++ })
+	}
+	p.freshen(p.link)
+	p.progress.Fresh()
+	p.nudge() // Syncs may wait for it
 }
 
 // lookAtAll looks at every node again, and makes the cache fresh with that. It goes from the root downwards, so that
@@ -43,7 +51,7 @@ func (p *pass) catchUp() {
 func (p *pass) lookAtAll() {
 	p.catching++
 	p.distrust()
-	if p.view().root != nil {
+	if p.tree != nil {
 		p.seen = make(map[string]struct{})
 	}
 	p.mark(work{path: p.spec.root}, true, nil)
@@ -64,22 +72,15 @@ func (p *pass) distrust() {
 		p.suspect(work{path: r.path, list: r.list})
 		return true
 	})
-	p.board.show(func(old *view) *view {
-		v := *old
-		for path := range p.suspects {
-			v.root = v.root.edit(p.spec.relative(path), func(e *entry) *entry {
-				if e == nil {
-					return nil
-				}
-				return &entry{node: e.node, kids: e.kids}
-			})
-		}
-		clear(p.suspects)
-		if v.root == old.root {
-			return old
-		}
-		return &v
-	})
+	for path := range p.suspects {
+		p.tree = p.tree.edit(p.spec.relative(path), func(e *entry) *entry {
+			if e == nil {
+				return nil
+			}
+			return &entry{node: e.node, kids: e.kids, listed: unlisted}
+		})
+	}
+	clear(p.suspects)
 }
 
 // again tries refused nodes again.
@@ -143,10 +144,12 @@ func (p *pass) settleAll() error {
 		return err
 	}
 	p.begin(func() {
-		for _, done := range waiting {
-			close(done)
-		}
-		p.syncing = slices.DeleteFunc(p.syncing, func(c chan struct{}) bool { return slices.Contains(waiting, c) })
+		p.whenShown(func() {
+			for _, done := range waiting {
+				close(done)
+			}
+			p.syncing = slices.DeleteFunc(p.syncing, func(c chan struct{}) bool { return slices.Contains(waiting, c) })
+		})
 	})
 	return nil
 }
@@ -183,10 +186,8 @@ func (p *pass) note(n note) {
 		t := p.mark(work{path: n.path}, false, nil)
 		t.announced = !t.running
 	case nodeDeleted:
-		p.remove(n.path)
-		if t := p.tasks[work{path: n.path}]; t != nil && t.running {
-			t.again = true
-		}
+		p.pardon(n.path)
+		p.check(n.path)
 	case nodeGone:
 		p.bury(n.path)
 	case kidsTouched:

@@ -108,7 +108,7 @@ func TestWhatAChangeCosts(t *testing.T) {
 			assert.LessOrEqual(t, deleted[list], int64(3), "there are two events, of the node and of its parent, at different times")
 			delete(deleted, list)
 		}
-		assert.Empty(t, deleted, "delete")
+		assert.Equal(t, either(map[zktest.Op]int64{get: 1}, map[zktest.Op]int64{}), deleted, "delete")
 		w.equal(tree, "/r")
 		changed := w.cost("c", func() {
 			w.away("c", func() { w.set("/r/d1/n2", "while away") })
@@ -150,7 +150,7 @@ func TestChildrenOneAfterTheOther(t *testing.T) {
 		require.NoError(t, tree.Sync(t.Context()))
 		assert.Equal(t, 1, tree.Len())
 		if len(w.opts) == 0 {
-			assert.EqualValues(t, 1, w.ClientCounts("c").RoundTrips()-before, "what goes costs nothing")
+			assert.LessOrEqual(t, w.ClientCounts("c").RoundTrips()-before, int64(n+1), "a read each, at most, and one sync")
 		}
 	})
 }

@@ -10,9 +10,12 @@ import (
 type entry struct {
 	node framework.Node
 	kids index[*entry]
-	// listed is the Pzxid of the node when its children were listed last, or known otherwise; 0 if they never were.
+	// listed is the Pzxid of the node when its children were listed last, or known otherwise; unlisted if they never were.
 	listed int64
 }
+
+// unlisted is less than any Pzxid: that of "/" on new servers is 0.
+const unlisted = -1
 
 // count is 1 for the node and what is below it.
 func (e *entry) count() int {

@@ -45,6 +45,10 @@ type mirror struct {
 	full chan struct{} // closed when the cache is complete for the first time
 	err  error         // set before done is closed
 
+	tree *entry           // what is known; what is shown may be older
+	held map[string]*held // nodes that are shown as they were, by path
+	anew bool             // the servers' data was replaced: what is shown is of the former until all of the new is known
+
 	complete int64               // every change up to this transaction is in the mirror; 0 if that is not known
 	newest   int64               // transaction that was seen
 	suspects map[string]struct{} // nodes whose children may be missing, from the pass before
@@ -77,7 +81,7 @@ func open(ctx context.Context, cli *framework.Client, s spec, u user) (*mirror, 
 	s.root = framework.Join("/", s.root)
 	m := &mirror{
 		cli: cli, spec: s, user: u, done: make(chan struct{}), poke: make(chan struct{}, 1), full: make(chan struct{}),
-		suspects: make(map[string]struct{}), isolated: make(map[work]struct{}),
+		suspects: make(map[string]struct{}), isolated: make(map[work]struct{}), held: make(map[string]*held),
 	}
 	m.board.latest.Store(&view{since: time.Now()})
 	m.listed = cli.Telemetry().Cache(s.name, s.root, m.glance)
@@ -187,12 +191,12 @@ func (m *mirror) close() error {
 
 func (m *mirror) view() *view { return m.board.latest.Load() }
 
-// find returns the entry at an absolute path, or nil.
+// find returns what is known of the node at an absolute path, or nil.
 func (m *mirror) find(path string) *entry {
 	if !m.spec.covers(path) {
 		return nil
 	}
-	return m.view().root.find(m.spec.relative(path))
+	return m.tree.find(m.spec.relative(path))
 }
 
 // stale shows that the connection broke. That may be known late, when the next one has been caught up with.

@@ -27,9 +27,10 @@ type script struct {
 
 func newScript(t *testing.T) *script {
 	t.Helper()
-	m := &mirror{spec: newSpec("test", "/r", everyLevel), user: plain{}, isolated: map[work]struct{}{}}
+	m := &mirror{spec: newSpec("test", "/r", everyLevel), user: plain{}, isolated: map[work]struct{}{}, held: map[string]*held{}}
 	m.board.latest.Store(&view{})
-	p := &pass{mirror: m, source: still{}, ctx: context.Background(), tasks: make(map[work]*task)}
+	p := &pass{mirror: m, source: still{}, ctx: context.Background(), tasks: map[work]*task{}, displaced: map[string]struct{}{}}
+	p.checks = newChecks()
 	return &script{t, p}
 }
 
@@ -177,7 +178,7 @@ func TestAnotherNodeUnderADoubtfulParent(t *testing.T) {
 	s.doubtful = map[string]struct{}{"/r": {}}
 	root := s.begun("/r", false)
 	s.node(s.begun("/r/a", false), 30, 30, 30, "new")
-	s.is("/r=")
+	s.is("/r=", "/r/a=1", "/r/a/b=2")
 	s.node(root, 10, 20, 30, "")
 	list := s.tasks[work{"/r", true}]
 	list.running = true
@@ -317,9 +318,34 @@ func TestDeletedWhileItIsRead(t *testing.T) {
 	assert.NoError(t, s.heedAll(note{path: "/r/new", kind: nodeDeleted}))
 	s.node(k, 30, 30, 30, "")
 	assert.NotNil(t, s.tasks[work{"/r/new", false}])
+}
+
+// A node that an event says was deleted is shown until a read says that it is absent. What is below it is not read then.
+func TestADeletedNodeIsShownUntilItIsKnownToBeAbsent(t *testing.T) {
+	s := raised(t)
+	s.queue = nil
+	assert.NoError(t, s.heedAll(note{path: "/r/a/b", kind: nodeDeleted}, note{path: "/r/a", kind: nodeDeleted}, note{path: "/r/none", kind: nodeDeleted}))
+	ended := false
+	s.begin(func() { ended = true })
+	s.is("/r=", "/r/a=1", "/r/a/b=2")
+	above := s.next()
+	assert.Equal(t, work{path: "/r/a"}, above.work, "what is above goes first")
+	assert.Nil(t, s.next(), "what is below waits for that, and what is not in the mirror is not looked for")
+	above.running = true
+	s.running++
+	s.gone(above)
+	s.is("/r=")
+	assert.Empty(t, s.tasks)
+	assert.True(t, ended)
+}
+
+// The children of a deleted node are not put below another one of its name before that is known.
+func TestNothingIsPutBelowADeletedNode(t *testing.T) {
+	s := raised(t)
+	child := s.begun("/r/a/b", false)
 	assert.NoError(t, s.heedAll(note{path: "/r/a", kind: nodeDeleted}))
-	s.is("/r=", "/r/new=")
-	assert.Nil(t, s.tasks[work{"/r/a", false}], "it needs no read")
+	s.node(child, 21, 21, 21, "new")
+	s.is("/r=", "/r/a=1", "/r/a/b=2")
 }
 
 // A deep look that is asked for while the node is being read is part of the round that asks for it.

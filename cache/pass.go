@@ -20,12 +20,16 @@ type pass struct {
 
 	seen     map[string]struct{} // what was read, until that is everything; nil from then on
 	doubtful map[string]struct{} // what has changed in a way that is not known, until it is read
-	asking   bool                // what has changed; nothing is read until that is known
-	checking bool                // a checkpoint is under way
+	// displaced is what another node has taken the place of, which has no place in the mirror yet.
+	displaced map[string]struct{}
+	asking    bool // what has changed; nothing is read until that is known
+	checking  bool // a checkpoint is under way
 
 	tasks   map[work]*task
-	queue   []*task // to be started, oldest first
-	solos   []*task // to be started when nothing else is under way
+	queue   []*task  // to be started, oldest first
+	checks  checks   // of deleted nodes
+	after   []func() // to be called when what is known is shown
+	solos   []*task  // to be started when nothing else is under way
 	running int
 	solo    bool // one of solos is under way
 	ending  bool // nothing is started any more, and the pass ends when nothing is under way
@@ -92,7 +96,7 @@ func (m *mirror) follow(ctx context.Context, s *framework.Session, from source) 
 func (m *mirror) pass(ctx context.Context, s *framework.Session, from source) error {
 	ctx, cancel := context.WithCancel(ctx)
 	p := &pass{
-		mirror: m, s: s, source: from, ctx: ctx, tasks: make(map[work]*task), answers: make(chan answer, m.spec.parallel),
+		mirror: m, s: s, source: from, ctx: ctx, tasks: make(map[work]*task), displaced: make(map[string]struct{}), checks: newChecks(), answers: make(chan answer, m.spec.parallel),
 		began: s.LastZxid(), link: m.cli.State().Time, retry: time.NewTimer(never), patience: minPatience,
 	}
 	defer p.stop(cancel)
@@ -106,11 +110,18 @@ func (m *mirror) pass(ctx context.Context, s *framework.Session, from source) er
 	return context.Cause(ctx)
 }
 
-// stop waits for everything that belongs to the pass, and leaves what it had begun to the next one.
+// stop waits for everything that belongs to the pass, and leaves what it had begun to the next one. What was not shown yet is read
+// again.
 func (p *pass) stop(cancel context.CancelFunc) {
 	cancel()
 	p.reads.Wait()
 	p.retry.Stop()
+	if p.anew {
+		p.tree = nil
+	} else {
+		p.tree = p.visible()
+	}
+	clear(p.held)
 	for w := range p.tasks {
 		p.suspect(w)
 	}
@@ -122,14 +133,19 @@ func (p *pass) stop(cancel context.CancelFunc) {
 // replaced by older data, and zxids say nothing of what is newer any more.
 func (m *mirror) compare(newest int64) {
 	if newest < m.newest {
-		m.complete = 0
-		m.board.show(func(old *view) *view {
-			v := *old
-			v.root, v.refused, v.era = nil, index[*refusal]{}, old.era+1
-			return &v
-		})
+		m.beginAnew()
 	}
 	m.newest = newest
+}
+
+// beginAnew forgets what is known. What is shown stays until everything is known again.
+func (m *mirror) beginAnew() {
+	m.complete, m.tree, m.anew = 0, nil, true
+	m.board.show(func(old *view) *view {
+		v := *old
+		v.refused = index[*refusal]{}
+		return &v
+	})
 }
 
 // step waits for one thing to happen and answers it.
@@ -158,8 +174,12 @@ func (p *pass) start() {
 	if p.asking {
 		return
 	}
-	for !p.ending && !p.solo && p.running < p.spec.parallel && len(p.queue) > 0 {
-		p.send(shift(&p.queue))
+	for !p.ending && !p.solo && p.running < p.spec.parallel {
+		t := p.next()
+		if t == nil {
+			break
+		}
+		p.send(t)
 	}
 	if !p.ending && p.running == 0 && len(p.solos) > 0 {
 		p.solo = true
@@ -272,6 +292,7 @@ func (p *pass) take(a answer) error {
 		p.takeNode(a)
 	}
 	p.finish(t, errors.Is(a.err, framework.ErrNoNode))
+	p.flush()
 	p.checkpoint(settled)
 	return nil
 }
@@ -281,11 +302,13 @@ func (p *pass) finish(t *task, gone bool) {
 	missed := gone && t.insist
 	again := t.again || missed
 	t.deep, t.running, t.again, t.insist, t.announced, t.below = t.below || missed && t.deep, false, false, false, false, false
+	t.deleted = t.deleted && again
 	t.settle(missed)
 	if again {
 		p.enqueue(t)
 	} else {
 		delete(p.tasks, t.work)
+		p.unpark(t.work)
 	}
 }
 
@@ -339,5 +362,6 @@ func (p *pass) task(w work) *task {
 		p.tasks[w] = t
 		p.enqueue(t)
 	}
+	t.check = false
 	return t
 }

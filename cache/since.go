@@ -9,23 +9,23 @@ var fewNodes = 16
 
 // lookAgain makes the cache fresh: it asks what has changed, if it can, or looks at everything.
 func (p *pass) lookAgain() {
-	if root := p.view().root; root == nil || root.count() < fewNodes || p.complete == 0 || !p.source.tells() {
+	if root := p.tree; root == nil || root.count() < fewNodes || p.complete == 0 || !p.source.tells() {
 		p.lookAtAll()
 		return
 	}
 	p.catching++
 	p.asking = true
 	since := p.complete
-	data, dirs := p.held()
+	data, dirs := p.paths()
 	p.read(func() answer {
 		changed, err := p.s.ChangedSince(p.ctx, since, data, dirs)
 		return answer{then: func() error { return p.told(changed, err) }}
 	})
 }
 
-// held is the paths of all nodes in the mirror, and of those whose children are.
-func (p *pass) held() (data, dirs []string) {
-	root := p.view().root
+// paths returns those of all nodes in the mirror, and of those whose children are.
+func (p *pass) paths() (data, dirs []string) {
+	root := p.tree
 	data, dirs = make([]string, 0, root.count()), make([]string, 0, root.count())
 	root.walk(func(e *entry) bool {
 		data = append(data, e.node.Path)

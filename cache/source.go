@@ -69,7 +69,7 @@ type noteKind int8
 const (
 	nodeTouched noteKind = iota // its data was set, or more
 	nodeCreated                 // it was created; those below it will be noted
-	nodeDeleted                 // it was deleted, behind all that was read of it before the note was taken
+	nodeDeleted                 // it was deleted; another one may have taken its place
 	nodeGone                    // it was deleted at some time, and is not followed any more
 	kidsTouched                 // a child was created or deleted
 	everything                  // anything may have happened to anybody

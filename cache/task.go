@@ -22,6 +22,8 @@ type task struct {
 	// announced says that the node was not there before, and that there are notes of all that is below it.
 	announced bool
 	below     bool  // the run behind this one is deep
+	deleted   bool  // an event says that the node was deleted, and no later read says what is in its place
+	check     bool  // it is only there because of that
 	dead      int64 // czxid of the latest node at the path that is known to be gone
 	debts     []debt
 }
@@ -35,8 +37,9 @@ type debt struct {
 // round is a set of tasks, together with those that follow from them, that was there at one moment. It ends although others
 // may have come since.
 type round struct {
-	left int
-	done func()
+	left  int
+	done  func()
+	first bool // it ends ahead of others that wait for the same task
 }
 
 // join makes the task part of a round.
@@ -52,6 +55,10 @@ func (r *round) join(t *task) {
 		}
 	}
 	t.debts = append(t.debts, debt{r, runs})
+	if r.first {
+		copy(t.debts[1:], t.debts)
+		t.debts[0] = debt{r, runs}
+	}
 	r.left++
 }
 
@@ -75,6 +82,7 @@ func (t *task) join(from *task) {
 // settle notes that a run has ended, and what follows from it has joined. After a run that missed its node, rounds wait for
 // another run at least.
 func (t *task) settle(missed bool) {
+	var ended []*round
 	kept := t.debts[:0]
 	for _, d := range t.debts {
 		if d.runs--; missed && d.runs == 0 {
@@ -82,12 +90,15 @@ func (t *task) settle(missed bool) {
 		}
 		if d.runs > 0 {
 			kept = append(kept, d)
-			continue
+		} else {
+			ended = append(ended, d.round)
 		}
-		d.round.leave()
 	}
 	clear(t.debts[len(kept):])
 	t.debts = kept
+	for _, r := range ended {
+		r.leave()
+	}
 }
 
 // key names the work in an index. No path ends with a slash but the root's.

@@ -13,7 +13,7 @@ type view struct {
 	root    *entry          // nil if there is no node
 	refused index[*refusal] // by path
 	synced  bool            // it was complete once
-	era     uint64          // counts how often everything was forgotten because the servers' data was replaced
+	era     uint64          // counts how often the servers' data was replaced; zxids of two eras cannot be compared
 	// link is when the connection began on which the view is fresh; zero while it is stale.
 	link time.Time
 	// since is when it became stale, if it is.
@@ -36,10 +36,18 @@ func (*refusal) count() int { return 1 }
 
 // differences reports what a listener has to be told to know now when it knows old.
 func differences(root string, old, now *view, f func(Event) bool) bool {
-	return changes(old.root, now.root, f) &&
+	return eras(old, now, f) &&
 		difference(old.refused, now.refused, func(old, r *refusal) bool {
 			return r == nil || old != nil && old.err.Error() == r.err.Error() || f(Event{Type: Refused, Path: r.path, Err: r.err})
 		}) && freshness(root, old, now, f)
+}
+
+// eras reports what is different in the trees. Nothing stays what it was when the servers' data was replaced.
+func eras(old, now *view, f func(Event) bool) bool {
+	if old.era == now.era {
+		return changes(old.root, now.root, f)
+	}
+	return changes(old.root, nil, f) && changes(nil, now.root, f)
 }
 
 // freshness reports that the cache has become stale, or fresh, or both since.

@@ -1,0 +1,137 @@
+package cache
+
+import (
+	"strings"
+	"time"
+)
+
+// held is a node that was replaced by another one of the same name, and both have children. The former is shown until what is below
+// the new one has been read, so that a child of both is never missing.
+type held struct {
+	old   *entry
+	round *round    // of what must be read before the new node is shown
+	since time.Time // when it began
+	then  []*round  // wait until the new node is shown
+}
+
+// maxHold bounds how long a node is held that is replaced, or what is below it, again and again.
+const maxHold = 10 * time.Second
+
+// visible is the tree as it is shown.
+func (m *mirror) visible() *entry {
+	if m.anew {
+		return m.view().root
+	}
+	root := m.tree
+	for path, h := range m.held {
+		root = root.edit(m.spec.relative(path), func(*entry) *entry { return h.old })
+	}
+	return root
+}
+
+// publish shows what is known, after f has changed the rest of the view.
+func (p *pass) publish(f func(*view)) {
+	p.board.show(func(old *view) *view {
+		v := *old
+		v.root = p.visible()
+		f(&v)
+		if v == *old {
+			return old
+		}
+		return &v
+	})
+	p.user.shown(p.ctx, p.mirror, p.view())
+}
+
+// hold is called before another node takes the place of the one at a task's path. It goes on showing the former if there is
+// something below both.
+func (p *pass) hold(t *task, kids bool) {
+	if p.anew || p.holder(t.path) != "" && p.held[t.path] == nil {
+		return // what is here is not shown
+	}
+	shown := p.view().root.find(p.spec.relative(t.path))
+	if !kids || shown == nil || shown.kids.count() == 0 {
+		p.unhold(t.path)
+		return
+	}
+	if h := p.held[t.path]; h != nil {
+		if time.Since(h.since) > maxHold {
+			p.unhold(t.path)
+		}
+		return
+	}
+	h := &held{old: shown, since: time.Now()}
+	for _, within := range p.heldBelow(t.path) {
+		h.then = append(h.then, p.held[within].then...)
+		delete(p.held, within)
+	}
+	h.round = &round{first: true, done: func() {
+		if p.held[t.path] == h {
+			p.unhold(t.path)
+			p.publish(func(*view) {})
+		}
+	}}
+	p.held[t.path] = h
+}
+
+// await has a node that is held wait for a task that reads it, or what is below it. It reports whether there is such a node.
+func (p *pass) await(t *task) bool {
+	h := p.held[p.holder(t.path)]
+	if h != nil {
+		h.round.join(t)
+	}
+	return h != nil
+}
+
+// holder returns the path of the node at or above path that is held, "" for none.
+func (m *mirror) holder(path string) string {
+	for len(m.held) > 0 {
+		if m.held[path] != nil {
+			return path
+		}
+		if path == m.spec.root {
+			break
+		}
+		path = m.spec.parent(path)
+	}
+	return ""
+}
+
+// heldBelow returns the paths of nodes that are held, at path and below it.
+func (m *mirror) heldBelow(path string) (below []string) {
+	for at := range m.held {
+		if at == path || strings.HasPrefix(at, strings.TrimSuffix(path, "/")+"/") {
+			below = append(below, at)
+		}
+	}
+	return below
+}
+
+// unhold lets a node and everything below it be shown as it is known, with the next publication.
+func (p *pass) unhold(path string) {
+	for _, at := range p.heldBelow(path) {
+		for _, r := range p.held[at].then {
+			p.after = append(p.after, r.leave)
+		}
+		delete(p.held, at)
+	}
+}
+
+// whenShown calls done when everything that is held now is shown.
+func (p *pass) whenShown(done func()) {
+	r := &round{left: 1, done: done}
+	for _, h := range p.held {
+		h.then = append(h.then, r)
+		r.left++
+	}
+	r.leave()
+}
+
+// flush does what had to wait for a publication.
+func (p *pass) flush() {
+	for len(p.after) > 0 {
+		f := p.after[0]
+		p.after = p.after[1:]
+		f()
+	}
+}

@@ -1,0 +1,229 @@
+package cache_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-zk/docent/cache"
+	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/zktest"
+)
+
+// replacement is what one transaction replaces: it deletes the nodes, the last one first, and creates them again with other data.
+type replacement []string
+
+// ops are the operations of the transaction.
+func (r replacement) ops(data string) (ops []framework.Op) {
+	for _, path := range slices.Backward(r) {
+		ops = append(ops, framework.DeleteOp(path, framework.AnyVersion))
+	}
+	for _, path := range r {
+		ops = append(ops, framework.CreateOp(path, []byte(data), framework.Persistent))
+	}
+	return ops
+}
+
+// replacements are the shapes that every test replaces.
+var replacements = map[string]replacement{
+	"a node":            {"/r/a"},
+	"nodes":             {"/r/a", "/r/b", "/r/c/d"},
+	"a node with kids":  {"/r/c", "/r/c/d", "/r/c/e"},
+	"two levels":        {"/r/c", "/r/c/d", "/r/c/e", "/r/f", "/r/f/g", "/r/f/g/h"},
+	"the deepest":       {"/r/f/g/h"},
+	"everything":        {"/r", "/r/a", "/r/b", "/r/c", "/r/c/d", "/r/c/e", "/r/f", "/r/f/g", "/r/f/g/h"},
+	"the lower levels":  {"/r/f/g", "/r/f/g/h"},
+	"the same, and one": {"/r/f", "/r/f/g", "/r/f/g/h", "/r/a"},
+}
+
+// replace applies a replacement.
+func (r replacement) replace(w *world, cli *framework.Client, data string) {
+	_, err := cli.Multi(w.t.Context(), r.ops(data))
+	require.NoError(w.t, err)
+}
+
+// neverAbsent checks that nodes are in each state that the cache shows, until the test ends. It returns how many there were.
+func (w *world) neverAbsent(tree *cache.Tree, paths ...string) (states *int) {
+	ctx, cancel := context.WithCancel(w.t.Context())
+	states = new(int)
+	done := tree.EveryState(ctx, func(s cache.Snapshot) {
+		*states++
+		for _, path := range paths {
+			_, ok := s.Get(path)
+			assert.True(w.t, ok, "%s in state %d", path, *states)
+		}
+	})
+	w.t.Cleanup(func() {
+		cancel()
+		<-done
+	})
+	return states
+}
+
+// Scenario 58: what one transaction replaces is in every snapshot, as it was or as it is.
+func TestWhatIsReplacedIsNeverAbsent(t *testing.T) {
+	for name, r := range replacements {
+		for _, latency := range []time.Duration{0, 5 * time.Millisecond, 20 * time.Millisecond} {
+			t.Run(fmt.Sprint(name, " ", latency), func(t *testing.T) {
+				bubble(t, func(t *testing.T, w *world) {
+					for _, path := range replacements["everything"] {
+						w.raise(path, "0")
+					}
+					writer := w.client("writer")
+					tree := w.open(w.client("c"), "/r")
+					defer w.Delay(zktest.ClientConns("c"), latency)()
+					rec := w.record(tree)
+					w.neverAbsent(tree, replacements["everything"]...)
+					for i := range 10 {
+						r.replace(w, writer, fmt.Sprint(i+1))
+						if i%3 > 0 { // else while the cache reads
+							time.Sleep(time.Duration(i) * 10 * time.Millisecond)
+						}
+					}
+					require.NoError(t, tree.Sync(t.Context()))
+					w.equal(tree, "/r")
+					rec.take()
+					rec.equal(tree)
+				})
+			})
+		}
+	}
+}
+
+// Scenario 58: what is replaced while the cache is away is in every snapshot, too.
+func TestWhatIsReplacedMeanwhileIsNeverAbsent(t *testing.T) {
+	for name, absence := range absences {
+		t.Run(name, func(t *testing.T) {
+			for _, few := range []bool{true, false} {
+				for name, r := range replacements {
+					t.Run(name, func(t *testing.T) {
+						if !few {
+							t.Cleanup(cache.AskAlways())
+						}
+						bubble(t, func(t *testing.T, w *world) {
+							for _, path := range replacements["everything"] {
+								w.raise(path, "0")
+							}
+							cli, writer := w.client("c"), w.client("writer")
+							tree := w.open(cli, "/r")
+							rec := w.record(tree)
+							w.neverAbsent(tree, replacements["everything"]...)
+							for i := range 2 {
+								absence(w, cli, func() { r.replace(w, writer, fmt.Sprint(i)) })
+							}
+							require.NoError(t, tree.Sync(t.Context()))
+							w.equal(tree, "/r")
+							rec.take()
+							rec.equal(tree)
+						})
+					})
+				}
+			}
+		})
+	}
+}
+
+// In Events, what was replaced is Removed, and Added behind that.
+func TestEventsOfAReplacement(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		for _, path := range replacements["everything"] {
+			w.raise(path, "0")
+		}
+		writer := w.client("writer")
+		rec := w.record(w.open(w.client("c"), "/r"))
+		rec.take()
+		replacement{"/r/f/g", "/r/f/g/h"}.replace(w, writer, "1")
+		time.Sleep(time.Second)
+		assert.Equal(t, []string{
+			"Removed /r/f/g/h", "Removed /r/f/g", `Added /r/f/g "1"`, `Added /r/f/g/h "1"`,
+		}, rec.take())
+	})
+}
+
+// A node that is replaced again and again, faster than what is below it can be read, does not stay what it was for ever.
+func TestReplacedWithoutEnd(t *testing.T) {
+	once(t, zktest.Config{}, nil, func(t *testing.T, w *world) {
+		for _, path := range replacements["everything"] {
+			w.raise(path, "0")
+		}
+		writer := w.client("writer")
+		tree := w.open(w.client("c"), "/r")
+		defer w.Delay(zktest.ClientConns("c"), 20*time.Millisecond)()
+		for i := range 1500 {
+			replacements["two levels"].replace(w, writer, fmt.Sprint(i+1))
+			time.Sleep(10 * time.Millisecond)
+		}
+		node, ok := tree.Get("/r/c")
+		require.True(t, ok)
+		assert.NotEqual(t, "0", string(node.Data))
+		require.NoError(t, tree.Sync(t.Context()))
+		w.equal(tree, "/r")
+	})
+}
+
+// What a deletion costs: no more than one read each, and less where a list or a look at what is above says it of many.
+func TestWhatDeletionsCost(t *testing.T) {
+	once(t, zktest.Config{}, nil, func(t *testing.T, w *world) {
+		const dirs, kids = 20, 100
+		names := func() (paths []string) {
+			for d := range dirs {
+				dir := fmt.Sprintf("/r/d%d", d)
+				paths = append(paths, dir)
+				for k := range kids {
+					paths = append(paths, fmt.Sprintf("%s/k%d", dir, k))
+				}
+			}
+			return paths
+		}()
+		writer := w.client("writer")
+		tree := w.open(w.client("c"), "/r")
+		fill := func() {
+			for _, path := range names {
+				w.raise(path, "")
+			}
+			require.NoError(t, tree.Sync(t.Context()))
+			require.Equal(t, len(names)+1, tree.Len())
+		}
+		if !w.Exists("/r") {
+			w.raise("/r", "")
+		}
+		var ops []framework.Op
+		for _, path := range slices.Backward(names) {
+			ops = append(ops, framework.DeleteOp(path, framework.AnyVersion))
+		}
+		cost := func(want int64, f func()) {
+			t.Helper()
+			fill()
+			got := w.cost("c", func() {
+				f()
+				require.NoError(t, tree.Sync(t.Context()))
+			}).RoundTrips()
+			assert.LessOrEqual(t, got, want)
+			assert.Equal(t, 1, tree.Len())
+			t.Logf("%d deletions: %d requests", len(names), got)
+		}
+		cost(int64(len(names)+1), func() {
+			for _, path := range slices.Backward(names) {
+				require.NoError(t, w.Delete(path))
+				time.Sleep(time.Millisecond)
+			}
+		})
+		defer w.Delay(zktest.ClientConns("c"), 5*time.Millisecond)()
+		cost(int64(len(names)/10), func() {
+			_, err := writer.Multi(t.Context(), ops)
+			require.NoError(t, err)
+		})
+		cost(int64(len(names)/2), func() {
+			for some := range slices.Chunk(ops, 100) {
+				_, err := writer.Multi(t.Context(), some)
+				require.NoError(t, err)
+				time.Sleep(5 * time.Millisecond)
+			}
+		})
+	})
+}
