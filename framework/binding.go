@@ -38,10 +38,15 @@ func (bs *bindings) ordered() []*binding {
 // parent: to cancel a binding is quick, whatever its parent is. (AfterFuncs run in goroutines of their own.)
 func (e *epoch) bind(parent context.Context, p Policy, claim bool) (context.Context, context.CancelCauseFunc) {
 	between, detach := context.WithCancel(parent)
-	ctx, cancel := context.WithCancelCause(between)
+	inner, cancel := context.WithCancelCause(between)
 	b := &binding{policy: p, claim: claim, cancel: cancel}
 	e.admit(b)
+	ctx := &looking{inner, func() {
+		endWith(parent, cancel)
+		e.look(b)
+	}}
 	return ctx, func(cause error) {
+		ctx.find() // what has ended already does not end by this
 		cancel(cause)
 		e.unbind(b)
 		detach()
@@ -63,12 +68,12 @@ func (e *epoch) admit(b *binding) {
 	bs.n++
 	b.n = bs.n
 	bs.m[b] = struct{}{}
-	if b.claim && !e.trusted(time.Now()) {
+	if b.claim && !e.trusted() {
 		b.cancel(ErrUntrusted)
-		e.signals.push(signal{kind: trustInDoubt})
+		e.signals.wake()
 	}
 	if !bs.suspended.IsZero() {
-		b.suspend(time.Since(bs.suspended))
+		b.suspend(bs.away())
 	}
 }
 
@@ -112,14 +117,61 @@ func (e *epoch) suspendBindings() {
 	}
 }
 
-// resumeBindings is called when the same session is connected again.
+// resumeBindings is called when the same session is connected again. A grace that has passed is over, even if its timer has not run.
 func (e *epoch) resumeBindings() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	away := e.bindings.away()
 	e.bindings.suspended = time.Time{}
 	for _, b := range e.bindings.ordered() {
+		b.suspend(away)
 		b.stopGrace()
 	}
+}
+
+// away is for how long the connection has been suspended.
+func (bs *bindings) away() time.Duration {
+	if bs.suspended.IsZero() {
+		return 0
+	}
+	return time.Since(bs.suspended)
+}
+
+// look ends what the clocks have ended by now: b with its session, every claim of the session with its trust, or b with its grace. The
+// supervisor draws the other conclusions.
+func (e *epoch) look(b *binding) {
+	switch {
+	case e.lookLost():
+	case b.claim && !e.trusted():
+		e.distrust()
+		e.signals.wake()
+	case b.policy.Grace > 0:
+		e.lookSuspended(b)
+	}
+}
+
+// lookSuspended ends b if its grace is over.
+func (e *epoch) lookSuspended(b *binding) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.bindings.away() >= b.policy.Grace {
+		b.endGrace()
+	}
+}
+
+// lookLost reports whether the session is over, and ends what hangs on it if so: a server has said it, or it counts as lost by now.
+func (e *epoch) lookLost() bool {
+	switch {
+	case e.ctx.Err() != nil:
+	case !e.silent():
+		return false
+	default:
+		cause := e.silence()
+		e.fence(cause)
+		e.signals.push(signal{kind: sessionExpired, cause: cause})
+	}
+	e.endBindings(context.Cause(e.ctx))
+	return true
 }
 
 // distrust ends every claim.

@@ -29,18 +29,18 @@ func New(cfg Config) (*Client, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return start(cfg, asleepSince)
+	return start(cfg, asleepSoFar)
 }
 
-// start makes a client of a valid configuration.
-func start(cfg Config, asleep func(since time.Time) time.Duration) (*Client, error) {
+// start makes a client of a valid configuration, on a machine that has been asleep for so long; tests put one of their own here.
+func start(cfg Config, asleep func() time.Duration) (*Client, error) {
 	cfg = cfg.withDefaults().detached()
 	servers, root, _ := parseConnectString(cfg.ConnectString)
 	if cfg.Namespace != "" {
 		root, _ = root.child(cfg.Namespace)
 	}
 	c := &core{
-		cfg: cfg, log: cfg.Logger, random: &random{r: cfg.Random}, asleep: asleep,
+		cfg: cfg, log: cfg.Logger, random: &random{r: cfg.Random}, sleep: newSleepLog(asleep),
 		closing: make(chan struct{}), quit: make(chan struct{}), stopped: make(chan struct{}), logged: make(chan struct{}),
 		epochs: make(map[int64]uint64),
 	}

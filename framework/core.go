@@ -21,7 +21,7 @@ type core struct {
 	hosts     *hosts
 	random    *random
 	telemetry *telemetry.Client
-	asleep    func(since time.Time) time.Duration // asleepSince; tests put a sleeping machine here
+	sleep     *sleepLog
 
 	gate    atomic.Pointer[gate]
 	hub     fanout.Hub[StateChange]
@@ -186,25 +186,27 @@ func (c *core) retire(e *epoch) {
 	}()
 }
 
-// follow moves one epoch through its states and returns why it is over.
+// follow moves one epoch through its states and returns why it is over. Whatever wakes it, it looks at the clocks first: it may
+// have been asleep for longer than it wanted.
 func (c *core) follow(e *epoch) error {
-	timer := time.NewTimer(e.nextCheck(time.Now()))
+	timer := time.NewTimer(c.nextCheck(e))
 	defer timer.Stop()
 	for {
-		var over error
 		select {
 		case <-c.quit:
 			return ErrClosed
 		case <-e.signals.ready:
-			over = c.handle(e, e.signals.take())
 		case <-timer.C:
-			over = c.checkClocks(e)
+		}
+		over := c.checkClocks(e)
+		if over == nil {
+			over = c.handle(e, e.signals.take())
 		}
 		if over != nil {
 			c.lose(e, over)
 			return over
 		}
-		timer.Reset(e.nextCheck(time.Now()))
+		timer.Reset(c.nextCheck(e))
 	}
 }
 
@@ -218,10 +220,6 @@ func (c *core) handle(e *epoch, signals []signal) error {
 			c.down(e, s.cause)
 		case sessionExpired:
 			return s.cause
-		case trustInDoubt:
-			if over := c.checkClocks(e); over != nil {
-				return over
-			}
 		}
 	}
 	return nil
@@ -253,24 +251,40 @@ func (c *core) down(e *epoch, cause error) {
 
 // checkClocks looks at the two clocks of the session. It returns the cause when the session is over.
 func (c *core) checkClocks(e *epoch) error {
-	timeout := e.wire.Timeout()
-	if timeout == 0 || !c.reached(e) {
+	if !c.reached(e) {
 		return nil
 	}
-	now := time.Now()
-	if e.trusted(now) {
+	last := e.wire.LastAnswered()
+	if e.trusted() {
 		return nil
 	}
 	e.distrust()
-	if !now.Before(e.lostAt()) {
-		return fmt.Errorf("no answer for the session timeout of %v: %w", timeout, ErrSessionLost)
+	e.void = last
+	if e.silent() {
+		return e.silence()
 	}
 	if c.gate.Load().State.Connected() {
-		cause := fmt.Errorf("%w: %s has not answered since %v", ErrUntrusted, e.server, now.Sub(e.wire.LastAnswered()).Round(time.Millisecond))
+		cause := fmt.Errorf("%w: %s has not answered since %v", ErrUntrusted, e.server, time.Since(last).Round(time.Millisecond))
 		e.wire.Break(cause) // another server may answer while the session still lives
 		c.down(e, cause)
 	}
 	return nil
+}
+
+// nextCheck is how long the supervisor may sleep before it looks at the clocks again: until the next of them runs out, which
+// is at once if one has run out since it looked, and not longer than an eighth of the timeout, so that a machine that was asleep
+// is noticed soon after it wakes. A clock that it has acted upon does not count.
+func (c *core) nextCheck(e *epoch) time.Duration {
+	if !c.reached(e) {
+		return time.Hour // no clock runs, and a signal comes with the first connection
+	}
+	next := time.Now().Add(e.wire.Timeout() / 8)
+	for _, due := range []time.Time{e.lostAt(), e.trustEnds()} {
+		if !due.IsZero() && due.Before(next) {
+			next = due
+		}
+	}
+	return max(0, time.Until(next))
 }
 
 // reached reports whether the present state belongs to e: before its first connection the state is that of its predecessor.

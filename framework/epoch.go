@@ -51,6 +51,7 @@ type epoch struct {
 	up      atomic.Bool  // the driver has a link, which it says before the supervisor can
 	gone    atomic.Bool  // the servers have said that the session is over: nothing that was sent in it can be applied any more
 	server  string       // the latest one; the supervisor's
+	void    time.Time    // the answer whose trust has ended, the latest of them; the supervisor's
 
 	mu       sync.Mutex
 	over     bool
@@ -73,20 +74,24 @@ const (
 	linkUp signalKind = iota
 	linkDown
 	sessionExpired
-	trustInDoubt // somebody found the session untrusted before the supervisor did
 )
 
 // signals is the queue between the driver's goroutines, which must not block, and the supervisor.
 type signals struct {
 	mu    sync.Mutex
 	queue []signal
-	ready chan struct{} // holds a token while the queue is not empty
+	ready chan struct{} // holds a token while the queue is not empty, or the supervisor is to look at the clocks
 }
 
 func (s *signals) push(sig signal) {
 	s.mu.Lock()
 	s.queue = append(s.queue, sig)
 	s.mu.Unlock()
+	s.wake()
+}
+
+// wake has the supervisor look at the clocks: somebody has found that one has run out.
+func (s *signals) wake() {
 	select {
 	case s.ready <- struct{}{}:
 	default:

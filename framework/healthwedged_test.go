@@ -23,7 +23,7 @@ func TestHealthOfAClientThatHangs(t *testing.T) {
 				var stop atomic.Bool
 				release := make(chan struct{})
 				cli, err := start(Config{ConnectString: s.ConnectString(), Dialer: s.Client("test").Dial, SessionTimeout: T},
-					func(time.Time) time.Duration {
+					func() time.Duration {
 						if stop.CompareAndSwap(true, false) {
 							<-release
 						}

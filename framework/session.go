@@ -39,20 +39,29 @@ func (s *Session) TrustedUntil() time.Time { return s.e.trustedUntil() }
 func (s *Session) LastZxid() int64 { return s.e.zxid() }
 
 // Done is closed when the session is lost or the client closed.
-func (s *Session) Done() <-chan struct{} { return s.e.ctx.Done() }
+func (s *Session) Done() <-chan struct{} {
+	s.e.lookLost()
+	return s.e.ctx.Done()
+}
 
 // Err says why the session is over, [ErrSessionLost] or [ErrClosed], and nil while it is not.
-func (s *Session) Err() error { return causeOf(s.e.ctx) }
+func (s *Session) Err() error {
+	s.e.lookLost()
+	return causeOf(s.e.ctx)
+}
 
 // Context derives a context for work that depends on this session. It ends, with [ErrSuspended], [ErrSessionLost] or
 // [ErrClosed] as its cause, when policy says so, and when parent ends. Under [Hold] it lives until the session is lost.
 // cancel must be called when the work is over.
+//
+// Err, Done and context.Cause look at the clocks before they answer, so a process that was stopped learns from its first look that the
+// session is lost. Contexts that are derived from it do so too if they come from [WithCancelCause].
 func (s *Session) Context(parent context.Context, policy Policy) (ctx context.Context, cancel context.CancelCauseFunc) {
 	return s.e.bind(parent, policy, false)
 }
 
 // ClaimContext is Context for what is held by virtue of the session: a lock, leadership. Whatever policy says, it also
-// ends, with [ErrUntrusted] as its cause, when TrustedUntil passes without an answer.
+// ends, with [ErrUntrusted] as its cause, when TrustedUntil passes without an answer. No look at it after that time finds it alive.
 func (s *Session) ClaimContext(parent context.Context, policy Policy) (ctx context.Context, cancel context.CancelCauseFunc) {
 	return s.e.bind(parent, policy, true)
 }

@@ -17,25 +17,38 @@ import (
 // T is the session timeout of the tests in this file.
 const T = 4 * time.Second
 
-// machine can sleep: its wall clock goes on then, its monotonic one does not, and no timer runs.
-type machine struct{ last atomic.Pointer[sleepTime] }
-
-type sleepTime struct {
-	end time.Time
-	d   time.Duration
+// machine can sleep: its monotonic clock stands still then, and no timer runs. And its supervisor can be starved.
+type machine struct {
+	slept   atomic.Int64
+	starved atomic.Pointer[chan struct{}]
 }
 
-func (m *machine) sleep(d time.Duration) { m.last.Store(&sleepTime{end: time.Now(), d: d}) }
+func (m *machine) sleep(d time.Duration) { m.slept.Add(int64(d)) }
 
-func (m *machine) asleepSince(since time.Time) time.Duration {
-	if last := m.last.Load(); last != nil && since.Before(last.end) {
-		return last.d
+// starve stops whoever reads the clocks next, which is the supervisor unless the test does, until the result is called.
+func (m *machine) starve() (feed func()) {
+	stop := make(chan struct{})
+	m.starved.Store(&stop)
+	return func() { close(stop) }
+}
+
+func (m *machine) asleep() time.Duration {
+	if stop := m.starved.Swap(nil); stop != nil {
+		<-*stop
 	}
-	return 0
+	return time.Duration(m.slept.Load())
 }
 
 // memoryClient is a server in memory, a client of it with a session, and the client's machine.
 func memoryClient(t *testing.T, change func(*Config)) (*zktest.Server, *Client, *Session, *machine) {
+	t.Helper()
+	m := &machine{}
+	s, cli, session := startClient(t, m.asleep, change)
+	return s, cli, session, m
+}
+
+// startClient is memoryClient on a machine that has been asleep for so long.
+func startClient(t *testing.T, asleep func() time.Duration, change func(*Config)) (*zktest.Server, *Client, *Session) {
 	t.Helper()
 	s, err := zktest.StartMemory(zktest.Config{})
 	require.NoError(t, err)
@@ -45,13 +58,12 @@ func memoryClient(t *testing.T, change func(*Config)) (*zktest.Server, *Client, 
 		change(&cfg)
 	}
 	require.NoError(t, cfg.Validate())
-	m := &machine{}
-	cli, err := start(cfg, m.asleepSince)
+	cli, err := start(cfg, asleep)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, cli.Close()) })
 	session, err := cli.Session(t.Context())
 	require.NoError(t, err)
-	return s, cli, session, m
+	return s, cli, session
 }
 
 // await waits for a state.
@@ -269,17 +281,6 @@ func TestWallClockThatGoesBackDoesNoHarm(t *testing.T) {
 		assert.Equal(t, Connected, cli.State().State)
 		assert.True(t, time.Now().Before(session.TrustedUntil()))
 	})
-}
-
-func TestAsleepSince(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		then := time.Now()
-		time.Sleep(time.Hour)
-		assert.Zero(t, asleepSince(then), "both clocks have gone on")
-	})
-	wall := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
-	assert.Equal(t, time.Hour, ahead(wall.Add(time.Hour+time.Minute), wall, time.Minute))
-	assert.Equal(t, -time.Hour, ahead(wall.Add(time.Minute-time.Hour), wall, time.Minute))
 }
 
 func TestMarginFollowsWhatIsGranted(t *testing.T) {

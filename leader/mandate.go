@@ -27,7 +27,7 @@ func newMandate(e *Election, claim *contend.Claim) *mandate {
 	m := &mandate{election: e, claim: claim}
 	ctx, hold := e.hold(claim)
 	m.hold = hold
-	m.ctx, m.end = context.WithCancelCause(ctx)
+	m.ctx, m.end = framework.WithCancelCause(ctx)
 	hold.Until(m.ctx)
 	return m
 }

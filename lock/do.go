@@ -32,7 +32,7 @@ func Do(ctx context.Context, l Locker, f func(ctx context.Context, held *Held) e
 		return err
 	}
 	defer func() { err = errors.Join(err, lost(ctx, held)) }()
-	work, stop := context.WithCancelCause(held.Context())
+	work, stop := framework.WithCancelCause(held.Context())
 	defer stop(nil)
 	defer context.AfterFunc(ctx, func() { stop(context.Cause(ctx)) })()
 	return f(work, held)

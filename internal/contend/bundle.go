@@ -22,7 +22,7 @@ type Bundle struct {
 // first: its context is never later than that. A node that is deleted ends one claim, which then ends the bundle.
 func NewBundle(claims []*Claim) *Bundle {
 	b := &Bundle{claims: claims}
-	b.ctx, b.cancel = context.WithCancelCause(claims[0].ctx)
+	b.ctx, b.cancel = framework.WithCancelCause(claims[0].ctx)
 	for _, c := range claims[1:] {
 		context.AfterFunc(c.ctx, func() { b.cancel(context.Cause(c.ctx)) })
 	}

@@ -120,30 +120,35 @@ func (c *Claim) Path() string { return c.place.node.Path }
 func (c *Claim) Session() *framework.Session { return c.place.session }
 
 // Check makes a multi fail unless the claim's node stands, the first one if there are several. Its name is used once only, so
-// no version is needed.
-func (c *Claim) Check() framework.Op {
-	return framework.CheckOp(c.place.node.Path, framework.AnyVersion)
-}
+// no version is needed. One of a claim that is over always fails.
+func (c *Claim) Check() framework.Op { return c.Checks()[0] }
 
-// Checks make a multi fail unless all of the claim's nodes stand.
+// Checks make a multi fail unless all of the claim's nodes stand. Those of a claim that is over always fail.
 func (c *Claim) Checks() []framework.Op {
-	checks := []framework.Op{c.Check()}
-	for _, twin := range c.place.twins {
-		checks = append(checks, framework.CheckOp(twin.Path, framework.AnyVersion))
+	checks := c.checks()
+	if c.standing() != nil {
+		for i, check := range checks {
+			checks[i] = never(check.Path())
+		}
 	}
 	return checks
 }
 
-// standing returns why the claim may not be relied on, or nil.
-func (c *Claim) standing() error {
-	if c.ctx.Err() != nil {
-		return context.Cause(c.ctx)
+func (c *Claim) checks() []framework.Op {
+	var checks []framework.Op
+	for _, path := range c.place.paths() {
+		checks = append(checks, framework.CheckOp(path, framework.AnyVersion))
 	}
-	if !time.Now().Before(c.place.session.TrustedUntil()) {
-		return framework.ErrUntrusted // a process that was stopped may run before its timers do
-	}
-	return nil
+	return checks
 }
+
+// never is a check that fails: an ephemeral node has no children.
+func never(path string) framework.Op {
+	return framework.CheckOp(framework.Join(path, "over"), framework.AnyVersion)
+}
+
+// standing returns why the claim may not be relied on, or nil.
+func (c *Claim) standing() error { return context.Cause(c.ctx) }
 
 // Multi applies operations if, and only if, the claim still stands. A claim that is over is refused without asking.
 func (c *Claim) Multi(ctx context.Context, operations []framework.Op, opts ...framework.WriteOption) ([]framework.OpResult, error) {

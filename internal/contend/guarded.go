@@ -16,7 +16,7 @@ func guarded(ctx context.Context, claims []*Claim, operations []framework.Op, op
 		if cause := c.standing(); cause != nil {
 			return nil, c.notHeld(cause)
 		}
-		all = append(all, c.Checks()...)
+		all = append(all, c.checks()...)
 	}
 	checks := len(all)
 	all = append(all, operations...)

@@ -55,7 +55,7 @@ func fits(czxid int64) error {
 // Turn gives the claim to its n-th holder, counted from 0. The turn ends when the claim does. It has the values of ctx.
 func (c *Claim) Turn(ctx context.Context, n int) *Turn {
 	t := &Turn{claim: c, n: n}
-	t.ctx, t.cancel = context.WithCancelCause(borrowed{c.ctx, context.WithoutCancel(ctx)})
+	t.ctx, t.cancel = framework.WithCancelCause(borrowed{c.ctx, context.WithoutCancel(ctx)})
 	revoked, revoke := context.WithCancel(context.WithoutCancel(ctx))
 	t.revoked, t.forget = revoked, context.AfterFunc(c.revoked, revoke)
 	return t
@@ -101,8 +101,7 @@ func (t *Turn) Check() framework.Op { return t.Checks()[0] }
 // Checks make a multi fail unless all of the claim's nodes stand. All that is said of Check holds.
 func (t *Turn) Checks() []framework.Op {
 	if !t.note() {
-		never := framework.Join(t.Path(), "over") // an ephemeral node has no children
-		return []framework.Op{framework.CheckOp(never, framework.AnyVersion)}
+		return []framework.Op{never(t.Path())}
 	}
 	return t.claim.Checks()
 }
