@@ -5,24 +5,59 @@
 //
 //	go test ./internal/sim -run TestName -seed N -v
 //
-// plays it again with the server's trace.
+// plays it again with the server's trace. Longer plays:
+//
+//	go test ./internal/sim -run 'TestPlay$' -sim.seeds 5000 -v -timeout 1h          # with the table of what was played
+//	go test ./internal/sim -run 'TestPlay$' -sim.roles 'election,kept node'         # these two recipes in every play
+//	go test ./internal/sim -run TestCutAtEveryFrame -sim.allcuts                    # every cut, not every third
 //
 // # What is in here
 //
 //	World      a server, its clients, one source of randomness for each of them
+//	Log        the server's own account of its nodes: when each was created, and when and by whom it was deleted
 //	Tap        what a client's socket saw: when the last answered request was sent, independently of the client
 //	Ledger     who held what and when, and whether that can be: at most one at a time, tokens that grow
 //	Blackout   one holder, one waiter, a network that swallows packets: who stops when, who starts when
 //	Cutter     numbers the frames of a run and cuts the connection at one of them
-//	Play       several clients, locks and elections, random faults that stop, and what must be true then
+//	Play       several clients that use recipes beside each other, random faults that stop, and what must be true then
+//	Coverage   how often each option of each recipe met each kind of fault
+//
+// # Roles
+//
+// A play draws one or two roles from the cast. A role is one file. It has a part, which prepares what its users share, starts
+// users on each client, and judges what they did. The part of a recipe whose users exclude each other is a contest: its file
+// says how to acquire, and contest does the rest. To add a recipe, write its file and put it into the cast; to add a fault,
+// put it into faultKinds.
+//
+//	mutex                 Lock, TryLock, Do, Revoke, OnRevoke, Hold, Shared beside plain ones, guarded writes
+//	hand-over             LocalHandover, on each client
+//	readers and writers   both kinds, Downgrade, Do, Shared
+//	semaphore             one or several permits, a fixed limit or a shared one that changes
+//	several locks         Multi over some of three paths
+//	election              Run, Campaign, Resign, ResignTo, Observe; LeaderLatch's and LeaderSelector's names and Shared
+//	kept node             Keep in five modes, Protected, Replace, Set, Close
+//	double barrier        one member on each client, round after round
+//
+// Clients come to the same nodes by the whole path, below a namespace or below a chroot, and users name them by absolute
+// or relative paths.
 //
 // # Oracles
 //
-//   - Safety: two tenures of one lock never overlap, with the end of the context as the end of a tenure; and tokens grow from
-//     tenure to tenure. What no client can know is excused: the node of a session that is killed before its time, a node that
-//     somebody else deletes. From then on the tenure behind it does not count.
-//   - Liveness: when the faults have stopped, everybody gets the lock once more, and every election has a leader, within
-//     a bound.
+//   - Safety: two tenures of one lock never overlap, with the end of the context as the end of a tenure, and tokens grow from
+//     tenure to tenure. When somebody acquires, nobody whom it must wait for stands before it on the server. A tenure ends no
+//     later than its session. A node that a fault deletes, or whose session a fault ends early, does not count from then on,
+//     because no client can know.
+//   - Truth: when Unlock, Resign, ResignTo or Do return nil, the server has deleted the node at the request of its owner, and
+//     not before the call. Guarded writes are applied in the order of the tokens, while the writer's node stands, and exactly
+//     as often as the writers were told.
+//   - Transfers: behind the transaction of a successful ResignTo, the first node of the queue is the successor's.
+//   - Observers see leaders that were the first of the queue at some time, in the order of their terms, and in the end that
+//     nobody leads.
+//   - Kept nodes: nothing but a fault or the end of a session makes the node absent, and in the end it stands once, with the
+//     data that was set last.
+//   - Barriers: they open only when all members are there and nobody is inside from the round before. Nobody comes out while
+//     somebody is inside.
+//   - Liveness: when the faults have stopped, everybody gets what it wants once more within a bound.
 //   - Rest: when everybody has let go, no node is left.
 //   - Leaks: a bubble does not end while a goroutine of it is left.
 //
@@ -37,6 +72,6 @@
 // zktest gives every message an instant of its own, clients draw from sources derived from the seed, and the tests run
 // with GOMAXPROCS(1). What is left to chance: the order of goroutines of one client that want something at the same
 // instant, the choice of select, and the driver's map of watches after a reconnect. So a black hole always replays, and a
-// play in seven cases of eight. The race detector shuffles goroutines that are ready: a play that failed under it is to be
+// play in about three of four cases. The race detector shuffles goroutines that are ready: a play that failed under it is to be
 // played again without, or under it with -count 20.
 package sim

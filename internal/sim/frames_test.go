@@ -23,7 +23,7 @@ const (
 	framePath    = "/app/thing"
 )
 
-// The connection is cut at every frame of a run, in every way, and everybody still gets what it wants; two never hold at
+// The connection is cut at every frame of a run, in every way (a third of them without -sim.allcuts), and everybody still gets what it wants; two never hold at
 // once; and at rest nothing is left.
 func TestCutAtEveryFrame(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -47,8 +47,12 @@ func TestCutAtEveryFrame(t *testing.T) {
 			if testing.Short() {
 				all = Cuttings(frames, 0)
 			}
-			failed := 0
-			for _, cut := range all {
+			failed, played := 0, 0
+			for i, cut := range all {
+				if !*allCuts && i%3 != 0 { // the ways to cut and the outages number four, so that each comes in turn
+					continue
+				}
+				played++
 				bubble(t, func(t *testing.T) {
 					seen, err := playFrames(c.member, cut)
 					require.Greater(t, len(seen), cut.At)
@@ -58,7 +62,7 @@ func TestCutAtEveryFrame(t *testing.T) {
 					}
 				})
 			}
-			t.Logf("%d frames, %d cuts", frames, len(all))
+			t.Logf("%d frames, %d cuts of %d", frames, played, len(all))
 		})
 	}
 }
