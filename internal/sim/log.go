@@ -33,7 +33,7 @@ type Life struct {
 	Owner      int64 // session, 0 if the node is not ephemeral
 	Data       string
 	Born, Died time.Duration
-	Asked      time.Duration // when another session wrote to it last, which is how a lock is asked for
+	Asked      time.Duration // when another session wrote to it first, which is how a lock is asked for; 0 if none did
 	Dead       bool
 	Dzxid      int64 // transaction that deleted it
 	By         int64 // session that deleted it, or whose end did
@@ -78,7 +78,7 @@ func (l *Log) note(c zktest.Change) {
 		}
 	case zktest.EventDataChanged:
 		life.Data = string(c.Data)
-		if c.Session != life.Owner {
+		if c.Session != life.Owner && life.Asked == 0 {
 			life.Asked = now
 		}
 	}

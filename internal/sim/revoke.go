@@ -44,24 +44,28 @@ func (c *contest) askAgain(u *user, m revocable) {
 	}
 }
 
-// untilRevoked holds until somebody asks for it. Who was asked must learn of it, or lose what it holds.
+// untilRevoked holds until somebody asks for it, which somebody does until the play is over. Who was asked must learn of it
+// within a few session timeouts, or lose what it holds.
 func (c *contest) untilRevoked(u *user, g *grip) {
 	c.plays("held until revoked")
-	limit := time.NewTimer(c.patience())
-	defer limit.Stop()
-	select {
-	case <-g.revoked:
-		c.plays("revoked")
-		return
-	case <-g.ctx.Done():
-		return
-	case <-u.calm:
-		return
-	case <-limit.C:
-	}
-	for _, life := range c.now(g) {
-		if life.Asked > 0 && !life.Dead && c.w.Now()-life.Asked > c.patience()/2 {
-			u.say("%s was asked for at %v and was not told", life.Path, life.Asked)
+	look := time.NewTicker(u.Timeout / 4)
+	defer look.Stop()
+	for {
+		select {
+		case <-g.revoked:
+			c.plays("revoked")
+			return
+		case <-g.ctx.Done():
+			return
+		case <-u.ctx.Done():
+			return
+		case <-look.C:
+		}
+		for _, life := range c.now(g) {
+			if life.Asked > 0 && !life.Dead && c.w.Now()-life.Asked > c.patience()-6*u.Timeout {
+				u.say("%s was asked for at %v and was not told", life.Path, life.Asked)
+				return
+			}
 		}
 	}
 }

@@ -41,7 +41,7 @@ type user struct {
 func (b *base) newUser(client int, cli *framework.Client, what string) *user {
 	name := fmt.Sprintf("%s %s %s", clientName(client), b.path, what)
 	u := &user{base: b, cli: cli, client: client, name: name, r: b.w.Rand(name)}
-	u.relative = oneIn(u.r, 2) && strict
+	u.relative = oneIn(u.r, 2)
 	if u.relative {
 		b.plays("relative path")
 	}
