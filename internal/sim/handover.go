@@ -16,7 +16,7 @@ func drawHandover(b *base) part {
 }
 
 func (m *handoverPart) join(client int, cli *framework.Client) error {
-	m.withRevoker(client, cli, func(u *user) revocable { return lock.New(cli, u.own(m.path)) })
+	m.withRevoker(client, cli, func(u *user) []revocable { return []revocable{lock.New(cli, u.own(m.path))} })
 	first := m.newUser(client, cli, "worker 0")
 	opts := append(first.lockOptions(true), lock.LocalHandover(first.r.IntN(5)))
 	mutex := lock.New(cli, first.own(m.path), opts...)

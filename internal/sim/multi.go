@@ -17,7 +17,12 @@ func drawMulti(b *base) part {
 }
 
 func (m *multiPart) join(client int, cli *framework.Client) error {
-	m.withRevoker(client, cli, func(u *user) revocable { return lock.New(cli, u.own(m.dirs[u.r.IntN(len(m.dirs))])) })
+	m.withRevoker(client, cli, func(u *user) (all []revocable) {
+		for _, dir := range m.dirs {
+			all = append(all, lock.New(cli, u.own(dir)))
+		}
+		return all
+	})
 	for i := range 1 + m.r.IntN(2) {
 		u := m.newUser(client, cli, fmt.Sprint("worker ", i))
 		var dirs, paths []string

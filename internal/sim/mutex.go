@@ -18,7 +18,7 @@ func drawMutex(b *base) part {
 }
 
 func (m *mutexPart) join(client int, cli *framework.Client) error {
-	m.withRevoker(client, cli, func(u *user) revocable { return lock.New(cli, u.own(m.path)) })
+	m.withRevoker(client, cli, func(u *user) []revocable { return []revocable{lock.New(cli, u.own(m.path))} })
 	for i := range 1 + m.r.IntN(2) {
 		u := m.newUser(client, cli, fmt.Sprint("worker ", i))
 		mutex := lock.New(cli, u.own(m.path), u.lockOptions(true)...)

@@ -15,7 +15,7 @@ type revocable interface {
 }
 
 // withRevoker draws whether there is somebody, on the first client, who asks whoever holds to let go.
-func (c *contest) withRevoker(client int, cli *framework.Client, open func(u *user) revocable) {
+func (c *contest) withRevoker(client int, cli *framework.Client, open func(u *user) []revocable) {
 	if client == 0 && oneIn(c.r, 2) {
 		c.revoker = true
 		u := c.newUser(client, cli, "revoker")
@@ -24,10 +24,10 @@ func (c *contest) withRevoker(client int, cli *framework.Client, open func(u *us
 }
 
 // askAgain asks whoever holds to let go, now and then, until the play is over.
-func (c *contest) askAgain(u *user, m revocable) {
+func (c *contest) askAgain(u *user, all []revocable) {
 	c.plays("Revoke")
 	for u.ctx.Err() == nil {
-		calm := u.isCalm()
+		calm, m := u.isCalm(), all[u.r.IntN(len(all))]
 		list, err := m.Contenders(u.ctx)
 		if err == nil && len(list) > 0 {
 			err = m.Revoke(u.ctx, list[0])

@@ -17,7 +17,7 @@ func drawReadersWriters(b *base) part {
 }
 
 func (m *rwPart) join(client int, cli *framework.Client) error {
-	m.withRevoker(client, cli, func(u *user) revocable { return lock.NewRW(cli, u.own(m.path)) })
+	m.withRevoker(client, cli, func(u *user) []revocable { return []revocable{lock.NewRW(cli, u.own(m.path))} })
 	for i := range 2 + m.r.IntN(2) {
 		u := m.newUser(client, cli, fmt.Sprint("worker ", i))
 		rw := &rwUser{user: u, contest: &m.contest, mutex: lock.NewRW(cli, u.own(m.path), u.lockOptions(true)...)}

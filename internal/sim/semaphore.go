@@ -36,7 +36,7 @@ func drawSemaphore(b *base) part {
 func (s *semaphorePart) countPath() string { return s.path + "-count" }
 
 func (s *semaphorePart) join(client int, cli *framework.Client) error {
-	s.withRevoker(client, cli, func(u *user) revocable { return lock.NewSemaphore(cli, u.own(s.path), s.limit) })
+	s.withRevoker(client, cli, func(u *user) []revocable { return []revocable{lock.NewSemaphore(cli, u.own(s.path), s.limit)} })
 	if client == 0 {
 		s.limits = []limitSet{{limit: s.limit}}
 		if s.shared {
