@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/internal/guard"
@@ -110,10 +109,10 @@ func (v *Value[T]) take(ctx context.Context, m *mirror, at state, node framework
 			r.Value, r.Node, r.Err, r.good, r.own = value, node, nil, true, true
 		})
 	}
-	limit := time.NewTimer(guard.Patience)
-	defer limit.Stop()
+	limited, cancel := context.WithTimeout(ctx, guard.Patience)
+	defer cancel()
 	switch {
-	case call.Wait(ctx.Done(), limit.C, result):
+	case call.Wait(limited.Done(), result):
 		result()
 	case ctx.Err() != nil:
 		v.leave(at)

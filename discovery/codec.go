@@ -1,7 +1,8 @@
 package discovery
 
 // Codec translates between instances and the data of their nodes. [JSON] and [Spring] are the ones that Java services
-// understand. It is used by many goroutines at once.
+// understand. It is used by many goroutines at once. A node for which Decode panics, or does not return within 10 s, is skipped,
+// with framework.ErrPanicked or ErrBlocked; a call that returns later counts when it does.
 type Codec[T any] interface {
 	// Encode returns what an instance's node holds. An error says that the instance cannot be written.
 	Encode(in Instance[T]) ([]byte, error)

@@ -57,7 +57,7 @@
 //
 //	registered -- decoded --> enabled --> not put out by errors --> in the preferred zone --> strategy --> Pick
 //	         \            \-> disabled: shown, never picked
-//	          \-> cannot be read: skipped and counted, the rest is served
+//	          \-> cannot be read, or says nowhere to be called: skipped and counted, the rest is served
 //
 // A [Service] answers from memory. Registry away means stale, not empty: instances are served for as long as it takes, and
 // [Service.StaleSince] says since when they may be wrong. [Service.Pick] takes no lock and allocates nothing.
@@ -75,7 +75,9 @@
 // [Spring] is for services of Spring Cloud Zookeeper. Reading is as tolerant as Curator's: the order of fields is free, unknown
 // fields are ignored, missing ones have defaults, numbers may be strings. A node that cannot be read (broken JSON, no data, a
 // payload of another kind) makes Curator's queries fail for the whole service. Here it is [Skipped], with its path and the
-// reason, by every query and every view.
+// reason, by every query and every view. An instance that does not say where it can be called is skipped as well, and Register
+// refuses it: see [Instance.Address]. A panic in a Codec skips the node for which it was called, and a Codec that does not return
+// within 10 s does the same.
 //
 // The zero value of a field is null: an empty Address, a Port of 0. Disabled is not Enabled so that the zero value is an
 // instance in service.

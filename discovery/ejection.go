@@ -10,7 +10,7 @@ import (
 // Ejection says when an instance is put out for its errors, and for how long: a client notices that an instance has crashed
 // long before its session expires. Errors are those of [Endpoint.Done] and [Endpoint.Report].
 //
-// Never are all put out: at most MaxShare of the instances in service, rounded down. Instances whose weight is 0 do not count
+// At most MaxShare of the instances in service are out at a time, rounded down. Instances whose weight is 0 do not count
 // while others have more, so that errors do not move the calls to them. Beyond that share, an instance stays in
 // whatever its errors, as it is more likely that the client itself is cut off, and is put out with its next error as soon as
 // there is room. When instances go and too many of those that are left are out, the ones that were put out first are let back.

@@ -2,7 +2,6 @@ package discovery
 
 import (
 	"iter"
-	"math"
 	"sync/atomic"
 	"time"
 )
@@ -23,13 +22,11 @@ type condition struct {
 }
 
 // newEndpoint makes an Endpoint of an instance.
-func (s *Service[T]) newEndpoint(key string, in Instance[T], state *condition) *Endpoint[T] {
-	e := &Endpoint[T]{Instance: in, service: s}
-	e.Candidate = Candidate{key: key, weight: s.reg.weight(&e.Instance), zone: s.reg.zone(&e.Instance), state: state}
-	if !(e.weight > 0) || math.IsInf(e.weight, 0) {
-		e.weight = 0
+func (s *Service[T]) newEndpoint(key string, now *reading[T], state *condition) *Endpoint[T] {
+	return &Endpoint[T]{
+		Instance: now.in, service: s,
+		Candidate: Candidate{key: key, weight: now.weight, zone: now.zone, state: state},
 	}
-	return e
 }
 
 // Done ends one use of a picked instance, and reports its error as [Endpoint.Report] does. It is to be called once for each

@@ -103,7 +103,7 @@ func ExampleWithWeight() {
 		discovery.WithWeight(func(in *discovery.Instance[Placement]) float64 { return float64(in.Payload.Weight) }),
 		discovery.WithZone(func(in *discovery.Instance[Placement]) string { return in.Payload.Zone }))
 	for id, p := range map[string]Placement{"near": {"a", 1}, "idle": {"a", 0}, "far": {"b", 100}} {
-		if _, err := reg.Register(ctx, discovery.Instance[Placement]{Name: "orders", ID: id, Payload: p}); err != nil {
+		if _, err := reg.Register(ctx, discovery.Instance[Placement]{Name: "orders", ID: id, Address: "10.0.0.1", Port: 8080, Payload: p}); err != nil {
 			log.Fatal(err)
 		}
 	}

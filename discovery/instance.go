@@ -17,7 +17,9 @@ var (
 	ErrInvalidInstance = errors.New("the instance cannot be registered")
 	// ErrUnreadable says that a node holds nothing that can be read as an instance.
 	ErrUnreadable = errors.New("the node holds no instance that can be read")
-	// ErrNoInstances says that there is nothing to pick: nothing is registered, or everything is disabled or unreadable. The
+	// ErrUnreachable says that an instance does not say where it can be called. See [Instance.Address].
+	ErrUnreachable = errors.New("the instance does not say where it can be called")
+	// ErrNoInstances says that there is nothing to pick: nothing is registered, or everything is disabled or skipped. The
 	// error's text says which.
 	ErrNoInstances = errors.New("no instance can be picked")
 	// ErrServiceClosed is what a Service says after Close.
@@ -69,7 +71,10 @@ type Instance[T any] struct {
 	Name string
 	// ID tells the instances of a service apart. Register draws a random UUID if it is empty.
 	ID string
-	// Address is a host name or an IP address. Empty is null.
+	// Address is a host name or an IP address, without a port and without brackets. Empty is null.
+	//
+	// An instance says where it can be called: it has an Address and a Port or an SSLPort, or a URISpec whose URI can be built
+	// of what there is. Register refuses any other instance, and readers skip it, unless [AnyAddress] is set.
 	Address string
 	// Port is the port without TLS; 0 is null.
 	Port int
@@ -88,11 +93,15 @@ type Instance[T any] struct {
 	Disabled bool
 }
 
-// HostPort is the address and the port, the one with TLS if there is no other, as net.Dial takes them.
-func (in *Instance[T]) HostPort() string {
+// HostPort is the address and the port, the one with TLS if there is no other, as net.Dial takes them. It is empty if there is
+// no address or no port.
+func (in Instance[T]) HostPort() string {
 	port := in.Port
 	if port == 0 {
 		port = in.SSLPort
+	}
+	if in.Address == "" || port == 0 {
+		return ""
 	}
 	return net.JoinHostPort(in.Address, strconv.Itoa(port))
 }

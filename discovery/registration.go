@@ -71,12 +71,22 @@ func (r *Registry[T]) complete(in Instance[T]) (Instance[T], error) {
 		in.RegistrationTime = time.Now()
 	}
 	in.RegistrationTime = time.UnixMilli(in.RegistrationTime.UnixMilli()).UTC()
-	return in, in.validate()
+	if err := in.validate(); err != nil || r.anyAddress {
+		return in, err
+	}
+	if err := in.reachable(); err != nil {
+		return in, fmt.Errorf("%w: %w", ErrInvalidInstance, err)
+	}
+	return in, nil
 }
 
 // encode writes an instance.
 func (r *Registry[T]) encode(in Instance[T]) ([]byte, error) {
-	data, err := r.codec.Encode(in)
+	var data []byte
+	err := r.cli.Guard("codec", framework.Join(r.base, in.Name, in.ID), func() (err error) {
+		data, err = r.codec.Encode(in)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("service %s, instance %s: %w", in.Name, in.ID, err)
 	}
@@ -214,9 +224,9 @@ func (r *Registration[T]) retire(ctx context.Context, most time.Duration) outcom
 	r.finish()
 	in := r.Instance()
 	in.Disabled = false
-	enabled, _ := r.reg.codec.Encode(in)
+	enabled, _ := r.reg.encode(in)
 	in.Disabled = true
-	disabled, err := r.reg.codec.Encode(in)
+	disabled, err := r.reg.encode(in)
 	if err != nil || bytes.Equal(enabled, disabled) {
 		return unsaid
 	}

@@ -43,13 +43,13 @@ func TestRegisterFillsInIDAndTime(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		_, reg := w.registry("a")
 		now := time.Now()
-		r := w.register(reg, discovery.Instance[meta]{Name: "orders"})
+		r := w.register(reg, discovery.Instance[meta]{Name: "orders", Address: "h", Port: 1})
 		in := r.Instance()
 		assert.Regexp(t, `^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`, in.ID)
 		assert.Equal(t, now.UTC().Truncate(time.Millisecond), in.RegistrationTime)
 		assert.Equal(t, []string{in.ID}, w.list(dir))
 		assert.Equal(t, in, w.read(r.Path()))
-		other := w.register(reg, discovery.Instance[meta]{Name: "orders"})
+		other := w.register(reg, discovery.Instance[meta]{Name: "orders", Address: "h", Port: 1})
 		assert.NotEqual(t, in.ID, other.Instance().ID)
 	})
 }
@@ -127,13 +127,15 @@ func TestUpdate(t *testing.T) {
 		_, reg := w.registry("a")
 		r := w.register(reg, instance("one"))
 		before := w.Counts()
-		require.NoError(t, r.Update(t.Context(), discovery.Instance[meta]{Name: "orders", Port: 9090}))
+		require.NoError(t, r.Update(t.Context(), discovery.Instance[meta]{Name: "orders", Address: "h", Port: 9090}))
 		assert.Equal(t, int64(1), w.Counts().Sub(before).RoundTrips())
-		want := discovery.Instance[meta]{Name: "orders", ID: "one", Port: 9090, RegistrationTime: registered}
+		want := discovery.Instance[meta]{Name: "orders", ID: "one", Address: "h", Port: 9090, RegistrationTime: registered}
 		assert.Equal(t, want, w.read(dir+"/one"))
 		assert.Equal(t, want, r.Instance())
 		for _, in := range []discovery.Instance[meta]{
-			{Name: "others"}, {Name: "orders", ID: "two"}, {Name: "orders", Type: discovery.Static}, {Name: "orders", Port: -1},
+			{Name: "others", Address: "h", Port: 1}, {Name: "orders", ID: "two", Address: "h", Port: 1},
+			{Name: "orders", Type: discovery.Static, Address: "h", Port: 1}, {Name: "orders", Address: "h", Port: -1},
+			{Name: "orders", Port: 9090}, {Name: "orders", Address: "h:80"},
 		} {
 			require.ErrorIs(t, r.Update(t.Context(), in), discovery.ErrInvalidInstance)
 		}

@@ -89,18 +89,18 @@ func (r *Registry[T]) Open(ctx context.Context, name string, opts ...ServiceOpti
 	if s.mirror, err = cache.OpenChildren(ctx, r.cli, path, s.listed()); err != nil {
 		return nil, fmt.Errorf("service %s: %w", name, err)
 	}
-	s.start()
+	s.start(ctx)
 	s.unlist = r.cli.Telemetry().View(func() int { return len(s.Skipped()) })
 	return s, nil
 }
 
-// start shows what there is and follows it.
-func (s *Service[T]) start() {
+// start shows what there is and follows it. ctx bounds the first look.
+func (s *Service[T]) start(ctx context.Context) {
 	s.life, s.end = context.WithCancelCause(context.Background())
 	s.refresh, s.kick = make(chan chan struct{}), make(chan struct{}, 1)
-	f := &follower[T]{Service: s, due: time.NewTimer(time.Hour), members: make(map[string]*member[T])}
+	f := newFollower(s)
 	events := s.mirror.Events(s.life)
-	f.update()
+	f.update(ctx)
 	s.work.Go(func() { f.run(events) })
 }
 
@@ -116,9 +116,24 @@ func (s *Service[T]) Pick() (*Endpoint[T], error) {
 	if p.err != nil {
 		return nil, p.err
 	}
-	e := p.available[p.pick()]
+	e := s.choose(p)
 	e.state.load.Add(1)
 	return e, nil
+}
+
+// choose has the Strategy's function pick. If it panics, or picks what is not there, others take turns until the instances
+// change.
+func (s *Service[T]) choose(p *picker[T]) (e *Endpoint[T]) {
+	err := s.reg.cli.Guard("strategy", s.path, func() error {
+		e = p.available[p.pick()]
+		return nil
+	})
+	if err == nil {
+		return e
+	}
+	turns := roundRobin(0)(make([]*Candidate, len(p.available)))
+	s.picker.CompareAndSwap(p, &picker[T]{available: p.available, pick: turns})
+	return p.available[turns()]
 }
 
 // Instances lists the instances, those that are disabled or put out included, in the order of their keys, as they are at the

@@ -39,7 +39,7 @@ func TestWaitFreshWhileACodecIsSlow(t *testing.T) {
 		codec.held <- until
 		w.register(reg, instance("two"))
 		refused := func() {
-			err := svc.WaitFresh(within(t, time.Minute))
+			err := svc.WaitFresh(within(t, 4*time.Second))
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			require.ErrorIs(t, err, cache.ErrStale)
 			require.ErrorContains(t, err, "service orders")
@@ -48,7 +48,7 @@ func TestWaitFreshWhileACodecIsSlow(t *testing.T) {
 		later := make(chan struct{})
 		codec.held <- later
 		w.register(reg, instance("three"))
-		time.AfterFunc(30*time.Second, func() { close(until) }) // then it is the turn of the one who waits, or of the change
+		time.AfterFunc(2*time.Second, func() { close(until) }) // then it is the turn of the one who waits, or of the change
 		refused()
 		close(later)
 		require.NoError(t, svc.WaitFresh(within(t, time.Minute)))

@@ -12,6 +12,9 @@ import (
 // called by many goroutines at once, also for a moment after the next call of the Strategy. It should neither lock nor
 // allocate.
 //
+// If either function panics, or the Strategy does not return within 10 s, or the index is not that of an instance, RoundRobin
+// takes over until the instances change. The panic is logged and counted.
+//
 // A Strategy belongs to one [Service]: make one for each.
 type Strategy func(available []*Candidate) (pick func() int)
 

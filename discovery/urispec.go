@@ -58,7 +58,7 @@ func (s URISpec) String() string {
 // URI builds the instance's URI from its URISpec. Variables are scheme (https if there is an SSLPort, else http), name, id,
 // address, port, ssl-port, registration-time-utc (milliseconds since 1970), service-type (in lower case), and those given, which
 // come first. One that is not known, or null, is left out, as Curator does. Without URISpec it is empty.
-func (in *Instance[T]) URI(variables map[string]string) string {
+func (in Instance[T]) URI(variables map[string]string) string {
 	var b strings.Builder
 	for _, p := range in.URISpec {
 		value, given := p.Value, false

@@ -126,5 +126,5 @@ func (f *follower[T]) why(change discovery.Change[T]) string {
 			disabled++
 		}
 	}
-	return fmt.Sprintf("%d registered, %d of them disabled; %d unreadable", len(change.Instances), disabled, len(change.Skipped))
+	return fmt.Sprintf("%d registered, %d of them disabled; %d skipped", len(change.Instances), disabled, len(change.Skipped))
 }

@@ -73,7 +73,8 @@ func TestAttributes(t *testing.T) {
 			_, err := reg.Register(t.Context(), in)
 			require.NoError(t, err)
 		}
-		_, err := reg.Register(t.Context(), discovery.Instance[int]{Name: "orders", ID: "nowhere", Port: 80, SSLPort: 443})
+		any := discovery.New(cli, "/services", discovery.AnyAddress[int]())
+		_, err := any.Register(t.Context(), discovery.Instance[int]{Name: "orders", ID: "nowhere", Port: 80, SSLPort: 443})
 		require.NoError(t, err)
 		plain, tls := newRecorder(), newRecorder()
 		for r, opts := range map[*recorder][]Option{plain: nil, tls: {WithSSLPort(), WithScheme("ZKS")}} {

@@ -54,9 +54,9 @@ func (c *Call[V]) end() {
 	}
 }
 
-// Wait reports whether the function returns before quit is closed and limit fires. If it does not, late is called when it
-// has returned, in the function's goroutine. Either channel may be nil.
-func (c *Call[V]) Wait(quit <-chan struct{}, limit <-chan time.Time, late func()) bool {
+// Wait reports whether the function returns before quit is closed. If it does not, late is called when it has returned, in the
+// function's goroutine.
+func (c *Call[V]) Wait(quit <-chan struct{}, late func()) bool {
 	select {
 	case <-c.done:
 		return true
@@ -66,7 +66,6 @@ func (c *Call[V]) Wait(quit <-chan struct{}, limit <-chan time.Time, late func()
 	case <-c.done:
 		return true
 	case <-quit:
-	case <-limit:
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"context"
 	"errors"
 	"runtime"
 	"testing"
@@ -28,7 +29,7 @@ func (client) Guard(_, _ string, f func() error) (err error) {
 
 func TestACallHasTheResultOfItsFunction(t *testing.T) {
 	c := Begin(client{}, "codec", "/a", func() (int, error) { return 7, nil })
-	require.True(t, c.Wait(nil, nil, nil))
+	require.True(t, c.Wait(nil, nil))
 	v, err := c.Result()
 	require.NoError(t, err)
 	assert.Equal(t, 7, v)
@@ -37,7 +38,7 @@ func TestACallHasTheResultOfItsFunction(t *testing.T) {
 		errExited: func() (int, error) { runtime.Goexit(); return 0, nil },
 	} {
 		c = Begin(client{}, "codec", "/a", f)
-		require.True(t, c.Wait(nil, nil, nil))
+		require.True(t, c.Wait(nil, nil))
 		_, err = c.Result()
 		require.ErrorIs(t, err, want)
 	}
@@ -49,16 +50,16 @@ func TestAFunctionThatDoesNotReturnIsLeftBehind(t *testing.T) {
 		blocked := func() (int, error) { <-hold; return 1, nil }
 		late := 0
 		c, d := Begin(client{}, "codec", "/a", blocked), Begin(client{}, "codec", "/a", blocked)
-		began := time.Now()
-		assert.False(t, c.Wait(nil, time.After(Patience), func() { late++ }))
+		limited, cancel := context.WithTimeout(t.Context(), Patience)
+		defer cancel()
+		began, quit := time.Now(), limited.Done()
+		assert.False(t, c.Wait(quit, func() { late++ }))
 		assert.Equal(t, Patience, time.Since(began))
-		quit := make(chan struct{})
-		close(quit)
-		assert.False(t, d.Wait(quit, nil, nil))
+		assert.False(t, d.Wait(quit, nil))
 		close(hold)
 		synctest.Wait()
 		assert.Equal(t, 1, late)
-		require.True(t, c.Wait(quit, nil, func() { late++ }), "it has returned, which counts more than that nobody waits")
+		require.True(t, c.Wait(quit, func() { late++ }), "it has returned, which counts more than that nobody waits")
 		v, _ := c.Result()
 		assert.Equal(t, []int{1, 1}, []int{v, late})
 	})

@@ -1,0 +1,76 @@
+package discovery
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/guard"
+)
+
+// errBlocked says that a node could not be read because one of the user's functions has not returned.
+var errBlocked = fmt.Errorf("%w: the Codec, or what WithWeight or WithZone has set, for %v", framework.ErrBlocked, guard.Patience)
+
+// decode reads an instance.
+func (r *Registry[T]) decode(data []byte) (Instance[T], error) {
+	in, err := r.codec.Decode(data)
+	if err == nil && !r.anyAddress {
+		err = in.reachable()
+	}
+	if err != nil {
+		return Instance[T]{}, err
+	}
+	return in, nil
+}
+
+// begin reads an instance in a goroutine of its own: the Codec may be the user's, and may panic or not return.
+func (r *Registry[T]) begin(path string, data []byte) *guard.Call[Instance[T]] {
+	return guard.Begin(r.cli, "codec", path, func() (Instance[T], error) { return r.decode(data) })
+}
+
+// finish waits for an instance, for as long as limited allows, which is a part of ctx.
+func finish[T any](ctx, limited context.Context, call *guard.Call[Instance[T]]) (Instance[T], error) {
+	switch {
+	case call.Wait(limited.Done(), nil):
+		return call.Result()
+	case ctx.Err() != nil:
+		return Instance[T]{}, fmt.Errorf("%w: the Codec, until %w", framework.ErrBlocked, context.Cause(ctx))
+	}
+	return Instance[T]{}, errBlocked
+}
+
+// reading is an instance, and what the Registry's functions say of it.
+type reading[T any] struct {
+	in     Instance[T]
+	weight float64
+	zone   string
+}
+
+// examine is begin for a view, which needs to know more.
+func (r *Registry[T]) examine(path string, data []byte) *guard.Call[*reading[T]] {
+	return guard.Begin(r.cli, "codec", path, func() (*reading[T], error) {
+		in, err := r.decode(data)
+		if err != nil {
+			return nil, err
+		}
+		return r.appraise(path, in), nil
+	})
+}
+
+// appraise asks what weight and zone the instance has. If a function panics it has the default.
+func (r *Registry[T]) appraise(path string, in Instance[T]) *reading[T] {
+	now := &reading[T]{in: in, weight: 1}
+	_ = r.cli.Guard("weight", path, func() error {
+		now.weight = r.weight(&now.in)
+		return nil
+	})
+	_ = r.cli.Guard("zone", path, func() error {
+		now.zone = r.zone(&now.in)
+		return nil
+	})
+	if !(now.weight > 0) || math.IsInf(now.weight, 0) {
+		now.weight = 0
+	}
+	return now
+}
