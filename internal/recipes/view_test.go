@@ -51,7 +51,7 @@ func registration() recipe {
 		return work{
 			begin: func() {
 				var err error
-				r, err = discovery.New[any](s.cli, path).Register(s.Context(), discovery.Instance[any]{Name: "orders", ID: "subject"})
+				r, err = discovery.New[any](s.cli, path).Register(s.Context(), discovery.Instance[any]{Name: "orders", ID: "subject", Address: "h", Port: 1})
 				require.NoError(s, err)
 			},
 			ends: func() []error { return nil },
@@ -82,7 +82,7 @@ func serviceView() recipe {
 			ends: func() []error { return nil },
 			stands: func() bool {
 				n++
-				in := discovery.Instance[any]{Name: "orders", ID: strconv.Itoa(n)}
+				in := discovery.Instance[any]{Name: "orders", ID: strconv.Itoa(n), Address: "h", Port: 1}
 				r, err := discovery.New[any](s.other, path).Register(s.Context(), in)
 				require.NoError(s, err)
 				came := shows(in.ID)
