@@ -1,6 +1,7 @@
 package grpcresolver
 
 import (
+	"fmt"
 	"net/url"
 	"slices"
 	"testing"
@@ -171,4 +172,33 @@ func TestUnreachableAtFirst(t *testing.T) {
 		require.NoError(t, server.StartEndpoint())
 		assert.Empty(t, addrs(t, <-r.states))
 	})
+}
+
+// Scenario 58: a channel always has an address while the only instance is replaced in one transaction.
+func TestAReplacedInstanceKeepsItsAddress(t *testing.T) {
+	for _, latency := range []time.Duration{0, 5 * time.Millisecond, 20 * time.Millisecond} {
+		bubble(t, func(t *testing.T, server *zktest.Server, writer *framework.Client) {
+			data := func(i int) []byte { return fmt.Appendf(nil, `{"name":"orders","id":"a","address":"h","port":%d}`, i+1) }
+			const path = "/services/orders/a"
+			_, err := writer.Create(t.Context(), path, data(0), framework.Persistent, framework.Parents)
+			require.NoError(t, err)
+			consumer, err := framework.New(framework.Config{ConnectString: server.ConnectString(), Dialer: server.Client("consumer").Dial})
+			require.NoError(t, err)
+			defer consumer.Close()
+			r := newRecorder()
+			f, err := New(discovery.New[string](consumer, "/services")).Build(target("zk:///orders"), r, resolver.BuildOptions{})
+			require.NoError(t, err)
+			defer f.Close()
+			assert.Equal(t, []string{"h:1"}, addrs(t, <-r.states))
+			defer server.Delay(zktest.ClientConns("consumer"), latency)()
+			for i := range 20 {
+				_, err := writer.Multi(t.Context(), []framework.Op{
+					framework.DeleteOp(path, framework.AnyVersion), framework.CreateOp(path, data(i+1), framework.Persistent),
+				})
+				require.NoError(t, err)
+				assert.Equal(t, []string{fmt.Sprintf("h:%d", i+2)}, addrs(t, <-r.states))
+			}
+			assert.Empty(t, r.errors)
+		})
+	}
 }
