@@ -40,23 +40,23 @@ func start(cfg Config, asleep func() time.Duration) (*Client, error) {
 		root, _ = root.child(cfg.Namespace)
 	}
 	c := &core{
-		cfg: cfg, log: cfg.Logger, random: &random{r: cfg.Random}, sleep: newSleepLog(asleep),
-		closing: make(chan struct{}), quit: make(chan struct{}), stopped: make(chan struct{}), logged: make(chan struct{}),
+		cfg: cfg, random: &random{r: cfg.Random}, sleep: newSleepLog(asleep),
+		closing: make(chan struct{}), quit: make(chan struct{}), stopped: make(chan struct{}),
 		epochs: make(map[int64]uint64),
 	}
-	c.random.panicked = c.panicked
-	c.hosts = newHosts(&c.cfg, servers, c.random, c.panicked)
-	c.janitor.init(c)
 	begun := StateChange{State: Connecting, Time: time.Now()}
 	c.gate.Store(&gate{StateChange: begun, changed: make(chan struct{})})
 	c.remember(begun)
 	c.startTelemetry()
+	c.lane, c.log = newLogLane(cfg.Logger, func() { c.telemetry.Panicked("Logger") })
+	c.random.panicked = c.panicked
+	c.hosts = newHosts(&c.cfg, servers, c.random, c.panicked)
+	c.janitor.init(c)
 	e, err := openEpoch(c, 1, 0)
 	if err != nil {
 		c.telemetry.Close()
 		return nil, err
 	}
-	c.startLog()
 	go c.supervise(e)
 	return &Client{ops: ops{core: c, space: root}, closer: &closer{done: make(chan struct{})}}, nil
 }
@@ -120,30 +120,65 @@ func (c *Client) session(e *epoch) *Session {
 // under way returns [ErrClosed]. It returns an error if a recipe did not return in time.
 // Whoever holds a claim outside of a recipe, as a lock.Held is, releases it first: Close does not wait for it.
 //
-// All goroutines of the client have ended when it returns, but for those of such recipes, of subscribers of States that have
-// not read to the end, and of a provider of telemetry that has not returned for Config.CloseTimeout. Close may be called repeatedly and from any goroutine except a recipe's own.
+// All goroutines of the client have ended when Close returns, except those of such recipes, of subscribers of States that have
+// not read to the end, of a provider of telemetry that has not returned for Config.CloseTimeout, and of a log handler that has not
+// returned for a second. Without an answer from a server the end of the session takes a second. Close may be called repeatedly
+// and from any goroutine except a recipe's own.
 func (c *Client) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), c.core.cfg.CloseTimeout)
 	defer cancel()
-	return c.Shutdown(ctx)
+	if c.closer.begin() {
+		c.closer.end(c.core.shutdown(ctx))
+	}
+	return c.closer.wait(ctx)
 }
 
-// Shutdown is Close with ctx in place of Config.CloseTimeout. When the client is being closed already, it waits for that, until
-// ctx ends.
+// Shutdown is Close, but returns when ctx ends. Recipes are waited for until then, and the session is closed in any case.
+//
+// Shutdown outlasts ctx by 50 ms at most, in which a server that is near closes the session. If that is not enough, it returns an error
+// with the cause of ctx, and goes on in the background: the request that closes the session has been written, unless there is
+// no connection or it takes no bytes, and its answer is waited for, for a second at most. Then telemetry and the log have the
+// time that they have with Close. Another Shutdown or Close waits for the rest, until its ctx or Config.CloseTimeout ends.
 func (c *Client) Shutdown(ctx context.Context) error {
-	if c.closer.begun.CompareAndSwap(false, true) {
-		c.closer.err = c.core.shutdown(ctx)
-		close(c.closer.done)
-		return c.closer.err
+	if c.closer.begin() {
+		go func() { c.closer.end(c.core.shutdown(ctx)) }()
 	}
+	return c.closer.wait(ctx)
+}
+
+const (
+	// shutdownGrace is how long Shutdown outlasts its ctx.
+	shutdownGrace = 50 * time.Millisecond
+	// logPatience is how long the end of a client waits for the log handler.
+	logPatience = time.Second
+)
+
+// begin reports whether the caller is the one that closes the client.
+func (c *closer) begin() bool { return c.begun.CompareAndSwap(false, true) }
+
+func (c *closer) end(err error) {
+	c.err = err
+	close(c.done)
+}
+
+// wait waits until the client is closed, or shutdownGrace longer than ctx.
+func (c *closer) wait(ctx context.Context) error {
 	select {
-	case <-c.closer.done:
-		return c.closer.err
+	case <-c.done:
+		return c.err
 	case <-ctx.Done():
+	}
+	t := time.NewTimer(shutdownGrace)
+	defer t.Stop()
+	select {
+	case <-c.done:
+		return c.err
+	case <-t.C:
 		return fmt.Errorf("zookeeper: the client is still being closed: %w", context.Cause(ctx))
 	}
 }
 
+// shutdown ends everything. It waits for recipes until ctx ends, and for the rest as long as that takes.
 func (c *core) shutdown(ctx context.Context) error {
 	empty := c.live.close()
 	// Whoever loads the gate's epoch after this has seen closing first; whoever loaded it before is ended here.
@@ -159,6 +194,7 @@ func (c *core) shutdown(ctx context.Context) error {
 	close(c.quit)
 	c.janitor.close()
 	<-c.stopped
+	c.lane.close(min(logPatience, c.cfg.CloseTimeout))
 	return err
 }
 

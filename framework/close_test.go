@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"maps"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -318,6 +320,46 @@ func TestShutdownNow(t *testing.T) {
 			cancel()
 			require.NoError(t, cli.Shutdown(ctx))
 			assert.Empty(t, s.Sessions())
+		})
+	}
+}
+
+// No condition of the connection, no log handler and no recipe keeps Shutdown much longer than its ctx allows. The rest goes on
+// without it: the session is closed if the server can still hear, and no goroutine is left in the end.
+func TestShutdownReturnsWithItsContext(t *testing.T) {
+	arrangements := maps.Clone(conditions)
+	arrangements["a server that is heard no more"] = func(t *testing.T, s *zktest.Server, cli *framework.Client) {
+		require.NoError(t, cli.WaitConnected(t.Context()))
+		s.Blackhole(zktest.AllConns(), zktest.ToClient)
+	}
+	for name, arrange := range arrangements {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s := startServer(t, zktest.Config{})
+				cfg := configFor(s)
+				cfg.Logger = blocked(t, slog.LevelInfo)
+				cli, err := framework.New(cfg)
+				require.NoError(t, err)
+				arrange(t, s, cli)
+				release := make(chan struct{})
+				go func() { _ = cli.Run(t.Context(), stubborn("r", release)) }()
+				synctest.Wait()
+				for range 3 {
+					begun := time.Now()
+					err = cli.Shutdown(within(t, 10*time.Millisecond))
+					assert.LessOrEqual(t, time.Since(begun), 100*time.Millisecond)
+					require.ErrorIs(t, err, context.DeadlineExceeded)
+				}
+				close(release)
+				if name == "a server that is heard no more" {
+					synctest.Wait()
+					assert.Empty(t, s.Sessions(), "the request that closes the session was sent")
+				}
+				begun := time.Now()
+				_ = cli.Close()
+				assert.LessOrEqual(t, time.Since(begun), 2*time.Second)
+				assert.Equal(t, framework.Closed, cli.State().State)
+			})
 		})
 	}
 }

@@ -128,7 +128,9 @@ type Config struct {
 	// Defaults to 64 MiB.
 	MaxReplySize int
 
-	// Logger gets connection changes (info), failures (warn) and the driver's own remarks (debug). Defaults to silence.
+	// Logger gets connection changes (info), failures (warn) and the driver's own remarks (debug). Its handler is called by a
+	// goroutine of its own, so that one that blocks holds up nothing: 1024 lines wait for it, in order, and further ones are
+	// dropped and counted in a line in their place. One that panics loses the line. Defaults to silence.
 	Logger *slog.Logger
 
 	// TracerProvider gets spans: one for each operation, within the caller's, and those of sessions and recipes. See

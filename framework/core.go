@@ -17,7 +17,8 @@ import (
 // epoch and from state to state.
 type core struct {
 	cfg       Config
-	log       *slog.Logger
+	log       *slog.Logger // to lane: it never blocks
+	lane      *logLane
 	hosts     *hosts
 	random    *random
 	telemetry *telemetry.Client
@@ -36,7 +37,6 @@ type core struct {
 	closing  chan struct{} // closed by Close: recipes and claims are being ended
 	quit     chan struct{} // closed when the supervisor should end the last epoch
 	stopped  chan struct{} // closed when it has
-	logged   chan struct{} // closed when the last change of state is in the log
 	retiring sync.WaitGroup
 
 	// identity is why a server has refused one of Config.Auth and closed the connection; nil since one has answered, which
@@ -71,6 +71,7 @@ func (c *core) publish(e *epoch, ch StateChange) {
 	close(old.changed)
 	c.hub.Publish(ch)
 	c.remember(ch)
+	c.say(ch)
 	c.telemetry.StateChanged(telemetryChange(ch))
 	if ch.State == Connected {
 		c.epochs[ch.SessionID] = ch.Epoch
@@ -84,24 +85,7 @@ func (c *core) epochOf(session int64) uint64 {
 	return c.epochs[session]
 }
 
-// startLog has changes written to the log, if there is one. The log is a subscriber like any other: one that blocks must not
-// keep the supervisor from its clocks.
-func (c *core) startLog() {
-	if c.log.Handler() == slog.DiscardHandler {
-		close(c.logged)
-		return
-	}
-	go c.keepLog(c.subscribe(context.Background()))
-}
-
-func (c *core) keepLog(changes <-chan StateChange) {
-	defer close(c.logged)
-	<-changes // the state in which the client starts is no change
-	for ch := range changes {
-		c.say(ch)
-	}
-}
-
+// say writes a change of state to the log.
 func (c *core) say(ch StateChange) {
 	level := slog.LevelInfo
 	if ch.State == Suspended || ch.State == Lost {
@@ -121,7 +105,7 @@ func (c *core) subscribe(ctx context.Context) <-chan StateChange {
 // dialFailed notes why a server could not be reached, or did not open the session.
 func (c *core) dialFailed(server string, err error) {
 	c.dialled(err)
-	c.log.Debug("dial failed", "server", server, "error", err) // last: it may block
+	c.log.Debug("dial failed", "server", server, "error", err)
 }
 
 // dialled notes how the latest dial has ended.
@@ -174,7 +158,6 @@ func (c *core) supervise(e *epoch) {
 	c.publish(nil, StateChange{State: Closed, Epoch: e.n, Cause: ErrClosed})
 	c.hub.Close()
 	c.telemetry.Close()
-	<-c.logged
 }
 
 // retire closes a lost epoch's connection beside the next epoch: the driver may take a second for it.

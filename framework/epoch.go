@@ -149,7 +149,7 @@ func (e *epoch) wireOptions() wire.Options {
 		BeforeWrite:      e.growSend,
 		BeforeFirstRead:  func() { zk.WithMaxBufferSize(cfg.MaxReplySize)(e.conn) },
 		OnAuthFailed:     e.onAuthFailed,
-		Logger:           cfg.Logger,
+		Logger:           e.core.log,
 	}
 }
 

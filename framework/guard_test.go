@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -115,6 +116,7 @@ func TestFunctionsOfTheConfigurationThatPanic(t *testing.T) {
 					require.NoError(t, err)
 				}
 				function, _, _ := strings.Cut(name, " ")
+				synctest.Wait() // for the log
 				assert.Contains(t, log.String(), `level=WARN msg="a function has panicked" function=`+function)
 				assert.Contains(t, log.String(), "panic=boom")
 			})
@@ -177,8 +179,9 @@ func TestGuard(t *testing.T) {
 		require.ErrorIs(t, err, framework.ErrPanicked)
 		require.EqualError(t, err, "a function has panicked: the codec for /a: session is lost")
 		require.NotErrorIs(t, err, framework.ErrSessionLost, "it has nothing to do with this session")
-		assert.Contains(t, log.String(), `function=codec path=/a panic="session is lost"`)
 		cli.Logger().Info("hello")
+		synctest.Wait() // for the log
+		assert.Contains(t, log.String(), `function=codec path=/a panic="session is lost"`)
 		assert.Contains(t, log.String(), "hello")
 		var none *framework.Client
 		require.ErrorIs(t, none.Guard("codec", "/a", boom), framework.ErrPanicked)
