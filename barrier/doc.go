@@ -29,28 +29,51 @@
 //	                                        |                                   |                  |
 //	            ctx ends, refused, closed:  |                   session lost,   |    ctx ends:     |  own node goes at once,
 //	            error, own node removed     v                   client closed:  v    error, own    v  the lowest one's last
-//	            session lost: error        (out)                Context() ends (out) node removed (out)
+//	            session lost, node deleted: (out)               Context() ends (out) node removed (out)
+//	            error
 //
 // Members are ephemeral nodes in the barrier's directory. The one that finds enough of them creates the node "ready", which
-// lets in all who wait. Leave returns when every member that it found there has left or died; the last one removes its
-// own node and "ready" in one transaction, and with that the next round can begin, on the same path and with the same
-// objects.
+// lets in all who wait. Leave returns when every member of the round has left or died. The last one removes its own node
+// and "ready" in one transaction. With that the next round can begin, on the same path and with the same objects.
 //
-// The number is a threshold and no limit, as in Curator: who comes when the barrier is open, while a member of that round is
-// still in, is let in at once.
+// The number is a threshold and no limit, as in Curator: a member that comes while a round is under way is let into it at once.
+//
+// # Rounds
+//
+// Each round has an identity: the czxid of its "ready". Names do not have one, because the next round's node has the same name.
+// A node belongs to the round in one of two ways:
+//
+//   - It is older than "ready". Its member waited when the round was opened, or has missed that and will find out.
+//   - Its data is the round's czxid. Its member came late. It has written that in a transaction, which checks that the node of
+//     another member is there, and sets "ready" to count up its version.
+//
+// A change to a round is refused when it is no longer that round:
+//
+//   - The last member deletes its own node and "ready" together, at the version that it saw before it listed the directory
+//     and found nobody else. A member that has come late since changes the version, and is waited for.
+//   - A member whose node is gone never removes "ready". If the lowest member dies, "ready" stays, and no round is under way.
+//   - A "ready" without members lets nobody in. The member that completes the next round replaces it, in one transaction, at the
+//     version that it saw, by one with another version. So it replaces that one and no later one.
+//
+// So as long as a member of a round has a node, its "ready" is there, no other round is opened, and whoever comes joins this
+// round. When none has, nobody can join it any more. Nobody waits for a node of another round, in Enter or in Leave. A
+// process that is started again while its round is under way is late for it; the others wait for it again. Otherwise it is
+// early for the next round.
 //
 // What Enter promises:
 //
 //   - It returns nil only if the barrier was opened after it had joined, by somebody who found the number of members
 //     there at one moment, or if it was opened so before and one of those members is still in.
-//   - A "ready" whose members are all gone (they crashed) lets nobody in. It is replaced when the next round is complete.
 //   - A member counts once, whatever becomes of its connection: nodes that an [Enter] of the same Double has left behind in an
 //     earlier session, or with a removal still under way, carry the same id. [WithID] keeps that true across a restart
 //     of the process.
+//   - A member that waits watches its own node. If somebody else deletes it, Enter returns [ErrDeleted].
 //   - On error no node stays, while the session lives. The others may have been let in before the error came: they counted
 //     on a member that is not there, and find out in Leave, which does not wait for it.
 //
 // A member that dies counts until the servers end its session. ZooKeeper has no other notion of dead.
+//
+// Children that no member has made, by their names, are ignored.
 //
 // [Entered.Context] ends with framework.ErrSessionLost as its cause when the session is lost: to the others this member has
 // left then. It survives SUSPENDED. It is no proof of exclusion and nobody else's is needed: a barrier excludes nobody.
@@ -60,10 +83,14 @@
 //	                       requests, one after the other         events
 //	Barrier.Wait           2 (sync, get)                         1 if it was closed
 //	Barrier.Set, Remove    1                                     1 to each who waits
-//	Enter, waiting         3 (exists, create, children)          1
-//	Enter, the last one    4 (and create ready)
-//	Enter, late            3, and exists for each member that is looked at until one of that round is found
-//	Leave                  4 (children, delete, get, children)   1
+//	Enter, waiting         5 (exists, create, children, exists   1
+//	                       of the own node, exists)
+//	Enter, the last one    5 (exists, create, children, create   1
+//	                       ready, exists)
+//	Enter, late            5 (exists, create, children, multi,   1
+//	                       exists), and exists for each member
+//	                       until one of that round is found
+//	Leave                  4 (children, get, delete, children)   2, and 1 if it has waited
 //	Leave, the lowest      2 (children, multi), and get and      1 for each member that is
 //	                       children for each still inside        still inside
 //
@@ -76,10 +103,11 @@
 // DoubleBarrier; members in all three can stand in one barrier. The promises above are those of docent's members. What
 // the others do differently, seen in Curator 5.4 and kazoo 2.8:
 //
-//   - They take any "ready" for an open barrier, and count nodes, not ids.
-//   - kazoo removes "ready" when the first of its members leaves, and Curator sometimes before the last one has left.
-//     A docent member is let in by the event all the same; only if its connection is away at that moment can it miss the
+//   - They take any "ready" for an open barrier, and count nodes, not ids: every child of the directory is a member to them.
+//   - They remove "ready" by its name: kazoo when the first of its members leaves, Curator sometimes before the last one has
+//     left. A docent member is let in by the event all the same; only if its connection is away at that moment can it miss the
 //     opening, and then it waits until its ctx ends, while the others wait for its node.
+//   - Their nodes do not say that they came late. Leave waits for those that are there when it begins.
 //   - They know nodes by name alone, also those of the next round: a round that begins while one of them still waits in leave
 //     can leave it there. Give each round a path of its own in such company, or wait until all have left.
 //   - kazoo remembers that the directory exists, and fails when the servers have removed an empty container: create the

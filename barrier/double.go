@@ -14,7 +14,7 @@ import (
 var (
 	// ErrLeft is the cause of an Entered's context after Leave.
 	ErrLeft = errors.New("left the barrier")
-	// ErrDeleted says that somebody else has deleted the member's node: to the others it had left.
+	// ErrDeleted says that somebody else has deleted the member's node: to the others it had left, or had given up.
 	ErrDeleted = errors.New("the member's node was deleted by somebody else")
 )
 
@@ -97,11 +97,11 @@ const readyName = "ready"
 // at is the path of a node in the barrier's directory.
 func (d *Double) at(name string) string { return framework.Join(d.path, name) }
 
-// idOf is the id of the member that a node stands for: what stands behind the GUID in names of docent's, the whole name
-// in others.
-func idOf(name string) string {
+// idOf is the id of the member that a node belongs to: the text that follows the GUID in docent's names, the whole name in
+// those of Curator's and kazoo's members, which are GUIDs. All other children, such as "ready", belong to nobody.
+func idOf(name string) (id string, ok bool) {
 	if guid, ok := seqnode.GUIDOf(name); ok {
-		return strings.TrimPrefix(name, seqnode.Protected(guid, ""))
+		return strings.TrimPrefix(name, seqnode.Protected(guid, "")), true
 	}
-	return name
+	return name, seqnode.IsGUID(name)
 }

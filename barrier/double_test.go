@@ -100,11 +100,11 @@ func TestCostOfADouble(t *testing.T) {
 		waiting := enter(t.Context(), t, a).waits()
 		inB := entered(t, b)[0]
 		waiting.ok()
-		assert.Equal(t, map[zktest.Op]int64{zktest.OpExists: 1, zktest.OpCreate2: 1, zktest.OpGetChildren2: 1}, ops("a", beforeA))
-		assert.Equal(t, map[zktest.Op]int64{zktest.OpExists: 1, zktest.OpCreate2: 2, zktest.OpGetChildren2: 1}, ops("b", beforeB))
+		assert.Equal(t, map[zktest.Op]int64{zktest.OpExists: 3, zktest.OpCreate2: 1, zktest.OpGetChildren2: 1}, ops("a", beforeA))
+		assert.Equal(t, map[zktest.Op]int64{zktest.OpExists: 2, zktest.OpCreate2: 2, zktest.OpGetChildren2: 1}, ops("b", beforeB))
 		assert.EqualValues(t, 1, w.ClientCounts("a").Sub(beforeA).Events)
 		inLate := entered(t, late)[0]
-		assert.Equal(t, map[zktest.Op]int64{zktest.OpExists: 2, zktest.OpCreate2: 1, zktest.OpGetChildren2: 1}, ops("late", beforeLate))
+		assert.Equal(t, map[zktest.Op]int64{zktest.OpExists: 3, zktest.OpCreate2: 1, zktest.OpGetChildren2: 1, zktest.OpMulti: 1}, ops("late", beforeLate))
 		left(t, waiting.in, inB, inLate)
 	})
 }
@@ -205,9 +205,9 @@ func TestOpenedAndOverBeforeJoining(t *testing.T) {
 		other := w.session(w.client("other"))
 		w.OnFrame(func(f zktest.Frame) zktest.Verdict {
 			if f.Conn.Client == "a" && f.Stage == zktest.Request && f.Op == zktest.OpCreate2 {
-				_, _ = w.CreateFor(other, path+"/m1", nil, zktest.Ephemeral)
+				_, _ = w.CreateFor(other, path+"/0e4bbf9574324b419a4905259a7202c5", nil, zktest.Ephemeral)
 				_, _ = w.Create(ready, nil, zktest.Persistent)
-				_, _ = w.Delete(path+"/m1"), w.Delete(ready)
+				_, _ = w.Delete(path+"/0e4bbf9574324b419a4905259a7202c5"), w.Delete(ready)
 			}
 			return zktest.Pass
 		})

@@ -15,6 +15,8 @@ type Entered struct {
 	double  *Double
 	session *framework.Session
 	node    framework.Node
+	round   int64 // czxid of the sign that has opened the round; 0 if that is not known
+	ready   *sign // as it was seen last
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	listed  *framework.Tracked
@@ -31,8 +33,7 @@ func (e *Entered) Context() context.Context { return e.ctx }
 // Path is the member's node, in the client's namespace.
 func (e *Entered) Path() string { return e.node.Path }
 
-// Leave says that this member has finished, and returns when all the others that it finds in the barrier have finished, too,
-// or have died. It waits through disconnections, as long as ctx allows. When it returns, this member's node is
+// Leave says that this member has finished, and returns when all the others of its round have finished, too, or have died. It waits through disconnections, as long as ctx allows. When it returns, this member's node is
 // gone, or is being removed in the background.
 //
 // It returns nil if all have left together. Errors: the cause of ctx, when others are still inside; framework.ErrSessionLost and
@@ -61,6 +62,7 @@ func (e *Entered) leave(ctx context.Context) error {
 	e.listed.End()
 	l := &leaver{Entered: e}
 	defer func() {
+		l.ready.stop()
 		if !l.out {
 			withdraw(e.session, e.node.Path)
 		}

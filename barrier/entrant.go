@@ -15,6 +15,9 @@ type entrant struct {
 	*Double
 	session *framework.Session
 	node    framework.Node // its own; zero before it has joined
+	ready   *sign
+	own     *framework.Watch // on its own node; nil while there is none
+	round   int64            // czxid of the sign of the round that it is in; 0 while it is not known
 }
 
 func (d *Double) enter(ctx context.Context, s *framework.Session) (in *Entered, err error) {
@@ -24,6 +27,7 @@ func (d *Double) enter(ctx context.Context, s *framework.Session) (in *Entered, 
 			withdraw(s, e.node.Path)
 		}
 	}()
+	defer e.stop(&in)
 	if err := e.wait(ctx); err != nil {
 		return nil, err
 	}
@@ -37,37 +41,76 @@ func withdraw(s *framework.Session, path string) {
 	_ = s.Delete(now, path, framework.AnyVersion, framework.Guaranteed) // in the background
 }
 
+// stop ends the watches that are not needed any more. The Entered needs the one on the sign.
+func (e *entrant) stop(in **Entered) {
+	if e.own != nil {
+		e.own.Stop()
+	}
+	if *in == nil {
+		e.ready.stop()
+	}
+}
+
+// verdict is what a look at the barrier comes to.
+type verdict int
+
+const (
+	waits  verdict = iota // the barrier is not complete
+	again                 // the look has to be repeated
+	inside                // the barrier is open to this member
+)
+
 // wait joins and returns nil when the barrier is open.
 //
-// The watch is set ahead of joining. So whatever opens the barrier after this member has joined is seen as an event,
-// even if others, who are quick, have left and removed the sign again. What has happened before the answer to the create
-// came, on the session's ordered connection, was for others: then the sign is looked at once more.
-func (e *entrant) wait(ctx context.Context) error {
-	ready, err := e.look(ctx)
-	if err != nil {
+// The watch on the sign is set before the member's node is created. So it delivers whatever opens the barrier after that, even
+// if others, who are quick, have left and removed the sign again. An event that arrives before the answer to the create, on the
+// session's ordered connection, was for others: then the sign is read once more.
+func (e *entrant) wait(ctx context.Context) (err error) {
+	if e.ready, err = e.look(ctx, e.session); err != nil {
 		return err
 	}
-	defer func() { ready.watch.Stop() }()
 	if err := e.join(ctx); err != nil {
 		return err
 	}
-	again := ready.fired()
+	if _, err := e.refresh(ctx); err != nil {
+		return err
+	}
 	for {
-		if again {
-			next, err := e.look(ctx)
-			if err != nil {
-				return err
-			}
-			ready = next
+		v, err := e.judge(ctx)
+		if err == nil && v == waits {
+			v, err = e.await(ctx)
 		}
-		open, err := e.complete(ctx, ready)
-		if !open && err == nil {
-			open, err = ready.wait(ctx)
+		opened := false
+		if err == nil {
+			opened, err = e.refresh(ctx)
 		}
-		if open || err != nil {
+		if err != nil {
 			return err
 		}
-		again = true
+		if v == inside || opened {
+			e.learn()
+			return nil
+		}
+	}
+}
+
+// refresh reads the sign again if it has changed since it was seen, and reports whether it was created then.
+func (e *entrant) refresh(ctx context.Context) (created bool, err error) {
+	if e.ready.current() {
+		return false, nil
+	}
+	created = e.ready.event.Type == framework.EventCreated
+	next, err := e.look(ctx, e.session)
+	if err == nil {
+		e.ready = next
+	}
+	return created, err
+}
+
+// learn finds out which round an event has let the member into. That is not known if the sign is gone already.
+func (e *entrant) learn() {
+	if e.round == 0 && e.ready.czxid > e.node.Stat.Czxid {
+		e.round = e.ready.czxid
 	}
 }
 
@@ -78,71 +121,42 @@ func (e *entrant) join(ctx context.Context) (err error) {
 	return err
 }
 
-// sign is the node "ready" as it was seen last, under a watch.
-type sign struct {
-	czxid int64 // 0 if it was not there
-	watch *framework.Watch
-}
-
-func (e *entrant) look(ctx context.Context) (sign, error) {
-	stat, there, watch, err := e.session.WatchExists(ctx, e.at(readyName))
-	if err != nil {
-		return sign{}, err
-	}
-	if !there {
-		stat.Czxid = 0
-	}
-	return sign{czxid: stat.Czxid, watch: watch}, nil
-}
-
-// fired reports whether the sign has changed since it was looked at.
-func (s sign) fired() bool {
-	select {
-	case <-s.watch.C:
-		return true
-	default:
-		return false
-	}
-}
-
-// wait waits until the sign changes, and reports whether that has opened the barrier.
-func (s sign) wait(ctx context.Context) (open bool, err error) {
-	select {
-	case ev := <-s.watch.C:
-		return ev.Type == framework.EventCreated, ev.Err
-	case <-ctx.Done():
-		return false, context.Cause(ctx)
-	}
-}
-
-// complete reports whether the barrier is open to this member, and opens it if all are there.
-func (e *entrant) complete(ctx context.Context, ready sign) (bool, error) {
-	if ready.czxid > e.node.Stat.Czxid {
-		return true, nil
+// judge decides whether the barrier is open to this member, and opens it if all are there.
+func (e *entrant) judge(ctx context.Context) (verdict, error) {
+	round := e.ready.czxid
+	if round > e.node.Stat.Czxid {
+		e.round = round
+		return inside, nil
 	}
 	names, _, err := e.session.Children(ctx, e.path)
 	if err != nil {
-		return false, e.orDeleted(err)
+		return waits, e.orDeleted(err)
 	}
 	if _, own := framework.Split(e.node.Path); !slices.Contains(names, own) {
-		return false, fmt.Errorf("%s: %w", e.node.Path, ErrDeleted)
+		return waits, e.deleted()
 	}
-	if ready.czxid != 0 {
-		if on, err := e.roundIsOn(ctx, names, ready); on || err != nil {
-			return on, err
+	if round != 0 {
+		member, err := e.member(ctx, names, round)
+		if err != nil {
+			return waits, err
+		}
+		if member != "" {
+			return e.joinLate(ctx, round, member)
 		}
 	}
 	if n := e.count(names); n < e.members {
 		e.session.Report("entering", nil, slog.String("node", e.node.Path), slog.Int("there", n), slog.Int("members", e.members))
-		return false, nil
+		return waits, nil
 	}
-	return e.open(ctx, ready.czxid != 0)
+	return e.open(ctx)
 }
+
+func (e *entrant) deleted() error { return fmt.Errorf("%s: %w", e.node.Path, ErrDeleted) }
 
 // orDeleted reads the absence of the directory: the own node was in it.
 func (e *entrant) orDeleted(err error) error {
 	if errors.Is(err, framework.ErrNoNode) {
-		return fmt.Errorf("%s: %w", e.node.Path, ErrDeleted)
+		return e.deleted()
 	}
 	return err
 }
@@ -151,56 +165,85 @@ func (e *entrant) orDeleted(err error) error {
 func (e *entrant) count(names []string) int {
 	ids := make(map[string]struct{}, len(names))
 	for _, name := range names {
-		if name != readyName {
-			ids[idOf(name)] = struct{}{}
+		if id, ok := idOf(name); ok {
+			ids[id] = struct{}{}
 		}
 	}
 	return len(ids)
 }
 
-// roundIsOn reports whether a member that was there when the barrier was opened still is. Nodes that this member has left
-// behind itself do not count.
-func (e *entrant) roundIsOn(ctx context.Context, names []string, ready sign) (bool, error) {
-	for _, name := range names {
-		if name == readyName || idOf(name) == e.id {
-			continue
-		}
-		stat, there, err := e.session.Exists(ctx, e.at(name))
-		if err != nil {
-			return false, err
-		}
-		if there && stat.Czxid < ready.czxid {
-			return true, nil
-		}
+// await waits until the sign changes: its creation opens the barrier to this member, whose node is there. The own node is
+// watched as well: without it the others do not count on this member.
+func (e *entrant) await(ctx context.Context) (verdict, error) {
+	if err := e.watchOwn(ctx); err != nil {
+		return waits, err
 	}
-	return false, nil
+	select {
+	case ev := <-e.ready.changed():
+		e.ready.note(ev)
+		return again, ev.Err
+	case ev := <-e.own.C: // whoever deleted it, or the end of the session: judge finds out
+		e.own = nil
+		return again, ev.Err
+	case <-ctx.Done():
+		return waits, context.Cause(ctx)
+	}
 }
 
-// open puts up the sign. One that a round has left behind is replaced in the same transaction, so that there is no moment at
-// which it could be taken for the new one, or the new one be removed in its place. It reports false if that has gone
-// meanwhile: then the watch fires, and it is judged anew.
-func (e *entrant) open(ctx context.Context, leftover bool) (bool, error) {
+// watchOwn watches the own node.
+func (e *entrant) watchOwn(ctx context.Context) error {
+	if e.own != nil {
+		return nil
+	}
+	_, there, w, err := e.session.WatchExists(ctx, e.node.Path)
+	if err != nil {
+		return err
+	}
+	e.own = w
+	if !there {
+		return e.deleted()
+	}
+	return nil
+}
+
+// open creates the sign of a round. It returns [again] if somebody else was faster.
+func (e *entrant) open(ctx context.Context) (verdict, error) {
+	if e.ready.czxid != 0 {
+		return again, e.replace(ctx)
+	}
+	node, err := e.session.Create(ctx, e.at(readyName), nil, framework.Persistent, framework.Idempotent)
+	switch {
+	case err == nil:
+		e.round = node.Stat.Czxid
+		return inside, nil
+	case errors.Is(err, framework.ErrNodeExists):
+		return again, nil
+	}
+	return waits, e.orDeleted(err)
+}
+
+// replace puts a new sign in the place of one that a round has left behind, in one transaction, so that there is no moment at
+// which it could be taken for the new one. It asks for the version that was seen, so that nobody can have become a late member of
+// the old round meanwhile; and the new one has another version, so that it is not replaced by somebody else who saw the old one.
+func (e *entrant) replace(ctx context.Context) error {
 	at := e.at(readyName)
-	if leftover {
-		_, err := e.session.Multi(ctx, []framework.Op{
-			framework.DeleteOp(at, framework.AnyVersion),
-			framework.CreateOp(at, nil, framework.Persistent),
-		}, framework.Idempotent)
-		if errors.Is(err, framework.ErrNoNode) {
-			return false, nil
-		}
-		return err == nil, err
+	operations := []framework.Op{
+		framework.DeleteOp(at, e.ready.version),
+		framework.CreateOp(at, nil, framework.Persistent),
 	}
-	_, err := e.session.Create(ctx, at, nil, framework.Persistent, framework.Idempotent)
-	if err == nil || errors.Is(err, framework.ErrNodeExists) {
-		return true, nil
+	if e.ready.version == 0 {
+		operations = append(operations, framework.SetOp(at, nil, framework.AnyVersion))
 	}
-	return false, e.orDeleted(err)
+	_, err := e.session.Multi(ctx, operations, framework.Idempotent)
+	if errors.Is(err, framework.ErrNoNode) || errors.Is(err, framework.ErrBadVersion) {
+		return nil
+	}
+	return err
 }
 
 // entered binds the member to its session.
 func (e *entrant) entered(ctx context.Context) *Entered {
-	in := &Entered{double: e.Double, session: e.session, node: e.node, left: make(chan struct{})}
+	in := &Entered{double: e.Double, session: e.session, node: e.node, round: e.round, ready: e.ready, left: make(chan struct{})}
 	in.ctx, in.cancel = e.session.Context(context.WithoutCancel(ctx), e.Policy())
 	in.listed = e.session.Track("double barrier", e.path, e.Policy(), "inside", slog.String("node", e.node.Path))
 	context.AfterFunc(in.ctx, func() {

@@ -45,7 +45,7 @@ func TestForeignMembersCount(t *testing.T) {
 // A member that has left and joined the next round has left this one, though its node is there, under the same name.
 func TestForeignMemberOfTheNextRound(t *testing.T) {
 	for name, away := range map[string]bool{"seen": false, "missed": true} {
-		for _, member := range []string{"0-lowest", "z-highest"} {
+		for _, member := range []string{"0e4bbf95-7432-4b41-9a49-05259a7202c5", "fe4bbf9574324b419a4905259a7202c5"} {
 			t.Run(name+" "+member, func(t *testing.T) {
 				bubble(t, func(t *testing.T, w *world) {
 					d, _ := w.member("a", 1)
@@ -72,10 +72,10 @@ func TestForeignMemberIsQuick(t *testing.T) {
 		d, _ := w.member("a", 1)
 		in := entered(t, d)[0]
 		session := w.session(w.client("foreign"))
-		w.foreign(session, "0-lowest")
+		w.foreign(session, "0e4bbf95-7432-4b41-9a49-05259a7202c5")
 		w.OnFrame(func(f zktest.Frame) zktest.Verdict {
 			if f.Stage == zktest.Request && f.Op == zktest.OpGetData {
-				w.again(session, "0-lowest")
+				w.again(session, "0e4bbf95-7432-4b41-9a49-05259a7202c5")
 			}
 			return zktest.Pass
 		})

@@ -7,163 +7,189 @@ import (
 	"slices"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/seqnode"
 )
 
 // leaver is one call of Leave.
 //
 // Members leave as in ZooKeeper's recipe, which the others of Curator's and kazoo's expect: the lowest by name waits for all
-// others, from the highest down, and goes last; every other one goes at once and waits for the lowest. But it waits only for
-// those that were in the barrier when it began. Whoever comes later is of the next round, or late for this one.
+// others, from the highest down, and goes last; every other one goes at once and waits for the lowest. But they wait only for
+// members of their own round: see isMember.
 type leaver struct {
 	*Entered
-	others  []string // names of the other members that were there, sorted
-	horizon int64    // newest change of the directory then; a node that is newer is another, whatever its name
-	out     bool     // the own node is gone
-	deleted bool     // ... and it was not this member who removed it
+	horizon int64 // newest change of the directory when this member began to leave
+	out     bool  // the own node is gone
+	deleted bool  // ... and it was not this member who removed it
 }
 
 // run returns nil when all have left.
 func (l *leaver) run(ctx context.Context) error {
-	names, err := l.list(ctx)
-	if err != nil {
-		return err
-	}
-	_, own := framework.Split(l.node.Path)
-	l.deleted = !slices.Contains(names, own)
-	l.out = l.deleted
-	l.others = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return idOf(name) == l.double.id || name == readyName })
-	slices.Sort(l.others)
 	for {
-		rest := slices.DeleteFunc(slices.Clone(l.others), func(name string) bool { return !slices.Contains(names, name) })
-		if len(rest) == 0 {
-			return l.finish(ctx, names)
-		}
-		if err := l.step(ctx, own, rest); err != nil {
+		names, err := l.list(ctx)
+		if err != nil {
 			return err
 		}
-		if names, err = l.list(ctx); err != nil {
+		next, err := l.next(ctx, names)
+		if err != nil {
 			return err
 		}
-	}
-}
-
-// list returns the names in the barrier's directory.
-func (l *leaver) list(ctx context.Context) ([]string, error) {
-	names, stat, err := l.session.Children(ctx, l.double.path)
-	if errors.Is(err, framework.ErrNoNode) {
-		return nil, nil
-	}
-	if l.horizon == 0 {
-		l.horizon = stat.Pzxid
-	}
-	return names, err
-}
-
-// step goes, unless this member is the lowest, and waits for one other to go. rest are those still there, sorted.
-func (l *leaver) step(ctx context.Context, own string, rest []string) error {
-	next := rest[len(rest)-1]
-	if l.out || own > rest[0] {
-		next = rest[0]
-		if err := l.remove(ctx); err != nil {
-			return err
-		}
-	}
-	if err := l.waitFor(ctx, next); err != nil {
-		return err
-	}
-	l.others = slices.DeleteFunc(l.others, func(name string) bool { return name == next }) // though another may come under it
-	return nil
-}
-
-// waitFor returns nil when the member with that name is gone.
-func (l *leaver) waitFor(ctx context.Context, name string) error {
-	for {
-		node, watch, err := l.session.WatchData(ctx, l.double.at(name))
-		if errors.Is(err, framework.ErrNoNode) {
-			return nil
+		if next != nil {
+			err = l.await(ctx, next)
+		} else {
+			var over bool
+			if over, err = l.finish(ctx, names); over {
+				return err
+			}
 		}
 		if err != nil {
 			return err
 		}
-		gone, err := l.gone(ctx, node, watch)
-		if gone || err != nil {
-			return err
+	}
+}
+
+// list returns the names in the barrier's directory. It notices when somebody else has deleted the own node.
+func (l *leaver) list(ctx context.Context) ([]string, error) {
+	names, stat, err := l.session.Children(ctx, l.double.path)
+	if err != nil && !errors.Is(err, framework.ErrNoNode) {
+		return nil, err
+	}
+	if l.horizon == 0 {
+		l.horizon = stat.Pzxid
+	}
+	if _, own := framework.Split(l.node.Path); !l.out && !slices.Contains(names, own) {
+		l.out, l.deleted = true, true
+	}
+	return names, nil
+}
+
+// next returns a watch on the node of the member to wait for, nil if none is left. It removes the own node unless that is the
+// lowest.
+func (l *leaver) next(ctx context.Context, names []string) (*framework.Watch, error) {
+	others := slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		id, ok := idOf(name)
+		return !ok || id == l.double.id
+	})
+	slices.Sort(others)
+	if l.out {
+		return l.first(ctx, others)
+	}
+	_, own := framework.Split(l.node.Path)
+	at, _ := slices.BinarySearch(others, own)
+	lower, higher := others[:at], others[at:]
+	lowest, err := l.first(ctx, lower)
+	if err == nil && lowest == nil {
+		slices.Reverse(higher)
+		return l.first(ctx, higher)
+	}
+	if err == nil {
+		err = l.remove(ctx)
+	}
+	if err != nil && lowest != nil {
+		lowest.Stop()
+		return nil, err
+	}
+	return lowest, err
+}
+
+// first returns a watch on the first of the nodes that is a member's of this round, nil if none is.
+func (l *leaver) first(ctx context.Context, names []string) (*framework.Watch, error) {
+	for _, name := range names {
+		node, watch, err := l.session.WatchData(ctx, l.double.at(name))
+		if errors.Is(err, framework.ErrNoNode) {
+			continue
 		}
+		if err != nil {
+			return nil, err
+		}
+		if l.isMember(name, node) {
+			return watch, nil
+		}
+		watch.Stop()
 	}
+	return nil, nil
 }
 
-// gone waits for an event on a member's node and reports whether that member has gone.
-func (l *leaver) gone(ctx context.Context, node framework.Node, watch *framework.Watch) (bool, error) {
-	defer watch.Stop()
-	if node.Stat.Czxid > l.horizon {
-		return true, nil // of that name, and not it
+// isMember reports whether a node is a member's of this round: it was there when the round was opened, or says itself that
+// it came late. A node of Curator's or kazoo's cannot say so. It counts if it was there when this member began to leave.
+func (l *leaver) isMember(name string, node framework.Node) bool {
+	_, ours := seqnode.GUIDOf(name)
+	switch {
+	case node.Stat.Czxid < l.round:
+		return true
+	case ours && l.round != 0:
+		return marked(name, node.Data, l.round)
 	}
+	return node.Stat.Czxid <= l.horizon
+}
+
+// await waits for an event on a member's node, or on the sign.
+func (l *leaver) await(ctx context.Context, member *framework.Watch) error {
+	defer member.Stop()
 	select {
-	case ev := <-watch.C:
-		return ev.Type == framework.EventDeleted, ev.Err
+	case ev := <-member.C:
+		return ev.Err
+	case ev := <-l.ready.changed():
+		l.ready.note(ev)
+		return ev.Err
 	case <-ctx.Done():
-		return false, context.Cause(ctx)
+		return context.Cause(ctx)
 	}
 }
 
-// remove deletes the own node. One that has gone already is as good.
+// finish is for when no other member was found among names. It returns false if there may be one nevertheless, who came late:
+// that changes the sign, so what was seen of the sign must be older than names, and still be true.
+func (l *leaver) finish(ctx context.Context, names []string) (over bool, err error) {
+	switch signed := slices.Contains(names, readyName); {
+	case signed && !l.ready.current():
+		l.ready, err = l.double.look(ctx, l.session)
+		return err != nil, err
+	case signed && !l.out && l.ready.czxid == l.round:
+		over, err = l.removeLast(ctx)
+	default:
+		over, err = true, l.remove(ctx)
+	}
+	if err == nil && over && l.deleted {
+		err = fmt.Errorf("%s: %w", l.node.Path, ErrDeleted)
+	}
+	return over, err
+}
+
+// remove deletes the own node, if it is there.
 func (l *leaver) remove(ctx context.Context) error {
 	if l.out {
 		return nil
 	}
 	err := l.session.Delete(ctx, l.node.Path, framework.AnyVersion)
-	if err != nil && !errors.Is(err, framework.ErrNoNode) {
+	switch {
+	case errors.Is(err, framework.ErrNoNode):
+		l.deleted = true
+	case err != nil:
 		return err
 	}
 	l.out = true
 	return nil
 }
 
-// finish is for when all others have gone. names is the directory as it was listed last.
-func (l *leaver) finish(ctx context.Context, names []string) error {
-	if err := l.clear(ctx, names); err != nil {
-		return err
-	}
-	if l.deleted {
-		return fmt.Errorf("%s: %w", l.node.Path, ErrDeleted)
-	}
-	return nil
-}
-
-// clear removes what the round has left in the directory.
-func (l *leaver) clear(ctx context.Context, names []string) error {
-	ready := slices.Contains(names, readyName)
-	switch {
-	case !l.out && ready:
-		return l.removeLast(ctx)
-	case !l.out:
-		return l.remove(ctx)
-	case ready && len(names) == 1:
-		return l.removeSign(ctx)
-	}
-	return nil
-}
-
-// removeLast deletes the own node and the sign in one transaction: while a member of the round stands so does its sign, and
-// who comes later finds neither.
-func (l *leaver) removeLast(ctx context.Context) error {
+// removeLast deletes the own node and the sign in one transaction: as long as a member of the round is there, so is its sign,
+// and who comes later finds neither. It returns false if the sign has changed.
+func (l *leaver) removeLast(ctx context.Context) (bool, error) {
 	_, err := l.session.Multi(ctx, []framework.Op{
 		framework.DeleteOp(l.node.Path, framework.AnyVersion),
-		framework.DeleteOp(l.double.at(readyName), framework.AnyVersion),
+		framework.DeleteOp(l.double.at(readyName), l.ready.version),
 	}, framework.Idempotent)
-	if errors.Is(err, framework.ErrNoNode) { // of the second: another client has removed the sign; of the first: done before
-		return l.remove(ctx)
+	var refused *framework.MultiError
+	var op *framework.OpError
+	switch {
+	case err == nil:
+		l.out = true
+	case errors.Is(err, framework.ErrBadVersion): // somebody came late
+		return false, nil
+	case errors.As(err, &refused) && refused.Index == 0 && errors.Is(err, framework.ErrNoNode):
+		l.out, l.deleted = true, !errors.As(err, &op) || op.Attempts < 2
+	case errors.Is(err, framework.ErrNoNode): // kazoo's first member that leaves removes the sign
+		return true, l.remove(ctx)
+	default:
+		return true, err
 	}
-	l.out = l.out || err == nil
-	return err
-}
-
-// removeSign deletes the sign of a round whose lowest member died before it could: with nobody in the directory it is
-// nobody's.
-func (l *leaver) removeSign(ctx context.Context) error {
-	err := l.session.Delete(ctx, l.double.at(readyName), framework.AnyVersion)
-	if errors.Is(err, framework.ErrNoNode) {
-		return nil
-	}
-	return err
+	return true, nil
 }

@@ -52,6 +52,9 @@ func GUIDOf(name string) (string, bool) {
 // IsKazooLease reports whether name is that of a lease of kazoo's Semaphore: 32 hexadecimal digits and nothing else.
 func IsKazooLease(name string) bool { return len(name) == hexLen && isGUID(name) }
 
+// IsGUID reports whether name is a GUID and nothing else: a UUID with dashes, or 32 hexadecimal digits.
+func IsGUID(name string) bool { return (len(name) == hexLen || len(name) == uuidLen) && isGUID(name) }
+
 // isGUID checks the form of a UUID, with its dashes if it is long enough.
 func isGUID(s string) bool {
 	for i, c := range []byte(s) {
