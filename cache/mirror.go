@@ -83,6 +83,7 @@ func open(ctx context.Context, cli *framework.Client, s spec, u user) (*mirror, 
 		cli: cli, spec: s, user: u, done: make(chan struct{}), poke: make(chan struct{}, 1), full: make(chan struct{}),
 		suspects: make(map[string]struct{}), isolated: make(map[work]struct{}), held: make(map[string]*held),
 	}
+	m.spec.filter = m.lenient(s.filter)
 	m.board.latest.Store(&view{since: time.Now()})
 	m.listed = cli.Telemetry().Cache(s.name, s.root, m.glance)
 	m.life, m.end = context.WithCancelCause(context.Background())
@@ -95,6 +96,31 @@ func open(ctx context.Context, cli *framework.Client, s spec, u user) (*mirror, 
 		return nil, fmt.Errorf("%s %s: %w", s.name, s.root, err)
 	}
 	return m, nil
+}
+
+// maxFailed bounds the paths for which it is known that a filter panics.
+const maxFailed = 1000
+
+// lenient is a filter that leaves a node as it is when keep panics, and does not ask again. It is for the mirror's goroutine.
+func (m *mirror) lenient(keep func(path string) bool) func(path string) bool {
+	failed := make(map[string]struct{})
+	return func(path string) (kept bool) {
+		if _, known := failed[path]; known {
+			return m.find(path) != nil
+		}
+		err := m.cli.Guard("filter", path, func() error {
+			kept = keep(path)
+			return nil
+		})
+		if err == nil {
+			return kept
+		}
+		if len(failed) >= maxFailed {
+			clear(failed)
+		}
+		failed[path] = struct{}{}
+		return m.find(path) != nil
+	}
 }
 
 // loaded waits for the first complete state. A root that is refused is none.

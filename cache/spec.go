@@ -63,7 +63,8 @@ func Gunzip() Option { return func(s *spec) { s.gunzip = true } }
 func NoWait() Option { return func(s *spec) { s.noWait = true } }
 
 // Filter leaves out every node below the root for whose path keep is false, with everything below it. keep is called often,
-// from the cache's goroutine, and must always give the same answer for a path.
+// from the cache's goroutine. It must return at once, and always give the same answer for a path. If it panics for a path, that is
+// logged and counted, and the node stays as it is: in the cache if it is there, and out of it if it is not.
 func Filter(keep func(path string) bool) NodesOption { return func(s *spec) { s.filter = keep } }
 
 // StatsOnly leaves out the data: nodes have their Stat only, and no data is transferred.

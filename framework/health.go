@@ -178,7 +178,7 @@ func (e *examination) recipe(r LiveRecipe) {
 	}
 	text := fmt.Sprintf("%s %s: %s, not well for %v", r.Name, r.Path, r.Status.State, e.ago(since))
 	if r.Status.Err != nil {
-		text += ": " + r.Status.Err.Error()
+		text += ": " + fmt.Sprint(r.Status.Err) // it may be anybody's, and panic
 	}
 	e.note(HealthReason{
 		Text: text, Recipe: r.Name, Path: r.Path, Since: since, Err: r.Status.Err,

@@ -15,7 +15,8 @@ type Holding interface {
 }
 
 // OnRevoke calls f, in a goroutine of its own, when somebody asks for the lock while it is held: see [Mutex.Revoke]. f may
-// unlock, or have the work come to its end first, or refuse by doing nothing. Unlock does not wait for f.
+// unlock, or have the work come to its end first, or refuse by doing nothing. Unlock does not wait for f. A panic in f is logged
+// and counted, as framework.Client's Guard says, and the lock is still held.
 func OnRevoke(f func(h Holding)) Option {
 	return func(s *settings) { s.onRevoke = f }
 }
@@ -27,10 +28,17 @@ func (h *Held) Revoked() <-chan struct{} { return h.claim.Revoked().Done() }
 func (b *Bundle) Revoked() <-chan struct{} { return b.claims.Revoked().Done() }
 
 // tell has OnRevoke's function called.
-func (s *settings) tell(revoked context.Context, h Holding) {
-	if f := s.onRevoke; f != nil {
-		context.AfterFunc(revoked, func() { f(h) })
+func (r *recipe) tell(revoked context.Context, h Holding) {
+	f := r.onRevoke
+	if f == nil {
+		return
 	}
+	context.AfterFunc(revoked, func() {
+		_ = r.cli.Guard("revocation", r.path, func() error {
+			f(h)
+			return nil
+		})
+	})
 }
 
 // held is a claim as the user gets it.

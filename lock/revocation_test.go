@@ -128,3 +128,24 @@ func TestRealRevoke(t *testing.T) {
 	}
 	unlock(t, held)
 }
+
+// A function that panics ends nothing: the lock is still held, and the process runs.
+func TestOnRevokeThatPanics(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		cli := w.client("a")
+		called := 0
+		m := lock.New(cli, path, lock.OnRevoke(func(lock.Holding) {
+			called++
+			panic("boom")
+		}))
+		held := locked(t, m)
+		list, err := m.Contenders(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, m.Revoke(t.Context(), list[0]))
+		assert.True(t, isRevoked(held.Revoked()))
+		assert.Equal(t, 1, called)
+		alive(t, held)
+		unlock(t, held)
+		unlock(t, locked(t, m))
+	})
+}

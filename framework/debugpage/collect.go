@@ -96,7 +96,7 @@ func text(err error) string {
 	if err == nil {
 		return ""
 	}
-	return plain(err.Error(), maxText)
+	return plain(fmt.Sprint(err), maxText) // it may be anybody's, and panic
 }
 
 // How many characters of a text by somebody else are shown.

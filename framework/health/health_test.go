@@ -160,3 +160,21 @@ func TestNotices(t *testing.T) {
 		assert.Contains(t, cli.Health().String(), "no JSON")
 	})
 }
+
+// nilError panics when it is asked what is wrong.
+type nilError struct{ text string }
+
+func (e *nilError) Error() string { return e.text + "!" }
+
+// Whatever a recipe reports, a probe gets its answer.
+func TestErrorsThatPanic(t *testing.T) {
+	bubble(t, func(t *testing.T, _ *zktest.Server, cli *framework.Client) {
+		session, err := cli.Session(t.Context())
+		require.NoError(t, err)
+		held := session.Track("thing", "/a", framework.Policy{}, "odd")
+		defer held.End()
+		held.Report("odd", (*nilError)(nil))
+		time.Sleep(2 * timeout)
+		assert.Contains(t, ask(health.Ready(cli), http.MethodGet, "").Body.String(), "not ready\n- thing /a: odd, not well for 8s")
+	})
+}
