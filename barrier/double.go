@@ -64,7 +64,9 @@ func (d *Double) Policy() framework.Policy {
 }
 
 // Enter joins the barrier and returns when it is complete: see the package documentation for what that means. It waits
-// through disconnections, as long as ctx allows. On every error its node is removed, in the background if the servers are away.
+// through disconnections, as long as ctx allows. On every error its node is removed. While there is a connection the delete has
+// been sent when Enter returns; a node whose create is unanswered when ctx ends is waited for, an eighth of the session timeout
+// at most.
 //
 // Errors: the cause of ctx, framework.ErrClosed, framework.ErrSessionLost, [ErrDeleted], and what the servers refuse
 // (framework.ErrNoAuth, ...).

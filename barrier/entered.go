@@ -33,12 +33,13 @@ func (e *Entered) Context() context.Context { return e.ctx }
 // Path is the member's node, in the client's namespace.
 func (e *Entered) Path() string { return e.node.Path }
 
-// Leave says that this member has finished, and returns when all the others of its round have finished, too, or have died. It waits through disconnections, as long as ctx allows. When it returns, this member's node is
-// gone, or is being removed in the background.
+// Leave says that this member has finished, and returns when all the others of its round have finished, too, or have died. It
+// waits through disconnections, as long as ctx allows.
 //
 // It returns nil if all have left together. Errors: the cause of ctx, when others are still inside; framework.ErrSessionLost and
-// framework.ErrClosed, when this member was out before; [ErrDeleted], when the others may have believed so. Further
-// calls wait for the first one and return the same.
+// framework.ErrClosed, when this member was out before; [ErrDeleted], when the others may have believed so. The error also matches
+// framework.ErrReleasing if this member's node is still being removed in the background. Further calls wait for the first one
+// and return the same.
 func (e *Entered) Leave(ctx context.Context) error {
 	if e.leaving.CompareAndSwap(false, true) {
 		e.err = e.leave(ctx)
@@ -57,7 +58,7 @@ func (e *Entered) Leave(ctx context.Context) error {
 	}
 }
 
-func (e *Entered) leave(ctx context.Context) error {
+func (e *Entered) leave(ctx context.Context) (err error) {
 	e.cancel(ErrLeft)
 	e.listed.End()
 	l := &leaver{Entered: e}
@@ -65,6 +66,9 @@ func (e *Entered) leave(ctx context.Context) error {
 		l.ready.stop()
 		if !l.out {
 			withdraw(e.session, e.node.Path)
+			if err != nil && e.session.Err() == nil {
+				err = fmt.Errorf("%w: %w", framework.ErrReleasing, err)
+			}
 		}
 	}()
 	if cause := context.Cause(e.ctx); !errors.Is(cause, ErrLeft) {

@@ -259,8 +259,8 @@ func (r *Registration[T]) finish() {
 }
 
 // Close removes the instance's node and ends the registration, in any state of the connection. It returns nil when the node is
-// gone, or goes with the client's session. When ctx ends first, the removal goes on in the background, until it is done or the
-// client is closed, and the error says so. Somebody else's node at the id is left alone. Further calls wait for the same.
+// gone, or goes with the client's session. When ctx ends first, the removal goes on in the background until it is done or the
+// client is closed, and the error is framework.ErrReleasing with the cause of ctx. Somebody else's node at the id is left alone. Further calls wait for the same.
 func (r *Registration[T]) Close(ctx context.Context) error {
 	r.finish()
 	r.once.Do(func() { close(r.closing) })

@@ -27,7 +27,8 @@ var (
 
 	// Protected puts a GUID into the node's name, "_c_<GUID>-name" as Curator does, so that a node whose create was
 	// answered by a broken connection is found again. When the create is given up, the node, should it exist, is removed
-	// in the background as soon as the servers are back.
+	// in the background as soon as the servers are back. The create of an ephemeral node by a [Session] that is unanswered when ctx
+	// ends waits for the answer while there is a connection, for an eighth of the session timeout at most.
 	Protected CreateOption = createOption(func(c *create) { c.protected = true })
 )
 
@@ -247,8 +248,8 @@ func (c *create) send(ctx context.Context, e *epoch) ([]Node, error) {
 	return nodes, err
 }
 
-// ask sends the create. What a session would have to remove again is worth waiting a little for when ctx ends: once the answer
-// is in, the caller knows what to remove.
+// ask sends the create. If the create lingers, ask waits for the answer a little longer than ctx: the caller then knows which node
+// to remove.
 func (c *create) ask(ctx context.Context, e *epoch) ([]Node, error) {
 	create := func(conn *zk.Conn) ([]Node, error) { return c.create(conn, e) }
 	if c.lingers {

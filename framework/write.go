@@ -29,6 +29,11 @@ var (
 	// closed. In the background it removes only a node that is older than the newest change which this client had seen
 	// when Delete was called (or, if it had seen none, when it first reached a server) and, if the node is ephemeral, only
 	// one of the session of that time: never what somebody else has created under the same name since.
+	//
+	// A guaranteed delete of a [Session] has been written to the connection when Delete returns, if there is one, even if ctx
+	// had ended before: the answer is not waited for then. If the servers refuse it with ErrNoAuth, Delete says so, and the client
+	// tries again with growing pauses while the session lives. [Client.Recipes] lists such a removal as "clean-up", [Client.Health]
+	// reports it, and [Session.Removing] finds it.
 	Guaranteed WriteOption = guaranteed{}
 )
 

@@ -34,7 +34,8 @@ func (e *Election) Policy() framework.Policy { return e.holding }
 func (e *Election) WaitPolicy() framework.Policy { return contend.Waiting }
 
 // Campaign stands in the election and waits until it is won. It waits through disconnections and lost sessions. On every
-// error its node is removed from the queue, in the background if the servers are away. When ctx ends at the moment of
+// error its node is removed from the queue. While there is a connection the delete has been sent when Campaign returns; a node
+// whose create is unanswered when ctx ends is waited for, an eighth of the session timeout at most. When ctx ends at the moment of
 // the election, either a Term or an error is returned. The term does not end with ctx, but carries its values.
 //
 // Whoever gets a Term resigns from it in the end, in time before the client is closed: Close does not wait for it.

@@ -59,14 +59,17 @@ func (t *Term) Set(ctx context.Context, path string, data []byte, version int32)
 	return results[0].Stat, nil
 }
 
-// Resign gives up the term. It returns nil if the term stood until now, and why it had ended otherwise. Further calls do
-// nothing and return the same.
+// Resign gives up the term. Further calls do nothing and return the same.
 //
-// A term from Campaign is over at once. Its node is removed even if ctx has ended or the servers are away: what cannot be
-// done now is done in the background, by this client while the session lives, by the servers when it does not.
+// A term from Campaign is over at once. Its node is removed even if ctx has ended or the servers are away: by this client while the
+// session lives, by the servers when it does not. Resign returns nil if the term stood until the servers had applied that.
+// framework.ErrReleasing says that the term stood until Resign, and that its node is still being removed in the background: ctx ended
+// first, and the error also matches its cause, or the servers refuse it (framework.ErrNoAuth). Every other error says that the term
+// had ended before, or may have, and why.
 //
-// In a leader function Resign ends the context and returns. The node is removed when the function has returned, and Run
-// then stands again, at the end of the queue. To stop altogether, return from the function.
+// In a leader function Resign ends the context and returns. The node is removed when the function has returned, so nil only means
+// that the term stood as far as this client can tell. Run then stands again, at the end of the queue. To stop altogether, return from
+// the function.
 func (t *Term) Resign(ctx context.Context) error { return t.office.resign(ctx) }
 
 // ResignTo gives up the term in favour of the participant with that id: nobody leads in between. Those who stand before it in

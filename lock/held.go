@@ -67,11 +67,17 @@ func (h *Held) Set(ctx context.Context, path string, data []byte, version int32)
 	return only(h.Multi(ctx, []framework.Op{framework.SetOp(path, data, version)}))
 }
 
-// Unlock gives the lock up. Its node is removed even if ctx has ended or the servers are away: what cannot be done now is
-// done in the background, by this client while the session lives, by the servers when it does not.
+// Unlock gives the lock up. Its node is removed even if ctx has ended or the servers are away: by this client while the session
+// lives, by the servers when it does not. If ctx has ended, Unlock sends the delete and does not wait for the answer.
 //
-// It returns nil if the lock was held until now. If it had ended before, the error says why, and work done since may have
-// overlapped with the next holder's. Further calls do nothing and return the same.
+// Unlock returns nil if the lock was held until the servers had applied the release. framework.ErrReleasing says that the lock
+// was held until Unlock, and that its node is still being removed in the background: ctx ended first, and the error also matches
+// its cause; or the servers refuse the delete (framework.ErrNoAuth), which the client repeats while the session lives. Every other error
+// says that the lock had ended before, or may have (framework.ErrSessionLost, [ErrDeleted], framework.ErrUntrusted, ...): work
+// done since may have overlapped with the next holder's. Further calls wait for the first one and return the same.
+//
+// With [LocalHandover] an Unlock that hands the lock to another goroutine asks no server. Its nil means that the lock was held as
+// far as this client can tell.
 func (h *Held) Unlock(ctx context.Context) error {
 	err := h.claim.Release(ctx)
 	h.hold.End(context.Cause(h.ctx))

@@ -33,11 +33,15 @@ func (m *Mutex) Policy() framework.Policy { return m.recipe.holding }
 func (m *Mutex) WaitPolicy() framework.Policy { return m.recipe.waiting }
 
 // Lock waits in the queue until it holds the lock. It waits through disconnections, as long as ctx and WaitLimit allow.
-// On every error its node is removed from the queue, in the background if the servers are away. When ctx ends at the moment
-// of the grant, either a Held or an error is returned.
+// When ctx ends at the moment of the grant, Lock returns either a Held or an error.
+//
+// On every error its node is removed from the queue. While there is a connection the delete has been sent when Lock returns, so
+// the client's next request does not see the node. A node whose create is unanswered when ctx ends is waited for: Lock can outlast
+// ctx by an eighth of the session timeout. Without a connection Lock returns at once, and the node is removed in the background.
 //
 // Errors: the cause of ctx or [ErrWaitLimit], which name the node that it waited behind; framework.ErrClosed, framework.ErrSessionLost with [StopOnLost], and what the
-// servers refuse (framework.ErrNoAuth, ...). Children of path that no contender has made are ignored.
+// servers refuse (framework.ErrNoAuth, ...). If this client has left a node in the queue that the servers refuse to remove, Lock
+// returns framework.ErrNoAuth with the node's path instead of waiting behind it. Children of path that no contender has made are ignored.
 func (m *Mutex) Lock(ctx context.Context) (*Held, error) {
 	if m.line != nil {
 		return told(ctx, m.recipe, m.line.lock)
@@ -45,7 +49,8 @@ func (m *Mutex) Lock(ctx context.Context) (*Held, error) {
 	return waitFor(ctx, m.recipe, m.holder(m.queue.Acquire))
 }
 
-// TryLock returns [ErrLocked] instead of waiting for others. It still waits for a connection, until ctx ends.
+// TryLock returns [ErrLocked] instead of waiting for others. It still waits for a connection, and for nodes that this client is
+// removing from the queue, until ctx ends.
 func (m *Mutex) TryLock(ctx context.Context) (*Held, error) {
 	if m.line != nil {
 		return told(ctx, m.recipe, m.line.tryLock)

@@ -59,7 +59,7 @@ func (s *Semaphore) Policy() framework.Policy { return s.recipe.holding }
 func (s *Semaphore) WaitPolicy() framework.Policy { return s.recipe.waiting }
 
 // Acquire waits until it holds n permits, all of them or none. It waits through disconnections, as long as ctx and WaitLimit
-// allow. On every error its nodes are removed, in the background if the servers are away.
+// allow. On every error its nodes are removed as [Mutex.Lock] says, which can outlast ctx by an eighth of the session timeout.
 //
 // Errors are those of [Mutex.Lock], and [ErrPermits] if n is not positive or larger than a fixed limit. When n is larger than a
 // shared limit it waits until that grows, and all who come later wait behind it.

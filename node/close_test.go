@@ -50,7 +50,7 @@ func TestCloseWhileSuspended(t *testing.T) {
 		over := w.outage()
 		err := k.Close(within(t, time.Second))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		assert.ErrorContains(t, err, "background")
+		assert.ErrorIs(t, err, framework.ErrReleasing)
 		require.NoError(t, k.Err(), "it has not ended yet")
 		require.ErrorIs(t, k.Set(t.Context(), nil), node.ErrKeeperClosed)
 		over()

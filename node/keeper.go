@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/docent-zk/docent/framework"
 )
@@ -44,7 +45,8 @@ type Keeper struct {
 
 // Keep makes a node stand at path, with data, until the Keeper is closed or the client is. Missing parents are made as
 // containers. It returns when the node stands for the first time; ctx bounds that only. On an error nothing is left behind:
-// what may exist is removed, in the background if ctx has ended.
+// while there is a connection Keep waits until what it has created is removed, for an eighth of the session timeout at most. What
+// cannot be removed by then is removed in the background.
 //
 // Errors: what the servers refuse the first time (framework.ErrNoAuth, ErrInvalidACL, ErrTooLarge, ErrNoChildrenForEphemerals,
 // ErrInvalidPath, ...), framework.ErrClosed, and the cause of ctx, with [ErrTaken] or framework.ErrNotConnected if that is why
@@ -63,9 +65,24 @@ func Keep(ctx context.Context, cli *framework.Client, path string, data []byte, 
 	go k.run()
 	if err := k.WaitStanding(ctx); err != nil {
 		k.beginClose()
+		k.linger()
 		return nil, err
 	}
 	return k, nil
+}
+
+// linger waits until what there is has been removed, if there is a connection: for an eighth of the session timeout at most.
+func (k *Keeper) linger() {
+	state := k.cli.State()
+	if !state.State.Connected() {
+		return
+	}
+	t := time.NewTimer(state.Timeout / 8)
+	defer t.Stop()
+	select {
+	case <-k.done:
+	case <-t.C:
+	}
 }
 
 // run is the goroutine of a Keeper. The client waits for it when it is closed.
@@ -103,9 +120,9 @@ func (k *Keeper) finish(err error) {
 }
 
 // Close removes the node and ends the Keeper, in any state of the connection. It returns nil when the node is gone, or goes
-// with the client's session. When ctx ends first, the removal goes on in the background, until it is done or the client is
-// closed, and the error says so; an error of the servers says that they refuse it. Somebody else's node at the path
-// is left alone. Further calls wait for the same.
+// with the client's session. When ctx ends first, the removal goes on in the background until it is done or the client is
+// closed, and the error is framework.ErrReleasing with the cause of ctx. An error of the servers says that they refuse it. The client
+// goes on trying to remove an ephemeral node that they refuse to remove. Somebody else's node at the path is left alone. Further calls wait for the same.
 //
 // A container with children of others stays, for the servers to remove when those are gone.
 func (k *Keeper) Close(ctx context.Context) error {
@@ -116,7 +133,7 @@ func (k *Keeper) Close(ctx context.Context) error {
 		select {
 		case <-k.done:
 		case <-ctx.Done():
-			return fmt.Errorf("node %s: its removal goes on in the background: %w", k.spec.path, context.Cause(ctx))
+			return fmt.Errorf("node %s: %w: %w", k.spec.path, framework.ErrReleasing, context.Cause(ctx))
 		}
 	}
 	return k.removal

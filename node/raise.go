@@ -83,6 +83,9 @@ func (t *tenure) inspect() error {
 	case t.s.Former(node.Stat.EphemeralOwner), t.spec.replace && !t.raised:
 		return t.replace(node)
 	}
+	if r, removing := t.s.Removing(t.spec.path); removing && r.Refused != nil {
+		return fmt.Errorf("%s is what an earlier Keeper of this client has left: %w", t.spec.path, r.Refused)
+	}
 	return t.yield(node, w)
 }
 

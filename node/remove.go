@@ -45,9 +45,13 @@ func (t *tenure) removeAll() error {
 	return nil
 }
 
-// delete removes a node, unless somebody else has.
+// delete removes a node, unless somebody else has. If the servers refuse to remove an ephemeral one, the client goes on trying
+// while the session lives, and names it in Health.
 func (t *tenure) delete(path string, version int32) error {
 	err := t.s.Delete(t.ctx, path, version)
+	if errors.Is(err, framework.ErrNoAuth) && t.spec.ephemeral() {
+		err = t.s.Delete(t.ctx, path, version, framework.Guaranteed)
+	}
 	if errors.Is(err, framework.ErrNoNode) || errors.Is(err, framework.ErrNotEmpty) && t.spec.mode == framework.Container {
 		return nil
 	}

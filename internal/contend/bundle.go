@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 
 	"github.com/docent-zk/docent/framework"
 )
@@ -16,12 +17,16 @@ type Bundle struct {
 
 	revoked context.Context
 	revoke  context.CancelFunc
+
+	releasing atomic.Bool
+	released  chan struct{} // closed when err is set
+	err       error         // what Release returned
 }
 
 // NewBundle ties claims of one session together. What ends a session ends all of its claims, and the bundle hangs on the
 // first: its context is never later than that. A node that is deleted ends one claim, which then ends the bundle.
 func NewBundle(claims []*Claim) *Bundle {
-	b := &Bundle{claims: claims}
+	b := &Bundle{claims: claims, released: make(chan struct{})}
 	b.ctx, b.cancel = framework.WithCancelCause(claims[0].ctx)
 	for _, c := range claims[1:] {
 		context.AfterFunc(c.ctx, func() { b.cancel(context.Cause(c.ctx)) })
@@ -50,13 +55,29 @@ func (b *Bundle) Multi(ctx context.Context, operations []framework.Op, opts ...f
 	return guarded(ctx, b.claims, operations, opts)
 }
 
-// Release ends the bundle and releases the claims, the last one first. It returns nil if all of them stood until then, and
-// why not otherwise.
+// Release ends the bundle and releases the claims, the last one first. It returns nil if all of them stood until the servers had
+// applied that, and what their releases say otherwise: see [Claim.Release]. framework.ErrReleasing is not among it if one of
+// them was lost. Further calls wait for the first one and return the same.
 func (b *Bundle) Release(ctx context.Context) error {
-	b.cancel(ErrReleased)
-	var errs []error
-	for _, c := range slices.Backward(b.claims) {
-		errs = append(errs, c.Release(ctx))
+	if b.releasing.CompareAndSwap(false, true) {
+		b.err = b.release(ctx)
+		close(b.released)
 	}
-	return errors.Join(errs...)
+	return Outcome(ctx, b.released, &b.err)
+}
+
+func (b *Bundle) release(ctx context.Context) error {
+	b.cancel(ErrReleased)
+	var lost, late []error
+	for _, c := range slices.Backward(b.claims) {
+		if err := c.Release(ctx); errors.Is(err, framework.ErrReleasing) {
+			late = append(late, err)
+		} else {
+			lost = append(lost, err)
+		}
+	}
+	if err := errors.Join(lost...); err != nil {
+		return err
+	}
+	return errors.Join(late...)
 }

@@ -195,9 +195,6 @@ func (c *Claim) finish() {
 }
 
 func (c *Claim) release(ctx context.Context) error {
-	if cause := c.standing(); cause != nil {
-		c.cancel(cause) // as it is about to be anyway: the session and its clocks go first, its contexts follow
-	}
 	c.finish()
 	err := c.place.remove(ctx)
 	path := c.place.node.Path

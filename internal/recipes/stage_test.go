@@ -24,9 +24,12 @@ type stage struct {
 }
 
 // onStage runs f in a bubble.
-func onStage(t *testing.T, f func(s *stage)) {
+func onStage(t *testing.T, f func(s *stage)) { onStageWith(t, zktest.Config{}, f) }
+
+// onStageWith runs f in a bubble, with a server of its own choice.
+func onStageWith(t *testing.T, cfg zktest.Config, f func(s *stage)) {
 	synctest.Test(t, func(t *testing.T) {
-		server, err := zktest.StartMemory(zktest.Config{})
+		server, err := zktest.StartMemory(cfg)
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, server.Close()) })
 		watchdog := time.AfterFunc(24*time.Hour, func() { panic("a test has waited for a day of its own time") })
