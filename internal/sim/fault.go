@@ -31,13 +31,16 @@ var faultKinds = []faultKind{
 	{"cut", 2, cutFault}, {"cut all", 1, cutAllFault}, {"cut at a frame", 2, cutAnywhereFault}, {"lost reply", 2, loseReplyFault},
 	{"expiry", 1, expireFault}, {"lost session", 1, loseSessionFault}, {"silence", 2, silenceFault}, {"delay", 1, delayFault},
 	{"refused", 1, refuseFault}, {"restart", 1, restartFault}, {"server paused", 1, pauseFault}, {"server stopped", 1, stopFault},
-	{"client paused", 1, pauseClientFault}, {"node deleted", 1, deleteFault},
+	{"client paused", 1, pauseClientFault}, {"node deleted", 1, deleteFault}, {missedEvents, 1, missEventFault},
 }
 
 // drawFaults draws a schedule. No two faults share an instant.
 func drawFaults(p *Play, r *rand.Rand) []Fault {
 	var kinds []faultKind
 	for _, k := range faultKinds {
+		if k.name == missedEvents && slices.Contains(p.Roles, "kept node") && !strict {
+			continue
+		}
 		for range k.odds {
 			kinds = append(kinds, k)
 		}
