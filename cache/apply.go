@@ -27,6 +27,8 @@ func (p *pass) takeNode(a answer) {
 	}
 	old := p.find(t.path)
 	switch {
+	case old != nil && (p.catching > 0 || p.rereading) && p.spec.conflicts(old.node, a.node):
+		p.reset()
 	case old != nil && old.node.Stat.Czxid >= a.node.Stat.Czxid:
 		p.refresh(old, a)
 	case p.rooted(a.node, t):
@@ -98,7 +100,7 @@ func (p *pass) raise(a answer) {
 // refresh takes over what has changed of a node that stands, and goes on with its children in a deep look.
 func (p *pass) refresh(old *entry, a answer) {
 	t := a.task
-	now := &entry{node: a.node, kids: old.kids, listed: old.listed}
+	now := &entry{node: a.node, kids: old.kids, listed: old.listed, lost: old.lost}
 	if news, known := a.node.Stat, old.node.Stat; news == known || news.Mzxid < known.Mzxid || news.Pzxid < known.Pzxid {
 		now = old
 	}
@@ -106,7 +108,7 @@ func (p *pass) refresh(old *entry, a answer) {
 	p.put(t.work, now)
 	switch {
 	case !p.spec.lists(a.node):
-	case t.lister, a.deep && (p.source.mustList() || old.listed != a.node.Stat.Pzxid):
+	case t.lister, a.deep && (p.source.mustList() || p.rereading || old.listed != a.node.Stat.Pzxid):
 		p.mark(work{path: t.path, list: true}, a.deep, t)
 	case a.deep:
 		old.kids.each(func(_ string, kid *entry) bool {
@@ -225,12 +227,32 @@ func (p *pass) remove(path string) {
 	p.unhold(path)
 	p.forget(p.find(path))
 	p.dropRefused(path, nil)
+	p.lose(path)
 	p.put(work{path: path}, nil)
+}
+
+// lastZxid is the newest transaction that the session has seen.
+func (p *pass) lastZxid() int64 {
+	if p.s == nil {
+		return 0 // in tests
+	}
+	return p.s.LastZxid()
+}
+
+// lose notes at a node's parent up to which transaction the node was deleted, if it was there.
+func (p *pass) lose(path string) {
+	if path == p.spec.root || p.find(path) == nil {
+		return
+	}
+	p.tree = p.tree.edit(p.spec.relative(p.spec.parent(path)), func(e *entry) *entry {
+		return &entry{node: e.node, kids: e.kids, listed: e.listed, lost: p.lastZxid()}
+	})
 }
 
 // put changes what is known of the node at a path, nil for no node, and that nothing is refused there.
 func (p *pass) put(w work, now *entry) {
 	p.tree = p.tree.edit(p.spec.relative(w.path), func(*entry) *entry { return now })
+	delete(p.retrials, w)
 	p.publish(func(v *view) { v.refused = v.refused.without(w.key()) })
 }
 
@@ -246,9 +268,8 @@ func (p *pass) refuse(w work, err error) {
 		return &v
 	})
 	p.user.shown(p.ctx, p.mirror, p.view())
-	if r.passing() && !p.waiting {
-		p.waiting = true
-		p.retry.Reset(p.patience)
+	if r.passing() {
+		p.postpone(w)
 	}
 }
 

@@ -5,14 +5,6 @@ import (
 	"time"
 )
 
-const never = time.Duration(1<<63 - 1)
-
-// Refused nodes are tried again after minPatience, then ever less often, up to once in maxPatience.
-const (
-	minPatience = time.Second
-	maxPatience = time.Minute
-)
-
 // begin makes a round of all tasks that there are and calls done when it has ended. In a pass that is ending, no round ends: what
 // there is to do is not known any more.
 func (p *pass) begin(done func()) {
@@ -36,7 +28,8 @@ func (p *pass) caught() {
 	if p.catching--; p.catching > 0 {
 		return
 	}
-	p.seen, p.doubtful = nil, nil
+	p.seen, p.doubtful, p.wary = nil, nil, false
+	p.comparedTo = max(p.comparedTo, p.lookedFrom)
 	if p.anew {
 		p.anew = false
 		p.publish(func(v *view) { v.era++ })
@@ -51,6 +44,7 @@ func (p *pass) caught() {
 func (p *pass) lookAtAll() {
 	p.catching++
 	p.distrust()
+	p.lookedFrom = p.began
 	if p.tree != nil {
 		p.seen = make(map[string]struct{})
 	}
@@ -93,16 +87,6 @@ func (p *pass) again(which func(*refusal) bool) {
 	})
 }
 
-// retryRefused tries those again that may not be refused for ever.
-func (p *pass) retryRefused() {
-	p.again((*refusal).passing)
-	p.waiting = false
-	p.patience = min(2*p.patience, maxPatience)
-	if p.view().refused.count() == 0 {
-		p.patience = minPatience
-	}
-}
-
 // resume is called when the state of the connection has changed. A new connection has to be caught up with.
 func (p *pass) resume() {
 	state := p.cli.State()
@@ -128,30 +112,49 @@ func (p *pass) resume() {
 	})
 }
 
-// settleAll ends the Syncs that wait when what there is to do has been done: the servers' part of each is behind it. That may
-// have been on a connection that has yet to be caught up with, or in the next session. The Syncs wait for that.
+// settleAll ends the calls of Sync and Refresh that wait when what there is to do has been done: the servers' part of each is behind
+// it. That may have been on a connection that has yet to be caught up with, or in the next session. The calls wait for that.
 func (p *pass) settleAll() error {
 	if p.catching > 0 || p.ending || !p.caughtUp() {
 		return nil
 	}
-	waiting := p.takeSyncs()
-	if len(waiting) == 0 {
+	callers := p.takeCallers(p.rereading)
+	if len(callers) == 0 {
 		return nil
 	}
-	p.syncing = append(p.syncing, waiting...) // the next pass has them if this one ends before
+	p.waiting = append(p.waiting, callers...) // the next pass has them if this one ends before
 	p.source.catchUp()
 	if err := p.heed(); err != nil {
 		return err
 	}
-	p.begin(func() {
-		p.whenShown(func() {
-			for _, done := range waiting {
-				close(done)
-			}
-			p.syncing = slices.DeleteFunc(p.syncing, func(c chan struct{}) bool { return slices.Contains(waiting, c) })
-		})
+	var rereads []caller
+	callers = slices.DeleteFunc(callers, func(c caller) bool {
+		if c.reread {
+			rereads = append(rereads, c)
+		}
+		return c.reread
 	})
+	p.begin(func() { p.whenShown(func() { p.serve(callers) }) })
+	if len(rereads) > 0 && !p.ending {
+		p.rereading = true
+		p.mark(work{path: p.spec.root}, true, nil)
+		p.begin(func() {
+			p.whenShown(func() {
+				p.rereading = false
+				p.serve(rereads)
+				p.nudge() // others may wait for it
+			})
+		})
+	}
 	return nil
+}
+
+// serve ends calls.
+func (p *pass) serve(callers []caller) {
+	for _, c := range callers {
+		close(c.done)
+	}
+	p.waiting = slices.DeleteFunc(p.waiting, func(c caller) bool { return slices.Contains(callers, c) })
 }
 
 // caughtUp reports whether there is a connection, its changes become notes, and it is the one whose changes the pass has caught up

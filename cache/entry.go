@@ -12,6 +12,8 @@ type entry struct {
 	kids index[*entry]
 	// listed is the Pzxid of the node when its children were listed last, or known otherwise; unlisted if they never were.
 	listed int64
+	// lost is a transaction behind the deletion of the latest child that was found to be missing.
+	lost int64
 }
 
 // unlisted is less than any Pzxid: that of "/" on new servers is 0.
@@ -57,9 +59,9 @@ func (e *entry) edit(rest string, f func(*entry) *entry) *entry {
 		return e
 	}
 	if now == nil {
-		return &entry{node: e.node, kids: e.kids.without(name), listed: e.listed}
+		return &entry{node: e.node, kids: e.kids.without(name), listed: e.listed, lost: e.lost}
 	}
-	return &entry{node: e.node, kids: e.kids.with(name, now), listed: e.listed}
+	return &entry{node: e.node, kids: e.kids.with(name, now), listed: e.listed, lost: e.lost}
 }
 
 // walk calls f for the entry and everything below it, parents first and by name, until it returns false, which it returns

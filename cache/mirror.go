@@ -41,7 +41,7 @@ type mirror struct {
 	life context.Context // ends on close
 	end  context.CancelCauseFunc
 	done chan struct{} // closed when all goroutines have ended
-	poke chan struct{} // holds a token when the connection has changed or a Sync waits
+	poke chan struct{} // holds a token when the connection has changed or a caller waits
 	full chan struct{} // closed when the cache is complete for the first time
 	err  error         // set before done is closed
 
@@ -54,8 +54,13 @@ type mirror struct {
 	suspects map[string]struct{} // nodes whose children may be missing, from the pass before
 	isolated map[work]struct{}   // what is read only while nothing else is
 
-	mu    sync.Mutex
-	syncs []chan struct{} // Syncs that wait; each is closed when it has its due
+	comparedTo int64     // every change up to this transaction was read, whatever events told
+	checkDue   time.Time // when that is looked at again; zero if that is not planned
+	newSession bool      // and no pass in it yet
+	checked    int       // how often it was planned
+
+	mu      sync.Mutex
+	callers []caller // that wait
 }
 
 // user is the cache that a mirror belongs to.
@@ -268,40 +273,6 @@ func (m *mirror) staleSince(v *view) time.Time {
 		return time.Time{}
 	}
 	return state.Time
-}
-
-// takeSyncs returns the Syncs that wait.
-func (m *mirror) takeSyncs() []chan struct{} {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	s := m.syncs
-	m.syncs = nil
-	return s
-}
-
-// putBack leaves Syncs that wait to the next session.
-func (m *mirror) putBack(s []chan struct{}) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.syncs = append(m.syncs, s...)
-}
-
-// sync waits until everything that was committed before the call is in the mirror.
-func (m *mirror) sync(ctx context.Context) error {
-	if err := m.cli.Sync(ctx, m.spec.root); err != nil {
-		return fmt.Errorf("%s %s: %w", m.spec.name, m.spec.root, err)
-	}
-	done := make(chan struct{})
-	m.putBack([]chan struct{}{done})
-	m.nudge()
-	select {
-	case <-done:
-		return nil
-	case <-m.done:
-		return m.err
-	case <-ctx.Done():
-		return fmt.Errorf("%s %s: not up to date yet: %w", m.spec.name, m.spec.root, context.Cause(ctx))
-	}
 }
 
 // waitFresh waits until the mirror is fresh.

@@ -36,13 +36,17 @@ type pass struct {
 	answers chan answer
 	reads   sync.WaitGroup
 
-	began    int64     // the newest transaction when it began: of what was created behind it all that is below is noted
-	link     time.Time // when the connection began whose changes are being caught up
-	catching int       // rounds that must end for the cache to be fresh
-	syncing  []chan struct{}
-	retry    *time.Timer
-	patience time.Duration // until the next retry
-	waiting  bool          // for it
+	lookedFrom int64     // the newest transaction when a look at everything began; 0 if there was none
+	first      bool      // in its session
+	began      int64     // the newest transaction when it began: of what was created behind it all that is below is noted
+	link       time.Time // when the connection began whose changes are being caught up
+	catching   int       // rounds that must end for the cache to be fresh
+	waiting    []caller  // for what is being done
+	rereading  bool      // everything is being read again
+	wary       bool      // nothing is known of a node before its data was compared
+	retry      *time.Timer
+	retrials   map[work]*retrial // of what was refused
+	checkTimer *time.Timer
 }
 
 // answer is what a goroutine that reads hands in.
@@ -60,6 +64,7 @@ type answer struct {
 // session is the recipe: it keeps the mirror up to date in one session.
 func (m *mirror) session(ctx context.Context, s *framework.Session) error {
 	clear(m.isolated)
+	m.newSession = true
 	m.runs.Store(s)
 	m.board.show(func(v *view) *view { m.report(v); return v })
 	// The server must not be behind the one of the session before.
@@ -97,10 +102,13 @@ func (m *mirror) pass(ctx context.Context, s *framework.Session, from source) er
 	ctx, cancel := context.WithCancel(ctx)
 	p := &pass{
 		mirror: m, s: s, source: from, ctx: ctx, tasks: make(map[work]*task), displaced: make(map[string]struct{}), checks: newChecks(), answers: make(chan answer, m.spec.parallel),
-		began: s.LastZxid(), link: m.cli.State().Time, retry: time.NewTimer(never), patience: minPatience,
+		began: s.LastZxid(), link: m.cli.State().Time, first: m.newSession, retry: time.NewTimer(never),
+		retrials: make(map[work]*retrial), checkTimer: time.NewTimer(never),
 	}
 	defer p.stop(cancel)
+	m.newSession = false
 	p.progress.Begin()
+	p.planCheck()
 	p.lookAgain()
 	for ctx.Err() == nil {
 		if err := p.step(); err != nil {
@@ -116,6 +124,7 @@ func (p *pass) stop(cancel context.CancelFunc) {
 	cancel()
 	p.reads.Wait()
 	p.retry.Stop()
+	p.checkTimer.Stop()
 	if p.anew {
 		p.tree = nil
 	} else {
@@ -125,7 +134,7 @@ func (p *pass) stop(cancel context.CancelFunc) {
 	for w := range p.tasks {
 		p.suspect(w)
 	}
-	p.putBack(p.syncing)
+	p.putBack(p.waiting)
 	p.newest = max(p.newest, p.s.LastZxid())
 }
 
@@ -140,7 +149,7 @@ func (m *mirror) compare(newest int64) {
 
 // beginAnew forgets what is known. What is shown stays until everything is known again.
 func (m *mirror) beginAnew() {
-	m.complete, m.tree, m.anew = 0, nil, true
+	m.complete, m.comparedTo, m.tree, m.anew = 0, 0, nil, true
 	m.board.show(func(old *view) *view {
 		v := *old
 		v.refused = index[*refusal]{}
@@ -164,6 +173,8 @@ func (p *pass) step() error {
 		return p.settleAll()
 	case <-p.retry.C:
 		p.retryRefused()
+	case <-p.checkTimer.C:
+		p.compareAll()
 	case <-p.ctx.Done():
 	}
 	return nil
@@ -201,7 +212,7 @@ func (p *pass) send(t *task) {
 	p.running++
 	a := answer{task: t, deep: t.deep}
 	var have *entry
-	if t.deep && !t.work.list {
+	if t.deep && !t.work.list && !p.rereading && !p.wary {
 		have = p.find(t.path)
 	}
 	barred := p.barred(t.work)
@@ -290,6 +301,9 @@ func (p *pass) take(a answer) error {
 		p.takeList(a)
 	default:
 		p.takeNode(a)
+	}
+	if p.ending {
+		return nil
 	}
 	p.finish(t, errors.Is(a.err, framework.ErrNoNode))
 	p.flush()

@@ -1,6 +1,8 @@
 package cache
 
 import (
+	"errors"
+
 	"github.com/docent-zk/docent/framework"
 )
 
@@ -10,16 +12,21 @@ var fewNodes = 16
 // lookAgain makes the cache fresh: it asks what has changed, if it can, or looks at everything.
 func (p *pass) lookAgain() {
 	if root := p.tree; root == nil || root.count() < fewNodes || p.complete == 0 || !p.source.tells() {
+		p.wary = root != nil && root.count() < fewNodes && p.first
 		p.lookAtAll()
 		return
 	}
 	p.catching++
 	p.asking = true
-	since := p.complete
+	since, witnesses := p.complete, p.witnesses()
 	data, dirs := p.paths()
 	p.read(func() answer {
-		changed, err := p.s.ChangedSince(p.ctx, since, data, dirs)
-		return answer{then: func() error { return p.told(changed, err) }}
+		common, err := p.common(witnesses)
+		if err != nil || common == 0 {
+			return answer{then: func() error { return p.told(0, framework.Changed{}, errors.Join(err, framework.ErrNotTold)) }}
+		}
+		changed, err := p.s.ChangedSince(p.ctx, min(since, common), data, dirs)
+		return answer{then: func() error { return p.told(common, changed, err) }}
 	})
 }
 
@@ -37,9 +44,9 @@ func (p *pass) paths() (data, dirs []string) {
 	return data, dirs
 }
 
-// told takes the answer to what has changed. Nothing was read since it was asked for, so whatever is in the mirror and not in the
-// answer is as it was, or there are notes of it.
-func (p *pass) told(changed framework.Changed, err error) error {
+// told takes the answer to what has changed behind the transaction up to which the servers and the mirror have all in common. Nothing
+// was read since it was asked for, so whatever is in the mirror and not in the answer is as it was, or there are notes of it.
+func (p *pass) told(common int64, changed framework.Changed, err error) error {
 	if p.over(err) {
 		return err
 	}
@@ -50,6 +57,9 @@ func (p *pass) told(changed framework.Changed, err error) error {
 	switch {
 	case p.ending:
 		return nil
+	case errors.Is(err, errHistory):
+		p.reset()
+		return nil
 	case err != nil:
 		p.catching--
 		p.lookAtAll()
@@ -59,13 +69,11 @@ func (p *pass) told(changed framework.Changed, err error) error {
 	for _, path := range changed.Nodes {
 		if p.find(path) != nil {
 			p.doubtful[path] = struct{}{}
-			p.note(note{path: path, kind: nodeTouched})
 		}
 	}
-	for _, path := range changed.Children {
-		if p.find(path) != nil {
-			p.note(note{path: path, kind: kidsTouched})
-		}
+	p.noteChanged(changed)
+	if common < p.complete {
+		p.later(common)
 	}
 	p.again(func(*refusal) bool { return true }) // whatever happened to it may have been before
 	clear(p.suspects)                            // what the pass before has not finished was later than what was asked for

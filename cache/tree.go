@@ -80,7 +80,12 @@ func (h handle) WaitFresh(ctx context.Context) error { return h.m.waitFresh(ctx)
 
 // Sync waits until every change that was committed before the call is in the cache. It needs a connection: see the errors of
 // framework.Client's Sync. It returns [ErrCacheClosed] when the cache is closed.
-func (h handle) Sync(ctx context.Context) error { return h.m.sync(ctx) }
+func (h handle) Sync(ctx context.Context) error { return h.m.wait(ctx, false) }
+
+// Refresh reads everything again, with all data and all lists of children, and returns when that is in the cache. It is for those
+// who have reason to think that the servers or the network have lost something: nothing else needs it. It costs as many requests as
+// the initial load. Calls that come while one is at work share the next one. Errors and what ctx ends are those of Sync.
+func (h handle) Refresh(ctx context.Context) error { return h.m.wait(ctx, true) }
 
 // Policy is how the cache answers SUSPENDED and LOST.
 func (h handle) Policy() framework.Policy { return caching }

@@ -1,0 +1,138 @@
+package cache
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"time"
+
+	"github.com/docent-zk/docent/framework"
+)
+
+// caller is a call of Sync or Refresh that waits.
+type caller struct {
+	done   chan struct{} // closed when it has its due
+	reread bool          // everything, for Refresh
+}
+
+// takeCallers returns the calls that wait, without those of Refresh if there is a look at everything already: its reads may have
+// begun before the calls.
+func (m *mirror) takeCallers(rereading bool) (callers []caller) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var left []caller
+	for _, c := range m.callers {
+		if c.reread && rereading {
+			left = append(left, c)
+		} else {
+			callers = append(callers, c)
+		}
+	}
+	m.callers = left
+	return callers
+}
+
+// putBack leaves calls that wait to the next session.
+func (m *mirror) putBack(callers []caller) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.callers = append(m.callers, callers...)
+}
+
+// wait waits until everything that was committed before the call is in the mirror, and everything has been read again if reread is set.
+func (m *mirror) wait(ctx context.Context, reread bool) error {
+	if err := m.cli.Sync(ctx, m.spec.root); err != nil {
+		return fmt.Errorf("%s %s: %w", m.spec.name, m.spec.root, err)
+	}
+	c := caller{make(chan struct{}), reread}
+	m.putBack([]caller{c})
+	m.nudge()
+	select {
+	case <-c.done:
+		return nil
+	case <-m.done:
+		return m.err
+	case <-ctx.Done():
+		return fmt.Errorf("%s %s: not up to date yet: %w", m.spec.name, m.spec.root, context.Cause(ctx))
+	}
+}
+
+// Events can get lost on the way. What a recursive watch should have told is compared with the servers once in checkAfter session
+// timeouts, with a jitter of checkJitter either way. One-shot watches are checked by the framework.
+const (
+	checkAfter  = 10
+	checkJitter = 0.2
+)
+
+// planCheck sets the timer of the next check. It goes on from pass to pass.
+func (p *pass) planCheck() {
+	if !p.source.tells() {
+		return
+	}
+	if p.checkDue.IsZero() {
+		h := fnv.New64a()
+		_, _ = h.Write([]byte(p.spec.root))
+		jitter := rand.New(rand.NewPCG(h.Sum64(), uint64(p.s.ID())+uint64(p.checked)))
+		factor := checkAfter * (1 + checkJitter*(2*jitter.Float64()-1))
+		p.checkDue = time.Now().Add(time.Duration(float64(p.s.Timeout()) * factor))
+		p.checked++
+	}
+	p.checkTimer.Reset(time.Until(p.checkDue))
+}
+
+// compareAll looks for changes that no event told of: it asks what has changed since the latest such look, and reads that again.
+func (p *pass) compareAll() {
+	p.checkDue = time.Time{}
+	p.planCheck()
+	switch since := p.comparedTo; {
+	case p.catching > 0 || p.ending || p.tree == nil:
+	case p.tree.count() < fewNodes || since == 0:
+		p.compareEach()
+	default:
+		upTo := p.s.LastZxid()
+		data, dirs := p.paths()
+		p.read(func() answer {
+			changed, err := p.s.ChangedSince(p.ctx, since, data, dirs)
+			return answer{then: func() error { return p.compared(changed, err, upTo) }}
+		})
+	}
+}
+
+// compareEach looks at each node.
+func (p *pass) compareEach() {
+	upTo := p.s.LastZxid()
+	p.mark(work{path: p.spec.root}, true, nil)
+	p.begin(func() { p.comparedTo = upTo })
+}
+
+// compared takes the answer to what has changed.
+func (p *pass) compared(changed framework.Changed, err error, upTo int64) error {
+	if p.over(err) {
+		return err
+	}
+	if err := p.heed(); err != nil || p.ending {
+		return err
+	}
+	if err != nil {
+		p.compareEach()
+		return nil
+	}
+	p.noteChanged(changed)
+	p.begin(func() { p.comparedTo = upTo })
+	return nil
+}
+
+// noteChanged turns an answer into tasks.
+func (p *pass) noteChanged(changed framework.Changed) {
+	for _, path := range changed.Nodes {
+		if p.find(path) != nil {
+			p.note(note{path: path, kind: nodeTouched})
+		}
+	}
+	for _, path := range changed.Children {
+		if p.find(path) != nil {
+			p.note(note{path: path, kind: kidsTouched})
+		}
+	}
+}

@@ -1,0 +1,57 @@
+package cache
+
+import "time"
+
+// Refused reads are tried again after minPatience, then ever less often, up to once in maxPatience. Those that are due within
+// retrySlack are tried together.
+const (
+	minPatience = time.Second
+	maxPatience = time.Minute
+	retrySlack  = 100 * time.Millisecond
+)
+
+const never = time.Duration(1<<63 - 1)
+
+// retrial is when a read that was refused is tried again.
+type retrial struct {
+	pause time.Duration // before it, for the next one to be longer
+	due   time.Time     // zero while it is being tried
+}
+
+// postpone plans the next try of a read that was refused.
+func (p *pass) postpone(w work) {
+	r := p.retrials[w]
+	if r == nil {
+		r = &retrial{pause: minPatience}
+		p.retrials[w] = r
+	} else {
+		r.pause = min(2*r.pause, maxPatience)
+	}
+	r.due = time.Now().Add(r.pause)
+	p.planRetry()
+}
+
+// planRetry sets the timer to the first retrial that is due.
+func (p *pass) planRetry() {
+	next := never
+	for _, r := range p.retrials {
+		if !r.due.IsZero() {
+			next = min(next, time.Until(r.due))
+		}
+	}
+	p.retry.Reset(next)
+}
+
+// retryRefused tries those again that are due.
+func (p *pass) retryRefused() {
+	for w, r := range p.retrials {
+		switch {
+		case p.view().refused.get(w.key()) == nil:
+			delete(p.retrials, w)
+		case !r.due.IsZero() && time.Until(r.due) <= retrySlack:
+			r.due = time.Time{}
+			p.mark(w, true, nil)
+		}
+	}
+	p.planRetry()
+}
