@@ -40,7 +40,7 @@ func start(cfg Config, asleep func() time.Duration) (*Client, error) {
 		root, _ = root.child(cfg.Namespace)
 	}
 	c := &core{
-		cfg: cfg, random: &random{r: cfg.Random}, sleep: newSleepLog(asleep),
+		cfg: cfg, random: &random{r: cfg.Random}, sleep: newSleepLog(asleep), grant: grant{asked: cfg.SessionTimeout},
 		closing: make(chan struct{}), quit: make(chan struct{}), stopped: make(chan struct{}),
 		epochs: make(map[int64]uint64),
 	}
@@ -50,7 +50,7 @@ func start(cfg Config, asleep func() time.Duration) (*Client, error) {
 	c.startTelemetry()
 	c.lane, c.log = newLogLane(cfg.Logger, func() { c.telemetry.Panicked("Logger") })
 	c.random.panicked = c.panicked
-	c.hosts = newHosts(&c.cfg, servers, c.random, c.panicked)
+	c.hosts = newHosts(&c.cfg, &c.grant, servers, c.random, c.panicked)
 	c.janitor.init(c)
 	e, err := openEpoch(c, 1, 0)
 	if err != nil {
@@ -125,7 +125,7 @@ func (c *Client) session(e *epoch) *Session {
 // returned for a second. Without an answer from a server the end of the session takes a second. Close may be called repeatedly
 // and from any goroutine except a recipe's own.
 func (c *Client) Close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), c.core.cfg.CloseTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), c.core.bounds().closing)
 	defer cancel()
 	if c.closer.begin() {
 		c.closer.end(c.core.shutdown(ctx))

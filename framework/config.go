@@ -65,25 +65,26 @@ type Config struct {
 	// A name with several addresses counts as that many servers: each address is dialled in turn.
 	ConnectString string
 
-	// SessionTimeout is what the client asks for; the server grants what its own limits allow, and all clocks of this
-	// package use what it granted. Between 100 ms and 24 h. Defaults to 15 s.
+	// SessionTimeout is what the client asks for; the server grants what its own limits allow. All clocks of this package, and all
+	// defaults below, use what it granted last, and SessionTimeout until a server has granted something. Between 100 ms and 24 h.
+	// Defaults to 15 s.
 	SessionTimeout time.Duration
 
 	// ConnectTimeout bounds one dial, name resolution and TLS handshake included. A connection that breaks is
 	// noticed after two thirds of the session timeout at the latest, so that what is left must suffice to find another
-	// server. Defaults to a sixth of SessionTimeout.
+	// server. Defaults to a sixth of the granted session timeout, but at most 15 s.
 	ConnectTimeout time.Duration
 
 	// HandshakeTimeout bounds ZooKeeper's own handshake on a new connection, so that a server which accepts and then
-	// hangs costs no more than this. Defaults to a sixth of SessionTimeout.
+	// hangs costs no more than this. Defaults to a sixth of the granted session timeout, but at most 15 s.
 	HandshakeTimeout time.Duration
 
 	// OperationTimeout bounds operations of Client whose ctx has no deadline; negative means no bound. Operations of
-	// Session are bounded by the life of the session. Defaults to twice SessionTimeout.
+	// Session are bounded by the life of the session. Defaults to twice the granted session timeout.
 	OperationTimeout time.Duration
 
 	// CloseTimeout bounds how long Close waits for running recipes to return, and after that for the providers of telemetry to
-	// take what has ended. Defaults to SessionTimeout.
+	// take what has ended. Defaults to the granted session timeout.
 	CloseTimeout time.Duration
 
 	// TrustMargin is how long before the end of the session timeout what is held by the session is given up when no
@@ -115,8 +116,9 @@ type Config struct {
 	RetryPolicy retry.Policy
 
 	// ReconnectPolicy gives the pauses between dials once every server has been tried. It starts anew when a connection
-	// has lasted; a policy that ends goes on with its last delay, and no pause is shorter than a thousandth of
-	// SessionTimeout. Defaults to exponential with jitter, from a hundredth of SessionTimeout to an eighth of it.
+	// has lasted. A policy that ends goes on with its last delay. No pause is shorter than a thousandth of the granted session
+	// timeout, or than 40 ms if that is less. Defaults to exponential with jitter, from a hundredth of the granted session timeout
+	// to an eighth of it, but at most from 400 ms to 5 s.
 	ReconnectPolicy retry.Policy
 
 	// MaxRequestSize is the largest request that is sent, in bytes: the servers' jute.maxbuffer, over which they cut the
@@ -213,13 +215,9 @@ func (c *Config) validateLimits(bad reporter) {
 	}
 }
 
-// withDefaults fills in what is zero.
+// withDefaults fills in what is zero, except for what follows from the session timeout: see bounds.
 func (c Config) withDefaults() Config {
 	def(&c.SessionTimeout, DefaultSessionTimeout)
-	def(&c.ConnectTimeout, c.SessionTimeout/6)
-	def(&c.HandshakeTimeout, c.SessionTimeout/6)
-	def(&c.OperationTimeout, 2*c.SessionTimeout)
-	def(&c.CloseTimeout, c.SessionTimeout)
 	def(&c.MaxRequestSize, DefaultMaxRequestSize)
 	def(&c.MaxReplySize, DefaultMaxReplySize)
 	if len(c.ACL) == 0 {
@@ -236,9 +234,6 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Random == nil {
 		c.Random = rand.Reader
-	}
-	if c.ReconnectPolicy.IsZero() {
-		c.ReconnectPolicy = retry.Exponential(c.SessionTimeout/100, c.SessionTimeout/8)
 	}
 	return c
 }

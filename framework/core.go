@@ -20,6 +20,7 @@ type core struct {
 	log       *slog.Logger // to lane: it never blocks
 	lane      *logLane
 	hosts     *hosts
+	grant     grant
 	random    *random
 	telemetry *telemetry.Client
 	sleep     *sleepLog

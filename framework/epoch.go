@@ -139,7 +139,8 @@ func (e *epoch) wireOptions() wire.Options {
 		auth[i] = wire.Auth{Scheme: a.Scheme, Data: a.Credentials}
 	}
 	return wire.Options{
-		HandshakeTimeout: cfg.HandshakeTimeout,
+		HandshakeTimeout: func() time.Duration { return e.core.bounds().handshake },
+		OnEstablished:    func(in wire.Established) { e.core.grant.take(in.Timeout) },
 		MaxFrame:         cfg.MaxReplySize,
 		Auth:             auth,
 		OnForeign:        func(asked, got int64) { e.expire(foreignError(asked, got)) },

@@ -93,7 +93,7 @@ func (c *Client) HealthWithin(bounds HealthBounds) Health {
 		return e.health()
 	}
 	info := c.Info()
-	e.timeout = cmp.Or(info.Timeout, c.core.cfg.SessionTimeout)
+	e.timeout = c.core.grant.timeout()
 	e.bounds = bounds.withDefaults(e.timeout)
 	if info.State == Closed {
 		e.note(HealthReason{Text: "the client is closed", Since: info.Time, Err: ErrClosed})

@@ -25,6 +25,7 @@ import (
 // next follows after a few milliseconds; from then on the reconnect policy spaces them.
 type hosts struct {
 	cfg      *Config
+	grant    *grant
 	random   *random
 	panicked func(function, path string, value any) // told of functions of cfg that panic
 
@@ -39,9 +40,9 @@ type hosts struct {
 	up     time.Time       // when the current connection was established; zero while there is none
 }
 
-func newHosts(cfg *Config, servers []string, r *random, panicked func(function, path string, value any)) *hosts {
+func newHosts(cfg *Config, g *grant, servers []string, r *random, panicked func(function, path string, value any)) *hosts {
 	h := &hosts{
-		cfg: cfg, random: r, panicked: panicked,
+		cfg: cfg, grant: g, random: r, panicked: panicked,
 		names: slices.Clone(servers), known: make(map[string][]string), tried: make(map[string]uint64),
 	}
 	shuffle(r, h.names)
@@ -89,22 +90,29 @@ func (h *hosts) targets() (n int) {
 }
 
 func (h *hosts) pause() time.Duration {
+	longest := h.bounds().pause
 	switch {
 	case h.since == 1:
 		return 0
 	case h.since <= h.targets():
 		// Spreads the clients of a server that died over a moment.
-		return time.Duration(h.random.float64() * float64(h.cfg.SessionTimeout) / 200)
+		return time.Duration(h.random.float64() * float64(longest) / 25)
 	}
 	h.ask()
-	return max(h.last, h.cfg.SessionTimeout/1000)
+	if h.cfg.ReconnectPolicy.IsZero() { // less may have been granted since it started
+		h.last = min(h.last, longest)
+	}
+	return max(h.last, longest/125)
 }
+
+// bounds are those that follow from the session timeout as it is known now.
+func (h *hosts) bounds() bounds { return h.cfg.bounds(h.grant.timeout()) }
 
 // ask asks the policy for the next pause. One that panics is asked again when it is needed next.
 func (h *hosts) ask() {
 	err := guarded("ReconnectPolicy", "", func() error {
 		if h.pauses == nil {
-			h.pauses = h.cfg.ReconnectPolicy.WithRand(h.random.float64).Start()
+			h.pauses = h.bounds().reconnect.WithRand(h.random.float64).Start()
 		}
 		if d, ok := h.pauses.Next(); ok {
 			h.last = d
@@ -112,7 +120,7 @@ func (h *hosts) ask() {
 		return nil
 	}, h.panicked)
 	if err != nil {
-		h.pauses, h.last = nil, min(h.cfg.SessionTimeout/8, 5*time.Second)
+		h.pauses, h.last = nil, h.bounds().pause
 	}
 }
 
@@ -130,7 +138,7 @@ const lasting = 500 * time.Millisecond
 func (h *hosts) broken(now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.up.IsZero() && now.Sub(h.up) >= min(lasting, h.cfg.SessionTimeout/4) {
+	if !h.up.IsZero() && now.Sub(h.up) >= min(lasting, h.grant.timeout()/4) {
 		h.since, h.pauses = 0, nil
 	}
 	h.up = time.Time{}
@@ -141,7 +149,7 @@ func (h *hosts) size() int { return len(h.names) }
 
 // dial connects to the address of server whose turn it is, within ConnectTimeout, name resolution and TLS included.
 func (h *hosts) dial(ctx context.Context, server string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, h.cfg.ConnectTimeout)
+	ctx, cancel := context.WithTimeout(ctx, h.bounds().connect)
 	defer cancel()
 	addrs, err := h.resolve(ctx, server)
 	addr := h.choose(server, addrs)

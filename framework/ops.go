@@ -107,7 +107,7 @@ func (o *ops) perform(ctx context.Context, r request, op *telemetry.Operation) e
 
 // bounded applies OperationTimeout where nothing else bounds the operation.
 func (o *ops) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	limit := o.core.cfg.OperationTimeout
+	limit := o.core.bounds().operation
 	if _, has := ctx.Deadline(); has || o.fixed != nil || limit < 0 {
 		return ctx, func() {}
 	}

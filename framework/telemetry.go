@@ -3,6 +3,7 @@ package framework
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/go-zookeeper/zk"
 
@@ -28,7 +29,7 @@ func (c *core) startTelemetry() {
 		Look:           c.glance,
 		Names:          errorNames,
 		Closed:         ErrClosed,
-		Patience:       c.cfg.CloseTimeout,
+		Patience:       func() time.Duration { return c.bounds().closing },
 	})
 }
 

@@ -13,13 +13,13 @@ import (
 
 // Config says whom a Client works for.
 type Config struct {
-	TracerProvider TracerProvider // nil: the global one
-	MeterProvider  MeterProvider  // nil: the global one
-	Servers        string         // the servers of the client, for docent.client
-	Look           func() Look    // how the client is; it must not wait
-	Names          Names          // of the errors that every part may meet
-	Closed         error          // with which everything ends on Close
-	Patience       time.Duration  // how long Close waits for the providers; 0: until they have returned
+	TracerProvider TracerProvider       // nil: the global one
+	MeterProvider  MeterProvider        // nil: the global one
+	Servers        string               // the servers of the client, for docent.client
+	Look           func() Look          // how the client is; it must not wait
+	Names          Names                // of the errors that every part may meet
+	Closed         error                // with which everything ends on Close
+	Patience       func() time.Duration // how long Close waits for the providers; nil: until they have returned
 }
 
 // Look is how a client is at a moment.
@@ -89,17 +89,18 @@ func (c *Client) Close() {
 
 // await waits for the providers.
 func (c *Client) await(done <-chan struct{}) {
-	if c.cfg.Patience <= 0 {
+	if c.cfg.Patience == nil {
 		<-done
 		return
 	}
-	late := time.NewTimer(c.cfg.Patience)
+	patience := c.cfg.Patience()
+	late := time.NewTimer(patience)
 	defer late.Stop()
 	select {
 	case <-done:
 	case <-late.C:
 		otel.Handle(fmt.Errorf("docent: OpenTelemetry's providers have not returned within %v of the end of client %s: it is closed without them",
-			c.cfg.Patience, c.name))
+			patience, c.name))
 	}
 }
 

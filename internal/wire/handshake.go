@@ -99,8 +99,8 @@ func (s *Session) admit(ask connectRequest) error {
 
 // handshakeLimit is how long the handshake may take.
 func (s *Session) handshakeLimit(ask connectRequest) time.Duration {
-	if s.opt.HandshakeTimeout > 0 {
-		return s.opt.HandshakeTimeout
+	if s.opt.HandshakeTimeout != nil {
+		return s.opt.HandshakeTimeout()
 	}
 	if limit := ask.timeout / 3; limit > 0 {
 		return limit

@@ -163,7 +163,7 @@ func TestHandshakeLimit(t *testing.T) {
 	}{
 		{"a third of what was asked", Options{}, 6 * time.Second, 40 * time.Second, 2 * time.Second},
 		{"without a deadline of the driver", Options{}, 6 * time.Second, 0, 2 * time.Second},
-		{"as configured", Options{HandshakeTimeout: time.Second}, 6 * time.Second, 40 * time.Second, time.Second},
+		{"as configured", Options{HandshakeTimeout: func() time.Duration { return time.Second }}, 6 * time.Second, 40 * time.Second, time.Second},
 		{"the driver's if shorter", Options{}, 6 * time.Second, time.Second, time.Second},
 		{"nothing asked", Options{}, 0, 0, fallbackHandshake},
 	} {

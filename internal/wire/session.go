@@ -21,9 +21,10 @@ const defaultMaxFrame = 64 << 20
 // handshake and validation, without callbacks.
 type Options struct {
 	// HandshakeTimeout bounds the handshake of a link, from the first byte of
-	// the ConnectRequest to the last of the ConnectResponse. Defaults to one
-	// third of the session timeout that the ConnectRequest asks for.
-	HandshakeTimeout time.Duration
+	// the ConnectRequest to the last of the ConnectResponse. It is asked at the
+	// start of each. Defaults to one third of the session timeout that the
+	// ConnectRequest asks for.
+	HandshakeTimeout func() time.Duration
 
 	// MaxFrame is the length in bytes of the longest frame accepted from the
 	// server. Defaults to 64 MiB.

@@ -1,0 +1,212 @@
+package framework_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/retry"
+	"github.com/docent-zk/docent/zktest"
+)
+
+// granting is a client that asks for one session timeout and is granted another one, or the same.
+type granting struct{ asked, granted time.Duration }
+
+var grantings = []granting{
+	{100 * time.Millisecond, 100 * time.Millisecond}, {time.Second, 4 * time.Second}, {2 * time.Minute, 40 * time.Second},
+	{24 * time.Hour, 40 * time.Second}, {24 * time.Hour, 4 * time.Second}, {90 * time.Second, 90 * time.Second},
+	{24 * time.Hour, 24 * time.Hour},
+}
+
+func (g granting) String() string { return fmt.Sprintf("asked %v, granted %v", g.asked, g.granted) }
+
+// inBubble plays f with each of them on a server, in a bubble.
+func inBubble(t *testing.T, f func(t *testing.T, g granting, s *zktest.Server)) {
+	t.Helper()
+	for _, g := range grantings {
+		t.Run(g.String(), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				f(t, g, startServer(t, zktest.Config{TickTime: 10 * time.Millisecond, MinSessionTimeout: g.granted, MaxSessionTimeout: g.granted}))
+			})
+		})
+	}
+}
+
+func (g granting) client(t *testing.T, s *zktest.Server, changes ...configure) *framework.Client {
+	t.Helper()
+	return connected(t, s, append(changes, func(c *framework.Config) { c.SessionTimeout = g.asked })...)
+}
+
+const longAttempt = 15 * time.Second // as Config says of its defaults
+
+func TestDialsFollowTheGrantedTimeout(t *testing.T) {
+	inBubble(t, func(t *testing.T, g granting, s *zktest.Server) {
+		var limits []time.Duration
+		g.client(t, s, func(c *framework.Config) {
+			dial := c.Dialer
+			c.Dialer = func(ctx context.Context, network, address string) (net.Conn, error) {
+				deadline, _ := ctx.Deadline()
+				limits = append(limits, time.Until(deadline))
+				return dial(ctx, network, address)
+			}
+		})
+		s.Cut(zktest.AllConns())
+		time.Sleep(g.granted / 2)
+		synctest.Wait()
+		require.Len(t, limits, 2)
+		assert.Equal(t, min(g.asked/6, longAttempt), limits[0], "nothing was granted yet")
+		assert.Equal(t, min(g.granted/6, longAttempt), limits[1])
+	})
+}
+
+// In the session that has lasted, and in the one that is tried after it.
+func TestHandshakesFollowTheGrantedTimeout(t *testing.T) {
+	inBubble(t, func(t *testing.T, g granting, s *zktest.Server) {
+		var d dials
+		const pause = 40 * time.Millisecond
+		g.client(t, s, d.watch, func(c *framework.Config) { c.ReconnectPolicy = retry.Forever(pause) })
+		want := min(g.granted/6, longAttempt)
+		time.Sleep(g.granted)
+		s.Pause()
+		s.Cut(zktest.AllConns())
+		for range 2 { // the second time in the next session, if T is not too long
+			time.Sleep(3 * (want + pause))
+			synctest.Wait()
+			last := d.begun[len(d.begun)-2:]
+			assert.InDelta(t, want+pause, last[1].Sub(last[0]), float64(2*time.Millisecond))
+			time.Sleep(min(g.granted, time.Hour))
+		}
+		s.Resume()
+	})
+}
+
+func TestPausesFollowTheGrantedTimeoutUpToFiveSeconds(t *testing.T) {
+	inBubble(t, func(t *testing.T, g granting, s *zktest.Server) {
+		var d dials
+		g.client(t, s, d.watch)
+		time.Sleep(time.Second)
+		s.Refuse()
+		s.Cut(zktest.AllConns())
+		outage := min(g.granted/2, 10*time.Minute)
+		time.Sleep(outage)
+		synctest.Wait()
+		longest := min(g.granted/8, 5*time.Second)
+		require.Greater(t, len(d.begun), 3)
+		for i := 1; i < len(d.begun)-1; i++ {
+			assert.LessOrEqual(t, d.begun[i+1].Sub(d.begun[i]), longest*3/2, "with jitter")
+		}
+		require.NoError(t, s.Accept())
+		before := time.Now()
+		time.Sleep(longest * 3 / 2)
+		synctest.Wait()
+		assert.Len(t, s.Conns(), 1, "back")
+		assert.Less(t, len(d.begun), int(outage/(longest/125))+10, before)
+	})
+}
+
+func TestPausesOfOnesOwnAreNotShortened(t *testing.T) {
+	const own = 7 * time.Minute
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{MaxSessionTimeout: 24 * time.Hour})
+		var d dials
+		connected(t, s, d.watch, func(c *framework.Config) { c.SessionTimeout, c.ReconnectPolicy = 24*time.Hour, retry.Forever(own) })
+		time.Sleep(time.Hour)
+		s.Refuse()
+		s.Cut(zktest.AllConns())
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		require.Greater(t, len(d.begun), 10)
+		for i := 2; i < len(d.begun)-1; i++ {
+			assert.InDelta(t, own, d.begun[i+1].Sub(d.begun[i]), float64(time.Millisecond))
+		}
+	})
+}
+
+func TestShortPausesOfOnesOwnAreNotMadeLong(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{MaxSessionTimeout: 24 * time.Hour})
+		var d dials
+		connected(t, s, d.watch, func(c *framework.Config) {
+			c.SessionTimeout, c.ReconnectPolicy = 24*time.Hour, retry.Forever(time.Second)
+		})
+		time.Sleep(time.Hour)
+		s.Refuse()
+		s.Cut(zktest.AllConns())
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		assert.InDelta(t, 60, len(d.begun), 5)
+	})
+}
+
+func TestOperationsFollowTheGrantedTimeout(t *testing.T) {
+	inBubble(t, func(t *testing.T, g granting, s *zktest.Server) {
+		cli := g.client(t, s)
+		s.Stop()
+		begun := time.Now()
+		_, err := cli.Get(t.Context(), "/")
+		require.ErrorContains(t, err, "OperationTimeout has passed")
+		assert.Equal(t, 2*g.granted, time.Since(begun))
+	})
+}
+
+func TestCloseFollowsTheGrantedTimeout(t *testing.T) {
+	inBubble(t, func(t *testing.T, g granting, s *zktest.Server) {
+		cfg := configFor(s)
+		cfg.SessionTimeout = g.asked
+		cli, err := framework.New(cfg)
+		require.NoError(t, err)
+		require.NoError(t, cli.WaitConnected(t.Context()))
+		release := make(chan struct{})
+		defer close(release)
+		go func() { _ = cli.Run(t.Context(), stubborn("one", release)) }()
+		synctest.Wait()
+		begun := time.Now()
+		require.ErrorContains(t, cli.Close(), "recipes still run")
+		assert.InDelta(t, g.granted.Seconds(), time.Since(begun).Seconds(), 0.01)
+	})
+}
+
+func TestClocksFollowTheGrantedTimeout(t *testing.T) {
+	inBubble(t, func(t *testing.T, g granting, s *zktest.Server) {
+		cli := g.client(t, s)
+		info := cli.Info()
+		assert.Equal(t, g.granted, info.Timeout)
+		assert.Equal(t, info.LastAnswer.Add(g.granted*3/4), info.TrustedUntil)
+		s.Blackhole(zktest.AllConns(), zktest.Both)
+		var lost framework.StateChange
+		for ch := range cli.States(within(t, 2*g.granted)) {
+			if lost = ch; ch.State == framework.Lost {
+				break
+			}
+		}
+		assert.Equal(t, framework.Lost, lost.State)
+		assert.Equal(t, info.LastAnswer.Add(g.granted), lost.Time)
+	})
+}
+
+// Servers are away for a while that the session survives, and are hung before they are back: the client does not lose it.
+func TestOutagesThatTheSessionSurvives(t *testing.T) {
+	inBubble(t, func(t *testing.T, g granting, s *zktest.Server) {
+		cli := g.client(t, s)
+		time.Sleep(g.granted)
+		s.Refuse()
+		s.Cut(zktest.AllConns())
+		time.Sleep(min(g.granted/4, 3*time.Second))
+		require.NoError(t, s.Accept())
+		begun := time.Now()
+		for ch := range cli.States(within(t, 2*g.granted)) {
+			require.NotEqual(t, framework.Lost, ch.State)
+			if ch.State == framework.Reconnected {
+				break
+			}
+		}
+		assert.LessOrEqual(t, time.Since(begun), min(g.granted/8, 5*time.Second)*3/2)
+	})
+}
