@@ -194,7 +194,7 @@ func (c *core) shutdown(ctx context.Context) error {
 	close(c.quit)
 	c.janitor.close()
 	<-c.stopped
-	c.lane.close(min(logPatience, c.cfg.CloseTimeout))
+	c.lane.close(min(logPatience, c.bounds().closing))
 	return err
 }
 
