@@ -155,15 +155,15 @@ func (e *errCallEnded) Error() string { return e.cause.Error() }
 func (e *errCallEnded) Unwrap() error { return e.cause }
 
 // outcomeOf reads a driver error. ErrNoServer is given only to requests that were never written; everything else that is
-// not a server's answer may have reached a server (a request is flushed with ErrConnectionClosed whether or not it was on
-// the wire, so the doubt goes to the careful side).
+// not a refusal may have reached a server (a request is flushed with ErrConnectionClosed whether or not it was on the wire, and
+// an answer may be one of a server that has lost track of the request, so the doubt goes to the careful side).
 func outcomeOf(err error) outcome {
 	var left *errCallEnded
 	var unsent *unsentError
 	switch {
 	case err == nil, errors.Is(err, ErrOutcomeUnknown):
 		return answered
-	case errors.As(err, &unsent), errors.Is(err, zk.ErrNoServer), innermost(err).Error() == codeThrottled:
+	case errors.As(err, &unsent), errors.Is(err, zk.ErrNoServer), isThrottled(err):
 		return notSent
 	case errors.As(err, &left):
 		return ended
@@ -171,34 +171,9 @@ func outcomeOf(err error) outcome {
 		return unknown
 	case isAnswer(err):
 		return answered
-	default: // an error of the socket: the request may have left in part or in whole
+	default: // an error of the socket: the request may have left in part or in whole; or an answer that says nothing
 		return unknown
 	}
-}
-
-// Codes that the driver does not know come as fresh values with this text.
-const (
-	unknownCode = "unknown error: "
-	// codeThrottled is a server's answer that it was too busy even to look at the request.
-	codeThrottled = unknownCode + "-127"
-)
-
-// answers are the errors that say that a server has looked at the request and refused it, or that it never left.
-var answers = []error{
-	zk.ErrAPIError, zk.ErrNoNode, zk.ErrNoAuth, zk.ErrBadVersion, zk.ErrNoChildrenForEphemerals, zk.ErrNodeExists,
-	zk.ErrNotEmpty, zk.ErrInvalidACL, zk.ErrAuthFailed, zk.ErrNothing, zk.ErrInvalidPath,
-	zk.ErrBadArguments, zk.ErrInvalidFlags, zk.ErrReconfigDisabled, zk.ErrShortBuffer, ErrTooLarge,
-	ErrUnsupported,
-}
-
-// isAnswer reports whether err is final.
-func isAnswer(err error) bool {
-	for _, a := range answers {
-		if errors.Is(err, a) {
-			return true
-		}
-	}
-	return strings.HasPrefix(innermost(err).Error(), unknownCode)
 }
 
 func innermost(err error) error {

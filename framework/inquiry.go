@@ -124,7 +124,7 @@ func (q *inquiry) judge(ctx context.Context, e *epoch, support *inquirySupport) 
 	switch {
 	case q.code == codeTooBusy:
 		return errInquiryDelayed
-	case q.code == codeNotImplemented:
+	case q.code == codeUnimplemented:
 		support.denied.Store(true)
 		q.refusal = errNoInquiries
 		return nil
@@ -173,12 +173,6 @@ func (q *inquiry) found(paths []string, what topic) (list []string) {
 	}
 	return list
 }
-
-// Answers with a meaning of their own.
-const (
-	codeTooBusy        = -127
-	codeNotImplemented = -6
-)
 
 // inquirySupport is what a client has learnt of its servers.
 type inquirySupport struct {

@@ -31,7 +31,7 @@ func TestInquiryAnswers(t *testing.T) {
 	require.ErrorContains(t, q.refusal, "error -4")
 	require.NoError(t, support.refusal(), "that may be another time")
 
-	q.code, q.refusal = codeNotImplemented, nil
+	q.code, q.refusal = codeUnimplemented, nil
 	require.NoError(t, q.judge(t.Context(), nil, support))
 	require.ErrorIs(t, q.refusal, errNoInquiries)
 	require.ErrorIs(t, support.refusal(), errNoInquiries, "and will not be")

@@ -55,6 +55,9 @@ var sessionRetries = retry.Exponential(10*time.Millisecond, time.Second)
 // errLate explains an outcome that is unknown although nothing was applied so far.
 var errLate = errors.New("it was not applied so far, but may be yet: the servers may still keep the session in which it was sent, which the client has lost")
 
+// errAstray explains it too.
+var errAstray = errors.New("it was not applied so far, but may be yet: the server's answer was that it does not know what became of it")
+
 // errOperationTimeout is the cause of the end of an operation by Config.OperationTimeout.
 var errOperationTimeout = fmt.Errorf("OperationTimeout has passed: %w", context.DeadlineExceeded)
 
@@ -86,6 +89,9 @@ func (o *ops) perform(ctx context.Context, r request, op *telemetry.Operation) e
 		}
 		a.strikes.begin(e, answeredAtLength(r.op, a.doubt))
 		err = a.step(ctx, e)
+		if a.baffled(err) {
+			return a.fail(err)
+		}
 		switch outcomeOf(err) {
 		case answered:
 			return a.answer(err)
@@ -175,6 +181,8 @@ type attempt struct {
 	tries  int
 	doubt  bool   // a try was sent and its answer lost
 	sentIn *epoch // that try
+	astray bool   // its answer said that the server does not know what became of it
+	odds   int    // answers that said neither yes nor no
 	strikes
 }
 
@@ -230,7 +238,7 @@ func (a *attempt) step(ctx context.Context, e *epoch) error {
 		}
 		a.doubt = false
 	}
-	err := a.try(ctx, e)
+	err := answerTo(a.op, a.try(ctx, e))
 	known := outcomeOf(err)
 	if known != notSent {
 		a.tries++
@@ -238,25 +246,38 @@ func (a *attempt) step(ctx context.Context, e *epoch) error {
 	if a.repeatable || known != unknown && known != ended {
 		return err
 	}
-	a.doubt, a.sentIn = true, e
+	a.doubt, a.sentIn, a.astray = true, e, isOdd(err)
 	if known == unknown && a.settle == nil {
 		return fmt.Errorf("%w: %w", ErrOutcomeUnknown, e.why(err))
 	}
 	return err
 }
 
+// baffled counts answers that say neither yes nor no, and reports whether there were too many.
+func (a *attempt) baffled(err error) bool {
+	if outcomeOf(err) != answered && isOdd(err) {
+		a.odds++
+	}
+	return a.odds >= maxOdd
+}
+
 // resolve settles the doubt about the last try, or returns why it cannot be settled now or ever. That it was not applied so
 // far is no answer while it may come late.
 func (a *attempt) resolve(ctx context.Context, e *epoch) (verdict, error) {
 	v, err := a.look(ctx, e)
-	if (v == notApplied || v == refused) && !a.passing && mayComeLate(a.sentIn, e) {
-		v, err = undecided, errLate
+	if v == notApplied || v == refused {
+		switch {
+		case a.astray && a.sentIn == e:
+			v, err = undecided, errAstray
+		case !a.passing && mayComeLate(a.sentIn, e):
+			v, err = undecided, errLate
+		}
 	}
 	switch {
 	case v == undecided && err == nil:
 		err = ErrOutcomeUnknown
-	case errors.Is(err, errLate):
-		err = fmt.Errorf("%w; %w", ErrOutcomeUnknown, errLate)
+	case errors.Is(err, errLate), errors.Is(err, errAstray):
+		err = fmt.Errorf("%w; %w", ErrOutcomeUnknown, err)
 	case v == undecided && outcomeOf(err) == answered: // the look was refused, not the operation
 		err = fmt.Errorf("%w, and to look for it is refused: %w", ErrOutcomeUnknown, err)
 	}

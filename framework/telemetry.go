@@ -109,7 +109,7 @@ func (o *ops) tellWait(op *telemetry.Operation) {
 // retryCause says in a word why a try has failed.
 func retryCause(err error) string {
 	switch {
-	case innermost(err).Error() == codeThrottled:
+	case isThrottled(err):
 		return "throttled"
 	case outcomeOf(err) == notSent:
 		return "not_sent"

@@ -37,7 +37,7 @@ const codeNoAuth = -102
 func treeRefusal(code int32) error {
 	err := error(ErrNoAuth)
 	if code != codeNoAuth {
-		err = errors.New(unknownCode + strconv.Itoa(int(code)))
+		err = &finalAnswer{errors.New(unknownCode + strconv.Itoa(int(code)))}
 	}
 	return fmt.Errorf("the server refuses the recursive watch: %w", err)
 }
