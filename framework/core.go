@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,6 +33,7 @@ type core struct {
 	trees   treeSupport
 
 	creating creating
+	era      atomic.Int64 // counts how often the servers have gone back to an earlier transaction
 
 	plainCreates bool // the servers do not know create2, as an epoch has learnt; the supervisor's
 
@@ -84,6 +86,16 @@ func (c *core) epochOf(session int64) uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.epochs[session]
+}
+
+// regressed is called when a server shows an older transaction than was seen before. Ids of sessions may be given away again too,
+// so that nothing follows from those that this client had before the present one.
+func (c *core) regressed(present int64) {
+	c.era.Add(1)
+	c.mu.Lock()
+	maps.DeleteFunc(c.epochs, func(id int64, _ uint64) bool { return id != present })
+	c.mu.Unlock()
+	c.log.Warn("the servers have gone back to an earlier transaction: their data was lost, or restored from a backup")
 }
 
 // say writes a change of state to the log.

@@ -52,10 +52,10 @@ type create struct {
 	space   space
 	at      string // the path asked for, as the server knows it, GUID included
 	guid    string
-	before  int64   // newest change seen before the last try
-	sentIn  *epoch  // of the last try
-	rivals  *rivals // of an ephemeral node that only its owner tells from others
-	nodes   []Node  // the result
+	before  yardstick // of the last try
+	sentIn  *epoch    // of the last try
+	rivals  *rivals   // of an ephemeral node that only its owner tells from others
+	nodes   []Node    // the result
 	list    *listing
 	lingers bool     // its answer is waited for a little when ctx ends
 	twins   []string // what stands behind the GUID of nodes that are made together; nil for a single node
@@ -200,7 +200,7 @@ func (c *create) decidable() bool { return c.protected || !c.mode.sequential() }
 func (c *create) try(ctx context.Context, e *epoch) error {
 	const enough = 100 // rounds; somebody is deleting the parents in a loop
 	for range enough {
-		c.before, c.sentIn = e.zxid(), e
+		c.before, c.sentIn = e.yardstick(), e
 		nodes, err := c.send(ctx, e)
 		if err == nil {
 			c.nodes = nodes
@@ -344,7 +344,7 @@ func (c *create) settle(ctx context.Context, e *epoch) (verdict, error) {
 func (c *create) judge(e *epoch, node Node) (verdict, error) {
 	owned := c.mode.ephemeral() && node.Stat.EphemeralOwner == e.wire.ID()
 	switch {
-	case node.Stat.Czxid <= c.before, c.mode.ephemeral() && !owned, node.Stat.Version == 0 && !bytes.Equal(node.Data, c.data):
+	case node.Stat.Czxid <= c.before.zxid && !c.before.broken(e.core), c.mode.ephemeral() && !owned, node.Stat.Version == 0 && !bytes.Equal(node.Data, c.data):
 		return refused, ErrNodeExists
 	case owned && !c.rivals.several():
 		c.nodes = []Node{node}

@@ -146,6 +146,8 @@ func (e *epoch) wireOptions() wire.Options {
 		OnForeign:        func(asked, got int64) { e.expire(foreignError(asked, got)) },
 		OnCreated:        e.created.put,
 		PlainCreates:     e.core.plainCreates,
+		SeenZxid:         e.base,
+		OnRegress:        func() { e.core.regressed(e.wire.ID()) },
 		OnRequest:        e.sent.fire,
 		BeforeWrite:      e.growSend,
 		BeforeFirstRead:  func() { zk.WithMaxBufferSize(cfg.MaxReplySize)(e.conn) },
@@ -267,14 +269,28 @@ func (h *epochHosts) Next() (string, bool) {
 	return server, false
 }
 
-// zxid is the newest change of the ensemble that this client has seen. A session begins with a transaction, so whatever is
-// seen in it is newer than what was seen before, unless the ensemble has lost its data and counts from 1 again.
+// zxid is the newest change of the ensemble that this client has seen, in this session or before it.
 func (e *epoch) zxid() int64 {
 	if seen := e.wire.LastZxid(); seen != 0 {
 		return seen
 	}
 	return e.base
 }
+
+// yardstick tells what is older than a request from what is newer. It counts only what the session itself has seen: between two
+// sessions the servers may have been restored from a backup, and zxids that were seen before be given away again.
+type yardstick struct {
+	zxid int64 // of the newest change that was seen before the request was sent; 0 for none
+	era  int64 // in which zxids count so
+}
+
+func (e *epoch) yardstick() yardstick {
+	era := e.core.era.Load() // first: what is read then is at least as new
+	return yardstick{zxid: e.wire.LastZxid(), era: era}
+}
+
+// broken reports whether the servers have begun another history since, so that their zxids cannot be compared.
+func (y yardstick) broken(c *core) bool { return y.era != c.era.Load() }
 
 // onEvent is the driver's callback. It runs on the driver's goroutines and must neither block nor call back.
 func (e *epoch) onEvent(ev zk.Event) {

@@ -35,8 +35,9 @@ func (s *Session) Timeout() time.Duration { return s.e.wire.Timeout() }
 // holds, as far as a client can tell: see the package documentation. Every answer from the server moves it.
 func (s *Session) TrustedUntil() time.Time { return s.e.trustedUntil() }
 
-// LastZxid is the newest change of the ensemble that an answer to this client has shown.
-func (s *Session) LastZxid() int64 { return s.e.zxid() }
+// LastZxid is the newest change of the ensemble that an answer in this session has shown, and 0 before the first answer. What was
+// seen in earlier sessions does not count: the servers may have been restored from a backup since.
+func (s *Session) LastZxid() int64 { return s.e.wire.LastZxid() }
 
 // Done is closed when the session is lost or the client closed.
 func (s *Session) Done() <-chan struct{} {

@@ -44,8 +44,8 @@ type write struct {
 
 	at      string
 	version int32
-	before  int64  // newest change seen before the last try
-	sentIn  *epoch // of the last try
+	before  yardstick // of the last try
+	sentIn  *epoch    // of the last try
 	stat    Stat
 }
 
@@ -64,7 +64,7 @@ func (o *ops) newWrite(op, path string, version int32, opts []WriteOption) (*wri
 
 // sending notes the last moment at which the request certainly had not been applied: nothing was sent before, or it is known
 // what became of it.
-func (w *write) sending(e *epoch) { w.before, w.sentIn = e.zxid(), e }
+func (w *write) sending(e *epoch) { w.before, w.sentIn = e.yardstick(), e }
 
 // mayComeLate reports whether a request that was sent in one epoch may still be applied although it was not when looked for
 // in another: a network can hold it back for as long as the servers keep the session it was sent in. (In one session it
@@ -113,7 +113,7 @@ func (w *write) settleSet(ctx context.Context, e *epoch) (verdict, error) {
 	if err != nil || stat == nil {
 		return undecided, err
 	}
-	if stat.Mzxid > w.before {
+	if w.before.broken(e.core) || stat.Mzxid > w.before.zxid {
 		return undecided, nil
 	}
 	return notApplied, nil
@@ -157,9 +157,16 @@ func (w *write) tryDelete(ctx context.Context, e *epoch) error {
 }
 
 // knowledge is what a client can know of the tree at some time: the newest change seen, and the session it lives in.
-type knowledge struct{ zxid, session int64 }
+type knowledge struct {
+	yardstick
+	session int64
+}
 
-func (e *epoch) known() knowledge { return knowledge{zxid: e.zxid(), session: e.wire.ID()} }
+func (e *epoch) known() knowledge {
+	y := yardstick{era: e.core.era.Load()}
+	y.zxid = e.zxid()
+	return knowledge{yardstick: y, session: e.wire.ID()}
+}
 
 func (o *ops) known() knowledge {
 	if o.fixed != nil {
@@ -180,7 +187,7 @@ func (w *write) settleDelete(ctx context.Context, e *epoch) (verdict, error) {
 		return undecided, errLate
 	case stat == nil:
 		return applied, nil
-	case stat.Czxid > w.before: // in place of the one that was deleted, or there before the delete was sent, which was lost
+	case w.before.broken(e.core), stat.Czxid > w.before.zxid: // in place of the one that was deleted, or there before the delete was sent, which was lost
 		return undecided, nil
 	}
 	return notApplied, nil
@@ -194,8 +201,8 @@ func (w *write) removeKnown(ctx context.Context, e *epoch, since *knowledge) err
 	if since.zxid == 0 {
 		*since = e.known()
 	}
-	if since.zxid > e.zxid() {
-		return nil // the servers have lost their data, and what is there was created since
+	if since.broken(e.core) {
+		return nil // nobody can tell what is there from what was created since
 	}
 	for {
 		stat, err := e.stat(ctx, w.at)
@@ -234,7 +241,7 @@ func (o *ops) SetACL(ctx context.Context, path string, acl []ACL, version int32,
 		},
 		settle: func(ctx context.Context, e *epoch) (verdict, error) {
 			stat, err := e.stat(ctx, w.at)
-			if err == nil && stat != nil && stat.Aversion == version && stat.Czxid <= w.before {
+			if err == nil && stat != nil && stat.Aversion == version && stat.Czxid <= w.before.zxid && !w.before.broken(e.core) {
 				return notApplied, nil
 			}
 			return undecided, err

@@ -189,7 +189,7 @@ func (s *Session) establish(l *link, answer connectAnswer) error {
 	if l.askedAt.After(s.answered) {
 		s.answered = l.askedAt
 	}
-	l.watches = s.openLink(l.ask.zxid)
+	l.watches, s.replied = s.openLink(l.ask.zxid), false
 	return nil
 }
 

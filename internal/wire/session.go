@@ -91,6 +91,16 @@ type Options struct {
 	// closed after it; the driver will dial again.
 	OnAuthFailed func(scheme string, err error)
 
+	// SeenZxid is the newest zxid that earlier Sessions on the same servers have
+	// seen.
+	SeenZxid int64
+
+	// OnRegress is called when the first reply of a link shows an older zxid than
+	// was seen before, in this Session or as SeenZxid: the servers have lost transactions, or their
+	// data was replaced. It is called in the reading goroutine, before the driver
+	// sees the reply.
+	OnRegress func()
+
 	// Logger receives what ends links and sessions. Defaults to silence.
 	Logger *slog.Logger
 }
@@ -129,6 +139,7 @@ type Session struct {
 	password []byte
 	answered time.Time
 	zxid     int64
+	replied  bool // the latest link has had a reply with a zxid
 	caughtUp int64
 	watches  *rearming // of the latest link that was open
 	singly   bool      // servers do not accept setWatches
@@ -248,7 +259,8 @@ func (s *Session) LastAnswered() time.Time {
 	return s.answered
 }
 
-// LastZxid returns the highest zxid seen in the header of a reply.
+// LastZxid returns the highest zxid seen in the header of a reply of this
+// Session, 0 before the first, and begins anew when OnRegress is called.
 func (s *Session) LastZxid() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -262,13 +274,29 @@ func (s *Session) CreateStatUnsupported() bool { return s.noStat.Load() }
 
 // noteAnswer records that the server answered a request sent at that time.
 func (s *Session) noteAnswer(sent time.Time, zxid int64, code int32) {
+	if s.note(sent, zxid, code) && s.opt.OnRegress != nil {
+		s.opt.OnRegress()
+	}
+}
+
+// note is noteAnswer. It reports whether the zxid is older than one before it.
+func (s *Session) note(sent time.Time, zxid int64, code int32) (regress bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !disowns(code) && sent.After(s.answered) {
 		s.answered = sent
 	}
-	s.zxid = max(s.zxid, zxid)
 	s.standing.zxid = max(s.standing.zxid, zxid)
+	if s.replied || zxid <= 0 {
+		s.zxid = max(s.zxid, zxid)
+		return false
+	}
+	seen := s.zxid
+	if seen == 0 {
+		seen = s.opt.SeenZxid
+	}
+	s.replied, s.zxid = true, zxid
+	return zxid < seen
 }
 
 // disowns reports whether an error code says that the server no longer keeps

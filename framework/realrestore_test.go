@@ -1,0 +1,52 @@
+package framework_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/realzk"
+)
+
+// A server is restored from a backup. The first write of the client's next session is applied, and its answer lost.
+func TestRealFirstWriteAfterARestoreWhoseAnswerIsLost(t *testing.T) {
+	srv := realzk.Standalone(t, realzk.Options{TickTime: 100 * time.Millisecond})
+	ctx := within(t, time.Minute)
+	_, err := realClient(t, srv.Addr()).Create(ctx, "/node", []byte("old"))
+	require.NoError(t, err)
+	require.NoError(t, srv.Stop())
+	require.NoError(t, srv.Backup())
+	require.NoError(t, srv.Start())
+	proxy := realzk.NewProxy(t, srv.Addr())
+	cli := realClient(t, proxy.Addr(), timeout(500*time.Millisecond))
+	for range 100 {
+		_, err := cli.Set(ctx, "/node", []byte("lost"), framework.AnyVersion)
+		require.NoError(t, err)
+	}
+	require.NoError(t, srv.Stop())
+	require.NoError(t, srv.Restore())
+	require.NoError(t, srv.Start())
+	await(t, cli, framework.Lost)
+	await(t, cli, framework.Connected)
+
+	others := realClient(t, srv.Addr())
+	_, w, err := others.WatchData(ctx, "/node")
+	require.NoError(t, err)
+	proxy.Blackhole(realzk.ToClient)
+	result := make(chan error, 1)
+	go func() {
+		_, err := cli.Set(ctx, "/node", []byte("new"), framework.AnyVersion)
+		result <- err
+	}()
+	require.Equal(t, framework.EventDataChanged, (<-w.C).Type)
+	proxy.Cut()
+	require.NoError(t, proxy.Heal())
+	require.ErrorIs(t, <-result, framework.ErrOutcomeUnknown)
+	node, err := others.Get(ctx, "/node")
+	require.NoError(t, err)
+	assert.Equal(t, "new", string(node.Data))
+	assert.EqualValues(t, 1, node.Stat.Version, "it was applied more than once")
+}
