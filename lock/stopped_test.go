@@ -57,7 +57,11 @@ func init() { runChild = beChild }
 
 // beChild locks, says so, and after a word from the parent writes what the lock protects.
 func beChild() {
-	if err := child(os.Getenv(childEnv)); err != nil {
+	play := child
+	if os.Getenv(roleEnv) == "looks" {
+		play = lookOn
+	}
+	if err := play(os.Getenv(childEnv)); err != nil {
 		fmt.Println("failed:", err)
 		os.Exit(1)
 	}
@@ -75,6 +79,7 @@ func child(connect string) error {
 	if err != nil {
 		return err
 	}
+	check := held.Check() // one that is made later is refused anyway
 	fmt.Println("holds", held.Token())
 	if _, err := bufio.NewReader(os.Stdin).ReadString('\n'); err != nil {
 		return err
@@ -84,7 +89,7 @@ func child(connect string) error {
 	_, err = held.Multi(ctx, []framework.Op{write})
 	fmt.Println("held:", map[bool]string{true: "not held", false: fmt.Sprint(err)}[errors.Is(err, lock.ErrNotHeld)])
 	// Past what the client knows. The first try may die with the old connection, and nobody can say how far it came.
-	_, err = cli.Multi(ctx, []framework.Op{held.Check(), write}, framework.Idempotent)
+	_, err = cli.Multi(ctx, []framework.Op{check, write}, framework.Idempotent)
 	var refused *framework.MultiError
 	fmt.Println("servers:", map[bool]string{true: "check refused", false: fmt.Sprint(err)}[errors.As(err, &refused) && refused.Index == 0])
 	<-held.Context().Done()
@@ -99,10 +104,10 @@ type childProcess struct {
 	out *bufio.Reader
 }
 
-func startChild(t *testing.T, connect string) *childProcess {
+func startChild(t *testing.T, connect string, env ...string) *childProcess {
 	t.Helper()
 	cmd := exec.CommandContext(within(t), os.Args[0])
-	cmd.Env = append(os.Environ(), childEnv+"="+connect)
+	cmd.Env = append(append(os.Environ(), childEnv+"="+connect), env...)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	require.NoError(t, err)
