@@ -223,6 +223,28 @@ func TestSuccessorLeavesDuringATransfer(t *testing.T) {
 	})
 }
 
+// The term that goes on when a transfer has failed answers SUSPENDED as it did before.
+func TestFailedTransferKeepsThePolicy(t *testing.T) {
+	for name, opts := range map[string][]leader.Option{"cancel": nil, "hold": {leader.Hold(0)}} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				s := w.set(opts...)
+				node := s.path("c")
+				w.onMulti(zktest.Pass, func() { assert.NoError(t, w.Delete(node)) })
+				require.ErrorIs(t, s.term.ResignTo(t.Context(), "c"), leader.ErrNoParticipant)
+				leads(t, s.term)
+				w.cut("a")
+				if name == "cancel" {
+					assert.ErrorIs(t, over(t, s.term, time.Second), framework.ErrSuspended)
+					return
+				}
+				time.Sleep(time.Second)
+				leads(t, s.term)
+			})
+		})
+	}
+}
+
 // The successor has lost its session since and stands again, with the same id and another node.
 func TestSuccessorStandsAgain(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {

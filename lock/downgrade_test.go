@@ -49,6 +49,26 @@ func TestDowngradeKeepsWritersOut(t *testing.T) {
 	})
 }
 
+// The read lock answers SUSPENDED as the write lock did.
+func TestDowngradeKeepsThePolicy(t *testing.T) {
+	for name, opts := range map[string][]lock.Option{"cancel": nil, "hold": {lock.Hold(0)}} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				_, write := w.rw("a", opts...)
+				reading, err := write.granted(t).Downgrade(t.Context())
+				require.NoError(t, err)
+				w.cut("a")
+				if name == "cancel" {
+					assert.ErrorIs(t, waitOver(t, reading, time.Second), framework.ErrSuspended)
+					return
+				}
+				time.Sleep(time.Second)
+				alive(t, reading)
+			})
+		})
+	}
+}
+
 // The one who waits for nobody but the writer that is downgraded waits for the reader it has become.
 func TestDowngradeWithAWriterRightBehind(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {

@@ -25,3 +25,14 @@ var TurnToken = token
 
 // Settled reports whether a guarded transaction cannot be applied any more.
 var Settled = settled
+
+// Enter adds a place to the queue.
+func (q Queue) Enter(ctx context.Context, s *framework.Session) (*Place, error) {
+	p, _, err := q.enter(ctx, s)
+	return p, err
+}
+
+// ClaimAll claims places as a batch does.
+func ClaimAll(ctx context.Context, holding framework.Policy, places ...*Place) (*Bundle, error) {
+	return batch(places).claim(ctx, holding)
+}

@@ -109,6 +109,24 @@ func TestReleaseAfterTheServersHaveEndedTheSession(t *testing.T) {
 	})
 }
 
+// The session ends while the claim is released: whichever comes first, nobody is told that it was held until then.
+func TestReleaseInTheMomentInWhichTheSessionEnds(t *testing.T) {
+	eachClaim(t, func(s *stage, c claim) {
+		for range 10 {
+			h := s.hold(c, s.cli)
+			session, err := s.cli.Session(s.Context())
+			require.NoError(s, err)
+			released := make(chan error, 1)
+			go func() {
+				<-session.Done()
+				released <- h.release(s.Context())
+			}()
+			s.lose()
+			assert.ErrorIs(s, <-released, framework.ErrSessionLost)
+		}
+	})
+}
+
 // The node was deleted, and the news has not come yet.
 func TestReleaseOfADeletedNode(t *testing.T) {
 	eachClaim(t, func(s *stage, c claim) {
