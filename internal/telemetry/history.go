@@ -119,7 +119,7 @@ func (c *Client) sessionSpan(begun Change, changes []Change, end Change) {
 	if c.session.before.IsValid() {
 		opts = append(opts, trace.WithLinks(trace.Link{SpanContext: c.session.before}))
 	}
-	_, span := tracer.Start(context.Background(), "zookeeper session", opts...)
+	_, span := c.startSpan(context.Background(), tracer, "zookeeper session", opts...)
 	c.session.before = span.SpanContext()
 	for _, ch := range changes {
 		ch.event(span)
@@ -128,5 +128,5 @@ func (c *Client) sessionSpan(begun Change, changes []Change, end Change) {
 	if end.State == lost {
 		span.SetStatus(codes.Error, end.Cause.Error())
 	}
-	span.End(trace.WithTimestamp(end.Time))
+	c.endSpan(span, trace.WithTimestamp(end.Time))
 }

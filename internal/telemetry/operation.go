@@ -47,7 +47,7 @@ func (c *Client) begin(ctx context.Context, tracer trace.Tracer, measured bool, 
 		c.counts.active.Add(1)
 	}
 	if tracer != nil {
-		ctx, op.span = tracer.Start(ctx, "zookeeper "+name, trace.WithSpanKind(trace.SpanKindClient),
+		ctx, op.span = c.startSpan(ctx, tracer, "zookeeper "+name, trace.WithSpanKind(trace.SpanKindClient),
 			trace.WithAttributes(system, keyOperation.String(name), keyPath.String(path)))
 	}
 	return ctx, op
@@ -97,7 +97,7 @@ func (op *Operation) End(ctx context.Context, r Result) {
 	}
 	op.span.SetAttributes(attrs...)
 	fail(op.span, r.Type, r.Err)
-	op.span.End()
+	op.client.endSpan(op.span)
 }
 
 // harmless are the types of errors with which nothing has failed: the caller has ended the call, or would not wait.

@@ -2,8 +2,12 @@ package telemetry
 
 import (
 	"context"
+	"fmt"
 
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 )
 
 // Panicked counts a panic of a function that was given to docent: a codec, a dialer.
@@ -12,4 +16,27 @@ func (c *Client) Panicked(function string) {
 		return
 	}
 	c.instruments.panics.Add(context.Background(), 1, metric.WithAttributes(keyClient.String(c.name), keyFunction.String(function)))
+}
+
+// startSpan starts a span. A sampler or a processor that panics costs the span.
+func (c *Client) startSpan(ctx context.Context, tracer trace.Tracer, name string, opts ...trace.SpanStartOption) (spanned context.Context, span trace.Span) {
+	defer c.survive(func() { spanned, span = ctx, noop.Span{} })
+	return tracer.Start(ctx, name, opts...)
+}
+
+// endSpan ends a span. It runs the processors of the provider, and exporters without a batch, which may panic.
+func (c *Client) endSpan(span trace.Span, opts ...trace.SpanEndOption) {
+	defer c.survive(func() {})
+	span.End(opts...)
+}
+
+// survive is deferred. It tells of a panic, after which instead is called.
+func (c *Client) survive(instead func()) {
+	value := recover()
+	if value == nil {
+		return
+	}
+	instead()
+	c.Panicked("TracerProvider")
+	otel.Handle(fmt.Errorf("docent: the TracerProvider has panicked: %v", value))
 }

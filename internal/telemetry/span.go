@@ -37,7 +37,7 @@ func (c *Client) start(ctx context.Context, name string, attrs []attribute.KeyVa
 	c.mu.Lock()
 	s.told = c.history.n
 	c.mu.Unlock()
-	ctx, s.span = tracer.Start(ctx, name, append(opts, trace.WithAttributes(attrs...))...)
+	ctx, s.span = c.startSpan(ctx, tracer, name, append(opts, trace.WithAttributes(attrs...))...)
 	return context.WithValue(ctx, spanKey{}, s), s
 }
 
@@ -77,7 +77,7 @@ func (s *Span) end(errorType string, err error, opts ...trace.SpanEndOption) {
 	}
 	s.catchUp()
 	fail(s.span, errorType, err)
-	s.span.End(opts...)
+	s.client.endSpan(s.span, opts...)
 }
 
 // Queued says that the recipe of ctx has a place in a queue, and in which session.
