@@ -62,12 +62,13 @@ func (r *run) stand(ctx context.Context, s *framework.Session) error {
 // leads on. What lead returns is never shown to the engine, which would take a framework.ErrSessionLost out of some other
 // session for the end of this one: where it counts, it is r.result.
 func (r *run) term(ctx context.Context, s *framework.Session, claim *contend.Claim) (next *contend.Claim, again bool, err error) {
+	m := newMandate(r.Election, claim)
+	defer m.hold.Told(ctx) // not before the node is gone
 	defer func() {
 		if next == nil { // also on the way out of a panic
 			release(ctx, claim)
 		}
 	}()
-	m := newMandate(r.Election, claim)
 	defer m.end(ErrResigned)
 	defer context.AfterFunc(ctx, func() { m.end(context.Cause(ctx)) })()
 	returned := m.report(s)

@@ -57,16 +57,17 @@ func (s *seat) resign(ctx context.Context) error {
 		}
 	}
 	err := s.present().Release(ctx)
-	s.concluded()
+	s.concluded(ctx)
 	return err
 }
 
 // concluded tells telemetry without delay that the term is over, if it is.
-func (s *seat) concluded() {
+func (s *seat) concluded(ctx context.Context) {
 	s.mu.Lock()
-	ctx, hold := s.ctx, s.hold
+	term, hold := s.ctx, s.hold
 	s.mu.Unlock()
-	hold.End(context.Cause(ctx))
+	hold.End(context.Cause(term))
+	hold.Told(ctx)
 }
 
 func (s *seat) resignTo(ctx context.Context, id string) error {
@@ -102,6 +103,7 @@ func (s *seat) begin() (*contend.Claim, error) {
 
 // settle ends a transfer. next is the claim to lead on with, nil if there is no other one.
 func (s *seat) settle(ctx context.Context, next *contend.Claim) {
+	s.concluded(ctx)
 	if next != nil {
 		s.take(next)
 	}

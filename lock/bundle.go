@@ -65,5 +65,6 @@ func only(results []framework.OpResult, err error) (framework.Stat, error) {
 func (b *Bundle) Unlock(ctx context.Context) error {
 	err := b.claims.Release(ctx)
 	b.hold.End(context.Cause(b.ctx))
+	b.hold.Told(ctx)
 	return err
 }

@@ -81,5 +81,6 @@ func (h *Held) Set(ctx context.Context, path string, data []byte, version int32)
 func (h *Held) Unlock(ctx context.Context) error {
 	err := h.claim.Release(ctx)
 	h.hold.End(context.Cause(h.ctx))
+	h.hold.Told(ctx)
 	return err
 }

@@ -88,6 +88,7 @@ type Hold struct {
 	span    *Span
 	until   context.Context // of the claim; nil until it is known
 	ended   atomic.Bool
+	told    chan struct{} // closed when the providers have been told of its end
 }
 
 // Hold begins one, with the fencing token of the claim. ctx is the claim's, or has its values. Leaders are counted also
@@ -96,7 +97,7 @@ func (c *Client) Hold(ctx context.Context, s Subject, token int64) *Hold {
 	if c == nil || s.Kind != Leader && !c.wanted(ctx) {
 		return nil
 	}
-	h := &Hold{client: c, subject: s, start: time.Now()}
+	h := &Hold{client: c, subject: s, start: time.Now(), told: make(chan struct{})}
 	var opts []trace.SpanStartOption
 	if w := in(ctx); w != nil {
 		opts = append(opts, trace.WithLinks(trace.Link{SpanContext: w.span.SpanContext()}))
@@ -156,7 +157,38 @@ func (h *Hold) End(cause error) {
 	if h.subject.Kind == Leader {
 		c.counts.leaders.Add(-1)
 	}
-	c.later(func() { h.report(cause, now) })
+	c.later(func() {
+		defer close(h.told)
+		h.report(cause, now)
+	})
+}
+
+// lastMoment is how long Told outlasts its ctx. Providers that do not hang need far less.
+const lastMoment = time.Second
+
+// Told waits, if the hold has ended, until the providers have been told so: whoever gave the claim up finds its span and its metrics
+// then. It is for the goroutine of a user, and only when the claim is released. It gives up a moment after the end of ctx, and
+// after Config.Patience.
+func (h *Hold) Told(ctx context.Context) {
+	if h == nil || !h.ended.Load() {
+		return
+	}
+	if patience := h.client.cfg.Patience; patience != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, patience())
+		defer cancel()
+	}
+	select {
+	case <-h.told:
+		return
+	case <-ctx.Done():
+	}
+	last := time.NewTimer(lastMoment)
+	defer last.Stop()
+	select {
+	case <-h.told:
+	case <-last.C:
+	}
 }
 
 // given are the causes of the end of a claim that its holder has given up: by a release, by the end of leader.Run's ctx for
