@@ -159,7 +159,7 @@ func outages() (list []outage) {
 			for _, restart := range []time.Duration{-1, 0, 3 * time.Second, 15 * time.Second} {
 				for victims := 1; victims <= 3; victims++ {
 					n++
-					if *allOrders || n%13 == 0 {
+					if *allOrders || n%31 == 0 {
 						list = append(list, outage{phase, victims, restart, append(ranks, 5, 6)})
 					}
 				}

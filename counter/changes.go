@@ -3,13 +3,15 @@ package counter
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 
 	"github.com/docent-zk/docent/framework"
 )
 
 // Changes are the states of a value as they come. It ends with the ctx that it was asked for with, with the client, or
-// when the servers refuse to show the value.
+// when the servers refuse to show the value for the first time. Later refusals are tried again, with growing pauses, and are in
+// [framework.Client.Health] and the log meanwhile.
 type Changes[T any] struct {
 	// C gives the present state and later ones, the latest if several have come since it was read last. It is closed at the
 	// end; a state that was not read by then can still be.
@@ -49,6 +51,9 @@ func follow[T any](ctx context.Context, v *Value, decode func([]byte) (T, error)
 	f := &follower[T]{value: v, decode: decode, to: ch.c}
 	go func() {
 		ch.err = v.cli.Run(ctx, framework.Recipe{Name: "counter", Path: v.path, Policy: v.Policy(), Run: f.run})
+		if f.unfit != nil {
+			ch.err = fmt.Errorf("counter %s: %w", v.path, f.unfit)
+		}
 		close(ch.end)
 		close(ch.c)
 	}()
@@ -62,6 +67,7 @@ type follower[T any] struct {
 	to     chan Versioned[T]
 	given  int64 // transaction that made the latest state, which is given once: 0 for no node
 	any    bool  // a state was given
+	unfit  error // why the latest state could not be given, which ends Changes
 }
 
 // run follows the value in one session. The server must not be behind what was given in the session before.
@@ -74,10 +80,11 @@ func (f *follower[T]) run(ctx context.Context, s *framework.Session) error {
 		if err != nil {
 			return err
 		}
-		if err := f.give(node); err != nil {
+		if f.unfit = f.give(node); f.unfit != nil {
 			watch.Stop()
-			return err
+			return nil
 		}
+		s.RetryErrors()
 		s.Report("following", nil, slog.Int("version", int(node.Stat.Version)))
 		select {
 		case ev := <-watch.C:

@@ -178,3 +178,42 @@ func TestEndOfChanges(t *testing.T) {
 		assert.ErrorIs(t, changes.Err(), framework.ErrClosed)
 	})
 }
+
+// The value cannot be read for a while: Changes goes on when it can.
+func TestChangesRefusedLater(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		admin, cli := w.client("admin"), w.client("a")
+		v := counter.NewValue(cli, path)
+		require.NoError(t, v.Set(t.Context(), []byte("1")))
+		changes := v.Changes(t.Context())
+		assert.Equal(t, "1", string(next(t, changes).Value))
+		allow := func(perms int32) {
+			_, err := admin.SetACL(t.Context(), path, []framework.ACL{{Scheme: "world", ID: "anyone", Perms: perms}}, framework.AnyVersion)
+			require.NoError(t, err)
+		}
+		allow(31 &^ 1)
+		_, err := admin.Set(t.Context(), path, []byte("2"), framework.AnyVersion)
+		require.NoError(t, err)
+		time.Sleep(5 * time.Minute) // servers do not tell of nodes that may not be read
+		require.NoError(t, changes.Err())
+		require.Len(t, cli.Health().Reasons, 1)
+		assert.ErrorIs(t, cli.Health().Reasons[0].Err, framework.ErrNoAuth)
+		allow(31)
+		time.Sleep(time.Minute)
+		assert.Equal(t, "2", string(next(t, changes).Value))
+		assert.True(t, cli.Health().Ready())
+
+		allow(31 &^ 1)
+		refused := v.Changes(t.Context())
+		_, open := <-refused.C
+		assert.False(t, open)
+		assert.ErrorIs(t, refused.Err(), framework.ErrNoAuth, "from the start")
+	})
+}
+
+func TestUpdateWithNothing(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		_, err := counter.NewValue(w.client("a"), path).Update(t.Context(), nil)
+		assert.ErrorContains(t, err, "nil")
+	})
+}

@@ -129,6 +129,9 @@ func (v *Value) create(ctx context.Context, data []byte) (int32, error) {
 //
 // Errors: those of f and of Set.
 func (v *Value) Update(ctx context.Context, f func(old []byte) ([]byte, error)) (Versioned[[]byte], error) {
+	if f == nil {
+		return Versioned[[]byte]{}, errors.New("counter " + v.path + ": the function is nil")
+	}
 	return v.write(ctx, true, func(ctx context.Context) (change, error) {
 		node, err := v.read(ctx)
 		if err != nil {

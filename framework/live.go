@@ -77,6 +77,16 @@ func (s *Session) Report(state string, err error, attrs ...slog.Attr) {
 	}
 }
 
+// RetryErrors says that what the recipe does has worked once. From now on, also in later sessions, an error that the recipe
+// returns does not end it: [Client.Run] calls it again, after pauses that grow from 100 ms to 30 s, until it returns nil, ctx
+// ends, or the policy or Close end it. The error is in [Client.Recipes] and [Client.Health], until the recipe reports that it is
+// well, which it does itself from now on, and in the log. RetryErrors does nothing on a Session that does not come from Client.Run.
+func (s *Session) RetryErrors() {
+	if s.entry != nil {
+		s.entry.retryErrors()
+	}
+}
+
 // Tracked is something that [Client.Recipes] lists although no recipe runs for it: what is held after the call that has
 // acquired it has returned, as a lock.Held is.
 type Tracked struct{ entry *entry }
@@ -110,7 +120,32 @@ type registry struct {
 type entry struct {
 	LiveRecipe
 	registry *registry
-	speaks   bool // it says itself how it is
+	speaks   bool   // it says itself how it is
+	retries  bool   // its errors do not end it
+	failure  string // the error that it has failed with last
+	failed   time.Time
+}
+
+func (e *entry) retryErrors() {
+	e.registry.mu.Lock()
+	defer e.registry.mu.Unlock()
+	e.retries, e.speaks = true, true
+}
+
+func (e *entry) retriesErrors() bool {
+	e.registry.mu.Lock()
+	defer e.registry.mu.Unlock()
+	return e.retries
+}
+
+// fail notes an error, and reports whether it is news: another one than before, or the first one after a time without.
+func (e *entry) fail(err error) (news bool) {
+	e.registry.mu.Lock()
+	defer e.registry.mu.Unlock()
+	failure, now := innermost(err).Error(), time.Now()
+	news = e.failure != failure || now.Sub(e.failed) > calm
+	e.failure, e.failed = failure, now
+	return news
 }
 
 // enter lists a recipe that is about to run.

@@ -31,11 +31,12 @@ type Recipe struct {
 // Run runs a recipe: it waits for a session, calls r.Run, and calls it again
 //
 //   - on the next connection, when [Cancel] ended it on SUSPENDED,
-//   - on the next session, when the session was lost and the policy says [Rebuild].
+//   - on the next session, when the session was lost and the policy says [Rebuild],
+//   - after a pause, when it returned an error of its own and has called [Session.RetryErrors] before.
 //
 // It returns what r.Run returned otherwise: nil, its own error, [ErrSessionLost] under [Stop], the cause of ctx, or
-// [ErrClosed]; errors with the recipe's name and path in front. r.Run has always returned before it is called again and
-// before Run returns.
+// [ErrClosed]; errors with the recipe's name and path in front. When ctx has ended, an error after which r.Run would have been
+// called again is replaced by the cause of ctx. r.Run has always returned before it is called again and before Run returns.
 func (c *Client) Run(ctx context.Context, r Recipe) error {
 	if err := c.runAll(ctx, r); err != nil {
 		return fmt.Errorf("%s: %w", r, err)
@@ -83,7 +84,14 @@ type run struct {
 	last   *epoch          // of the latest start
 	gate   *gate           // at the latest start
 	pauses *retry.Attempts // between starts that nothing but the recipe's own end lies between
+	began  time.Time       // the latest start
 }
+
+// failures spaces starts after errors of the recipe's own, which mostly are refusals by the servers.
+var failures = retry.Exponential(100*time.Millisecond, 30*time.Second)
+
+// calm is how long a start must have lasted for pauses to begin small again.
+const calm = time.Minute
 
 // once runs the recipe in one session. It reports whether the policy says to go on.
 func (r *run) once(ctx context.Context) (again bool, err error) {
@@ -92,16 +100,30 @@ func (r *run) once(ctx context.Context) (again bool, err error) {
 		return false, err
 	}
 	s := r.client.session(e)
-	r.last, r.gate = e, r.client.core.gate.Load()
+	r.last, r.gate, r.began = e, r.client.core.gate.Load(), time.Now()
 	s.entry, s.start = r.entry, r.entry.start(e.n)
 	work, cancel := s.Context(ctx, r.Policy)
 	defer cancel(nil)
-	if err = r.Run(work, s); err == nil || ctx.Err() != nil {
-		return false, err
+	if err = r.Run(work, s); err == nil {
+		return false, nil
 	}
 	cause := causeOf(work)
+	if ctx.Err() != nil {
+		return false, r.called(ctx, cause, err)
+	}
 	r.entry.pause(cmp.Or(cause, err))
 	return r.judge(cause, err)
+}
+
+// called chooses the error of a recipe that ended with err after its caller's ctx had ended. The end of a connection or a session
+// is none if the recipe would have gone on after it.
+func (r *run) called(ctx context.Context, cause, err error) error {
+	passing, _ := r.judge(cause, err)
+	passing = passing || ownEnd(err) || r.Policy.OnLost == Rebuild && errors.Is(err, ErrSessionLost)
+	if why := context.Cause(ctx); passing && !errors.Is(err, why) {
+		return why
+	}
+	return err
 }
 
 // next waits for the connection to run on.
@@ -124,8 +146,12 @@ func (r *run) next(ctx context.Context) (*epoch, error) {
 // connection does: the machine was asleep, and no answer has restored trust yet.
 func (r *run) breathe(ctx context.Context) {
 	core := r.client.core
-	if r.pauses == nil {
-		r.pauses = sessionRetries.WithRand(core.random.float64).Start()
+	if r.pauses == nil || time.Since(r.began) > calm {
+		policy := sessionRetries
+		if r.entry.retriesErrors() {
+			policy = failures
+		}
+		r.pauses = policy.WithRand(core.random.float64).Start()
 	}
 	delay, _ := r.pauses.Next()
 	t := time.NewTimer(delay)
@@ -150,6 +176,11 @@ func (r *run) judge(cause, err error) (again bool, _ error) {
 	case errors.Is(lost, ErrSessionLost):
 		return r.Policy.OnLost == Rebuild, lost
 	case errors.Is(cause, ErrSuspended), cause == nil && ownEnd(err):
+		return true, nil
+	case cause == nil && r.entry.retriesErrors():
+		if r.entry.fail(err) {
+			r.client.core.log.Warn("recipe fails and is tried again", "recipe", r.String(), "error", err)
+		}
 		return true, nil
 	}
 	return false, err

@@ -36,6 +36,10 @@
 // A function that panics releases leadership on the way out. A campaign waits through disconnections, with its place
 // kept, and queues again in the next session when its own is lost.
 //
+// A candidate that the servers refuse before it has been in the queue gets the error. One that was in the queue once is not
+// given up for a refusal, which may pass: it tries again after pauses that grow from 100 ms to 30 s, and says so in
+// framework's Client.Health and in the log. So do Campaign and Observe.
+//
 // By default leadership ends with the connection: the safe choice for functions that talk to the outside. With [Hold] it
 // survives a disconnection for as long as the session can be trusted to live, so that a blip or the restart of a server
 // costs nothing.

@@ -41,8 +41,9 @@ func (e *Election) WaitPolicy() framework.Policy { return contend.Waiting }
 // Whoever gets a Term resigns from it in the end, in time before the client is closed: Close does not wait for it.
 // A term that is over is resigned from too, and then one can campaign again.
 //
-// Errors: the cause of ctx, framework.ErrClosed, and what the servers refuse (framework.ErrNoAuth, ...). Children of path
-// that no contender has made are ignored.
+// Errors: the cause of ctx, framework.ErrClosed, and what the servers refuse before it has been in the queue
+// (framework.ErrNoAuth, ...). Later refusals are tried again, as in [Election.Run]. Children of path that no contender has made
+// are ignored.
 func (e *Election) Campaign(ctx context.Context) (*Term, error) {
 	var claim *contend.Claim
 	err := e.enter(ctx, func(ctx context.Context, s *framework.Session) (err error) {

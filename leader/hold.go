@@ -15,6 +15,7 @@ func (e *Election) subject() telemetry.Subject {
 
 // acquire waits in the queue, and has telemetry tell of it.
 func (e *Election) acquire(ctx context.Context, s *framework.Session, q contend.Queue) (*contend.Claim, error) {
+	q.Joined = s.RetryErrors
 	ctx, wait := e.cli.Telemetry().Wait(ctx, e.subject())
 	claim, err := q.Acquire(ctx, s, e.holding)
 	wait.End(err)

@@ -11,7 +11,8 @@ import (
 )
 
 // Observation is who leads, change by change. It ends with the ctx that it was asked for with, with the client, or when the
-// servers refuse to show the election.
+// servers refuse to show the election for the first time. Later refusals are tried again, with growing pauses, and are in
+// [framework.Client.Health] and the log meanwhile.
 type Observation struct {
 	// C gives the present leader and every later one that was seen, in order, none left out; the zero [Participant] when
 	// nobody leads. It is closed at once when ctx ends, and otherwise, at the end, when everything has been read.
@@ -80,6 +81,7 @@ func (o *observer) follow(ctx context.Context, s *framework.Session) error {
 			return err
 		}
 		o.give(leader)
+		s.RetryErrors()
 		s.Report("observing", nil, slog.String("leader", leader.ID), slog.String("node", leader.Path))
 		select {
 		case ev := <-watch.C:

@@ -19,12 +19,18 @@ func Run(ctx context.Context, cli *framework.Client, path string, lead func(ctx 
 //   - lead returns while its context is alive: Run gives up leadership and returns what lead returned;
 //   - ctx ends: Run waits for lead to return, and returns what it returned, or the cause of ctx if that was nil;
 //   - the client is closed: framework.ErrClosed;
-//   - the servers refuse the candidate, for example with framework.ErrNoAuth.
+//   - the servers refuse the candidate before it has been in the queue, for example with framework.ErrNoAuth.
+//
+// A candidate that was in the queue once is not given up. What the servers refuse later is tried again, after pauses that grow
+// from 100 ms to 30 s, and is in [framework.Client.Health] and in the log until it works. An error if lead is nil.
 //
 // When the term ends for another reason, what lead returns is not looked at and the candidate stands again. That includes
 // [Term.Resign] and [Term.ResignTo]: they give up the term, not the candidacy, and are carried out when lead has returned.
 // Whoever wants to hand over and then to stop calls ResignTo and ends ctx.
 func (e *Election) Run(ctx context.Context, lead func(ctx context.Context, t *Term) error) error {
+	if lead == nil {
+		return e.wrap(errors.New("the leader function is nil"))
+	}
 	r := &run{Election: e, lead: lead, caller: ctx}
 	if err := e.enter(ctx, r.stand); err != nil {
 		return err
@@ -43,7 +49,6 @@ type run struct {
 // stand campaigns and leads in one session, until the session or the campaign is over.
 func (r *run) stand(ctx context.Context, s *framework.Session) error {
 	for {
-		s.Report("standing", nil)
 		claim, err := r.acquire(ctx, s, r.queue())
 		if err != nil {
 			return err

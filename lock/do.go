@@ -27,6 +27,9 @@ func (m *RWMutex) RLocker() Locker { return &m.reading }
 // been lost before it was unlocked; or framework.ErrReleasing, if the servers have not confirmed the unlocking within a quarter
 // of the session timeout, or refuse it. nil means that the lock was held until the servers had applied the release.
 func Do(ctx context.Context, l Locker, f func(ctx context.Context, held *Held) error) (err error) {
+	if f == nil {
+		return errors.New("lock.Do: the function is nil")
+	}
 	held, err := l.Lock(ctx)
 	if err != nil {
 		return err

@@ -115,3 +115,10 @@ func TestDoDuringAnOutage(t *testing.T) {
 		assert.Empty(t, w.queue(path))
 	})
 }
+
+func TestDoNothing(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		assert.ErrorContains(t, lock.Do(t.Context(), lock.New(w.client("a"), path), nil), "nil")
+		assert.Empty(t, w.queue(path))
+	})
+}

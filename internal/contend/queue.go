@@ -20,6 +20,7 @@ type Queue struct {
 	Yield   seqnode.Dialect // which of them a place waits for; 0 means all
 	Data    []byte          // of a node
 	ACL     []framework.ACL // of a node; nil means the client's
+	Joined  func()          // called when a place was created, if it is not nil
 	Recipe  string          // what a claim is called by framework.Client.Recipes; "" if the recipe that holds it says so itself
 }
 
@@ -41,6 +42,9 @@ func (q Queue) enter(ctx context.Context, s *framework.Session) (*Place, []strin
 		return nil, nil, err
 	}
 	p := q.place(s, nodes)
+	if q.Joined != nil {
+		q.Joined()
+	}
 	if err == nil {
 		err = p.own()
 	}
