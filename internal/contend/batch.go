@@ -13,8 +13,8 @@ import (
 // batch is several places of one session in one queue.
 type batch []*Place
 
-// enterAll adds n nodes to the queue and returns them with a list of the directory that has all of them. After an error none
-// of them stays.
+// enterAll adds n nodes to the queue and returns them with a list of the directory that has all of them. What comes with an error
+// has to be left.
 func (q Queue) enterAll(ctx context.Context, s *framework.Session, n int) (batch, []string, error) {
 	b := make(batch, n)
 	errs := make([]error, n)
@@ -27,11 +27,7 @@ func (q Queue) enterAll(ctx context.Context, s *framework.Session, n int) (batch
 	if errs[n-1] = errors.Join(errs...); errs[n-1] == nil {
 		b[n-1], names, errs[n-1] = q.enter(ctx, s)
 	}
-	if errs[n-1] != nil {
-		b.withdraw()
-		return nil, nil, errs[n-1]
-	}
-	return b, names, nil
+	return b, names, errs[n-1]
 }
 
 // add is enter without the list.
@@ -49,11 +45,25 @@ func (q Queue) add(ctx context.Context, s *framework.Session) (*Place, error) {
 	return p, nil
 }
 
-// withdraw leaves the queue without waiting for it.
+// withdraw leaves without waiting for it: all places of one session as one change. A process that ends right behind it may take
+// the connection along before the servers have read a second request.
 func (b batch) withdraw() {
-	for _, p := range b {
-		if p != nil {
-			p.withdraw()
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	for rest := slices.DeleteFunc(slices.Clone(b), func(p *Place) bool { return p == nil }); len(rest) > 0; {
+		s := rest[0].session
+		var paths []string
+		rest = slices.DeleteFunc(rest, func(p *Place) bool {
+			if p.session == s {
+				p.left = true
+				paths = append(paths, p.paths()...)
+			}
+			return p.session == s
+		})
+		if len(paths) == 1 {
+			_ = s.Delete(now, paths[0], framework.AnyVersion, framework.Guaranteed)
+		} else {
+			_ = s.DeleteTwins(now, paths)
 		}
 	}
 }
@@ -89,9 +99,7 @@ func (b batch) claim(ctx context.Context, holding framework.Policy) (*Bundle, er
 	for i, p := range b {
 		claim, err := p.claim(ctx, holding)
 		if err != nil {
-			for _, c := range claims[:i] {
-				c.abandon()
-			}
+			abandon(claims[:i]...)
 			b[i:].withdraw()
 			return nil, err
 		}

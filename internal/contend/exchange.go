@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/docent-zk/docent/framework"
@@ -34,7 +35,7 @@ func (c *Claim) Exchange(ctx context.Context, q Queue) (*Claim, error) {
 		return next, nil
 	}
 	if next != nil {
-		next.abandon()
+		abandon(next)
 	} else {
 		place.withdraw()
 	}
@@ -92,11 +93,18 @@ func (c *Claim) giveWay(ctx context.Context) error {
 	return c.err
 }
 
-// abandon releases a claim without waiting for it.
-func (c *Claim) abandon() {
-	now, cancel := context.WithCancel(context.Background())
-	cancel()
-	_ = c.Release(now) // in the background
+// abandon releases claims without waiting for it, the last one first, and removes their nodes as one change.
+func abandon(claims ...*Claim) {
+	var left batch
+	for _, c := range slices.Backward(claims) {
+		if c.releasing.CompareAndSwap(false, true) {
+			c.finish()
+			left = append(left, c.place)
+			c.err = framework.ErrReleasing
+			close(c.released)
+		}
+	}
+	left.withdraw()
 }
 
 // notHeld is the refusal of what only a claim that stands can do.

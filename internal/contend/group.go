@@ -3,7 +3,6 @@ package contend
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/docent-zk/docent/framework"
 )
@@ -44,9 +43,7 @@ func (g Group) attempt(ctx context.Context, s *framework.Session, holding framew
 	claims := make([]*Claim, 0, len(g))
 	defer func() {
 		if b == nil {
-			for _, c := range slices.Backward(claims) {
-				c.abandon()
-			}
+			abandon(claims...)
 		}
 	}()
 	for _, q := range g {

@@ -30,7 +30,7 @@ func (p Pool) TryAcquire(ctx context.Context, s *framework.Session, holding fram
 	if err != nil {
 		return nil, err
 	}
-	return p.take(ctx, s, holding, n, func(b batch, names []string) error {
+	return p.take(ctx, s, holding, n, nil, func(b batch, names []string) error {
 		if free, err := b.among(limit, names); err != nil || free {
 			return err
 		}
@@ -110,15 +110,19 @@ func (p Pool) Acquire(ctx context.Context, s *framework.Session, holding framewo
 	if err != nil {
 		return nil, err
 	}
-	defer turn.leave(ctx) //nolint:errcheck // what ctx leaves undone is done in the background
-	return p.take(ctx, s, holding, n, func(b batch, names []string) error { return p.wait(ctx, s, b, names) })
+	defer func() {
+		if !turn.left { // what ctx leaves undone is done in the background
+			_ = turn.leave(ctx)
+		}
+	}()
+	return p.take(ctx, s, holding, n, turn, func(b batch, names []string) error { return p.wait(ctx, s, b, names) })
 }
 
-// take adds n nodes and claims them when wait is content. Whatever goes wrong, none of them stays.
-func (p Pool) take(ctx context.Context, s *framework.Session, holding framework.Policy, n int,
+// take adds n nodes and claims them when wait is content. Whatever goes wrong, none of them stays, and neither does turn.
+func (p Pool) take(ctx context.Context, s *framework.Session, holding framework.Policy, n int, turn *Place,
 	wait func(b batch, names []string) error) (*Bundle, error) {
 	for {
-		b, err := p.attempt(ctx, s, n, wait)
+		b, err := p.attempt(ctx, s, n, turn, wait)
 		if errors.Is(err, ErrDeleted) {
 			continue // costs the place, not the wish
 		}
@@ -129,17 +133,21 @@ func (p Pool) take(ctx context.Context, s *framework.Session, holding framework.
 	}
 }
 
-func (p Pool) attempt(ctx context.Context, s *framework.Session, n int, wait func(batch, []string) error) (got batch, err error) {
+func (p Pool) attempt(ctx context.Context, s *framework.Session, n int, turn *Place, wait func(batch, []string) error) (got batch, err error) {
 	b, names, err := p.Leases.enterAll(ctx, s, n)
-	if err != nil {
-		return nil, err
-	}
 	defer func() {
-		if got == nil {
+		switch {
+		case got != nil:
+		case errors.Is(err, ErrDeleted): // the turn is kept
 			b.withdraw()
+		default:
+			append(b, turn).withdraw()
 		}
 	}()
-	if err := wait(b, names); err != nil {
+	if err == nil {
+		err = wait(b, names)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return b, nil

@@ -30,6 +30,7 @@ type Place struct {
 	session *framework.Session
 	node    framework.Node   // the one that it is known by
 	twins   []framework.Node // the others
+	left    bool             // by withdraw
 }
 
 // ErrDeleted says that somebody else has deleted the node that stood for a claim or for a place in the queue.
@@ -220,11 +221,7 @@ func (p *Place) waitFor(ctx context.Context, before string, refused <-chan struc
 }
 
 // withdraw leaves the queue without waiting for it.
-func (p *Place) withdraw() {
-	now, cancel := context.WithCancel(context.Background())
-	cancel()
-	_ = p.leave(now) // in the background
-}
+func (p *Place) withdraw() { batch{p}.withdraw() }
 
 // leave removes the nodes. What ctx leaves undone is done in the background. Nodes that are gone already, or whose session is
 // over, need nothing more.
