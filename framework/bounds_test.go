@@ -100,14 +100,12 @@ func TestPausesFollowTheGrantedTimeoutUpToFiveSeconds(t *testing.T) {
 		longest := min(g.granted/8, 5*time.Second)
 		require.Greater(t, len(d.begun), 3)
 		for i := 1; i < len(d.begun)-1; i++ {
-			assert.LessOrEqual(t, d.begun[i+1].Sub(d.begun[i]), longest*3/2, "with jitter")
+			assert.LessOrEqual(t, d.begun[i+1].Sub(d.begun[i]), longest+time.Millisecond, "with its jitter")
 		}
 		require.NoError(t, s.Accept())
-		before := time.Now()
-		time.Sleep(longest * 3 / 2)
+		time.Sleep(longest + 10*time.Millisecond)
 		synctest.Wait()
 		assert.Len(t, s.Conns(), 1, "back")
-		assert.Less(t, len(d.begun), int(outage/(longest/125))+10, before)
 	})
 }
 
@@ -207,6 +205,6 @@ func TestOutagesThatTheSessionSurvives(t *testing.T) {
 				break
 			}
 		}
-		assert.LessOrEqual(t, time.Since(begun), min(g.granted/8, 5*time.Second)*3/2)
+		assert.LessOrEqual(t, time.Since(begun), min(g.granted/8, 5*time.Second)+10*time.Millisecond)
 	})
 }

@@ -35,8 +35,11 @@
 // A server lets a session expire no earlier than T after it last heard from it, which cannot be before the request was
 // sent; so on the server that keeps the session Lost is never later than the expiry, by clocks that run at the same rate.
 // The margin covers the half tick by which a follower reports its clients late to the leader. docs/guarantees.md names what
-// this does not cover. When the wall clock has run ahead of the monotonic one by more than the margin since the last
-// answer, the machine was suspended: trust is void until the next answer.
+// this does not cover. When the machine was suspended for longer than the margin since the last answer, trust is void until the
+// next answer. On Linux that is told by two clocks that cannot be set, elsewhere by the wall clock.
+//
+// A process that was stopped may run on before its timers do. The contexts of [Session.ClaimContext] and [Session.Context] therefore look
+// at the clocks whenever they are asked, and so do those of [WithCancelCause].
 //
 // Once an epoch is lost it is fenced for good: its connection refuses to dial, a link that the server would still have
 // resumed is closed, and operations on its [Session] return [ErrSessionLost].

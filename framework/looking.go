@@ -56,7 +56,7 @@ func endWith(parent context.Context, end context.CancelCauseFunc) {
 	}
 }
 
-// causeKey is what context.Cause asks a context for.
+// causeKey is what context.Cause asks a context for. Until Go 1.25 it does so before it asks for Err.
 var causeKey = func() any {
 	asked := &questioned{Context: context.Background()}
 	_ = context.Cause(asked)
@@ -68,6 +68,9 @@ type questioned struct {
 	context.Context
 	key any
 }
+
+// Err has context.Cause go on.
+func (q *questioned) Err() error { return context.Canceled }
 
 // Value implements context.Context.
 func (q *questioned) Value(key any) any {

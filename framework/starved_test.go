@@ -15,16 +15,25 @@ import (
 
 // starvedUntil cuts a client off and keeps its supervisor from running, from half of T after the last answer until part of T after it.
 // So is everything that hangs on its timers, as in a process that was stopped. The result has it run on. It belongs into a bubble.
-func starvedUntil(t *testing.T, part float64) (cli *Client, session *Session, run func()) {
+func starvedUntil(t *testing.T, part float64, behind int) (cli *Client, session *Session, run func()) {
 	t.Helper()
 	s, cli, session, m := memoryClient(t, nil)
 	time.Sleep(10*T + T/10)
 	s.Blackhole(zktest.AllConns(), zktest.Both)
 	last := session.e.wire.LastAnswered()
 	time.Sleep(time.Until(last.Add(T / 2)))
-	run = m.starve()
+	run = m.starve(behind)
 	time.Sleep(time.Until(last.Add(time.Duration(part * float64(T)))))
 	return cli, session, run
+}
+
+// starveAtEach plays f with each of the two moments at which the supervisor reads the clocks when it wakes: before it acts, and before it
+// sleeps again.
+func starveAtEach(t *testing.T, name string, f func(t *testing.T, behind int)) {
+	t.Helper()
+	for moment, behind := range map[string]int{"before it acts": 0, "before it sleeps": 1} {
+		t.Run(name+", starved "+moment, func(t *testing.T) { f(t, behind) })
+	}
 }
 
 var holdClaim = Policy{OnSuspended: Hold, OnLost: Stop}
@@ -41,12 +50,13 @@ func TestStarvedSupervisorActsAtOnceWhenItRuns(t *testing.T) {
 		"T has passed many times over":     {17, Lost, ErrUntrusted},
 		"nothing has passed, not even 2/3": {0.6, Connected, nil},
 	} {
-		t.Run(name, func(t *testing.T) {
+		starveAtEach(t, name, func(t *testing.T, behind int) {
 			synctest.Test(t, func(t *testing.T) {
-				cli, session, run := starvedUntil(t, 0.55)
-				claim, cancel := session.ClaimContext(t.Context(), holdClaim)
+				cli, session, run := starvedUntil(t, 0, behind)
+				claim, cancel := session.e.bind(t.Context(), holdClaim, false) // nobody reads the clocks here
 				defer cancel(nil)
-				done := claim.Done()
+				done := claim.(*looking).Context.Done()
+				session.e.bindings.ordered()[0].claim = true
 				time.Sleep(time.Until(session.e.wire.LastAnswered().Add(time.Duration(c.part * float64(T)))))
 				run()
 				synctest.Wait()
@@ -103,7 +113,7 @@ func TestLooksAreNotBehindTheClocks(t *testing.T) {
 		} {
 			t.Run(kind+", "+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					_, session, run := starvedUntil(t, 0.55)
+					_, session, run := starvedUntil(t, 0.55, 0)
 					defer run()
 					ctx, cancel := c.bind(session, t.Context())
 					defer cancel(nil)
@@ -124,7 +134,7 @@ func TestSessionIsOverWhenItIsLookedAtAfterT(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				cli, session, run := starvedUntil(t, 0.99)
+				cli, session, run := starvedUntil(t, 0.99, 0)
 				hold, cancel := session.Context(t.Context(), holdOn)
 				defer cancel(nil)
 				require.False(t, over(session))
@@ -139,6 +149,61 @@ func TestSessionIsOverWhenItIsLookedAtAfterT(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Cause is right when it is the first look of all.
+func TestFirstCauseIsTheRightOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, session, run := starvedUntil(t, 0.55, 0)
+		defer run()
+		claim, cancel := session.ClaimContext(t.Context(), holdClaim)
+		defer cancel(nil)
+		derived, end := WithCancelCause(claim)
+		defer end(nil)
+		time.Sleep(T / 4)
+		require.ErrorIs(t, context.Cause(derived), ErrUntrusted)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		_, session, run := starvedUntil(t, 0.55, 0)
+		defer run()
+		claim, cancel := session.ClaimContext(t.Context(), holdClaim)
+		defer cancel(nil)
+		time.Sleep(T / 4)
+		require.ErrorIs(t, context.Cause(claim), ErrUntrusted)
+	})
+}
+
+// Until Go 1.25 context.Cause asks for a value, and not for Err.
+func TestCauseIsALookWithoutErr(t *testing.T) {
+	require.NotNil(t, causeKey)
+	looked := 0
+	ctx := &looking{context.Background(), func() { looked++ }}
+	assert.Nil(t, ctx.Value("another key"))
+	assert.Zero(t, looked)
+	assert.Nil(t, ctx.Value(causeKey))
+	assert.Equal(t, 1, looked)
+}
+
+// A deadline passes after the supervisor has looked at the clocks, and before it sleeps again, with nothing else to wake it.
+func TestDeadlinePassesBeforeTheSupervisorSleeps(t *testing.T) {
+	starveAtEach(t, "", func(t *testing.T, behind int) {
+		synctest.Test(t, func(t *testing.T) {
+			s, cli, session, m := memoryClient(t, func(c *Config) { c.TrustMargin = T / 2 })
+			time.Sleep(10*T + T/10)
+			s.Blackhole(zktest.AllConns(), zktest.Both)
+			claim, cancel := session.ClaimContext(t.Context(), holdClaim)
+			defer cancel(nil)
+			done := claim.Done()
+			last := session.e.wire.LastAnswered()
+			time.Sleep(time.Until(last.Add(T * 3 / 10)))
+			run := m.starve(behind)
+			time.Sleep(time.Until(last.Add(T * 55 / 100)))
+			run()
+			synctest.Wait()
+			assert.True(t, isClosed(done))
+			assert.Equal(t, Suspended, cli.State().State)
+		})
+	})
 }
 
 // A grace that has passed is over, whoever looks, and even if the link is back before its timer has run.
@@ -172,15 +237,17 @@ func TestGraceThatHasPassedIsOver(t *testing.T) {
 // To give up what has ended already does not hide why.
 func TestCancelDoesNotHideThatTimeHadPassed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, session, run := starvedUntil(t, 0.55)
+		_, session, run := starvedUntil(t, 0.55, 0)
 		defer run()
 		claim, cancel := session.ClaimContext(t.Context(), holdClaim)
-		derived, end := WithCancelCause(claim)
+		other, cancelOther := session.ClaimContext(t.Context(), holdClaim)
+		derived, end := WithCancelCause(other)
 		time.Sleep(T / 4)
-		end(context.Canceled)
-		cancel(context.Canceled)
-		require.ErrorIs(t, context.Cause(derived), ErrUntrusted)
+		cancel(context.Canceled) // the first look of all
 		require.ErrorIs(t, context.Cause(claim), ErrUntrusted)
+		end(context.Canceled)
+		cancelOther(context.Canceled)
+		require.ErrorIs(t, context.Cause(derived), ErrUntrusted)
 	})
 }
 

@@ -20,21 +20,26 @@ const T = 4 * time.Second
 // machine can sleep: its monotonic clock stands still then, and no timer runs. And its supervisor can be starved.
 type machine struct {
 	slept   atomic.Int64
+	readers atomic.Int64 // that go on, before one is starved
 	starved atomic.Pointer[chan struct{}]
 }
 
 func (m *machine) sleep(d time.Duration) { m.slept.Add(int64(d)) }
 
-// starve stops whoever reads the clocks next, which is the supervisor unless the test does, until the result is called.
-func (m *machine) starve() (feed func()) {
+// starve stops a reader of the clocks until the result is called: the next one, or the one behind so many. That is the supervisor
+// unless the test reads them.
+func (m *machine) starve(behind int) (feed func()) {
 	stop := make(chan struct{})
+	m.readers.Store(int64(behind))
 	m.starved.Store(&stop)
 	return func() { close(stop) }
 }
 
 func (m *machine) asleep() time.Duration {
-	if stop := m.starved.Swap(nil); stop != nil {
-		<-*stop
+	if m.starved.Load() != nil && m.readers.Add(-1) < 0 {
+		if stop := m.starved.Swap(nil); stop != nil {
+			<-*stop
+		}
 	}
 	return time.Duration(m.slept.Load())
 }

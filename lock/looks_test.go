@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -55,10 +56,12 @@ func stopProcesses(t *testing.T, addr, root string, n int) {
 		room <- struct{}{}
 		all.Go(func() {
 			defer func() { <-room }()
-			r := stopProcess(t, addr, root, i)
-			assert.Zero(t, r.wrong, "looks after the end of trust that found the lock held, of %d, in run %d", r.looks, i)
-			looks.Add(r.looks)
-			ended[i] = r.done
+			t.Run(strconv.Itoa(i), func(t *testing.T) {
+				r := stopProcess(t, addr, root, i)
+				assert.Zero(t, r.wrong, "looks after the end of trust that found the lock held, of %d", r.looks)
+				looks.Add(r.looks)
+				ended[i] = r.done
+			})
 		})
 	}
 	all.Wait()
