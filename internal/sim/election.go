@@ -92,7 +92,7 @@ func (c *candidate) check(ctx context.Context, err error) {
 	if c.leading {
 		c.say("Run has returned, and its function has not")
 	}
-	if err == nil || ctx.Err() != nil && (errors.Is(err, context.Cause(ctx)) || !strict) {
+	if err == nil || ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
 		return
 	}
 	c.say("Run: %w", err)

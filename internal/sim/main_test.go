@@ -19,7 +19,6 @@ var (
 // repeats itself.
 func TestMain(m *testing.M) {
 	runtime.GOMAXPROCS(1)
-	flag.BoolVar(&strict, "sim.strict", false, "judge what is being repaired, too")
 	goleak.VerifyTestMain(m)
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -75,9 +74,6 @@ func DrawPlay(seed uint64, roles ...string) *Play {
 	}
 	for range 1 + r.IntN(2) {
 		p.Roles = append(p.Roles, cast[r.IntN(len(cast))].name)
-	}
-	if !strict {
-		p.Roles = slices.DeleteFunc(p.Roles, func(name string) bool { return name == "double barrier" })
 	}
 	if len(roles) > 0 {
 		p.Roles = roles

@@ -21,9 +21,6 @@ type base struct {
 // plays notes that an option of the role is played.
 func (b *base) plays(option string) { b.played(b.role + " " + option) }
 
-// strict has everything judged, also what is known to be wrong and is being repaired.
-var strict bool
-
 // oneIn draws something that happens once in n times.
 func oneIn(r *rand.Rand, n int) bool { return r.IntN(n) == 0 }
 
