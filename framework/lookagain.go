@@ -58,8 +58,8 @@ func (g *glimpse) missed(kind watchKind, now *glimpse) (event EventType, missed 
 	return 0, false
 }
 
-// saw notes what a read on behalf of an entry has shown. The first one counts, because a later one may show what the watch has
-// missed.
+// saw notes what a read on behalf of an entry has shown. The first read counts. A later one that shows another state proves that
+// the watch has missed an event, which would have come ahead of the reply: see overtaken.
 func (t *watches) saw(w *Watch, g *glimpse) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -75,9 +75,29 @@ func (t *watches) note(w *Watch, g *glimpse) {
 	if e.seen == nil {
 		e.seen = g
 	}
+	if event, missed := e.seen.missed(w.key.kind, g); missed {
+		t.overtaken(w, event)
+		return
+	}
 	if e.due.IsZero() && len(e.users) > 0 {
 		t.plan(w.key.path, e, 1)
 	}
+}
+
+// overtaken fires an entry whose event is lost, as the read of its user w has shown. The others are told the event. w is told
+// only that something has changed: it has read the new state, but the server may have no watch on that any more.
+func (t *watches) overtaken(w *Watch, event EventType) {
+	e := w.entry
+	t.drop(w.key)
+	if i := slices.Index(e.users, w); i >= 0 {
+		e.users = slices.Delete(e.users, i, i+1)
+		changed := EventDataChanged
+		if w.key.kind == childWatch {
+			changed = EventChildrenChanged
+		}
+		w.send(changed, w.key.path, nil)
+	}
+	e.fire(event, w.key.path, nil)
 }
 
 // plan has an entry checked when about that share of the usual time has passed. The mutex is held.

@@ -106,6 +106,46 @@ func TestWatchFiresAlthoughItsEventIsLost(t *testing.T) {
 	}
 }
 
+// A watch that nobody uses any more has missed its event. Whoever watches the next node at the path has read that one: nobody says
+// that it was deleted, and its own end is noticed.
+func TestAMissedEventIsNotToldOfTheNextNode(t *testing.T) {
+	for kind, watch := range watchers {
+		t.Run(kind, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s := startServer(t, zktest.Config{})
+				mustCreate(t, s, "/node", "old")
+				cli := connected(t, s)
+				first, err := watch(t.Context(), cli, "/node")
+				require.NoError(t, err)
+				first.Stop()
+				stays, err := watch(t.Context(), cli, "/node")
+				require.NoError(t, err)
+				forget := s.OnFrame(func(f zktest.Frame) zktest.Verdict {
+					if f.Stage == zktest.Event {
+						return zktest.Drop
+					}
+					return zktest.Pass
+				})
+				require.NoError(t, s.Delete("/node"))
+				time.Sleep(time.Second)
+				forget()
+				mustCreate(t, s, "/node", "new")
+				second, err := watch(t.Context(), cli, "/node")
+				require.NoError(t, err)
+				assert.Equal(t, framework.EventDeleted, awaitEvent(t, stays, time.Second).Type, "it has watched the former node")
+				ev := awaitEvent(t, second, time.Second)
+				assert.Contains(t, []framework.EventType{framework.EventDataChanged, framework.EventChildrenChanged}, ev.Type)
+				third, err := watch(t.Context(), cli, "/node")
+				require.NoError(t, err)
+				time.Sleep(3 * lookAgainMax)
+				assert.Empty(t, third.C, "nothing has happened to it")
+				require.NoError(t, s.Delete("/node"))
+				assert.Equal(t, framework.EventDeleted, awaitEvent(t, third, time.Second).Type)
+			})
+		})
+	}
+}
+
 func awaitEvent(t *testing.T, w *framework.Watch, limit time.Duration) framework.Event {
 	t.Helper()
 	select {

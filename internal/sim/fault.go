@@ -38,9 +38,6 @@ var faultKinds = []faultKind{
 func drawFaults(p *Play, r *rand.Rand) []Fault {
 	var kinds []faultKind
 	for _, k := range faultKinds {
-		if k.name == missedEvents && slices.Contains(p.Roles, "kept node") {
-			continue
-		}
 		for range k.odds {
 			kinds = append(kinds, k)
 		}
