@@ -2,6 +2,7 @@ package cache_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"slices"
 	"testing"
@@ -166,64 +167,65 @@ func TestReplacedWithoutEnd(t *testing.T) {
 	})
 }
 
-// What a deletion costs: no more than one read each, and less where a list or a look at what is above says it of many.
+var deletions = flag.Int("cache.deletions", 1010, "how many nodes are deleted in the test of what that costs")
+
+// What a deletion costs: no more than one read each, and less where a list, or a look at what is above, answers for many.
 func TestWhatDeletionsCost(t *testing.T) {
 	once(t, zktest.Config{}, nil, func(t *testing.T, w *world) {
-		const dirs, kids = 20, 100
-		names := func() (paths []string) {
-			for d := range dirs {
-				dir := fmt.Sprintf("/r/d%d", d)
-				paths = append(paths, dir)
-				for k := range kids {
-					paths = append(paths, fmt.Sprintf("%s/k%d", dir, k))
-				}
-			}
-			return paths
-		}()
+		w.raise("/r", "")
 		writer := w.client("writer")
 		tree := w.open(w.client("c"), "/r")
-		fill := func() {
+		defer w.Delay(zktest.ClientConns("c"), 5*time.Millisecond)()
+		names := directories(*deletions)
+		for way, transactions := range map[string]struct {
+			size   int           // of a transaction
+			pause  time.Duration // behind it
+			atMost int           // requests
+		}{
+			"one by one":         {1, time.Millisecond, len(names) + 1},
+			"100 at a time":      {100, 5 * time.Millisecond, len(names) / 2},
+			"in one transaction": {len(names), 0, len(names) / 8},
+		} {
 			for _, path := range names {
-				w.raise(path, "")
+				if !w.Exists(path) {
+					w.raise(path, "")
+				}
 			}
 			require.NoError(t, tree.Sync(t.Context()))
 			require.Equal(t, len(names)+1, tree.Len())
-		}
-		if !w.Exists("/r") {
-			w.raise("/r", "")
-		}
-		var ops []framework.Op
-		for _, path := range slices.Backward(names) {
-			ops = append(ops, framework.DeleteOp(path, framework.AnyVersion))
-		}
-		cost := func(want int64, f func()) {
-			t.Helper()
-			fill()
-			got := w.cost("c", func() {
-				f()
+			begin := time.Now()
+			requests := w.cost("c", func() {
+				for some := range slices.Chunk(names, transactions.size) {
+					deleteAll(t, writer, some)
+					time.Sleep(transactions.pause)
+				}
 				require.NoError(t, tree.Sync(t.Context()))
 			}).RoundTrips()
-			assert.LessOrEqual(t, got, want)
 			assert.Equal(t, 1, tree.Len())
-			t.Logf("%d deletions: %d requests", len(names), got)
+			assert.LessOrEqual(t, requests, int64(transactions.atMost), way)
+			t.Logf("%d nodes deleted %s: %d requests, %v", len(names), way, requests, time.Since(begin))
 		}
-		cost(int64(len(names)+1), func() {
-			for _, path := range slices.Backward(names) {
-				require.NoError(t, w.Delete(path))
-				time.Sleep(time.Millisecond)
-			}
-		})
-		defer w.Delay(zktest.ClientConns("c"), 5*time.Millisecond)()
-		cost(int64(len(names)/10), func() {
-			_, err := writer.Multi(t.Context(), ops)
-			require.NoError(t, err)
-		})
-		cost(int64(len(names)/2), func() {
-			for some := range slices.Chunk(ops, 100) {
-				_, err := writer.Multi(t.Context(), some)
-				require.NoError(t, err)
-				time.Sleep(5 * time.Millisecond)
-			}
-		})
 	})
+}
+
+// directories are n nodes, 100 in each of some directories below /r, in the order in which they can be deleted.
+func directories(n int) (paths []string) {
+	for d := range n / 101 {
+		for k := range 100 {
+			paths = append(paths, fmt.Sprintf("/r/d%d/k%d", d, k))
+		}
+		paths = append(paths, fmt.Sprintf("/r/d%d", d))
+	}
+	return paths
+}
+
+// deleteAll deletes nodes in one transaction.
+func deleteAll(t *testing.T, cli *framework.Client, paths []string) {
+	t.Helper()
+	var ops []framework.Op
+	for _, path := range paths {
+		ops = append(ops, framework.DeleteOp(path, framework.AnyVersion))
+	}
+	_, err := cli.Multi(t.Context(), ops)
+	require.NoError(t, err)
 }
