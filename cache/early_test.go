@@ -110,12 +110,19 @@ func TestSyncOverABlipThatTheCacheHasNotNoticed(t *testing.T) {
 			time.Sleep(time.Second)
 			w.set("/r/a", "2")
 			heal()
+			deaf := w.OnFrame(func(f zktest.Frame) zktest.Verdict { // that connection does not get as far as the watches
+				if f.Conn.Client == "c" && f.Op == zktest.OpSetWatches {
+					return zktest.Drop
+				}
+				return zktest.Pass
+			})
 			require.NoError(t, cli.WaitConnected(t.Context()))
 			time.Sleep(3 * time.Second)
 			done := make(chan error, 1)
 			go func() { done <- tree.Sync(context.Background()) }()
 			time.Sleep(time.Second)
 			heal = w.cutOff("c")
+			deaf()
 			time.Sleep(time.Second)
 			open()
 			go func() {

@@ -58,8 +58,9 @@ func (p *pass) witnesses() (some []framework.Node) {
 }
 
 // common returns a transaction that both the servers and the cache have seen, with everything before it: that of the newest of the
-// witnesses which is what it was. It returns 0 if there is none, and errHistory if the servers have seen others.
-func (p *pass) common(witnesses []framework.Node) (int64, error) {
+// witnesses which is what it was, and at most the one up to which the cache is complete. It returns 0 if there is none, and
+// errHistory if the servers have seen others.
+func (p *pass) common(witnesses []framework.Node, complete int64) (int64, error) {
 	for _, known := range witnesses {
 		node, err := p.fetch(known.Path, nil)
 		switch {
@@ -70,7 +71,7 @@ func (p *pass) common(witnesses []framework.Node) (int64, error) {
 		case p.spec.conflicts(known, node):
 			return 0, errHistory
 		case node.Stat.Mzxid == known.Stat.Mzxid:
-			return known.Stat.Mzxid, nil
+			return min(known.Stat.Mzxid, complete), nil
 		}
 	}
 	return 0, nil

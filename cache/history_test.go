@@ -159,3 +159,15 @@ func TestPatienceBeginsAgain(t *testing.T) {
 		assert.LessOrEqual(t, time.Since(begin), 2*time.Second)
 	})
 }
+
+// In a new session a small cache reads its data, and not only whether it has changed: the servers may count other transactions.
+func TestASmallCacheReadsItsDataInANewSession(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.raise("/r/a", "1")
+		cli := w.client("c")
+		tree := w.open(cli, "/r")
+		cost := w.cost("c", func() { w.expire("c", cli, func() {}) })
+		assert.EqualValues(t, 2, cost.Requests[zktest.OpGetData])
+		w.equal(tree, "/r")
+	})
+}

@@ -176,16 +176,18 @@ func TestWhatDeletionsCost(t *testing.T) {
 		writer := w.client("writer")
 		tree := w.open(w.client("c"), "/r")
 		defer w.Delay(zktest.ClientConns("c"), 5*time.Millisecond)()
-		names := directories(*deletions)
 		for way, transactions := range map[string]struct {
+			names  []string      // of what is deleted
 			size   int           // of a transaction
 			pause  time.Duration // behind it
 			atMost int           // requests
 		}{
-			"one by one":         {1, time.Millisecond, len(names) + 1},
-			"100 at a time":      {100, 5 * time.Millisecond, len(names) / 2},
-			"in one transaction": {len(names), 0, len(names) / 8},
+			"one by one":         {directories(*deletions), 1, time.Millisecond, *deletions + 1},
+			"100 at a time":      {directories(*deletions), 100, 5 * time.Millisecond, *deletions / 2},
+			"in one transaction": {directories(*deletions), *deletions, 0, *deletions / 8},
+			"of one directory":   {directory(*deletions), *deletions, 0, *deletions / 8},
 		} {
+			names := transactions.names
 			for _, path := range names {
 				if !w.Exists(path) {
 					w.raise(path, "")
@@ -215,6 +217,14 @@ func directories(n int) (paths []string) {
 			paths = append(paths, fmt.Sprintf("/r/d%d/k%d", d, k))
 		}
 		paths = append(paths, fmt.Sprintf("/r/d%d", d))
+	}
+	return paths
+}
+
+// directory is n nodes below /r.
+func directory(n int) (paths []string) {
+	for k := range n {
+		paths = append(paths, fmt.Sprintf("/r/k%d", k))
 	}
 	return paths
 }

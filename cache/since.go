@@ -21,11 +21,11 @@ func (p *pass) lookAgain() {
 	since, witnesses := p.complete, p.witnesses()
 	data, dirs := p.paths()
 	p.read(func() answer {
-		common, err := p.common(witnesses)
+		common, err := p.common(witnesses, since)
 		if err != nil || common == 0 {
 			return answer{then: func() error { return p.told(0, framework.Changed{}, errors.Join(err, framework.ErrNotTold)) }}
 		}
-		changed, err := p.s.ChangedSince(p.ctx, min(since, common), data, dirs)
+		changed, err := p.s.ChangedSince(p.ctx, common, data, dirs)
 		return answer{then: func() error { return p.told(common, changed, err) }}
 	})
 }
