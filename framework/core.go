@@ -31,6 +31,7 @@ type core struct {
 	janitor janitor
 	live    registry
 	trees   treeSupport
+	service service
 
 	creating creating
 	era      atomic.Int64 // counts how often the servers have gone back to an earlier transaction
@@ -101,7 +102,12 @@ func (c *core) regressed(present int64) {
 // say writes a change of state to the log.
 func (c *core) say(ch StateChange) {
 	level := slog.LevelInfo
-	if ch.State == Suspended || ch.State == Lost {
+	switch {
+	case ch.State == Lost:
+		level = slog.LevelWarn
+	case (ch.State == Suspended || ch.State == Reconnected) && (c.identity.Load() != nil || c.service.quiet()):
+		level = slog.LevelDebug // it goes on until what the log has been told of is put right
+	case ch.State == Suspended:
 		level = slog.LevelWarn
 	}
 	c.log.Log(context.Background(), level, "zookeeper connection is "+ch.State.String(),
@@ -117,15 +123,19 @@ func (c *core) subscribe(ctx context.Context) <-chan StateChange {
 
 // dialFailed notes why a server could not be reached, or did not open the session.
 func (c *core) dialFailed(server string, err error) {
-	c.dialled(err)
-	c.log.Debug("dial failed", "server", server, "error", err)
+	level := slog.LevelDebug
+	if c.dialled(err) == nil { // the first since there was a connection
+		level = slog.LevelWarn
+	}
+	c.log.Log(context.Background(), level, "dial failed", "server", server, "error", err)
 }
 
-// dialled notes how the latest dial has ended.
-func (c *core) dialled(err error) {
+// dialled notes how the latest dial has ended, and returns how the one before it had.
+func (c *core) dialled(err error) (before error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.lastDial = err
+	before, c.lastDial = c.lastDial, err
+	return before
 }
 
 // notConnected describes why an operation was not sent.
@@ -202,6 +212,7 @@ func (c *core) follow(e *epoch) error {
 			c.lose(e, over)
 			return over
 		}
+		c.tend(e)
 		timer.Reset(c.nextCheck(e))
 	}
 }

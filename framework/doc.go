@@ -93,6 +93,8 @@
 //
 //	what is wrong                                          counted from                          reason after   restart after
 //	no server answers (connection away, or hanging)        the last request that was answered    Silence  T     -
+//	operations fail or are not answered, although a        the first of them, or the last       Silence  T     -
+//	  server answers handshakes or pings                     operation that was answered
 //	a recipe is not well: a node does not stand, a cache   its first report of that              Unwell   T     -
 //	  is stale, what it asks for is refused, a claim has
 //	  ended and was not given up (Unlock is missing)
@@ -105,7 +107,10 @@
 //
 // A network that swallows everything makes a client not ready T after its last answered request, so within T of the moment
 // when the network broke; a connection that is away for less than two thirds of T never does, because an idle client asks
-// a server every third. What a restart of the process would not cure is never a reason for one.
+// a server every third. Answers to pings keep a session, and trust in it counts them. Readiness needs an operation that was
+// answered: while operations fail, or none was answered for half of T although some are wanted, the client sends one exists
+// per T of its own, until an operation is answered. It sends none while all is well, and none while nobody wants anything: a
+// server that answers nothing but pings is noticed with the first operation. What a restart of the process would not cure is never a reason for one.
 //
 // # Watches
 //

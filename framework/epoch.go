@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -48,6 +49,7 @@ type epoch struct {
 	sent    sentHooks
 	base    int64        // newest change that the epochs before it have seen
 	buffer  atomic.Int64 // size of the driver's sending buffer; negative while it is to be given that size
+	upAt    time.Time    // when the latest link was established; the driver's main goroutine's
 	up      atomic.Bool  // the driver has a link, which it says before the supervisor can
 	gone    atomic.Bool  // the servers have said that the session is over: nothing that was sent in it can be applied any more
 	server  string       // the latest one; the supervisor's
@@ -300,27 +302,43 @@ func (e *epoch) onEvent(ev zk.Event) {
 	case ev.State == zk.StateConnected:
 		e.remarks.clear()
 	case ev.State == zk.StateHasSession:
+		e.upAt = time.Now()
 		e.up.Store(true)
-		e.core.hosts.established(time.Now())
+		e.core.hosts.established(e.upAt)
+		e.core.service.connected(e.wire.Timeout())
 		e.signals.push(signal{kind: linkUp, server: ev.Server})
 	case ev.State == zk.StateDisconnected:
 		// Not left to the supervisor: the driver now returns what was under way, which makes room for others, and dials.
 		cause := e.remarks.broken(ev.Server)
-		if !e.up.Swap(false) && e.ctx.Err() == nil {
-			e.core.dialFailed(ev.Server, cause)
-		}
-		e.core.hosts.broken(time.Now())
+		e.core.hosts.broken(time.Now(), !e.linkEnded(ev.Server, cause))
 		e.signals.push(signal{kind: linkDown, server: ev.Server, cause: cause})
 	case ev.State == zk.StateExpired:
 		e.expire(fmt.Errorf("%s says that the session has expired: %w", ev.Server, ErrSessionLost))
 	}
 }
 
+// linkEnded notes that a connection, or the attempt to get one, has ended. It reports whether connections end again and again
+// without an answer to anything but their handshake.
+func (e *epoch) linkEnded(server string, cause error) (habit bool) {
+	switch wasUp := e.up.Swap(false); {
+	case e.ctx.Err() != nil:
+		return false
+	case !wasUp:
+		e.core.dialFailed(server, cause)
+		return false
+	}
+	e.core.service.disconnected()
+	return !e.wire.LastAnswered().After(e.upAt) && e.core.service.fault(cause)
+}
+
 // onAuthFailed is called when a server refuses one of Config.Auth, which ends the link.
 func (e *epoch) onAuthFailed(scheme string, err error) {
 	refused := fmt.Errorf("identity of scheme %q: %w", scheme, ErrAuthFailed)
-	e.core.identity.Store(&refused)
-	e.core.log.Error("a server refused an identity of Config.Auth", "scheme", scheme, "error", err)
+	level := slog.LevelDebug
+	if e.core.identity.Swap(&refused) == nil {
+		level = slog.LevelError
+	}
+	e.core.log.Log(context.Background(), level, "a server refused an identity of Config.Auth", "scheme", scheme, "error", err)
 }
 
 // expire fences the epoch at once, because a server says that its session is over, and tells the supervisor.
@@ -413,7 +431,9 @@ func follow[T any](ctx context.Context, e *epoch, fn func(*zk.Conn) (T, error)) 
 	var zero T
 	if ctx.Done() == nil {
 		defer e.leave()
-		return fn(e.conn)
+		v, err := fn(e.conn)
+		e.core.noteAnswer(err)
+		return v, err
 	}
 	type result struct {
 		v   T
@@ -424,6 +444,7 @@ func follow[T any](ctx context.Context, e *epoch, fn func(*zk.Conn) (T, error)) 
 		defer e.leave()
 		defer close(done)
 		v, err := fn(e.conn)
+		e.core.noteAnswer(err)
 		*late = err
 		back <- result{v, err}
 	}()

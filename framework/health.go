@@ -12,8 +12,8 @@ import (
 // HealthBounds say for how long something may be wrong before [Client.Health] names it as a reason. The package
 // documentation has the table. T is the session timeout that the server has granted, or the one to be asked for.
 type HealthBounds struct {
-	// Silence is how old the latest answered request may be. Less than T/2 is taken as that: an idle client sends one every
-	// third of T. Defaults to T.
+	// Silence is how old the latest answered request may be, and for how long operations may be wanted, or fail, without any that
+	// is answered. Less than T/2 is taken as that: an idle client sends a request every third of T. Defaults to T.
 	Silence time.Duration
 	// Unwell is how long a recipe, or what is held, may be not well. Defaults to T.
 	Unwell time.Duration
@@ -99,7 +99,9 @@ func (c *Client) HealthWithin(bounds HealthBounds) Health {
 		e.note(HealthReason{Text: "the client is closed", Since: info.Time, Err: ErrClosed})
 		return e.health()
 	}
-	e.silence(info)
+	if !e.silence(info) {
+		e.service(c.core, info)
+	}
 	e.clocks(info)
 	for _, r := range c.core.live.list() {
 		e.recipe(r)
@@ -129,14 +131,28 @@ func (e *examination) ago(t time.Time) time.Duration {
 	return e.now.Sub(t).Round(max(time.Millisecond, e.timeout/1000))
 }
 
-// silence looks whether a server answers. What there is of the state is not looked at: it follows from the answers.
-func (e *examination) silence(info Info) {
+// service looks whether operations are answered, by servers that answer handshakes and pings.
+func (e *examination) service(c *core, info Info) {
+	since, err := c.service.unserved()
+	if since.IsZero() || !e.lasted(since, e.bounds.Silence) {
+		return
+	}
+	text := fmt.Sprintf("no operation has been answered for %v, although a server answers handshakes or pings; the connection is %s", e.ago(since), info.State)
+	if err = c.blamed(err); err != nil {
+		text += ": " + err.Error()
+	}
+	e.note(HealthReason{Text: text, Since: since, Err: err})
+}
+
+// silence looks whether a server answers, and reports whether none does. What there is of the state is not looked at: it
+// follows from the answers.
+func (e *examination) silence(info Info) bool {
 	last := info.LastAnswer
 	if last.IsZero() { // still Connecting
 		last = info.Time
 	}
 	if !e.lasted(last, e.bounds.Silence) {
-		return
+		return false
 	}
 	text := fmt.Sprintf("no server has answered for %v; the connection is %s", e.ago(last), info.State)
 	if info.LastAnswer.IsZero() {
@@ -147,6 +163,7 @@ func (e *examination) silence(info Info) {
 		text += ": " + err.Error()
 	}
 	e.note(HealthReason{Text: text, Since: last, Err: err})
+	return true
 }
 
 // clocks looks whether the supervisor has done what it had to by now.

@@ -134,11 +134,11 @@ func (h *hosts) established(now time.Time) {
 // lasting is how long a connection must have been up for its end to be news and not a habit.
 const lasting = 500 * time.Millisecond
 
-// broken notes that the connection is gone. One that has lasted starts the pauses anew.
-func (h *hosts) broken(now time.Time) {
+// broken notes that the connection is gone. One that has lasted, and was good for something, starts the pauses anew.
+func (h *hosts) broken(now time.Time, good bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.up.IsZero() && now.Sub(h.up) >= min(lasting, h.grant.timeout()/4) {
+	if good && !h.up.IsZero() && now.Sub(h.up) >= min(lasting, h.grant.timeout()/4) {
 		h.since, h.pauses = 0, nil
 	}
 	h.up = time.Time{}

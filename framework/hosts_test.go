@@ -71,13 +71,13 @@ func TestConnectionThatLastedStartsThePausesAnew(t *testing.T) {
 		h := testHosts(1, nil)
 		pausesOf(h, 5)
 		h.established(now)
-		h.broken(now.Add(c.up))
+		h.broken(now.Add(c.up), true)
 		_, pause := h.take()
 		assert.Equal(t, c.anew, pause == 0, "up for %v", c.up)
 	}
 	h := testHosts(1, nil)
 	pausesOf(h, 5)
-	h.broken(now) // of an attempt that came to nothing
+	h.broken(now, true) // of an attempt that came to nothing
 	_, pause := h.take()
 	assert.Equal(t, 400*time.Millisecond, pause)
 }
@@ -87,7 +87,7 @@ func TestLastingIsShorterForShortSessions(t *testing.T) {
 	pausesOf(h, 5)
 	now := time.Now()
 	h.established(now)
-	h.broken(now.Add(100 * time.Millisecond))
+	h.broken(now.Add(100*time.Millisecond), true)
 	_, pause := h.take()
 	assert.Zero(t, pause)
 }

@@ -64,7 +64,9 @@ var errOperationTimeout = fmt.Errorf("OperationTimeout has passed: %w", context.
 // do runs r until its outcome is known, or cannot be, and has telemetry tell of it.
 func (o *ops) do(ctx context.Context, r request) error {
 	ctx, op := o.core.telemetry.Operation(ctx, r.op, r.path)
+	o.core.service.begin()
 	err := o.perform(ctx, r, op)
+	o.core.service.end(err)
 	if op != nil {
 		op.End(ctx, o.core.result(err))
 	}

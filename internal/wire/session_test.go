@@ -395,7 +395,7 @@ type closeFirst struct {
 }
 
 func (h *closeFirst) Handle(_ context.Context, r slog.Record) error {
-	if r.Level >= slog.LevelWarn {
+	if r.Message == "link failed" {
 		h.s.mu.Lock()
 		defer h.s.mu.Unlock()
 		h.open = append(h.open, h.s.link != nil)
@@ -405,7 +405,7 @@ func (h *closeFirst) Handle(_ context.Context, r slog.Record) error {
 
 // A log that blocks keeps no connection open.
 func TestLinkEndsAheadOfTheLog(t *testing.T) {
-	h := &closeFirst{Handler: slog.NewTextHandler(io.Discard, nil)}
+	h := &closeFirst{Handler: slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug})}
 	s := NewSession(Options{Logger: slog.New(h)})
 	h.s = s
 	conn, tp := shake(t, s, 0, 0)
