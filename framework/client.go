@@ -174,7 +174,7 @@ func (c *closer) wait(ctx context.Context) error {
 	case <-c.done:
 		return c.err
 	case <-t.C:
-		return fmt.Errorf("zookeeper: the client is still being closed: %w", context.Cause(ctx))
+		return fmt.Errorf("zookeeper: the client is still being closed: %w", whyEnded(ctx))
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,8 +36,11 @@ var (
 // WithTTL sets the time to live of a node of a TTL mode, in whole milliseconds.
 func WithTTL(ttl time.Duration) CreateOption { return createOption(func(c *create) { c.ttl = ttl }) }
 
-// WithACL sets the node's access-control list. Defaults to Config.ACL. Parents get Config.ACL.
-func WithACL(acl []ACL) CreateOption { return createOption(func(c *create) { c.acl = acl }) }
+// WithACL sets the node's access-control list, which is copied. Defaults to Config.ACL. Parents get Config.ACL.
+func WithACL(acl []ACL) CreateOption {
+	own := slices.Clone(acl)
+	return createOption(func(c *create) { c.acl = own })
+}
 
 // create is one create on its way.
 type create struct {
@@ -69,8 +73,8 @@ type create struct {
 // decided (a persistent or sequential node without [Protected]) is [ErrOutcomeUnknown]. A node that somebody else has
 // deleted before it could be looked for is not there, and is created again.
 //
-// Errors: [ErrNodeExists], [ErrNoNode] for a missing parent without [Parents], [ErrNoChildrenForEphemerals], [ErrNoAuth],
-// [ErrInvalidACL], [ErrTooLarge], [ErrInvalidPath].
+// Errors: [ErrNodeExists], [ErrNoNode] for a missing parent without [Parents], or if a server does not return the Stat and the node
+// was gone when it was asked for; [ErrNoChildrenForEphemerals], [ErrNoAuth], [ErrInvalidACL], [ErrTooLarge], [ErrInvalidPath].
 func (o *ops) Create(ctx context.Context, path string, data []byte, opts ...CreateOption) (Node, error) {
 	c, err := o.newCreate(path, data, opts)
 	if err != nil {
@@ -206,7 +210,7 @@ func (c *create) try(ctx context.Context, e *epoch) error {
 			c.nodes = nodes
 			return nil
 		}
-		if !errors.Is(err, ErrNoNode) || !c.parents {
+		if !errors.Is(err, ErrNoNode) || !c.parents || errors.Is(err, errDeletedSince) {
 			return err
 		}
 		if err := c.makeParents(ctx, e, c.at); err != nil {
@@ -258,6 +262,9 @@ func (c *create) ask(ctx context.Context, e *epoch) ([]Node, error) {
 	return call(ctx, e, create)
 }
 
+// errDeletedSince says that a node was created and cannot be returned as it is.
+var errDeletedSince error = &explainedError{ErrNoNode, "the node was created, and deleted by somebody before its Stat could be read"}
+
 // create is the driver call. It runs to its end also when the caller has left.
 func (c *create) create(conn *zk.Conn, e *epoch) ([]Node, error) {
 	if c.twins != nil {
@@ -269,9 +276,12 @@ func (c *create) create(conn *zk.Conn, e *epoch) ([]Node, error) {
 	}
 	stat, ok := e.created.take(at)
 	if !ok { // a server that does not return it
-		_, s, err := conn.Exists(at)
-		if err != nil { // whatever became of the look, the create was applied
+		there, s, err := conn.Exists(at)
+		switch {
+		case err != nil: // whatever became of the look, the create was applied
 			return nil, fmt.Errorf("%w (%v)", zk.ErrConnectionClosed, err)
+		case !there:
+			return nil, errDeletedSince
 		}
 		stat = *s
 	}

@@ -186,6 +186,27 @@ func innermost(err error) error {
 	}
 }
 
+// endError is the end of a context with a cause that does not say how it ended.
+type endError struct{ err, cause error }
+
+func (e *endError) Error() string   { return fmt.Sprintf("%v: %v", e.err, e.cause) }
+func (e *endError) Unwrap() []error { return []error{e.err, e.cause} }
+
+// Is makes two errors of one context the same.
+func (e *endError) Is(target error) bool {
+	other, ok := target.(*endError)
+	return ok && errors.Is(e.err, other.err) && errors.Is(e.cause, other.cause)
+}
+
+// whyEnded gives the reason why ctx ended, which is context.Canceled or context.DeadlineExceeded and the cause; nil while it has not.
+func whyEnded(ctx context.Context) error {
+	cause := causeOf(ctx)
+	if cause == nil || errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded) {
+		return cause
+	}
+	return &endError{ctx.Err(), cause}
+}
+
 // causeOf gives the reason why ctx ended, or nil while it has not.
 func causeOf(ctx context.Context) error {
 	if ctx.Err() == nil {

@@ -3,6 +3,7 @@ package framework
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/go-zookeeper/zk"
 )
@@ -22,9 +23,9 @@ func CreateOp(path string, data []byte, mode Mode) Op {
 	return Op{name: "create", path: path, data: data, mode: mode}
 }
 
-// WithACL returns op with an access-control list of its own, for CreateOp. Defaults to Config.ACL.
+// WithACL returns op with an access-control list of its own, for CreateOp. The list is copied. Defaults to Config.ACL.
 func (op Op) WithACL(acl []ACL) Op {
-	op.acl = acl
+	op.acl = slices.Clone(acl)
 	return op
 }
 

@@ -3,6 +3,7 @@ package framework
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/go-zookeeper/zk"
 )
@@ -230,6 +231,7 @@ func (o *ops) SetACL(ctx context.Context, path string, acl []ACL, version int32,
 	if err != nil {
 		return Stat{}, err
 	}
+	acl = slices.Clone(acl)
 	size := len(w.at)
 	for _, a := range acl {
 		size += 12 + len(a.Scheme) + len(a.ID)

@@ -1,6 +1,8 @@
 package leader
 
 import (
+	"slices"
+
 	"fmt"
 	"os"
 	"time"
@@ -43,10 +45,11 @@ func WithID(id string) Option {
 	return func(s *settings) { s.id = id }
 }
 
-// WithACL sets the access-control list of the participant's node. All participants must be allowed to read it: that is how
+// WithACL sets the access-control list of the participant's node to a copy of acl. All participants must be allowed to read it: that is how
 // they wait for each other. Defaults to the client's.
 func WithACL(acl []framework.ACL) Option {
-	return func(s *settings) { s.acl = acl }
+	own := slices.Clone(acl)
+	return func(s *settings) { s.acl = own }
 }
 
 // Selector names nodes as Curator's LeaderSelector does, in place of LeaderLatch. See the package documentation for who

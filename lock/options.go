@@ -1,6 +1,8 @@
 package lock
 
 import (
+	"bytes"
+	"slices"
 	"time"
 
 	"github.com/docent-zk/docent/framework"
@@ -56,13 +58,15 @@ func Shared() Option {
 	return func(s *settings) { s.shared = true }
 }
 
-// WithData stores data in the nodes, for those who look at the queue. Defaults to none.
+// WithData stores a copy of data in the nodes, for those who look at the queue. Defaults to none.
 func WithData(data []byte) Option {
-	return func(s *settings) { s.data = data }
+	own := bytes.Clone(data)
+	return func(s *settings) { s.data = own }
 }
 
-// WithACL sets the access-control list of the nodes. All contenders must be allowed to read them: that is how they wait for
-// each other. Defaults to the client's.
+// WithACL sets the access-control list of the nodes to a copy of acl. All contenders must be allowed to read them: that is how
+// they wait for each other. Defaults to the client's.
 func WithACL(acl []framework.ACL) Option {
-	return func(s *settings) { s.acl = acl }
+	own := slices.Clone(acl)
+	return func(s *settings) { s.acl = own }
 }

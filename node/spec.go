@@ -36,7 +36,10 @@ func WithTTL(ttl time.Duration) Option {
 
 // WithACL sets the access-control list of the node. It must allow this client to read the node, to write it for
 // [Keeper.Set], and to delete children of its parent. Defaults to the client's.
-func WithACL(acl []framework.ACL) Option { return func(s *spec) { s.acl = slices.Clone(acl) } }
+func WithACL(acl []framework.ACL) Option {
+	own := slices.Clone(acl)
+	return func(s *spec) { s.acl = own }
+}
 
 // ListedAs says under which name framework.Client.Recipes lists the Keeper, and what else there is to know of it. Defaults to
 // "node".

@@ -87,6 +87,15 @@
 // drained. (A left-over whose relativeZxid is older than the link itself gives
 // itself away and is not counted at all.)
 //
+// A setWatches that is answered with an error leaves every watch in it unarmed, on
+// a link that may live for months. So the error ends the link, and from then on
+// wire sends an exists for each watch in place of the setWatches, with an xid of its
+// own. It compares the answers with the zxid above as a server does, hands the
+// driver an event for each watch that has missed something, and the answer to its
+// setWatches behind the last of them. A watch on a list of children cannot be set
+// without reading the list. Its event comes in any case, and its user reads. Three
+// links in a row that the server closes over a setWatches count as a refusal.
+//
 // A link without setWatches leaves the value alone, since one may have been on
 // its way. An older relativeZxid than necessary costs spurious events, a newer
 // one loses events, so every doubt is settled towards the older one.
