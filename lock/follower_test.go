@@ -125,3 +125,25 @@ func (s severance) behindAFollower(t *testing.T, ensemble *realzk.Cluster, leade
 		}
 	}
 }
+
+// A holder that trusts its session releases the lock while its follower is cut off and somebody else has the lock already. The
+// release cannot be confirmed, so Unlock must not return nil.
+func TestUnlockBehindAFollowerThatIsCutOff(t *testing.T) {
+	s := severance{syncLimit: 5, hold: true, alone: true}
+	ensemble := realzk.Ensemble(t, 3, realzk.Options{TickTime: severedTick, SyncLimit: s.syncLimit})
+	leader, err := ensemble.Leader(within(t))
+	require.NoError(t, err)
+	holder, follower := s.behindAFollower(t, ensemble, leader)
+	held, err := lock.New(holder, "/lock", lock.Hold(0)).Lock(within(t))
+	require.NoError(t, err)
+	next := realQueue(t, lock.New(realClient(t, leader.Addr(), brief), "/lock"), 2)
+	ensemble.Partition(follower)
+	successor := <-next
+	require.NoError(t, successor.err)
+	require.NoError(t, held.Context().Err(), "the holder trusts its session")
+	released := make(chan error, 1)
+	go func() { released <- held.Unlock(within(t)) }()
+	require.NoError(t, ensemble.Heal())
+	require.ErrorIs(t, <-released, framework.ErrSessionLost)
+	require.NoError(t, successor.held.Unlock(within(t)))
+}
