@@ -87,7 +87,7 @@ func (p *pass) raise(a answer) {
 		now.listed = a.node.Stat.Pzxid
 	}
 	p.see(t.path)
-	// And not by a one-shot watch from before. What is below a node that is held is read in the rounds that it waits for.
+	// A one-shot watch from before the pass does not count. Below a node that is held everything is listed: its round waits for it.
 	announced := !p.await(t) && t.announced && a.node.Stat.Czxid > p.began
 	list := p.spec.lists(a.node) && (p.source.mustList() || t.lister || kids && (a.deep || !announced))
 	p.put(t.work, now)

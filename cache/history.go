@@ -34,7 +34,7 @@ func (s *spec) conflicts(known, news framework.Node) bool {
 	return contradicts(known.Stat, news.Stat) || same && !s.statsOnly && !bytes.Equal(known.Data, news.Data)
 }
 
-// reset ends the pass, and the next one begins anew, because the servers' data was replaced.
+// reset ends the pass because the servers' data was replaced. The next pass reads everything.
 func (p *pass) reset() {
 	p.beginAnew()
 	p.ending = true

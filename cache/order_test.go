@@ -320,7 +320,7 @@ func TestDeletedWhileItIsRead(t *testing.T) {
 	assert.NotNil(t, s.tasks[work{"/r/new", false}])
 }
 
-// A node that an event says was deleted is shown until a read says that it is absent. What is below it is not read then.
+// A deleted node is shown until a read has not found it. Nothing below it is read then.
 func TestADeletedNodeIsShownUntilItIsKnownToBeAbsent(t *testing.T) {
 	s := raised(t)
 	s.queue = nil
@@ -463,7 +463,7 @@ func (s past) get(_ context.Context, path string) (framework.Node, error) {
 	return framework.Node{}, framework.ErrNoNode
 }
 
-// What the servers have in common with the mirror is what the newest node that is what it was says.
+// The newest node that has not changed says how far the servers' history and the mirror's are the same.
 func TestWhatIsInCommon(t *testing.T) {
 	node := func(path string, mzxid int64, mtime int64, data string) framework.Node {
 		return framework.Node{Path: path, Data: []byte(data), Stat: framework.Stat{Czxid: 1, Mzxid: mzxid, Mtime: mtime}}
@@ -493,7 +493,7 @@ func TestWhatIsInCommon(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-// What the mirror has from behind that is looked at: the servers do not say that it has changed.
+// The mirror reads again what it has from a later transaction: the servers do not say that it has changed.
 func TestWhatIsNotInCommonIsReadAgain(t *testing.T) {
 	s := raised(t)
 	s.gone(s.begun("/r/a/b", false))

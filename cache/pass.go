@@ -147,7 +147,7 @@ func (m *mirror) compare(newest int64) {
 	m.newest = newest
 }
 
-// beginAnew forgets what is known. What is shown stays until everything is known again.
+// beginAnew forgets the tree, and nothing of what is shown, which stays until the new tree is complete.
 func (m *mirror) beginAnew() {
 	m.complete, m.comparedTo, m.tree, m.anew = 0, 0, nil, true
 	m.board.show(func(old *view) *view {

@@ -58,8 +58,8 @@ func (m *mirror) wait(ctx context.Context, reread bool) error {
 	}
 }
 
-// Events can get lost on the way. What a recursive watch should have told is compared with the servers once in checkAfter session
-// timeouts, with a jitter of checkJitter either way. One-shot watches are checked by the framework.
+// Events can get lost. A cache with a recursive watch compares itself with the servers every checkAfter session timeouts, with a jitter
+// of checkJitter either way. The framework checks one-shot watches.
 const (
 	checkAfter  = 10
 	checkJitter = 0.2

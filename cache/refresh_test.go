@@ -32,7 +32,7 @@ func (w *world) upset() {
 	w.raise("/r/d2/n3", "again")
 }
 
-// Scenario 44: what no event told of is found within 10 session timeouts and the jitter.
+// Scenario 44: a cache finds changes that no event told of within 10 session timeouts and the jitter.
 func TestEventsThatNeverCome(t *testing.T) {
 	for name, opts := range map[string][]cache.TreeOption{"all": nil, "few": {cache.Depth(1)}} {
 		t.Run(name, func(t *testing.T) {
@@ -64,7 +64,7 @@ func TestEventsThatNeverCome(t *testing.T) {
 	}
 }
 
-// Refresh finds what no event told of, at once.
+// Refresh finds changes that no event told of, at once.
 func TestRefresh(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.wood()
