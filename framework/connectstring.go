@@ -16,7 +16,7 @@ import (
 const defaultPort = "2181"
 
 // parseConnectString reads ZooKeeper's form "host:port,host:port/chroot". A missing port is 2181; IPv6 addresses are in
-// brackets. All that is wrong is reported at once. What could be read in two ways is refused.
+// brackets. The error lists every mistake. A string that could be read in two ways is refused.
 func parseConnectString(s string) (servers []string, chroot space, err error) {
 	if err := wholly(s); err != nil {
 		return nil, "", err
@@ -129,7 +129,7 @@ func parseServer(s string) (string, error) {
 	return net.JoinHostPort(host, strconv.FormatUint(n, 10)), nil
 }
 
-// checkHost refuses what is neither a name nor an address. What a resolver makes of a name is not looked at.
+// checkHost refuses a host that is neither a name nor an address. It does not resolve names.
 func checkHost(s, host string) error {
 	addr, notAddr := netip.ParseAddr(host)
 	bracketed := strings.HasPrefix(s, "[")

@@ -121,7 +121,7 @@ func TestConnectStringsWithCredentials(t *testing.T) {
 	}
 }
 
-// Whatever is accepted means one thing: it reads as the list of its servers with the chroot behind it, and that is read as the same.
+// An accepted string means one thing: the list of its servers with the chroot behind it is parsed to the same result.
 func FuzzConnectString(f *testing.F) {
 	for _, s := range []string{"a:1,b:2/app", "[::1]:1/app", "h1/app,h2/app", "h1;h2", "zk://a", "a, b", "[fe80::1%eth0]", "a:1/app:1"} {
 		f.Add(s)

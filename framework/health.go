@@ -144,8 +144,8 @@ func (e *examination) service(c *core, info Info) {
 	e.note(HealthReason{Text: text, Since: since, Err: err})
 }
 
-// silence looks whether a server answers, and reports whether none does. What there is of the state is not looked at: it
-// follows from the answers.
+// silence looks whether a server answers, and reports whether none does. It does not look at the state, which follows from
+// the answers.
 func (e *examination) silence(info Info) bool {
 	last := info.LastAnswer
 	if last.IsZero() { // still Connecting

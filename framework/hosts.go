@@ -134,7 +134,7 @@ func (h *hosts) established(now time.Time) {
 // lasting is how long a connection must have been up for its end to be news and not a habit.
 const lasting = 500 * time.Millisecond
 
-// broken notes that the connection is gone. One that has lasted, and was good for something, starts the pauses anew.
+// broken notes that the connection is gone. If it has lasted, and was of use, the pauses start again.
 func (h *hosts) broken(now time.Time, good bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -135,8 +135,8 @@ func (c *collector) all() []string {
 	return slices.Clone(c.lines)
 }
 
-// What a handler is given while it blocks waits for it in order, up to a limit. What is beyond that is dropped, and a line in its place says how
-// much that was. Lines at debug level do not take the room of others.
+// Lines wait in order for a handler that blocks, up to a limit. Further lines are dropped, and one line in their place says how
+// many. Lines at debug level do not take the room of others.
 func TestLinesWaitForAHandlerThatBlocks(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := &collector{jam: jam{level: slog.LevelDebug, armed: new(atomic.Bool), cleared: make(chan struct{})}}

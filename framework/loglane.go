@@ -15,7 +15,7 @@ const maxLogLines = 1024
 // as one that writes to a full pipe does: whoever has something to say goes on. Lines that do not fit are dropped and counted,
 // and a line in their place says how many they were.
 type logLane struct {
-	panicked func() // told of a handler that panics
+	panicked func() // called when the handler panics
 
 	mu      sync.Mutex
 	lines   []logLine
@@ -36,7 +36,7 @@ type laneHandler struct {
 	to   slog.Handler
 }
 
-// newLogLane returns a lane to the handler of to, and a logger that writes to it. There is no lane to a handler that discards.
+// newLogLane returns a lane to the handler of to, and a logger that writes to it. A handler that discards is used as it is.
 func newLogLane(to *slog.Logger, panicked func()) (*logLane, *slog.Logger) {
 	lane := &logLane{panicked: panicked, to: to.Handler()}
 	if lane.to == slog.DiscardHandler {
@@ -132,8 +132,8 @@ func (l *logLane) write(line logLine) {
 	}
 }
 
-// close takes no more lines, and waits for those there are, no longer than patience. What the handler has not taken by then
-// is dropped, and the goroutine ends when the handler returns.
+// close takes no more lines, and waits for those there are, no longer than patience. It drops the lines that the handler has not
+// taken by then, and the goroutine ends when the handler returns.
 func (l *logLane) close(patience time.Duration) {
 	l.mu.Lock()
 	l.admitDropped()

@@ -24,7 +24,7 @@ var queueCreates = map[string]func(ctx context.Context, s *framework.Session) ([
 	},
 }
 
-// The list is sent behind the create, once, whoever else asks for the same path while the create is under way.
+// The list is sent once, behind the create, even if other requests name the same path while the create is under way.
 func TestRequestsForANewNodeDoNotRepeatTheListOfItsQueue(t *testing.T) {
 	for name, create := range queueCreates {
 		t.Run(name+", read by somebody else", func(t *testing.T) {

@@ -82,7 +82,7 @@ func connecting(f zktest.Frame) bool {
 }
 
 // A client whose server answers no operation is not ready, a session timeout after the first that was wanted, or after it has
-// found out by itself. The log has one clear line of it and little else, the server is asked by one exists per session timeout,
+// found out by itself. The log has one clear line and few others, the client sends one exists per session timeout,
 // and a restart of the process is not advised. When operations are answered again the client is ready, and asks nothing more.
 func TestServersThatAnswerNoOperation(t *testing.T) {
 	for name, kind := range uselessServers {
