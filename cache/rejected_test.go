@@ -248,6 +248,38 @@ func TestACodecThatDoesNotReturn(t *testing.T) {
 	})
 }
 
+// A result that comes when the node is in another state is nobody's. One that is not in when its session ends is asked for anew.
+func TestResultsOfACodecThatComeLate(t *testing.T) {
+	alone(t, func(t *testing.T, w *world) {
+		hold := make(chan struct{})
+		codec := func(data []byte) (string, error) {
+			if strings.HasPrefix(string(data), "hold") {
+				<-hold
+			}
+			return string(data), nil
+		}
+		w.raise("/app", "good")
+		cli := w.client("c")
+		v := openValue(w, cli, "/app", codec)
+		w.set("/app", "hold")
+		time.Sleep(11 * time.Second)
+		w.set("/app", "better")
+		time.Sleep(time.Second)
+		hold <- struct{}{}
+		time.Sleep(time.Second)
+		assert.Equal(t, "better", v.Load())
+		assert.NoError(t, v.Err())
+		w.set("/app", "hold again")
+		time.Sleep(time.Second)
+		w.ExpireSession(cli.State().SessionID)
+		time.Sleep(time.Second)
+		close(hold)
+		time.Sleep(time.Minute)
+		assert.Equal(t, "hold again", v.Load())
+		assert.NoError(t, v.Err())
+	})
+}
+
 // Calls that never return are not piled up, and nobody waits for them in the end.
 func TestCodecsThatNeverReturnAreFew(t *testing.T) {
 	alone(t, func(t *testing.T, w *world) {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -61,9 +62,10 @@ func (w *world) logged(opts ...discovery.Option[meta]) (*journal, *discovery.Reg
 type mines struct {
 	discovery.Codec[meta]
 	hold chan struct{}
+	held *atomic.Int32 // calls that were held
 }
 
-func newMines() mines { return mines{discovery.JSON[meta](), make(chan struct{})} }
+func newMines() mines { return mines{discovery.JSON[meta](), make(chan struct{}), &atomic.Int32{}} }
 
 type nilError struct{ text string }
 
@@ -79,6 +81,7 @@ func (m mines) Decode(data []byte) (discovery.Instance[meta], error) {
 		var none *nilError
 		return in, none
 	case "hold":
+		m.held.Add(1)
 		<-m.hold
 	}
 	return in, err
@@ -200,6 +203,7 @@ func TestCodecsThatNeverReturnAreFew(t *testing.T) {
 			time.Sleep(11 * time.Second)
 		}
 		assert.Len(t, skips(svc.Skipped(), framework.ErrBlocked), 100)
+		assert.EqualValues(t, 64, codec.held.Load())
 		began := time.Now()
 		require.NoError(t, svc.Close())
 		assert.Less(t, time.Since(began), time.Second)
