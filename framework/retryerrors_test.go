@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,14 +26,22 @@ func TestRecipeThatFailsAfterItHasWorked(t *testing.T) {
 		cli := newClient(t, s, func(cfg *framework.Config) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 		require.NoError(t, cli.WaitConnected(t.Context()))
 		bad, worse := errors.New("bad"), errors.New("worse")
-		var starts []time.Time
+		var mu sync.Mutex // guards the following
+		var all []time.Time
 		fail := bad
+		fails := func(err error) (starts []time.Time) {
+			mu.Lock()
+			defer mu.Unlock()
+			fail = err
+			return slices.Clone(all)
+		}
 		done := make(chan error, 1)
 		go func() {
 			done <- cli.Run(t.Context(), framework.Recipe{Name: "r", Path: "/p", Policy: policies["hold, rebuild"],
 				Run: func(_ context.Context, s *framework.Session) error {
-					starts = append(starts, time.Now())
-					if len(starts) == 1 {
+					mu.Lock()
+					defer mu.Unlock()
+					if all = append(all, time.Now()); len(all) == 1 {
 						s.RetryErrors()
 						s.Report("fine", nil)
 						time.Sleep(time.Second)
@@ -40,6 +50,7 @@ func TestRecipeThatFailsAfterItHasWorked(t *testing.T) {
 				}})
 		}()
 		time.Sleep(10 * time.Minute)
+		starts := fails(bad)
 		require.Greater(t, len(starts), 8)
 		assert.Less(t, len(starts), 60)
 		n := len(starts)
@@ -49,11 +60,11 @@ func TestRecipeThatFailsAfterItHasWorked(t *testing.T) {
 		assert.WithinDuration(t, starts[0].Add(time.Second), cli.Health().Reasons[0].Since, time.Millisecond, "since it began")
 		synctest.Wait()
 		assert.Equal(t, 1, bytes.Count(log.Bytes(), []byte("tried again")), log.String())
-		fail = worse
+		fails(worse)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		assert.Equal(t, 2, bytes.Count(log.Bytes(), []byte("tried again")), "another error")
-		fail = nil
+		fails(nil)
 		require.NoError(t, <-done)
 		assert.True(t, cli.Health().Ready())
 	})
