@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -216,7 +217,13 @@ type observing struct {
 	dir string
 
 	mu   sync.Mutex
-	seen []leader.Participant
+	seen []sighting
+}
+
+// sighting is what an observer was told, and when.
+type sighting struct {
+	leader.Participant
+	at time.Duration
 }
 
 func (o *observing) look() {
@@ -224,7 +231,7 @@ func (o *observing) look() {
 	seen := leader.New(o.cli, o.own(o.dir)).Observe(o.late)
 	for p := range seen.C {
 		o.mu.Lock()
-		o.seen = append(o.seen, p)
+		o.seen = append(o.seen, sighting{p, o.w.Now()})
 		o.mu.Unlock()
 	}
 	if o.late.Err() == nil {
@@ -233,10 +240,10 @@ func (o *observing) look() {
 }
 
 // list is what was seen so far.
-func (o *observing) list() []leader.Participant {
+func (o *observing) list() []sighting {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return append([]leader.Participant(nil), o.seen...)
+	return slices.Clone(o.seen)
 }
 
 // rested: nobody leads any more, and the observers know.
@@ -252,12 +259,15 @@ func (e *electionPart) rested() {
 func (e *electionPart) judge() error {
 	errs := []error{e.contest.judge()}
 	for _, o := range e.observers {
-		newest := int64(0)
+		newest, before := int64(0), sighting{}
 		for i, p := range o.list() {
 			switch {
 			case p.IsNobody():
-				if i > 0 && o.list()[i-1].IsNobody() {
+				if i > 0 && before.IsNobody() {
 					errs = append(errs, fmt.Errorf("%s was told twice that nobody leads", o.name))
+				}
+				if !e.empty(before.at, p.at) {
+					errs = append(errs, fmt.Errorf("%s was told at %v that nobody leads, and somebody did since %v", o.name, p.at, before.at))
 				}
 			case p.Token <= newest:
 				errs = append(errs, fmt.Errorf("%s saw %#x behind %#x", o.name, p.Token, newest))
@@ -266,9 +276,26 @@ func (e *electionPart) judge() error {
 			default:
 				newest = p.Token
 			}
+			before = p
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// empty reports whether there was a moment in that time in which nobody stood in the queue.
+func (e *electionPart) empty(from, to time.Duration) bool {
+	for _, life := range e.w.Log.Dir(e.path) {
+		switch {
+		case life.Dead && life.Died < from:
+		case life.Born >= from:
+			return from <= to
+		case !life.Dead:
+			return false
+		default:
+			from = life.Died
+		}
+	}
+	return from <= to
 }
 
 // everFirst reports whether a node was the first of the queue at some time.

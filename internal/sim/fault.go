@@ -27,11 +27,15 @@ type faultKind struct {
 // missedEvents are events that never come although the link lives.
 const missedEvents = "missed event"
 
+// deletedUnseen is a node that somebody else deletes, and whose owner gets no event.
+const deletedUnseen = "node deleted unseen"
+
 var faultKinds = []faultKind{
 	{"cut", 2, cutFault}, {"cut all", 1, cutAllFault}, {"cut at a frame", 2, cutAnywhereFault}, {"lost reply", 2, loseReplyFault},
 	{"expiry", 1, expireFault}, {"lost session", 1, loseSessionFault}, {"silence", 2, silenceFault}, {"delay", 1, delayFault},
 	{"refused", 1, refuseFault}, {"restart", 1, restartFault}, {"server paused", 1, pauseFault}, {"server stopped", 1, stopFault},
 	{"client paused", 1, pauseClientFault}, {"node deleted", 1, deleteFault}, {missedEvents, 1, missEventFault},
+	{deletedUnseen, 1, deleteUnseenFault},
 }
 
 // drawFaults draws a schedule. No two faults share an instant.
@@ -111,6 +115,27 @@ func deleteFault(_ *Play, r *rand.Rand) Fault {
 		path := list[n%len(list)].Path
 		p.w.Log.Force(path)
 		_ = p.w.Server.Delete(path)
+	}}
+}
+
+// deleteUnseenFault removes an ephemeral node, and its owner gets no event: until it looks again it takes itself for a holder, and
+// only the servers can refuse what it writes.
+func deleteUnseenFault(p *Play, r *rand.Rand) Fault {
+	n := r.Int()
+	return Fault{Name: fmt.Sprintf("delete node %d, unseen by its owner", n), do: func(p *Play) {
+		list := p.w.Log.Ephemerals(rootPath)
+		if len(list) == 0 {
+			return
+		}
+		node := list[n%len(list)]
+		p.healAfter(p.Timeout, p.w.Server.OnFrame(func(f zktest.Frame) zktest.Verdict {
+			if f.Stage == zktest.Event && f.Conn.Session == node.Owner && f.Path == node.Path {
+				return zktest.Drop
+			}
+			return zktest.Pass
+		}))
+		p.w.Log.Force(node.Path)
+		_ = p.w.Server.Delete(node.Path)
 	}}
 }
 

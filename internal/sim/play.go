@@ -187,7 +187,7 @@ func (p *Play) healAfter(d time.Duration, heal func()) {
 // after twelve.
 func (p *Play) patience() time.Duration {
 	for _, f := range p.Faults {
-		if f.Kind == missedEvents {
+		if f.Kind == missedEvents || f.Kind == deletedUnseen {
 			return 24 * p.Timeout
 		}
 	}
