@@ -58,13 +58,13 @@ var uselessServers = map[string]uselessServer{
 			return zktest.Drop
 		}
 		return zktest.Pass
-	}, true, "connection broke"},
+	}, true, "the connection is"},
 	"closes the connection over everything": {func(f zktest.Frame) zktest.Verdict {
 		if f.Stage == zktest.Request {
 			return zktest.Cut
 		}
 		return zktest.Pass
-	}, true, "connection broke"},
+	}, true, "the connection is"},
 	"is too busy": {func(f zktest.Frame) zktest.Verdict {
 		if f.Stage == zktest.Request && !keeps(f) {
 			return zktest.AnswerWith(-127)
