@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -214,10 +215,11 @@ func TestEmptyDataIsForCodecsThatWantIt(t *testing.T) {
 // A codec that does not return keeps its Value from nothing: not from later states, from its end, or from the result.
 func TestACodecThatDoesNotReturn(t *testing.T) {
 	alone(t, func(t *testing.T, w *world) {
-		hold, held := make(chan struct{}), 0
+		hold := make(chan struct{})
+		var held atomic.Int32
 		codec := func(data []byte) (string, error) {
 			if strings.HasPrefix(string(data), "hold") {
-				held++
+				held.Add(1)
 				<-hold
 			}
 			return string(data), nil
@@ -244,7 +246,7 @@ func TestACodecThatDoesNotReturn(t *testing.T) {
 		assert.Equal(t, "hold 2", v.Load(), "late, but it is what the node is")
 		assert.NoError(t, v.Err())
 		assert.Equal(t, 2, v.Read().Rejected)
-		assert.Equal(t, 2, held)
+		assert.EqualValues(t, 2, held.Load())
 	})
 }
 
@@ -284,15 +286,12 @@ func TestResultsOfACodecThatComeLate(t *testing.T) {
 func TestCodecsThatNeverReturnAreFew(t *testing.T) {
 	alone(t, func(t *testing.T, w *world) {
 		hold := make(chan struct{})
-		var mu sync.Mutex
-		calls := 0
+		var calls atomic.Int32
 		w.raise("/app", "good")
 		cli := w.client("c")
 		v := openValue(w, cli, "/app", func(data []byte) (string, error) {
 			if string(data) != "good" {
-				mu.Lock()
-				calls++
-				mu.Unlock()
+				calls.Add(1)
 				<-hold
 			}
 			return string(data), nil
@@ -302,7 +301,7 @@ func TestCodecsThatNeverReturnAreFew(t *testing.T) {
 			time.Sleep(11 * time.Second)
 			require.ErrorIs(t, v.Err(), framework.ErrBlocked)
 		}
-		assert.Equal(t, 8, calls)
+		assert.EqualValues(t, 8, calls.Load())
 		w.set("/app", "last")
 		time.Sleep(time.Second)
 		began := time.Now()
