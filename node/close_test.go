@@ -61,6 +61,44 @@ func TestCloseWhileSuspended(t *testing.T) {
 	})
 }
 
+// A Keep that has given up does not know what became of its create. In the next session another Keeper of the client makes the
+// node: that one is left alone.
+func TestWhatAFormerSessionHasBegunDoesNotRemoveTheNextKeepersNode(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		cli := w.client("a")
+		session := w.session(cli)
+		w.parents(path)
+		forget := w.OnFrame(func(f zktest.Frame) zktest.Verdict {
+			if f.Stage == zktest.Request && f.Op == zktest.OpCreate2 && f.Path == path {
+				return zktest.Cut
+			}
+			return zktest.Pass
+		})
+		w.Refuse()
+		_, err := node.Keep(within(t, time.Second), cli, path, nil)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		forget()
+		w.await(cli, framework.Lost)
+		w.ExpireSession(session)
+		kept := make(chan *node.Keeper, 1)
+		go func() {
+			k, err := node.Keep(t.Context(), cli, path, []byte("next"))
+			assert.NoError(t, err)
+			kept <- k
+		}()
+		synctest.Wait()
+		require.NoError(t, w.Accept())
+		k := <-kept
+		_, stat, err := w.Get(path)
+		require.NoError(t, err)
+		time.Sleep(timeout)
+		_, now, err := w.Get(path)
+		require.NoError(t, err)
+		assert.Equal(t, stat.Czxid, now.Czxid, "it was removed, and put back")
+		closed(t, k)
+	})
+}
+
 // The same, and the session is lost by the clock: the ghost goes in the next one.
 func TestCloseWhileLost(t *testing.T) {
 	for name, whileLost := range map[string]bool{"closed while lost": true, "closed while suspended": false} {

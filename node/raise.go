@@ -33,7 +33,7 @@ func (t *tenure) create() error {
 func (t *tenure) failed(err error, n uint64, before int64) error {
 	switch {
 	case t.inDoubt(err):
-		t.doubt, t.occupied = &doubt{before: before}, true
+		t.doubt, t.occupied = &doubt{before: before, session: t.s.ID()}, true
 	case errors.Is(err, framework.ErrTooLarge) && t.rejected(n, err):
 		return nil
 	}
@@ -99,7 +99,7 @@ func (t *tenure) usable(stat framework.Stat) bool {
 
 // created reports whether an ephemeral node is what a create made whose answer was lost.
 func (t *tenure) created(stat framework.Stat) bool {
-	return t.doubt != nil && stat.EphemeralOwner == t.s.ID() && stat.Czxid > t.doubt.before
+	return t.doubt != nil && t.doubt.session == t.s.ID() && stat.EphemeralOwner == t.s.ID() && stat.Czxid > t.doubt.before
 }
 
 // accept makes the node that occupies the path the Keeper's, with the Keeper's data.

@@ -90,9 +90,9 @@ func (t *tenure) remains() ([]framework.Node, error) {
 // removable reports whether a node at the Keeper's path is its own, of this session or an earlier one.
 func (t *tenure) removable(stat framework.Stat) bool {
 	known := t.mine != nil && (t.mine.czxid == 0 || t.mine.czxid == stat.Czxid)
-	recent := t.doubt != nil && stat.Czxid > t.doubt.before
 	if t.spec.ephemeral() {
-		return t.s.Former(stat.EphemeralOwner) || stat.EphemeralOwner == t.s.ID() && (known || recent)
+		return t.s.Former(stat.EphemeralOwner) || stat.EphemeralOwner == t.s.ID() && known || t.created(stat)
 	}
+	recent := t.doubt != nil && stat.Czxid > t.doubt.before
 	return stat.EphemeralOwner == 0 && (known || recent)
 }

@@ -31,8 +31,9 @@ type claim struct {
 	since   time.Time
 }
 
-// doubt is what is known of a create whose answer was lost: if the node is there, it is newer than this.
-type doubt struct{ before int64 }
+// doubt is what is known of a create whose answer was lost: if the node is there, it is newer than this. An ephemeral one belongs
+// to the session in which the create was sent, and to no later one.
+type doubt struct{ before, session int64 }
 
 // upkeep is what the goroutine of a Keeper knows. It outlives sessions.
 type upkeep struct {
