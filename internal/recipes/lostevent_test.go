@@ -106,7 +106,9 @@ func waitingClaims() []waiting {
 			return holdingOf(lock.NewMulti(cli, []string{path + "-a", path + "-b"}).Lock)
 		}),
 		behind("semaphore", func(_ *stage, cli *framework.Client) locking {
-			return holdingOf(func(ctx context.Context) (*lock.Bundle, error) { return lock.NewSemaphore(cli, path, 1).Acquire(ctx, 1) })
+			return holdingOf(func(ctx context.Context) (*lock.Bundle, error) {
+				return lock.NewSemaphore(cli, path, 1).Acquire(ctx, 1)
+			})
 		}),
 		{"limit of a semaphore", raisedLimit},
 		{"candidate", func(s *stage) (func(), func() bool) {

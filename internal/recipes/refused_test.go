@@ -2,6 +2,7 @@ package recipes_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -87,6 +88,14 @@ func TestWaiterBehindALeftoverThatIsRefused(t *testing.T) {
 		require.Empty(s, waiter)
 		s.permit(false, c.dirs...)
 		require.ErrorIs(s, h.release(s.Context()), framework.ErrReleasing)
+		if s.insists() {
+			time.Sleep(timeout + time.Second)
+			assert.Empty(s, waiter)
+			assert.ErrorContains(s, healthError(s.cli), "refuse")
+			s.permit(true, c.dirs...)
+			s.leads(waiter)
+			return
+		}
 		select {
 		case err := <-waiter:
 			assert.ErrorIs(s, err, framework.ErrNoAuth)
@@ -94,6 +103,17 @@ func TestWaiterBehindALeftoverThatIsRefused(t *testing.T) {
 			s.Error("it waits behind what nobody holds")
 		}
 	})
+}
+
+// insists reports whether the claim under test tries again what the servers refuse after it was in the queue. A candidate does.
+func (s *stage) insists() bool { return strings.HasSuffix(s.Name(), "/campaign") }
+
+// leads demands that a candidate which was refused leads soon after the servers allow it.
+func (s *stage) leads(candidate <-chan error) {
+	time.Sleep(time.Minute)
+	require.Len(s, candidate, 1)
+	assert.NoError(s, <-candidate)
+	assert.NoError(s, healthError(s.cli))
 }
 
 // Given up by a call that ended: nobody was told, and it is found all the same.
@@ -105,12 +125,23 @@ func TestGivenUpNodeWhoseRemovalIsRefused(t *testing.T) {
 		time.AfterFunc(time.Second/2, func() { s.permit(false, c.dirs...) })
 		_, err := c.acquire(short, s.cli)
 		require.ErrorIs(s, err, context.DeadlineExceeded)
-		_, err = c.acquire(s.Context(), s.cli)
-		require.ErrorIs(s, err, framework.ErrNoAuth)
+		again := make(chan error, 1)
+		go func() {
+			_, err := c.acquire(s.Context(), s.cli)
+			again <- err
+		}()
 		time.Sleep(timeout + time.Second)
 		assert.ErrorContains(s, healthError(s.cli), "refuse")
+		if !s.insists() {
+			require.Len(s, again, 1)
+			assert.ErrorIs(s, <-again, framework.ErrNoAuth)
+		}
 		s.permit(true, c.dirs...)
 		require.NoError(s, h.release(s.Context()))
+		if s.insists() {
+			s.leads(again)
+			return
+		}
 		time.Sleep(time.Minute)
 		assert.Empty(s, s.children(c))
 		assert.NoError(s, healthError(s.cli))
