@@ -15,7 +15,7 @@ func (p *pass) takeNode(a answer) {
 	case errors.Is(a.err, framework.ErrNoNode):
 		p.remove(t.path)
 		return
-	case a.err != nil && t.deleted && !t.again: // there is another one, which cannot be read
+	case a.err != nil && !t.again && (t.deleted || p.replaced(a)): // there is another one, which cannot be read
 		p.remove(t.path)
 		p.refuse(t.work, a.err)
 		return
@@ -36,6 +36,12 @@ func (p *pass) takeNode(a answer) {
 	case old != nil: // it is gone; what has taken its place is read again when its parent is known
 		p.displaced[t.path] = struct{}{}
 	}
+}
+
+// replaced reports whether another node than the one in the mirror is there, although it cannot be read.
+func (p *pass) replaced(a answer) bool {
+	old := p.find(a.task.path)
+	return old != nil && a.node.Stat.Czxid > old.node.Stat.Czxid
 }
 
 // rooted reports whether the parent that is in the mirror is certainly the one in which the node was created, and not one that

@@ -46,18 +46,18 @@ func (p *pass) publish(f func(*view)) {
 // hold is called before another node takes the place of the one at a task's path. It goes on showing the former if there is
 // something below both.
 func (p *pass) hold(t *task, kids bool) {
-	if p.anew || p.holder(t.path) != "" && p.held[t.path] == nil {
-		return // what is here is not shown
-	}
+	at := p.holder(t.path)
 	shown := p.view().root.find(p.spec.relative(t.path))
-	if !kids || shown == nil || shown.kids.count() == 0 {
+	switch {
+	case at != "" && time.Since(p.held[at].since) > maxHold:
+		p.unhold(at)
+		return
+	case p.anew || at != "" && at != t.path:
+		return // what is here is not shown
+	case !kids || shown == nil || shown.kids.count() == 0:
 		p.unhold(t.path)
 		return
-	}
-	if h := p.held[t.path]; h != nil {
-		if time.Since(h.since) > maxHold {
-			p.unhold(t.path)
-		}
+	case at != "":
 		return
 	}
 	h := &held{old: shown, since: time.Now()}

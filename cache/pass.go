@@ -243,7 +243,8 @@ func (p *pass) read(f func() answer) {
 	})
 }
 
-// fetch reads a node. The data of one that has not changed is not transferred again.
+// fetch reads a node. The data of one that has not changed is not transferred again. If it is looked at and cannot be read, the
+// node that comes with the error has a Stat.
 func (p *pass) fetch(path string, have *entry) (framework.Node, error) {
 	if have == nil && !p.spec.statsOnly {
 		return p.get(path)
@@ -259,7 +260,11 @@ func (p *pass) fetch(path string, have *entry) (framework.Node, error) {
 	case stat.Czxid == have.node.Stat.Czxid && stat.Mzxid == have.node.Stat.Mzxid:
 		return framework.Node{Path: path, Data: have.node.Data, Stat: stat}, nil
 	}
-	return p.get(path)
+	node, err := p.get(path)
+	if err != nil {
+		node.Stat = stat
+	}
+	return node, err
 }
 
 // get reads a node with its data.
@@ -328,6 +333,7 @@ func (p *pass) finish(t *task, gone bool) {
 
 // enqueue lines a task up.
 func (p *pass) enqueue(t *task) {
+	t.check = false // a check is dropped before it is in a queue, or done
 	if _, alone := p.isolated[t.work]; alone {
 		p.solos = append(p.solos, t)
 	} else {

@@ -86,8 +86,8 @@ func (p *pass) compareAll() {
 	p.checkDue = time.Time{}
 	p.planCheck()
 	switch since := p.comparedTo; {
-	case p.catching > 0 || p.ending || p.tree == nil:
-	case p.tree.count() < fewNodes || since == 0:
+	case p.catching > 0 || p.ending:
+	case p.tree == nil || p.tree.count() < fewNodes || since == 0:
 		p.compareEach()
 	default:
 		upTo := p.s.LastZxid()

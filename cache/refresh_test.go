@@ -124,3 +124,16 @@ func TestWhatARefreshCosts(t *testing.T) {
 		require.ErrorIs(t, tree.Refresh(t.Context()), cache.ErrCacheClosed)
 	})
 }
+
+// Scenario 44: a cache whose root does not exist finds within the same time that it was created.
+func TestARootWhoseCreationNoEventTells(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		tree := w.open(w.client("c"), "/r")
+		heal := w.deaf()
+		w.raise("/r/a", "1")
+		time.Sleep(time.Second)
+		heal()
+		time.Sleep(12*timeout + time.Second)
+		w.equal(tree, "/r")
+	})
+}

@@ -167,6 +167,76 @@ func TestReplacedWithoutEnd(t *testing.T) {
 	})
 }
 
+// The same is so of a node that was replaced once, while nodes below it are replaced again and again.
+func TestANodeIsShownAlthoughWhatIsBelowItIsReplacedWithoutEnd(t *testing.T) {
+	once(t, zktest.Config{}, nil, func(t *testing.T, w *world) {
+		for _, path := range replacements["everything"] {
+			w.raise(path, "0")
+		}
+		writer := w.client("writer")
+		tree := w.open(w.client("c"), "/r")
+		defer w.Delay(zktest.ClientConns("c"), 20*time.Millisecond)()
+		replacements["two levels"].replace(w, writer, "1")
+		for i := range 1500 {
+			replacements["the lower levels"].replace(w, writer, fmt.Sprint(i+1))
+			time.Sleep(10 * time.Millisecond)
+		}
+		node, ok := tree.Get("/r/f")
+		require.True(t, ok)
+		assert.Equal(t, "1", string(node.Data))
+		require.NoError(t, tree.Sync(t.Context()))
+		w.equal(tree, "/r")
+	})
+}
+
+// A new node is shown only when what is below it is known. If the connection breaks before, it is read again.
+func TestANodeReplacedBeforeTheConnectionBreaksIsReadAgain(t *testing.T) {
+	t.Cleanup(cache.AskAlways())
+	once(t, zktest.Config{}, nil, func(t *testing.T, w *world) {
+		for _, path := range replacements["everything"] {
+			w.raise(path, "0")
+		}
+		w.raise("/r/z", "0")
+		cli, writer := w.client("c"), w.client("writer")
+		tree := w.open(cli, "/r")
+		heal := w.Delay(zktest.ClientConns("c"), 20*time.Millisecond)
+		replacements["a node with kids"].replace(w, writer, "1")
+		for i := range 200 {
+			_, err := writer.Multi(t.Context(), []framework.Op{
+				framework.CreateOp(fmt.Sprint("/r/c/d/n", i), nil, framework.Persistent),
+				framework.CreateOp(fmt.Sprint("/r/c/d/n", i, "/m"), nil, framework.Persistent),
+			})
+			require.NoError(t, err)
+			if i < 100 {
+				w.set("/r/z", fmt.Sprint(i))
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		node, _ := tree.Get("/r/c")
+		require.Equal(t, "0", string(node.Data), "what is below it is still being read")
+		w.away("c", func() {})
+		heal()
+		require.NoError(t, tree.Sync(t.Context()))
+		w.equal(tree, "/r")
+	})
+}
+
+// The former node does not stay when the one in its place cannot be read.
+func TestANodeReplacedByOneThatCannotBeReadGoes(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.raise("/r/a", "old")
+		tree := w.open(w.client("c"), "/r")
+		_, err := owner(w).Multi(t.Context(), []framework.Op{
+			framework.DeleteOp("/r/a", framework.AnyVersion),
+			framework.CreateOp("/r/a", []byte("new"), framework.Persistent).WithACL(framework.CreatorACL()),
+		})
+		require.NoError(t, err)
+		time.Sleep(time.Minute)
+		node, ok := tree.Get("/r/a")
+		assert.False(t, ok, string(node.Data))
+	})
+}
+
 var deletions = flag.Int("cache.deletions", 1010, "how many nodes are deleted in the test of what that costs")
 
 // What a deletion costs: no more than one read each, and less where a list, or a look at what is above, answers for many.

@@ -89,7 +89,9 @@ func (p *pass) checkpoint(zxid int64) {
 	}
 	p.checking = true
 	p.begin(func() {
-		p.checking = false
-		p.complete = max(p.complete, zxid)
+		p.whenShown(func() { // the next pass begins with what is shown
+			p.checking = false
+			p.complete = max(p.complete, zxid)
+		})
 	})
 }
