@@ -35,7 +35,7 @@ func (q Queue) add(ctx context.Context, s *framework.Session) (*Place, error) {
 	opts := append(q.options(), framework.EphemeralSequential, framework.Parents, framework.Protected)
 	node, err := s.Create(ctx, framework.Join(q.Dir, q.Name), q.Data, opts...)
 	if err != nil {
-		return nil, err
+		return nil, notCreated(err)
 	}
 	p := &Place{queue: q, session: s, node: node}
 	if err := p.own(); err != nil {

@@ -40,7 +40,7 @@ var ErrDeleted = errors.New("its node was deleted by somebody else")
 func (q Queue) enter(ctx context.Context, s *framework.Session) (*Place, []string, error) {
 	nodes, names, err := q.create(ctx, s)
 	if err != nil && nodes == nil {
-		return nil, nil, err
+		return nil, nil, notCreated(err)
 	}
 	p := q.place(s, nodes)
 	if q.Joined != nil {
@@ -102,13 +102,19 @@ func (p *Place) unlisted(err error) error {
 	return err
 }
 
+// notCreated reads the error of a create. It matches [ErrDeleted] if the node, or the directory, was deleted before the create could
+// return the node.
+func notCreated(err error) error {
+	if errors.Is(err, framework.ErrNoNode) {
+		return fmt.Errorf("%w: %w", ErrDeleted, err)
+	}
+	return err
+}
+
 // own returns an error unless the node is this session's.
 func (p *Place) own() error {
-	switch p.node.Stat.EphemeralOwner {
-	case p.session.ID():
+	if p.node.Stat.EphemeralOwner == p.session.ID() {
 		return nil
-	case 0: // deleted before it could be read, on a server whose creates do not return a Stat
-		return p.deleted()
 	}
 	return fmt.Errorf("%s belongs to session %#x and not to this one, %#x",
 		p.node.Path, p.node.Stat.EphemeralOwner, p.session.ID())
