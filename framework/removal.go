@@ -16,6 +16,8 @@ var refusedPauses = retry.Exponential(100*time.Millisecond, 30*time.Second)
 
 // removal is a task of the janitor as those see it who find the node while it still exists.
 type removal struct {
+	in *epoch // the session that the node goes with; nil if it does not
+
 	mu      sync.Mutex
 	refused error         // why the servers refuse it, nil if they do not
 	changed chan struct{} // closed when the task is over, and when refused changes
@@ -25,12 +27,16 @@ type removal struct {
 	listed *Tracked        // while it is refused
 }
 
-// state returns the refusal, and a channel that is closed when that changes. The channel is nil when the task is over.
+// state returns the refusal, nil if the session of the node is over, and a channel that is closed when the refusal changes. The
+// channel is nil when the task is over.
 func (r *removal) state() (refused error, changed <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.over {
+	switch {
+	case r.over:
 		return nil, nil
+	case r.in != nil && r.in.ctx.Err() != nil:
+		return nil, r.changed
 	}
 	return r.refused, r.changed
 }
@@ -89,7 +95,7 @@ func (r *removals) enter(t task) *removal {
 	if r.m == nil {
 		r.m = make(map[string]*removal)
 	}
-	entered := &removal{changed: make(chan struct{})}
+	entered := &removal{in: t.in, changed: make(chan struct{})}
 	for _, key := range removalKeys(t) {
 		r.m[key] = entered
 	}
@@ -156,7 +162,20 @@ func (j *janitor) refused(t task, err error) {
 	}
 	t.begun, t.after = nil, nil
 	pause, _ := r.pauses.Next()
-	time.AfterFunc(pause, func() { j.add(t) })
+	j.later(t, pause)
+}
+
+// later has a refused removal tried again after a pause, unless the session of the node ends before.
+func (j *janitor) later(t task, pause time.Duration) {
+	wait, cancel := context.WithTimeout(t.in.ctx, pause)
+	context.AfterFunc(wait, func() {
+		cancel()
+		if t.in.ctx.Err() != nil {
+			j.removals.leave(t)
+			return
+		}
+		j.add(t)
+	})
 }
 
 // delegate has the janitor go on with a removal that err says is not done. One of a session that was not sent so far is sent
@@ -183,8 +202,8 @@ func (o *ops) delegate(ctx context.Context, t task, send func(context.Context, *
 
 // Removal is what a client knows of a node that it is removing in the background.
 type Removal struct {
-	// Refused is why the servers refuse it: [ErrNoAuth]. It is nil while they do not. A removal that is refused is tried again,
-	// with growing pauses, until it is done or the session of the node is over.
+	// Refused is why the servers refuse it: [ErrNoAuth]. It is nil while they do not, and when the session of the node is over. A
+	// removal that is refused is tried again, with growing pauses, until it is done or the session of the node is over.
 	Refused error
 	// Changed is closed when the removal is done, or given up, and when Refused changes.
 	Changed <-chan struct{}

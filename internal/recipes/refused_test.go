@@ -14,6 +14,7 @@ import (
 	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/lock"
 	"github.com/docent-zk/docent/node"
+	"github.com/docent-zk/docent/zktest"
 )
 
 // permit allows or forbids everybody to delete what is in the directories.
@@ -231,5 +232,31 @@ func TestRefusedRemovalOfOthers(t *testing.T) {
 		k, err = node.Keep(s.Context(), s.cli, path+"/node", nil)
 		require.NoError(s, err)
 		require.NoError(s, k.Close(s.Context()))
+	})
+}
+
+// The servers end a lost session later than the client does. Its leftovers go with it, so the next call waits for that.
+func TestRefusedLeftoverOfALostSessionIsWaitedFor(t *testing.T) {
+	eachClaim(t, func(s *stage, c claim) {
+		if strings.HasSuffix(s.Name(), "/shared_lock") {
+			return // it deletes a node with every create, and so gets no place either
+		}
+		h := s.hold(c, s.cli)
+		s.permit(false, c.dirs...)
+		require.ErrorIs(s, h.release(s.Context()), framework.ErrReleasing)
+		time.Sleep(timeout + time.Second)
+		require.Error(s, healthError(s.cli))
+
+		heal := s.server.Blackhole(zktest.ClientConns("subject"), zktest.ToClient)
+		time.Sleep(timeout + time.Second)
+		heal()
+		require.NoError(s, s.cli.WaitConnected(s.Context()))
+		require.NotEmpty(s, s.children(c), "the servers keep the session")
+		at := time.Now()
+		next := s.hold(c, s.cli)
+		assert.Less(s, time.Since(at), 2*timeout)
+		assert.NoError(s, healthError(s.cli), "nothing is refused any more")
+		s.permit(true, c.dirs...)
+		require.NoError(s, next.release(s.Context()))
 	})
 }
