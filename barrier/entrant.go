@@ -118,6 +118,9 @@ func (e *entrant) learn() {
 // the same member may have left behind.
 func (e *entrant) join(ctx context.Context) (err error) {
 	e.node, err = e.session.Create(ctx, e.at(e.id), nil, framework.Ephemeral, framework.Protected, framework.Parents)
+	if errors.Is(err, framework.ErrNoNode) { // deleted before the create could return it
+		return fmt.Errorf("%w: %w", ErrDeleted, err)
+	}
 	return err
 }
 
@@ -206,7 +209,7 @@ func (e *entrant) watchOwn(ctx context.Context) error {
 	return nil
 }
 
-// open creates the sign of a round. It returns [again] if somebody else was faster.
+// open creates the sign of a round. It returns [again] if somebody else was faster, or has removed the sign already.
 func (e *entrant) open(ctx context.Context) (verdict, error) {
 	if e.ready.czxid != 0 {
 		return again, e.replace(ctx)
@@ -216,10 +219,10 @@ func (e *entrant) open(ctx context.Context) (verdict, error) {
 	case err == nil:
 		e.round = node.Stat.Czxid
 		return inside, nil
-	case errors.Is(err, framework.ErrNodeExists):
+	case errors.Is(err, framework.ErrNodeExists), errors.Is(err, framework.ErrNoNode):
 		return again, nil
 	}
-	return waits, e.orDeleted(err)
+	return waits, err
 }
 
 // replace puts a new sign in the place of one that a round has left behind, in one transaction, so that there is no moment at
