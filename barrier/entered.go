@@ -54,7 +54,7 @@ func (e *Entered) Leave(ctx context.Context) error {
 	case <-e.left:
 		return e.err
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return framework.ContextError(ctx)
 	}
 }
 

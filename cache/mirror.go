@@ -152,7 +152,7 @@ func (m *mirror) waitFull(ctx context.Context) error {
 		return m.err
 	case <-ctx.Done():
 	}
-	err := fmt.Errorf("not read to the end: %w", context.Cause(ctx))
+	err := fmt.Errorf("not read to the end: %w", framework.ContextError(ctx))
 	if !m.cli.State().State.Connected() {
 		err = fmt.Errorf("%w: %w", framework.ErrNotConnected, err)
 	}
@@ -284,7 +284,7 @@ func (m *mirror) waitFresh(ctx context.Context) error {
 		<-m.done
 		return m.err
 	}
-	return fmt.Errorf("%s %s: %w since %v: %w", m.spec.name, m.spec.root, ErrStale, m.staleSince(m.view()).Round(0), context.Cause(ctx))
+	return fmt.Errorf("%s %s: %w since %v: %w", m.spec.name, m.spec.root, ErrStale, m.staleSince(m.view()).Round(0), framework.ContextError(ctx))
 }
 
 // ended says why the mirror has ended, and is nil until then.

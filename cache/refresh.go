@@ -54,7 +54,7 @@ func (m *mirror) wait(ctx context.Context, reread bool) error {
 	case <-m.done:
 		return m.err
 	case <-ctx.Done():
-		return fmt.Errorf("%s %s: not up to date yet: %w", m.spec.name, m.spec.root, context.Cause(ctx))
+		return fmt.Errorf("%s %s: not up to date yet: %w", m.spec.name, m.spec.root, framework.ContextError(ctx))
 	}
 }
 

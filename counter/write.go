@@ -63,7 +63,7 @@ func (v *Value) take(ctx context.Context) error {
 	case v.turn <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("counter %s: %w, while another write through the same value is under way", v.path, context.Cause(ctx))
+		return fmt.Errorf("counter %s: %w, while another write through the same value is under way", v.path, framework.ContextError(ctx))
 	}
 }
 

@@ -35,7 +35,7 @@ func finish[T any](ctx, limited context.Context, call *guard.Call[Instance[T]]) 
 	case call.Wait(limited.Done(), nil):
 		return call.Result()
 	case ctx.Err() != nil:
-		return Instance[T]{}, fmt.Errorf("%w: the Codec, until %w", framework.ErrBlocked, context.Cause(ctx))
+		return Instance[T]{}, fmt.Errorf("%w: the Codec, until %w", framework.ErrBlocked, framework.ContextError(ctx))
 	}
 	return Instance[T]{}, errBlocked
 }

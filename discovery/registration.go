@@ -144,7 +144,7 @@ func (r *Registration[T]) begin(ctx context.Context) error {
 	select {
 	case <-r.turn:
 	case <-ctx.Done():
-		return fmt.Errorf("instance %s: another update is under way: %w", r.keeper.Path(), context.Cause(ctx))
+		return fmt.Errorf("instance %s: another update is under way: %w", r.keeper.Path(), framework.ContextError(ctx))
 	}
 	if r.over() {
 		r.end()

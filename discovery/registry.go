@@ -106,7 +106,7 @@ func (r *Registry[T]) Instances(ctx context.Context, name string) ([]Instance[T]
 	}
 	instances, skipped := r.readAll(ctx, dir, members)
 	if ctx.Err() != nil && slices.ContainsFunc(skipped, func(s Skipped) bool { return errors.Is(s.Err, framework.ErrBlocked) }) {
-		return nil, nil, fmt.Errorf("service %s: %w: the Codec, until %w", name, framework.ErrBlocked, context.Cause(ctx))
+		return nil, nil, fmt.Errorf("service %s: %w: the Codec, until %w", name, framework.ErrBlocked, framework.ContextError(ctx))
 	}
 	return instances, skipped, nil
 }

@@ -174,7 +174,7 @@ func (c *closer) wait(ctx context.Context) error {
 	case <-c.done:
 		return c.err
 	case <-t.C:
-		return fmt.Errorf("zookeeper: the client is still being closed: %w", whyEnded(ctx))
+		return fmt.Errorf("zookeeper: the client is still being closed: %w", ContextError(ctx))
 	}
 }
 
@@ -190,7 +190,7 @@ func (c *core) shutdown(ctx context.Context) error {
 	case <-empty:
 	case <-ctx.Done():
 	}
-	err := c.stuck(context.Cause(ctx))
+	err := c.stuck(ContextError(ctx))
 	close(c.quit)
 	c.janitor.close()
 	<-c.stopped

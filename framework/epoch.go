@@ -398,7 +398,7 @@ func (e *epoch) enter(ctx context.Context) error {
 		case <-g.changed:
 			return errNotAdmitted
 		case <-ctx.Done():
-			return &unsentError{whyEnded(ctx)}
+			return &unsentError{ContextError(ctx)}
 		}
 	}
 	e.mu.Lock()
@@ -457,6 +457,6 @@ func follow[T any](ctx context.Context, e *epoch, fn func(*zk.Conn) (T, error)) 
 	case r := <-back: // an answer that is there is better than a doubt
 		return r.v, r.err
 	default:
-		return zero, &errCallEnded{cause: whyEnded(ctx), done: done, late: late}
+		return zero, &errCallEnded{cause: ContextError(ctx), done: done, late: late}
 	}
 }

@@ -198,13 +198,22 @@ func (e *endError) Is(target error) bool {
 	return ok && errors.Is(e.err, other.err) && errors.Is(e.cause, other.cause)
 }
 
-// whyEnded gives the reason why ctx ended, which is context.Canceled or context.DeadlineExceeded and the cause; nil while it has not.
-func whyEnded(ctx context.Context) error {
+// ContextError returns why ctx has ended, or nil while it has not. The error matches the cause of ctx, and context.Canceled or
+// context.DeadlineExceeded as well. It is what docent's calls return when the ctx that they were given ends.
+func ContextError(ctx context.Context) error {
 	cause := causeOf(ctx)
 	if cause == nil || errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded) {
 		return cause
 	}
 	return &endError{ctx.Err(), cause}
+}
+
+// alsoEnded adds to an error that says no more than the cause of ctx how ctx has ended.
+func alsoEnded(ctx context.Context, err error) error {
+	if errors.Is(err, context.Cause(ctx)) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		return &endError{ctx.Err(), err}
+	}
+	return err
 }
 
 // causeOf gives the reason why ctx ended, or nil while it has not.

@@ -20,7 +20,7 @@ func (e *epoch) linger(ctx context.Context, enough <-chan struct{}) (longer cont
 	longer, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
 		e.outlast(longer, enough)
-		end(whyEnded(ctx))
+		end(ContextError(ctx))
 	})
 	return longer, func() {
 		stop()

@@ -137,9 +137,9 @@ func (o *ops) await(ctx context.Context, closed <-chan struct{}) (*epoch, error)
 		case isClosed(closed):
 			return nil, ErrClosed
 		case ctx.Err() != nil && g.serves(o.fixed):
-			return nil, whyEnded(ctx)
+			return nil, ContextError(ctx)
 		case ctx.Err() != nil:
-			return nil, o.core.notConnected(whyEnded(ctx))
+			return nil, o.core.notConnected(ContextError(ctx))
 		case o.fixed != nil && o.fixed.ctx.Err() != nil:
 			return nil, context.Cause(o.fixed.ctx)
 		case g.serves(o.fixed):
@@ -213,7 +213,7 @@ func (a *attempt) next() (delay time.Duration, err error) {
 // pause waits until the next try is due, or would be pointless. It returns why there is none.
 func (a *attempt) pause(ctx context.Context) error {
 	if ctx.Err() != nil {
-		return whyEnded(ctx)
+		return ContextError(ctx)
 	}
 	delay, err := a.next()
 	if err != nil {
@@ -227,7 +227,7 @@ func (a *attempt) pause(ctx context.Context) error {
 	case <-a.ops.core.quit:
 	case <-ctx.Done():
 	}
-	return whyEnded(ctx)
+	return ContextError(ctx)
 }
 
 // step sends the request, or settles the doubt about the last try first.

@@ -120,10 +120,10 @@ func (r *run) once(ctx context.Context) (again bool, err error) {
 func (r *run) called(ctx context.Context, cause, err error) error {
 	passing, _ := r.judge(cause, err)
 	passing = passing || ownEnd(err) || r.Policy.OnLost == Rebuild && errors.Is(err, ErrSessionLost)
-	if why := context.Cause(ctx); passing && !errors.Is(err, why) {
-		return why
+	if passing && !errors.Is(err, context.Cause(ctx)) {
+		return ContextError(ctx)
 	}
-	return err
+	return alsoEnded(ctx, err)
 }
 
 // next waits for the connection to run on.

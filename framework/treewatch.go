@@ -124,7 +124,7 @@ func (w *TreeWatch) Next(ctx context.Context) (Event, error) {
 		select {
 		case <-w.ready:
 		case <-ctx.Done():
-			return Event{}, whyEnded(ctx)
+			return Event{}, ContextError(ctx)
 		}
 	}
 }

@@ -95,7 +95,7 @@ func (r *run) judge(ctx context.Context, cause, err error) (again bool, _ error)
 		r.result = err
 		return false, nil
 	case r.caller.Err() != nil:
-		r.result = cmp.Or(err, context.Cause(r.caller))
+		r.result = cmp.Or(err, framework.ContextError(r.caller))
 		return false, nil
 	case ctx.Err() != nil: // the session or the client is over
 		return false, context.Cause(ctx)

@@ -53,7 +53,7 @@ func (s *seat) resign(ctx context.Context) error {
 		select {
 		case <-moving:
 		case <-ctx.Done():
-			return fmt.Errorf("%w: %s is being transferred, after which nothing is held: %w", framework.ErrReleasing, s.present().Path(), context.Cause(ctx))
+			return fmt.Errorf("%w: %s is being transferred, after which nothing is held: %w", framework.ErrReleasing, s.present().Path(), framework.ContextError(ctx))
 		}
 	}
 	err := s.present().Release(ctx)

@@ -248,7 +248,7 @@ func (l *line) leave(a *applicant) (*Held, error) {
 	q, last := l.quest, len(l.waiting) == 0
 	behind := l.ahead(i)
 	l.mu.Unlock()
-	cause := context.Cause(a.ctx)
+	cause := framework.ContextError(a.ctx)
 	if last && q != nil && !q.own {
 		q.cancel(cause)
 		if <-q.done; q.err != nil {

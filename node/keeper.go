@@ -133,7 +133,7 @@ func (k *Keeper) Close(ctx context.Context) error {
 		select {
 		case <-k.done:
 		case <-ctx.Done():
-			return fmt.Errorf("node %s: %w: %w", k.spec.path, framework.ErrReleasing, context.Cause(ctx))
+			return fmt.Errorf("node %s: %w: %w", k.spec.path, framework.ErrReleasing, framework.ContextError(ctx))
 		}
 	}
 	return k.removal

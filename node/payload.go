@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+
+	"github.com/docent-zk/docent/framework"
 )
 
 // payload is the data that the node should have, and who waits for it. Guarded by the Keeper's mutex.
@@ -96,7 +98,7 @@ func (k *Keeper) Set(ctx context.Context, data []byte) error {
 		return err
 	case <-ctx.Done():
 		k.forget(s)
-		return fmt.Errorf("node %s: its data is not written yet: %w", k.spec.path, context.Cause(ctx))
+		return fmt.Errorf("node %s: its data is not written yet: %w", k.spec.path, framework.ContextError(ctx))
 	}
 }
 

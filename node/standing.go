@@ -104,7 +104,7 @@ func (k *Keeper) WaitStanding(ctx context.Context) error {
 		case <-k.done:
 			return k.Err()
 		case <-ctx.Done():
-			return k.notStanding(s.Err, context.Cause(ctx))
+			return k.notStanding(s.Err, framework.ContextError(ctx))
 		}
 	}
 }

@@ -183,7 +183,7 @@ func Outcome(ctx context.Context, released <-chan struct{}, err *error) error {
 	case <-released:
 		return *err
 	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", framework.ErrReleasing, context.Cause(ctx))
+		return fmt.Errorf("%w: %w", framework.ErrReleasing, framework.ContextError(ctx))
 	}
 }
 
