@@ -120,7 +120,9 @@ func TestCallerEndsWhileLeadFinishes(t *testing.T) {
 			cancel(cause)
 			return nil
 		})
-		assert.Equal(t, cause, err)
+		assert.ErrorIs(t, err, cause)
+		assert.ErrorIs(t, err, context.Canceled)
+		assert.NotErrorIs(t, err, framework.ErrSuspended)
 		time.Sleep(time.Second)
 		assert.Empty(t, w.queue())
 	})
