@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,6 +25,7 @@ type service struct {
 	refusal error     // what a server has answered in place of an answer; nil if none has
 	linked  time.Time // when there was a connection last
 	probed  time.Time // when the latest exists was sent
+	probes  int       // how many were sent since then
 	probing bool      // it is under way
 	said    bool      // the log has it
 }
@@ -39,7 +41,7 @@ func (s *service) begin() {
 // begun is called with the mutex held when an operation is wanted or has failed.
 func (s *service) begun() {
 	if s.since.IsZero() {
-		s.since = time.Now()
+		s.since, s.probes = time.Now(), 0
 	}
 }
 
@@ -49,7 +51,10 @@ func (s *service) end(err error) {
 	defer s.mu.Unlock()
 	s.wanted--
 	if err != nil && !isServed(err) && !isLocal(err) {
-		s.failed, s.err = true, err
+		s.failed = true
+		if s.err == nil || !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) { // its caller knows less
+			s.err = err
+		}
 	}
 	if s.wanted == 0 && !s.failed {
 		s.since = time.Time{}
@@ -72,7 +77,7 @@ func (s *service) connected(timeout time.Duration) {
 	defer s.mu.Unlock()
 	now := time.Now()
 	if !s.since.IsZero() && now.Sub(s.linked) >= timeout {
-		s.since = now
+		s.since, s.probes = now, 0
 	}
 	s.linked = now
 }
@@ -123,11 +128,25 @@ func (s *service) toProbe(now time.Time, timeout time.Duration) bool {
 	if s.wanted > 0 {
 		patience = timeout / 2 // the answer to what is wanted tells as well
 	}
-	if s.since.IsZero() || s.probing || now.Sub(s.since) < patience || now.Sub(s.probed) < timeout {
+	if s.since.IsZero() || s.probing || now.Sub(s.since) < patience || now.Sub(s.probed) < s.probePause(timeout) {
 		return false
 	}
 	s.probed, s.probing = now, true
+	s.probes++
 	return true
+}
+
+// probePause is the least time between two exists: a session timeout, as long as none is answered. The first one after an answer
+// comes a little sooner, because the supervisor may be late by an eighth of a session timeout. If its connection ends, the
+// second one follows soon. The mutex is held.
+func (s *service) probePause(timeout time.Duration) time.Duration {
+	switch s.probes {
+	case 0:
+		return timeout * 3 / 4
+	case 1:
+		return timeout / 4
+	}
+	return timeout
 }
 
 // probeEnded notes that the exists has ended.
@@ -171,8 +190,12 @@ func isServed(err error) bool {
 			return true
 		}
 	}
-	return err == nil
+	code, refused := codeOf(err)
+	return err == nil || refused && slices.Contains(servedCodes, code)
 }
+
+// servedCodes are those among them that the driver has no name for.
+var servedCodes = []int32{codeUnimplemented, codeEphemeralOnLocal, codeQuotaExceeded}
 
 // isLocal reports whether an operation has ended for a reason that says nothing of the servers.
 func isLocal(err error) bool {

@@ -215,3 +215,69 @@ func TestOneOperationThatIsNotAnswered(t *testing.T) {
 		assert.InDelta(t, 17/sessionTimeout.Seconds(), float64(s.Counts().Requests[zktest.OpExists]), 2)
 	})
 }
+
+// A code that names what is wrong with a write is an answer: the client stays ready and sends no request of its own.
+func TestHealthOverWritesThatAreRefusedByCode(t *testing.T) {
+	for _, code := range []zktest.ErrCode{-6, -120, -125} {
+		bubble(t, func(t *testing.T) {
+			s := startServer(t, zktest.Config{})
+			cli := connected(t, s)
+			defer s.OnFrame(func(f zktest.Frame) zktest.Verdict {
+				if f.Stage == zktest.Request && f.Op == zktest.OpSetData {
+					return zktest.AnswerWith(code)
+				}
+				return zktest.Pass
+			})()
+			for range 500 {
+				_, err := cli.Set(t.Context(), "/", nil, framework.AnyVersion)
+				require.Error(t, err)
+				time.Sleep(29 * time.Millisecond)
+				require.True(t, cli.Health().Ready(), cli.Health().String())
+			}
+			assert.Zero(t, s.Counts().Requests[zktest.OpExists], "code %d", code)
+		})
+	}
+}
+
+// Operations whose ctx has ended before they are sent leave a client ready whose server answers, and so do breaks in between.
+func TestHealthOverOperationsThatAreNotSent(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{})
+		cli := connected(t, s)
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		for i := range 15_000 {
+			_, err := cli.Get(ended, "/")
+			require.Error(t, err)
+			time.Sleep(7 * time.Millisecond)
+			require.True(t, cli.Health().Ready(), cli.Health().String())
+			if i%3333 == 1000 {
+				s.Cut(zktest.AllConns())
+			}
+		}
+		assert.LessOrEqual(t, float64(s.Counts().Requests[zktest.OpExists]), 15_000*0.007/(0.75*sessionTimeout.Seconds())+5)
+	})
+}
+
+// The exists that follows an operation may be lost with its connection. Another one follows in time to keep the client ready.
+func TestHealthWhenTheExistsIsLostWithItsConnection(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{})
+		cli := connected(t, s)
+		for i := range 10 {
+			time.Sleep(time.Minute + time.Duration(i)*37*time.Millisecond)
+			heal := s.Blackhole(zktest.AllConns(), zktest.ToServer)
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			_, err := cli.Get(ctx, "/")
+			cancel()
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			time.Sleep(sessionTimeout / 4)
+			heal()
+			s.Cut(zktest.AllConns())
+			for range 500 {
+				time.Sleep(17 * time.Millisecond)
+				require.True(t, cli.Health().Ready(), cli.Health().String())
+			}
+		}
+	})
+}

@@ -94,7 +94,8 @@
 // driver an event for each watch that has missed something, and the answer to its
 // setWatches behind the last of them. A watch on a list of children cannot be set
 // without reading the list. Its event comes in any case, and its user reads. Three
-// links in a row that the server closes over a setWatches count as a refusal.
+// links in a row that the server closes over a setWatches count as a refusal. An
+// error that disowns the session ends the link too, but is no refusal of setWatches.
 //
 // A link without setWatches leaves the value alone, since one may have been on
 // its way. An older relativeZxid than necessary costs spurious events, a newer

@@ -63,15 +63,16 @@ func TestSetWatchesThatIsRefusedEndsTheLink(t *testing.T) {
 	}
 }
 
-// An error that says that the session is gone is left to the driver.
-func TestSetWatchesInASessionThatIsOver(t *testing.T) {
-	r := newReconnects(t)
-	r.link(0)
-	r.link(10)
-	r.rearm(10, "/a")
-	r.answer(codeSessionExpired)
-	r.link(20)
-	assert.EqualValues(t, 10, r.rearm(20, "/a"), "it is sent again, for what has changed since")
+// An error that disowns the session says nothing of setWatches, which the next link sends again. But it ends the link: the
+// server has not set the watches, and may go on to answer pings.
+func TestSetWatchesOfADisownedSessionEndsTheLink(t *testing.T) {
+	for _, code := range []int32{codeSessionExpired, codeSessionMoved, codeSASLRequired} {
+		r := newReconnects(t)
+		r.link(0)
+		r.refused(10, code)
+		r.link(20)
+		assert.EqualValues(t, 10, r.rearm(20, "/a"), "code %d: it is sent again, for what has changed since", code)
+	}
 }
 
 // After a refusal each watch is set by a read of its own, and what it has missed

@@ -51,8 +51,10 @@ func (l *link) inspect(body []byte) (pass bool, err error) {
 			len(body), r.xid, r.op))
 	}
 	l.accept(r, h, body[replyHeaderLen:])
-	if r.has(markRearm) && h.code != 0 && !disowns(h.code) {
-		l.s.rearmRefused()
+	if r.has(markRearm) && h.code != 0 {
+		if !disowns(h.code) { // which says nothing of setWatches
+			l.s.rearmRefused()
+		}
 		return false, l.fail(fmt.Errorf("%w: %s answered setWatches with error %d", ErrNotRearmed, l.peer(), h.code))
 	}
 	return !r.has(markOwn), nil
