@@ -95,7 +95,7 @@
 // setWatches behind the last of them. A watch on a list of children cannot be set
 // without reading the list. Its event comes in any case, and its user reads. Three
 // links in a row that the server closes over a setWatches count as a refusal. An
-// error that disowns the session ends the link too, but is no refusal of setWatches.
+// error that disowns the session ends the link too, and setWatches is tried again.
 //
 // A link without setWatches leaves the value alone, since one may have been on
 // its way. An older relativeZxid than necessary costs spurious events, a newer
