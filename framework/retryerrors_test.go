@@ -87,13 +87,16 @@ func TestCtxEndsAtTheEndOfAStart(t *testing.T) {
 		policy string
 		err    error // of the recipe
 		want   error // of Run; nil for ctx's cause
+		retry  bool  // the recipe calls RetryErrors
 	}{
-		"suspended":                   {"cancel, rebuild", framework.ErrSuspended, nil},
-		"suspended, of a claim":       {"hold, rebuild", framework.ErrSuspended, nil},
-		"untrusted, of a claim":       {"hold, rebuild", framework.ErrUntrusted, nil},
-		"session lost":                {"hold, rebuild", framework.ErrSessionLost, nil},
-		"session lost, and that ends": {"hold, stop", framework.ErrSessionLost, framework.ErrSessionLost},
-		"refused":                     {"hold, rebuild", bad, bad},
+		"suspended":                   {"cancel, rebuild", framework.ErrSuspended, nil, false},
+		"suspended, of a claim":       {"hold, rebuild", framework.ErrSuspended, nil, false},
+		"untrusted, of a claim":       {"hold, rebuild", framework.ErrUntrusted, nil, false},
+		"session lost":                {"hold, rebuild", framework.ErrSessionLost, nil, false},
+		"session lost, and that ends": {"hold, stop", framework.ErrSessionLost, framework.ErrSessionLost, false},
+		"refused":                     {"hold, rebuild", bad, bad, false},
+		"refused, tried again":        {"hold, rebuild", bad, nil, true},
+		"lost, tried again otherwise": {"hold, stop", framework.ErrSessionLost, framework.ErrSessionLost, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -101,7 +104,10 @@ func TestCtxEndsAtTheEndOfAStart(t *testing.T) {
 				require.NoError(t, cli.WaitConnected(t.Context()))
 				ctx, cancel := context.WithCancelCause(t.Context())
 				cause := errors.New("no more")
-				err := cli.Run(ctx, framework.Recipe{Policy: policies[c.policy], Run: func(context.Context, *framework.Session) error {
+				err := cli.Run(ctx, framework.Recipe{Policy: policies[c.policy], Run: func(_ context.Context, s *framework.Session) error {
+					if c.retry {
+						s.RetryErrors()
+					}
 					cancel(cause)
 					return c.err
 				}})

@@ -115,12 +115,18 @@ func (r *run) once(ctx context.Context) (again bool, err error) {
 	return r.judge(cause, err)
 }
 
-// called chooses the error of a recipe that ended with err after its caller's ctx had ended. The end of a connection or a session
-// is none if the recipe would have gone on after it.
+// called chooses the error of a recipe that ended with err after its caller's ctx had ended: the cause of ctx if the recipe would have
+// gone on after err.
 func (r *run) called(ctx context.Context, cause, err error) error {
-	passing, _ := r.judge(cause, err)
-	passing = passing || ownEnd(err) || r.Policy.OnLost == Rebuild && errors.Is(err, ErrSessionLost)
-	if passing && !errors.Is(err, context.Cause(ctx)) {
+	why := context.Cause(ctx)
+	passing, _ := r.judge(cmp.Or(cause, why), err)
+	switch {
+	case errors.Is(err, ErrSessionLost):
+		passing = passing || r.Policy.OnLost == Rebuild
+	case !errors.Is(err, ErrClosed):
+		passing = passing || ownEnd(err) || r.entry.retriesErrors()
+	}
+	if passing && !errors.Is(err, why) {
 		return ContextError(ctx)
 	}
 	return alsoEnded(ctx, err)
