@@ -250,14 +250,14 @@ func (p *pass) lose(path string) {
 	if path == p.spec.root || p.find(path) == nil {
 		return
 	}
-	p.tree = p.tree.edit(p.spec.relative(p.spec.parent(path)), func(e *entry) *entry {
+	p.change(p.spec.parent(path), func(e *entry) *entry {
 		return &entry{node: e.node, kids: e.kids, listed: e.listed, lost: p.lastZxid()}
 	})
 }
 
 // put changes what is known of the node at a path, nil for no node, and that nothing is refused there.
 func (p *pass) put(w work, now *entry) {
-	p.tree = p.tree.edit(p.spec.relative(w.path), func(*entry) *entry { return now })
+	p.change(w.path, func(*entry) *entry { return now })
 	delete(p.retrials, w)
 	p.publish(func(v *view) { v.refused = v.refused.without(w.key()) })
 }

@@ -67,7 +67,7 @@ func (p *pass) distrust() {
 		return true
 	})
 	for path := range p.suspects {
-		p.tree = p.tree.edit(p.spec.relative(path), func(e *entry) *entry {
+		p.change(path, func(e *entry) *entry {
 			if e == nil {
 				return nil
 			}

@@ -22,11 +22,27 @@ func (m *mirror) visible() *entry {
 	if m.anew {
 		return m.view().root
 	}
-	root := m.tree
-	for path, h := range m.held {
-		root = root.edit(m.spec.relative(path), func(*entry) *entry { return h.old })
+	return m.public
+}
+
+// change replaces what is known of the node at a path by what f makes of it, and what is shown unless the node is held.
+func (m *mirror) change(path string, f func(*entry) *entry) {
+	rest := m.spec.relative(path)
+	m.tree = m.tree.edit(rest, f)
+	switch {
+	case len(m.held) == 0: // both share what they consist of
+		m.public = m.tree
+		return
+	case m.holder(path) != "":
+		return
 	}
-	return root
+	m.public = m.public.edit(rest, f)
+	if now := m.public.find(rest); now == nil || now.kids.count() == 0 {
+		return
+	}
+	for _, at := range m.heldBelow(path) { // f may have brought the new ones
+		m.public = m.public.edit(m.spec.relative(at), func(*entry) *entry { return m.held[at].old })
+	}
 }
 
 // publish shows what is known, after f has changed the rest of the view.
@@ -114,6 +130,11 @@ func (p *pass) unhold(path string) {
 			p.after = append(p.after, r.leave)
 		}
 		delete(p.held, at)
+		rest := p.spec.relative(at)
+		p.public = p.public.edit(rest, func(*entry) *entry { return p.tree.find(rest) })
+	}
+	if len(p.held) == 0 {
+		p.public = p.tree
 	}
 }
 

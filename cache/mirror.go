@@ -45,9 +45,10 @@ type mirror struct {
 	full chan struct{} // closed when the cache is complete for the first time
 	err  error         // set before done is closed
 
-	tree *entry           // what is known; what is shown may be older
-	held map[string]*held // nodes that are shown as they were, by path
-	anew bool             // the servers' data was replaced: what is shown is of the former until all of the new is known
+	tree   *entry           // what is known
+	public *entry           // what the next publication shows: the same, but for nodes that are held
+	held   map[string]*held // nodes that are shown as they were, by path
+	anew   bool             // the servers' data was replaced: what is shown is of the former until all of the new is known
 
 	complete int64               // every change up to this transaction is in the mirror; 0 if that is not known
 	newest   int64               // transaction that was seen

@@ -45,6 +45,7 @@ type pass struct {
 	rereading  bool      // everything is being read again
 	wary       bool      // nothing is known of a node before its data was compared
 	retry      *time.Timer
+	retryDue   time.Time         // when it fires; zero when it does not
 	retrials   map[work]*retrial // of what was refused
 	checkTimer *time.Timer
 }
@@ -128,8 +129,9 @@ func (p *pass) stop(cancel context.CancelFunc) {
 	if p.anew {
 		p.tree = nil
 	} else {
-		p.tree = p.visible()
+		p.tree = p.public
 	}
+	p.public = p.tree
 	clear(p.held)
 	for w := range p.tasks {
 		p.suspect(w)
@@ -149,7 +151,7 @@ func (m *mirror) compare(newest int64) {
 
 // beginAnew forgets the tree, and nothing of what is shown, which stays until the new tree is complete.
 func (m *mirror) beginAnew() {
-	m.complete, m.comparedTo, m.tree, m.anew = 0, 0, nil, true
+	m.complete, m.comparedTo, m.tree, m.public, m.anew = 0, 0, nil, nil, true
 	m.board.show(func(old *view) *view {
 		v := *old
 		v.refused = index[*refusal]{}

@@ -28,18 +28,23 @@ func (p *pass) postpone(w work) {
 		r.pause = min(2*r.pause, maxPatience)
 	}
 	r.due = time.Now().Add(r.pause)
-	p.planRetry()
+	if p.retryDue.IsZero() || r.due.Before(p.retryDue) {
+		p.retryDue = r.due
+		p.retry.Reset(r.pause)
+	}
 }
 
 // planRetry sets the timer to the first retrial that is due.
 func (p *pass) planRetry() {
-	next := never
+	p.retryDue = time.Time{}
 	for _, r := range p.retrials {
-		if !r.due.IsZero() {
-			next = min(next, time.Until(r.due))
+		if !r.due.IsZero() && (p.retryDue.IsZero() || r.due.Before(p.retryDue)) {
+			p.retryDue = r.due
 		}
 	}
-	p.retry.Reset(next)
+	if !p.retryDue.IsZero() {
+		p.retry.Reset(time.Until(p.retryDue))
+	}
 }
 
 // retryRefused tries those again that are due.

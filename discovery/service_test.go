@@ -84,7 +84,8 @@ func TestOpen(t *testing.T) {
 	})
 }
 
-// Nothing that can be asked of a view costs a request, and nothing that does not change costs one either.
+// Nothing that can be asked of a view costs a request. What does not change costs a check of each node, and of the registration's
+// watch, once in 10 session timeouts.
 func TestViewIsRequestFree(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		_, reg := w.registry("a")
@@ -98,7 +99,7 @@ func TestViewIsRequestFree(t *testing.T) {
 		cost := w.Counts().Sub(before)
 		checks := cost.Requests[zktest.OpExists]
 		assert.Zero(t, cost.RoundTrips()-checks)
-		assert.LessOrEqual(t, checks, int64(time.Hour/(8*timeout)), "checks of the registration's watch")
+		assert.LessOrEqual(t, checks, 3*int64(time.Hour/(8*timeout)))
 	})
 }
 
