@@ -109,7 +109,7 @@ func TestWaiterBehindALeftoverThatIsRefused(t *testing.T) {
 // insists reports whether the claim under test tries again what the servers refuse after it was in the queue. A candidate does.
 func (s *stage) insists() bool { return strings.HasSuffix(s.Name(), "/campaign") }
 
-// leads demands that a candidate which was refused leads soon after the servers allow it.
+// leads demands that a candidate which was refused leads soon after the servers allow it. It runs in a bubble.
 func (s *stage) leads(candidate <-chan error) {
 	time.Sleep(time.Minute)
 	require.Len(s, candidate, 1)
