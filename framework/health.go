@@ -13,7 +13,8 @@ import (
 // documentation has the table. T is the session timeout that the server has granted, or the one to be asked for.
 type HealthBounds struct {
 	// Silence is how old the latest answered request may be, and for how long operations may be wanted, or fail, without any that
-	// is answered. Less than T/2 is taken as that: an idle client sends a request every third of T. Defaults to T.
+	// is answered. The minimum is T/2 for the former, because an idle client sends a request every third of T, and T for the latter,
+	// because the client finds out with an exists of its own. Defaults to T.
 	Silence time.Duration
 	// Unwell is how long a recipe, or what is held, may be not well. Defaults to T.
 	Unwell time.Duration
@@ -134,7 +135,7 @@ func (e *examination) ago(t time.Time) time.Duration {
 // service looks whether operations are answered, by servers that answer handshakes and pings.
 func (e *examination) service(c *core, info Info) {
 	since, err := c.service.unserved()
-	if since.IsZero() || !e.lasted(since, e.bounds.Silence) {
+	if since.IsZero() || !e.lasted(since, max(e.bounds.Silence, e.timeout)) {
 		return
 	}
 	text := fmt.Sprintf("no operation has been answered for %v, although a server answers handshakes or pings; the connection is %s", e.ago(since), info.State)

@@ -210,7 +210,8 @@ func TestOneOperationThatIsNotAnswered(t *testing.T) {
 		synctest.Wait()
 		for range 1000 {
 			time.Sleep(17 * time.Millisecond)
-			require.True(t, cli.Health().Ready(), cli.Health().String())
+			h := cli.HealthWithin(framework.HealthBounds{Silence: sessionTimeout / 2})
+			require.True(t, h.Ready(), h.String())
 		}
 		assert.InDelta(t, 17/sessionTimeout.Seconds(), float64(s.Counts().Requests[zktest.OpExists]), 2)
 	})
