@@ -115,5 +115,15 @@ func TestRealMemberDies(t *testing.T) {
 	<-in[0].Context().Done()
 	assert.ErrorIs(t, context.Cause(in[0].Context()), framework.ErrSessionLost)
 	assert.ErrorIs(t, in[0].Leave(within(t)), framework.ErrSessionLost)
+
+	// If the member that died was the lowest, the sign of its round is left behind. The next round replaces it and removes its own.
+	again := []*call{enter(within(t), t, members[0]), enter(within(t), t, members[1])}
+	for i, c := range again {
+		require.NoError(t, c.finish())
+		in[i] = c.in
+	}
+	for _, c := range []*call{leave(within(t), t, in[0]), leave(within(t), t, in[1])} {
+		require.NoError(t, c.finish())
+	}
 	nodes(t, b, path, 0)
 }
