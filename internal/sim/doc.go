@@ -9,7 +9,7 @@
 //
 //	go test ./internal/sim -run 'TestPlay$' -sim.seeds 5000 -v -timeout 1h          # with the table of what was played
 //	go test ./internal/sim -run 'TestPlay$' -sim.roles 'election,kept node'         # these two recipes in every play
-//	go test ./internal/sim -run TestCutAtEveryFrame -sim.allcuts                    # every cut, not every third
+//	go test ./internal/sim -run TestCutAtEveryFrame -sim.allcuts                    # every cut, not every fifth
 //
 // # What is in here
 //
@@ -72,6 +72,6 @@
 // zktest gives every message an instant of its own, clients draw from sources derived from the seed, and the tests run
 // with GOMAXPROCS(1). What is left to chance: the order of goroutines of one client that want something at the same
 // instant, the choice of select, and the driver's map of watches after a reconnect. So a black hole always replays, and a
-// play in about three of four cases. The race detector shuffles goroutines that are ready: a play that failed under it is to be
+// play in about two of three cases. The race detector shuffles goroutines that are ready: a play that failed under it is to be
 // played again without, or under it with -count 20.
 package sim

@@ -161,9 +161,9 @@ func (m *entrant) rounds() int {
 func (m *entrant) work() {
 	for m.ctx.Err() == nil {
 		m.once()
-		d := 10*time.Millisecond + m.upTo(20*time.Millisecond)
+		d := 10*time.Millisecond + m.upTo(m.Timeout/8)
 		if m.isCalm() {
-			d = m.Timeout / 4
+			d = 2 * m.Timeout
 		}
 		t := time.NewTimer(d)
 		select {
@@ -188,7 +188,7 @@ func (m *entrant) once() {
 		return
 	}
 	m.enter(e)
-	m.pause(e.Context(), m.upTo(m.Timeout/4))
+	m.pause(e.Context(), m.upTo(m.Timeout))
 	m.mu.Lock()
 	s := *m.in
 	s.leaving, m.in = m.w.Now(), nil

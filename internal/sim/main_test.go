@@ -11,7 +11,7 @@ import (
 
 var (
 	oneSeed = flag.Uint64("seed", 0, "play this seed only, with the server's trace (-v shows it)")
-	allCuts = flag.Bool("sim.allcuts", false, "cut in every way at every frame, and not in every third")
+	allCuts = flag.Bool("sim.allcuts", false, "cut in every way at every frame, and not in every fifth")
 	seeds   = flag.Uint64("sim.seeds", 0, "number of seeds that each test plays; its own number if 0")
 )
 
