@@ -21,6 +21,8 @@ type doublePart struct {
 	mu       sync.Mutex
 	ids      map[string]int // nodes in the barrier, by the id of their member
 	peak     int            // most members that were there since the sign was removed last
+	former   int            // the same before that
+	removed  int64          // transaction that removed it
 	failures []error
 }
 
@@ -62,15 +64,19 @@ func (d *doublePart) look(c zktest.Change) {
 			delete(d.ids, id)
 		}
 	case name == "ready" && c.Event == zktest.EventDeleted:
-		d.peak = len(d.ids)
+		d.former, d.peak, d.removed = d.peak, len(d.ids), c.Zxid
 	case name == "ready" && c.Event == zktest.EventCreated:
 		d.opened(c)
 	}
 }
 
 func (d *doublePart) opened(c zktest.Change) {
-	if d.peak < d.Clients {
-		d.failures = append(d.failures, fmt.Errorf("%s was opened (%#x) for %d of %d members", d.path, c.Zxid, d.peak, d.Clients))
+	peak := d.peak
+	if c.Zxid == d.removed { // a sign without members was replaced by whoever found all there before that
+		peak = max(peak, d.former)
+	}
+	if peak < d.Clients {
+		d.failures = append(d.failures, fmt.Errorf("%s was opened (%#x) for %d of %d members", d.path, c.Zxid, peak, d.Clients))
 	}
 	for _, m := range d.members {
 		if in := m.inside(); in != nil && d.w.Log.stands(in.path, in.czxid) {
