@@ -106,8 +106,8 @@ func TestWatchFiresAlthoughItsEventIsLost(t *testing.T) {
 	}
 }
 
-// A watch that nobody uses any more has missed its event. Whoever watches the next node at the path has read that one: nobody says
-// that it was deleted, and its own end is noticed.
+// A watch without users misses its event. The next user of the path reads the next node, is not told that it was deleted, and
+// learns of its real end.
 func TestAMissedEventIsNotToldOfTheNextNode(t *testing.T) {
 	for kind, watch := range watchers {
 		t.Run(kind, func(t *testing.T) {

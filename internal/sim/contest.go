@@ -15,7 +15,7 @@ import (
 // contest is a part whose users exclude each other.
 type contest struct {
 	*base
-	dirs    []string // of the nodes that stand for what can be held, on the server
+	dirs    []string // directories of the queue nodes, on the server
 	turns   bool     // tokens number the turns of one node
 	revoker bool     // somebody asks whoever holds to let go
 	ledgers map[string]*Ledger

@@ -151,7 +151,7 @@ type stay struct {
 	ok      bool          // with nil
 }
 
-// inside is the stay that goes on, nil if there is none. Leaving is no stay.
+// inside returns the current stay, or nil. A member that is leaving has none.
 func (m *entrant) inside() *stay {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -225,7 +225,7 @@ func (m *entrant) enter(e *barrier.Entered) {
 		}
 	}
 	if !signed {
-		m.say("was let in, and there is no sign")
+		m.say("was let in without a sign")
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

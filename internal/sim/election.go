@@ -162,7 +162,7 @@ func (c *candidate) somebody(ctx context.Context) (id string, ok bool) {
 func (c *candidate) campaign() {
 	c.plays("Campaign")
 	c.contest.contend(c.user, func(ctx context.Context, try bool) (*grip, error) {
-		if try { // there is no such thing as trying to be elected
+		if try { // an election has no try
 			return nil, lock.ErrLocked
 		}
 		t, err := c.election.Campaign(ctx)

@@ -17,7 +17,7 @@ type Fault struct {
 	do   func(p *Play)
 }
 
-// faultKind draws faults of one kind, for a play. What they begin, they end themselves, before the play's faults stop.
+// faultKind draws faults of one kind, for a play. Each fault ends by itself, before the play is calm.
 type faultKind struct {
 	name string
 	odds int

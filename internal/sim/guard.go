@@ -12,8 +12,8 @@ import (
 	"github.com/docent-zk/docent/zktest"
 )
 
-// guard is a node that only holders write, by guarded transactions, with their token. What the servers have applied must be in
-// the order of the tokens, each at a time when the writer's node stood, and agree with what the writers were told.
+// guard is a node that only holders write, by guarded transactions, with their token. The servers must apply the writes in the
+// order of the tokens, each while the writer's node exists, and exactly as often as the writers were told.
 type guard struct {
 	path   string
 	ledger *Ledger

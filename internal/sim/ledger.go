@@ -12,7 +12,7 @@ import (
 
 // Ledger keeps who held one thing, and when. It may be used by many goroutines.
 type Ledger struct {
-	dir   string // of the nodes that stand for it
+	dir   string // directory of the queue nodes
 	log   *Log
 	start time.Time
 
@@ -38,7 +38,7 @@ func (t Tenure) String() string {
 	return fmt.Sprintf("%s, token %#x: %v to %v (%v)", t.Who, t.Token, t.From, t.To, t.Cause)
 }
 
-// NewLedger returns an empty ledger for what nodes in a directory stand for.
+// NewLedger returns an empty ledger for the lock whose queue is a directory.
 func (w *World) NewLedger(dir string) *Ledger {
 	return &Ledger{dir: dir, log: w.Log, start: w.start}
 }

@@ -183,8 +183,8 @@ func (p *Play) healAfter(d time.Duration, heal func()) {
 }
 
 // patience is how long everybody has to get what they want once the faults have stopped, in session timeouts: one for what
-// happened last to be noticed, one for dead sessions to end, and the rest for the queue. Who has missed an event looks again
-// after twelve.
+// happened last to be noticed, one for dead sessions to end, and the rest for the queue. A waiter that has missed an
+// event looks again after twelve.
 func (p *Play) patience() time.Duration {
 	for _, f := range p.Faults {
 		if f.Kind == missedEvents || f.Kind == deletedUnseen {

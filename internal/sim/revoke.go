@@ -44,8 +44,8 @@ func (c *contest) askAgain(u *user, all []revocable) {
 	}
 }
 
-// untilRevoked holds until somebody asks for it, which somebody does until the play is over. Who was asked must learn of it
-// within a few session timeouts, or lose what it holds.
+// untilRevoked holds until the revoker asks for the lock. The holder must learn of that within a few session timeouts, unless it
+// loses the lock first.
 func (c *contest) untilRevoked(u *user, g *grip) {
 	c.plays("held until revoked")
 	look := time.NewTicker(u.Timeout / 4)
