@@ -108,8 +108,8 @@
 // A network that swallows everything makes a client not ready T after its last answered request, so within T of the moment
 // when the network broke; a connection that is away for less than two thirds of T never does, because an idle client asks
 // a server every third. Answers to pings keep a session, and trust in it counts them. Readiness needs an operation that was
-// answered: while operations fail, or none was answered for half of T although some are wanted, the client sends one exists
-// per T of its own, until an operation is answered. It sends none while all is well, and none while nobody wants anything: a
+// answered: while operations fail, or none was answered for half of T although some are wanted, the client sends about one
+// exists per T of its own, until an operation is answered. It sends none while all is well, and none while nobody wants anything: a
 // server that answers nothing but pings is noticed with the first operation. What a restart of the process would not cure is never a reason for one.
 //
 // # Watches
