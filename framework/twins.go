@@ -215,6 +215,7 @@ func (s *Session) DeleteTwins(ctx context.Context, paths []string) error {
 type twinDelete struct {
 	at    []string
 	known knowledge // when it was asked for
+	gone  error     // a server's answer that one of them was not there any more; nil without one
 }
 
 func (d *twinDelete) size() int {
@@ -240,6 +241,7 @@ func (d *twinDelete) try(ctx context.Context, e *epoch) error {
 	if !errors.Is(err, ErrNoNode) {
 		return err
 	}
+	d.gone = err
 	for _, at := range d.at { // one by one, since one is missing
 		if err := e.remove(ctx, at, AnyVersion); err != nil {
 			return err
@@ -258,6 +260,9 @@ func (d *twinDelete) settle(ctx context.Context, e *epoch) (verdict, error) {
 		if stat != nil && stat.EphemeralOwner == e.wire.ID() {
 			return notApplied, nil
 		}
+	}
+	if d.gone != nil { // a lost answer of the rest does not change that
+		return refused, d.gone
 	}
 	return applied, nil
 }

@@ -301,6 +301,24 @@ func TestDeleteTwinsWithLostReplies(t *testing.T) {
 	}
 }
 
+// A server has said that one twin is gone, and then the answer to the removal of the last one is lost.
+func TestDeleteTwinsRemembersThatOneWasMissing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{})
+		session := sessionOf(t, connected(t, s))
+		paths := made(t, session)
+		require.NoError(t, s.Delete(paths[0]))
+		s.OnFrame(func(f zktest.Frame) zktest.Verdict {
+			if f.Stage == zktest.Reply && f.Op == zktest.OpDelete && f.Path == paths[len(paths)-1] {
+				return zktest.Cut
+			}
+			return zktest.Pass
+		})
+		require.ErrorIs(t, session.DeleteTwins(t.Context(), paths), framework.ErrNoNode)
+		assert.Empty(t, children(t, s, "/q"))
+	})
+}
+
 // What ctx leaves undone is done when the servers are back, and not to nodes of others.
 func TestDeleteTwinsInTheBackground(t *testing.T) {
 	bubble(t, func(t *testing.T) {
