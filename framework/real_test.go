@@ -189,6 +189,7 @@ func TestRealGrantedTimeoutCounts(t *testing.T) {
 // Servers are restarted one after the other: the session and its ephemeral nodes live. Then a majority is gone for longer
 // than the session may live, and comes back.
 func TestRealRollingRestart(t *testing.T) {
+	t.Parallel()
 	cluster := realzk.Ensemble(t, 3, realzk.Options{})
 	cli := realClient(t, cluster.ConnectString(), timeout(6*time.Second), func(c *framework.Config) { c.OperationTimeout = patience })
 	ctx := within(t, 2*patience)

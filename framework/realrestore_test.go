@@ -13,6 +13,7 @@ import (
 
 // A server is restored from a backup. The first write of the client's next session is applied, and its answer lost.
 func TestRealFirstWriteAfterARestoreWhoseAnswerIsLost(t *testing.T) {
+	t.Parallel()
 	srv := realzk.Standalone(t, realzk.Options{TickTime: 100 * time.Millisecond})
 	ctx := within(t, time.Minute)
 	_, err := realClient(t, srv.Addr()).Create(ctx, "/node", []byte("old"))

@@ -15,6 +15,7 @@ import (
 // A real server that demands authentication with SASL accepts handshakes and closes the connection over everything else. The
 // client says so, after a session timeout, whatever the handshakes do for its session.
 func TestRealServerThatDemandsSASL(t *testing.T) {
+	t.Parallel()
 	srv := realzk.Standalone(t, realzk.Options{Properties: map[string]string{
 		"zookeeper.sessionRequireClientSASLAuth": "true",
 		"zookeeper.authProvider.sasl":            "org.apache.zookeeper.server.auth.SASLAuthenticationProvider",

@@ -56,6 +56,7 @@ func (quiet) Printf(string, ...any) {}
 
 // A server that throttles answers setWatches with an error within a few reconnects. No watch is lost over it.
 func TestRealWatchesOnAServerThatThrottles(t *testing.T) {
+	t.Parallel()
 	srv := throttled(t)
 	proxy := realzk.NewProxy(t, srv.Addr())
 	cli := realClient(t, proxy.Addr(), timeout(10*time.Second))

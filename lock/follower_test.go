@@ -43,6 +43,7 @@ const severedTick = 400 * time.Millisecond
 // With Cancel and a syncLimit below the session timeout the follower drops its clients, which ends the claim, before the leader
 // may expire the session. The test demands that no overlap occurs then. It measures the other combinations on request.
 func TestFollowerCutOffFromItsLeader(t *testing.T) {
+	t.Parallel()
 	combinations, runs := []severance{{syncLimit: 5, alone: true}}, 1
 	if *followers {
 		combinations, runs = nil, 3
@@ -129,6 +130,7 @@ func (s severance) behindAFollower(t *testing.T, ensemble *realzk.Cluster, leade
 // A holder that trusts its session releases the lock while its follower is cut off and somebody else has the lock already. The
 // release cannot be confirmed, so Unlock must not return nil.
 func TestUnlockBehindAFollowerThatIsCutOff(t *testing.T) {
+	t.Parallel()
 	s := severance{syncLimit: 5, hold: true, alone: true}
 	ensemble := realzk.Ensemble(t, 3, realzk.Options{TickTime: severedTick, SyncLimit: s.syncLimit})
 	leader, err := ensemble.Leader(within(t))
