@@ -63,7 +63,8 @@ func (s *story) death(ctx context.Context) error {
 	s.instances[1].die()
 	t := s.caller.call(ctx, 30)
 	s.show(t)
-	s.Promise(t.lost == 0 && t.retries <= 5, "%d attempts failed before he was put out; no call was lost", t.retries)
+	// The third error ejects him, which the view shows a moment later. Without that ten attempts or more would fail.
+	s.Promise(t.lost == 0 && t.retries < 10, "%d attempts failed before he was put out; no call was lost", t.retries)
 	err := s.caller.until(ctx, func(all []*discovery.Endpoint[Meta]) bool {
 		return !slices.ContainsFunc(all, func(e *discovery.Endpoint[Meta]) bool { return e.ID == "ben" })
 	})
