@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -192,6 +193,13 @@ func (p *Play) patience() time.Duration {
 		}
 	}
 	return 10 * p.Timeout
+}
+
+// unknowable reports whether a node went in a way that its owner cannot tell from its own delete when the answer to that is lost:
+// somebody else deleted it, and no event came. docs/guarantees.md names the case.
+func (p *Play) unknowable(life Life) bool {
+	return life.Forced && life.By == 0 &&
+		slices.ContainsFunc(p.Faults, func(f Fault) bool { return f.Kind == deletedUnseen })
 }
 
 // rest waits until everybody has had what it wants, then ends everything, and looks at what is left.
