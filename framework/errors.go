@@ -202,10 +202,10 @@ func (e *endError) Is(target error) bool {
 // context.DeadlineExceeded as well. It is what docent's calls return when the ctx that they were given ends.
 func ContextError(ctx context.Context) error {
 	cause := causeOf(ctx)
-	if cause == nil || errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded) {
-		return cause
+	if cause == nil {
+		return nil
 	}
-	return &endError{ctx.Err(), cause}
+	return alsoEnded(ctx, cause)
 }
 
 // alsoEnded adds to an error that says no more than the cause of ctx how ctx has ended.
