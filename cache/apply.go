@@ -265,6 +265,7 @@ func (p *pass) put(w work, now *entry) {
 // refuse shows that a read is refused, and tries again later where that may help.
 func (p *pass) refuse(w work, err error) {
 	r := &refusal{path: w.path, list: w.list, err: err, epoch: p.s.Epoch()}
+	first := p.view().refused.get(w.key()) == nil
 	p.board.show(func(old *view) *view {
 		if former := old.refused.get(w.key()); former != nil && former.epoch == r.epoch && former.err.Error() == err.Error() {
 			return old
@@ -275,7 +276,7 @@ func (p *pass) refuse(w work, err error) {
 	})
 	p.user.shown(p.ctx, p.mirror, p.view())
 	if r.passing() {
-		p.postpone(w)
+		p.postpone(w, first)
 	}
 }
 

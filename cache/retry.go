@@ -18,13 +18,17 @@ type retrial struct {
 	due   time.Time     // zero while it is being tried
 }
 
-// postpone plans the next try of a read that was refused.
-func (p *pass) postpone(w work) {
+// postpone plans the next try of a read that was refused; first says that it was not refused before. A read that something else asked
+// for, before the next try is due, changes nothing: many of them in one moment are no reason to wait longer.
+func (p *pass) postpone(w work, first bool) {
 	r := p.retrials[w]
-	if r == nil {
+	switch {
+	case r == nil || first:
 		r = &retrial{pause: minPatience}
 		p.retrials[w] = r
-	} else {
+	case !r.due.IsZero():
+		return
+	default:
 		r.pause = min(2*r.pause, maxPatience)
 	}
 	r.due = time.Now().Add(r.pause)
