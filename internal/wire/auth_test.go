@@ -40,6 +40,7 @@ func TestCredentialsGoFirstOnEveryLink(t *testing.T) {
 		assert.Zero(t, s.Stats().Malformed)
 	}
 	assert.EqualValues(t, 2*(1+2+1), s.Stats().FramesOut)
+	assert.EqualValues(t, 2*(1+1+1), s.Stats().Writes, "the credentials leave in one")
 }
 
 func TestCredentialsAreCopied(t *testing.T) {

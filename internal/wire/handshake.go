@@ -73,9 +73,7 @@ func (l *link) writeConnect(p []byte) (int, error) {
 	l.asked = true
 	l.limits.start(l.conn, l.s.handshakeLimit(l.ask))
 	l.askedAt = time.Now()
-	n, err := l.conn.Write(frame)
-	l.s.counters.bytesOut.Add(uint64(n))
-	if err != nil {
+	if err := l.put(frame); err != nil {
 		return 0, l.handshakeFailed(err)
 	}
 	l.s.counters.framesOut.Add(1)

@@ -57,9 +57,7 @@ func (l *link) post(out []byte, reqs ...request) error {
 			return l.fail(fmt.Errorf("%w: %d to %s", ErrTooManyRequests, maxPending, l.peer()))
 		}
 	}
-	n, err := l.conn.Write(out)
-	l.s.counters.bytesOut.Add(uint64(n))
-	if err != nil {
+	if err := l.put(out); err != nil {
 		return l.lost(fmt.Errorf("wire: writing to %s: %w", l.peer(), err))
 	}
 	l.s.counters.framesOut.Add(uint64(len(reqs)))
