@@ -231,7 +231,7 @@ func TestCreatesLeaveNothing(t *testing.T) {
 		s, cli, session, _ := memoryClient(t, nil)
 		_, err := cli.Create(t.Context(), "/a/b/c/n", nil, Parents, Ephemeral)
 		require.NoError(t, err)
-		_, _, err = session.CreateInQueue(t.Context(), "/q/r", "n", nil)
+		_, _, err = session.createInQueue(t.Context(), "/q/r", "n", nil)
 		require.NoError(t, err)
 		s.Delay(zktest.AllConns(), 50*time.Millisecond)
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/recipekit"
 	"github.com/docent-zk/docent/retry"
 	"github.com/docent-zk/docent/zktest"
 )
@@ -76,7 +77,7 @@ var operations = map[string]func(ctx context.Context, cli *framework.Client) err
 		if err != nil {
 			return err
 		}
-		_, _, err = session.CreateInQueue(ctx, "/queue", "n-", nil)
+		_, _, err = recipekit.CreateInQueue(ctx, session, "/queue", "n-", nil)
 		return err
 	},
 	"wait for a connection": func(ctx context.Context, cli *framework.Client) error {

@@ -83,10 +83,10 @@ func (o *ops) Create(ctx context.Context, path string, data []byte, opts ...Crea
 	return c.run(ctx, o, path)
 }
 
-// CreateInQueue creates a protected ephemeral sequential node named name in dir, with dir and its parents if need be, and
+// createInQueue creates a protected ephemeral sequential node named name in dir, with dir and its parents if need be, and
 // lists dir right behind it on the session's ordered connection: one round trip for both. The node is in the list.
 // When the node was created and the list cannot be had, the node comes with the error.
-func (s *Session) CreateInQueue(ctx context.Context, dir, name string, data []byte, opts ...CreateOption) (Node, []string, error) {
+func (s *Session) createInQueue(ctx context.Context, dir, name string, data []byte, opts ...CreateOption) (Node, []string, error) {
 	opts = append([]CreateOption{defaultMode(EphemeralSequential), Parents, Protected}, opts...)
 	path := Join(dir, name)
 	c, err := s.newCreate(path, data, opts)
@@ -220,7 +220,7 @@ func (c *create) try(ctx context.Context, e *epoch) error {
 	return &explainedError{ErrNoNode, fmt.Sprintf("the parent was deleted %d times while the node was created", enough)}
 }
 
-// send creates the node and, for CreateInQueue, lists its directory behind it.
+// send creates the node and, for createInQueue, lists its directory behind it.
 func (c *create) send(ctx context.Context, e *epoch) ([]Node, error) {
 	if c.list == nil {
 		return c.ask(ctx, e)

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/recipekit"
 	"github.com/docent-zk/docent/zktest"
 )
 
@@ -193,7 +194,7 @@ func TestManyChildren(t *testing.T) {
 		assert.Len(t, names, count)
 		assert.EqualValues(t, count, stat.NumChildren)
 		session := sessionOf(t, cli)
-		node, names, err := session.CreateInQueue(t.Context(), "/dir", "n-", nil)
+		node, names, err := recipekit.CreateInQueue(t.Context(), session, "/dir", "n-", nil)
 		require.NoError(t, err)
 		assert.Len(t, names, count+1)
 		require.NoError(t, session.Delete(t.Context(), node.Path, framework.AnyVersion))

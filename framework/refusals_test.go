@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/recipekit"
 	"github.com/docent-zk/docent/zktest"
 )
 
@@ -185,13 +186,13 @@ func TestGuaranteedDeleteGoesOnOverCodesThatSayNothing(t *testing.T) {
 				mustCreate(t, s, "/node", "")
 				cli := connected(t, s)
 				session := sessionOf(t, cli)
-				twins, err := session.CreateTwins(t.Context(), "/dir", []string{"a-", "b-"}, nil)
+				twins, err := recipekit.CreateTwins(t.Context(), session, "/dir", []string{"a-", "b-"}, nil)
 				require.NoError(t, err)
 				answering(t, s, zktest.OpDelete, code, 10)
 				answering(t, s, zktest.OpMulti, code, 10)
 				err = cli.Delete(within(t, time.Minute), "/node", framework.AnyVersion, framework.Guaranteed)
 				require.ErrorIs(t, err, framework.ErrOutcomeUnknown)
-				err = session.DeleteTwins(within(t, time.Minute), []string{twins[0].Path, twins[1].Path})
+				err = recipekit.DeleteTwins(within(t, time.Minute), session, []string{twins[0].Path, twins[1].Path})
 				require.ErrorIs(t, err, framework.ErrOutcomeUnknown)
 				time.Sleep(time.Minute)
 				assert.False(t, s.Exists("/node"))

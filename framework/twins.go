@@ -11,7 +11,7 @@ import (
 	"github.com/docent-zk/docent/internal/seqnode"
 )
 
-// CreateTwins creates, as one change, one protected node of the session in dir for each of names: ephemeral ones, sequential
+// createTwins creates, as one change, one protected node of the session in dir for each of names: ephemeral ones, sequential
 // if opts do not say [Ephemeral]. They are returned in the order of names, share one GUID and one czxid, and sequential ones
 // have numbers that follow each other.
 //
@@ -23,16 +23,16 @@ import (
 //
 // One transaction tells nobody its own zxid, so the czxid is read off a further node, which the same change creates, sets and
 // deletes. Nobody ever sees that one, but it takes a sequence number.
-func (s *Session) CreateTwins(ctx context.Context, dir string, names []string, data []byte, opts ...CreateOption) ([]Node, error) {
-	nodes, _, err := s.createTwins(ctx, dir, names, data, nil, opts)
+func (s *Session) createTwins(ctx context.Context, dir string, names []string, data []byte, opts ...CreateOption) ([]Node, error) {
+	nodes, _, err := s.makeTwins(ctx, dir, names, data, nil, opts)
 	return nodes, err
 }
 
-// CreateTwinsInQueue is CreateTwins with a list of dir, which is sent right behind it: one round trip for both. The nodes are in the
+// createTwinsInQueue is createTwins with a list of dir, which is sent right behind it: one round trip for both. The nodes are in the
 // list. When they were created and the list cannot be had, they come with the error.
-func (s *Session) CreateTwinsInQueue(ctx context.Context, dir string, names []string, data []byte, opts ...CreateOption) ([]Node, []string, error) {
+func (s *Session) createTwinsInQueue(ctx context.Context, dir string, names []string, data []byte, opts ...CreateOption) ([]Node, []string, error) {
 	list := &listing{}
-	nodes, at, err := s.createTwins(ctx, dir, names, data, list, opts)
+	nodes, at, err := s.makeTwins(ctx, dir, names, data, list, opts)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -43,8 +43,8 @@ func (s *Session) CreateTwinsInQueue(ctx context.Context, dir string, names []st
 	return nodes, list.names, nil
 }
 
-// createTwins returns the nodes and the path of the first one.
-func (s *Session) createTwins(ctx context.Context, dir string, names []string, data []byte, list *listing, opts []CreateOption) ([]Node, string, error) {
+// makeTwins creates the twins. It returns them and the path of the first one.
+func (s *Session) makeTwins(ctx context.Context, dir string, names []string, data []byte, list *listing, opts []CreateOption) ([]Node, string, error) {
 	opts = append([]CreateOption{defaultMode(EphemeralSequential), Parents}, opts...)
 	c, err := s.newTwins(dir, names, data, append(opts, Protected))
 	if err != nil {
@@ -188,10 +188,10 @@ func (c *create) twinAt(at string) int {
 	return -1
 }
 
-// DeleteTwins removes ephemeral nodes of this session as one change. If some of them are gone already the others are removed all
+// deleteTwins removes ephemeral nodes of this session as one change. If some of them are gone already the others are removed all
 // the same, and the result is [ErrNoNode]. What ctx leaves undone is done in the background, as with [Guaranteed]. When an
 // answer was lost, nodes that are gone have been deleted, whoever did it.
-func (s *Session) DeleteTwins(ctx context.Context, paths []string) error {
+func (s *Session) deleteTwins(ctx context.Context, paths []string) error {
 	d := &twinDelete{known: s.known()}
 	for _, path := range paths {
 		at, err := s.space.resolve(path)
@@ -211,7 +211,7 @@ func (s *Session) DeleteTwins(ctx context.Context, paths []string) error {
 	return err
 }
 
-// twinDelete is a DeleteTwins on its way.
+// twinDelete is a deleteTwins on its way.
 type twinDelete struct {
 	at    []string
 	known knowledge // when it was asked for

@@ -18,23 +18,25 @@ var layers = map[string][]string{
 	"internal/jute":      {},
 	"internal/wire":      {},
 	"internal/telemetry": {},
+	"internal/seam":      {"internal/telemetry"},
 
 	"framework": {
-		"retry", "internal/fanout", "internal/seqnode", "internal/jute", "internal/wire", "internal/telemetry",
+		"retry", "internal/fanout", "internal/seqnode", "internal/jute", "internal/wire", "internal/telemetry", "internal/seam",
 	},
+	"internal/recipekit": {"framework"},
 
 	"internal/accept":     {},
 	"framework/health":    {"framework", "internal/accept"},
 	"framework/debugpage": {"framework", "internal/seqnode", "internal/accept"},
 
-	"internal/contend": {"framework"},
+	"internal/contend": {"internal/recipekit"},
 	"lock":             {"internal/contend"},
 	"leader":           {"internal/contend"},
 	"barrier":          {"internal/contend"},
 
-	"node":      {"framework"},
-	"cache":     {"framework", "internal/guard"},
-	"counter":   {"framework"},
+	"node":      {"internal/recipekit"},
+	"cache":     {"internal/recipekit", "internal/guard"},
+	"counter":   {"internal/recipekit"},
 	"discovery": {"node", "cache"},
 
 	"zktest":            {"internal/jute"},
@@ -109,9 +111,9 @@ func checkLayers(t *tree) []finding {
 	return all
 }
 
-// testMayImport is what test files may import in addition.
+// testMayImport is what test files may import in addition. Framework's tests call what framework does for recipes only.
 func testMayImport(dir, target string) bool {
-	return target == dir || slices.Contains(grounds, target)
+	return target == dir || slices.Contains(grounds, target) || dir == "framework" && target == "internal/recipekit"
 }
 
 // inside returns the path of a package within the module.
