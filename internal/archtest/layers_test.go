@@ -111,6 +111,20 @@ func checkLayers(t *tree) []finding {
 	return all
 }
 
+// checkSeam keeps internal/seam for the two packages that it joins. All others get what passes through it from internal/recipekit,
+// with its types.
+func checkSeam(t *tree) []finding {
+	var all []finding
+	for _, f := range t.files {
+		for _, imp := range f.imports() {
+			if target, _ := t.inside(imp.path); target == "internal/seam" && f.dir != "framework" && f.dir != "internal/recipekit" {
+				all = append(all, t.find(imp.at, "%s may not import internal/seam: use internal/recipekit", f.dir))
+			}
+		}
+	}
+	return all
+}
+
 // testMayImport is what test files may import in addition. Framework's tests call what framework does for recipes only.
 func testMayImport(dir, target string) bool {
 	return target == dir || slices.Contains(grounds, target) || dir == "framework" && target == "internal/recipekit"

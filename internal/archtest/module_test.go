@@ -17,6 +17,8 @@ var rules = map[string]func(*tree) []finding{
 	"go version":   checkGoVersion,
 	"package doc":  checkPackageDoc,
 	"exported doc": checkExportedDoc,
+	"public api":   checkPublicAPI,
+	"seam":         checkSeam,
 	"sleep":        checkSleep,
 	"file size":    checkFileSize,
 	"func size":    checkFunctionSize,

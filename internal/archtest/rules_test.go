@@ -43,6 +43,8 @@ var examples = map[string]map[string]example{
 	"go version":   goVersionExamples,
 	"package doc":  packageDocExamples,
 	"exported doc": exportedDocExamples,
+	"public api":   publicAPIExamples,
+	"seam":         seamExamples,
 	"sleep":        sleepExamples,
 	"file size":    fileSizeExamples,
 	"func size":    functionSizeExamples,
