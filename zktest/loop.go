@@ -199,8 +199,7 @@ func (s *Server) refuse(c *conn, frame []byte, err ErrCode) bool {
 
 // putBack holds a packet that was let in before a fault or before a delay of an earlier one.
 func (s *Server) putBack(c *conn, p *packet) bool {
-	shut, _ := s.faultsOn(c, toServer)
-	if !shut && len(c.in.held) == 0 {
+	if !s.faultsOn(c, toServer).shut && len(c.in.held) == 0 {
 		return false
 	}
 	c.in.hold(p)
