@@ -78,7 +78,7 @@ type create struct {
 func (o *ops) Create(ctx context.Context, path string, data []byte, opts ...CreateOption) (Node, error) {
 	c, err := o.newCreate(path, data, opts)
 	if err != nil {
-		return Node{}, &OpError{Op: "create", Path: path, State: o.core.gate.Load().State, Err: err}
+		return Node{}, o.failUnsent("create", path, err)
 	}
 	return c.run(ctx, o, path)
 }
@@ -94,7 +94,7 @@ func (s *Session) createInQueue(ctx context.Context, dir, name string, data []by
 		path, err = dir, fault // Join would hide it
 	}
 	if err != nil {
-		return Node{}, nil, &OpError{Op: "create", Path: path, State: s.core.gate.Load().State, Err: err}
+		return Node{}, nil, s.failUnsent("create", path, err)
 	}
 	c.list = &listing{}
 	node, err := c.run(ctx, &s.ops, path)
@@ -151,7 +151,7 @@ func (o *ops) resolveNew(path string, m Mode) (string, error) {
 
 func (c *create) run(ctx context.Context, o *ops, path string) (Node, error) {
 	if err := c.protect(o.core.random); err != nil {
-		return Node{}, &OpError{Op: "create", Path: path, Err: err}
+		return Node{}, o.failUnsent("create", path, err)
 	}
 	r := request{op: "create", path: path, size: c.size(), repeatable: c.repeat && !c.protected, passing: c.mode.ephemeral(), try: c.try}
 	if c.decidable() {

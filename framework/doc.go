@@ -73,6 +73,7 @@
 //   - may have been applied: reads again; writes are looked at first (behind a sync, so that a lagging server cannot
 //     answer from the past) and repeated only when they certainly were not applied. What cannot be decided returns
 //     [ErrOutcomeUnknown]; nothing is ever silently applied twice. [Idempotent] opts out of the question.
+//     [SafeToRetry] tells whether an error says that nothing was applied.
 //
 // A session that the client counts as lost may still live on the servers, and a request that a network has held back may
 // still be applied in it. Seen from the next session, a write that must not be applied twice is therefore unknown until the

@@ -74,6 +74,8 @@ type OpError struct {
 	Attempts int    // how often it was sent; 0 when it never was
 	State    State  // the connection's state when the operation ended
 	Err      error  // unwraps to one of the sentinels, or to the cause of the end of ctx
+
+	unapplied bool // see SafeToRetry
 }
 
 // Error names the operation, the path, what happened and, where the connection had a part in it, its state.

@@ -67,7 +67,7 @@ func (o *ops) Multi(ctx context.Context, operations []Op, opts ...WriteOption) (
 		path = operations[0].path
 	}
 	if err != nil {
-		return nil, &OpError{Op: "multi", Path: path, State: o.core.gate.Load().State, Err: err}
+		return nil, o.failUnsent("multi", path, err)
 	}
 	var results []OpResult
 	err = o.do(ctx, request{op: "multi", path: path, size: size, repeatable: w.repeat,

@@ -33,6 +33,7 @@ type request struct {
 	size       int    // of its body at the most, in bytes
 	repeatable bool   // applying it twice is harmless
 	passing    bool   // what it makes goes with the session that it was sent in
+	inParts    bool   // its error does not say that no part of it was applied
 	try        func(ctx context.Context, e *epoch) error
 	// settle looks at what became of a try whose answer was lost. It runs behind a sync.
 	settle func(ctx context.Context, e *epoch) (verdict, error)
@@ -188,6 +189,8 @@ type attempt struct {
 	astray bool   // its answer said that the server does not know what became of it
 	odds   int    // answers that said neither yes nor no
 	strikes
+
+	mayBeApplied bool // an earlier try, as far as its reply and a look can tell
 }
 
 // start begins the pauses. The policy may be the user's own.
@@ -241,13 +244,18 @@ func (a *attempt) step(ctx context.Context, e *epoch) error {
 			return err
 		}
 		a.doubt = false
+		a.mayBeApplied = a.mayBeApplied || a.op == "create" // somebody may have deleted the node before the look
 	}
 	err := answerTo(a.op, a.try(ctx, e))
 	known := outcomeOf(err)
 	if known != notSent {
 		a.tries++
 	}
-	if a.repeatable || known != unknown && known != ended {
+	if known != unknown && known != ended {
+		return err
+	}
+	if a.repeatable {
+		a.mayBeApplied = true
 		return err
 	}
 	a.doubt, a.sentIn, a.astray = true, e, isOdd(err)
@@ -299,7 +307,7 @@ func (a *attempt) look(ctx context.Context, e *epoch) (verdict, error) {
 // answer wraps what the server said.
 func (a *attempt) answer(err error) error {
 	if err != nil {
-		return a.wrap(a.ops.core.explain(a.op, a.path, err))
+		return a.wrap(a.ops.core.explain(a.op, a.path, err), a.unapplied(err, true))
 	}
 	if identity := &a.ops.core.identity; identity.Load() != nil {
 		identity.Store(nil)
@@ -313,11 +321,13 @@ func (a *attempt) fail(err error) error {
 	if a.doubt && !errors.Is(err, ErrOutcomeUnknown) {
 		err = fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
 	}
-	return a.wrap(err)
+	return a.wrap(err, a.unapplied(err, false))
 }
 
-func (a *attempt) wrap(err error) error {
-	return &OpError{Op: a.op, Path: a.path, Attempts: a.tries, State: a.ops.core.gate.Load().State, Err: err}
+func (a *attempt) wrap(err error, unapplied bool) error {
+	e := a.ops.failUnsent(a.op, a.path, err)
+	e.Attempts, e.unapplied = a.tries, unapplied
+	return e
 }
 
 // why chooses between the reason to stop and the failure of the last try, which explains it.

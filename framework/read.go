@@ -11,7 +11,7 @@ func read[T any](ctx context.Context, o *ops, op, path string, fn func(conn *zk.
 	var v T
 	at, err := o.space.resolve(path)
 	if err != nil {
-		return v, &OpError{Op: op, Path: path, State: o.core.gate.Load().State, Err: err}
+		return v, o.failUnsent(op, path, err)
 	}
 	err = o.do(ctx, request{op: op, path: path, size: len(at), repeatable: true, try: func(ctx context.Context, e *epoch) (err error) {
 		v, err = call(ctx, e, func(conn *zk.Conn) (T, error) { return fn(conn, at) })

@@ -69,7 +69,7 @@ var errWatchDelayed = &unsentError{errors.New("the server was too busy to set th
 func (s *Session) WatchTree(ctx context.Context, path string) (*TreeWatch, error) {
 	at, err := s.space.resolve(path)
 	if err != nil {
-		return nil, &OpError{Op: "watchTree", Path: path, State: s.core.gate.Load().State, Err: err}
+		return nil, s.failUnsent("watchTree", path, err)
 	}
 	w := &TreeWatch{space: s.space, at: at, table: &s.e.watches, ready: make(chan struct{}, 1)}
 	err = s.do(ctx, request{op: "watchTree", path: path, size: len(at), repeatable: true, try: w.arm})

@@ -30,10 +30,7 @@ type treeServer interface {
 	TreeZxid(path string) int64
 }
 
-// codeNoAuth is the only refusal that has a meaning of its own here.
-const codeNoAuth = -102
-
-// treeRefusal is the error for a server's answer.
+// treeRefusal is the error for a server's answer. That the node's ACL does not allow it is the only one with a meaning of its own.
 func treeRefusal(code int32) error {
 	err := error(ErrNoAuth)
 	if code != codeNoAuth {

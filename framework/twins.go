@@ -48,7 +48,7 @@ func (s *Session) makeTwins(ctx context.Context, dir string, names []string, dat
 	opts = append([]CreateOption{defaultMode(EphemeralSequential), Parents}, opts...)
 	c, err := s.newTwins(dir, names, data, append(opts, Protected))
 	if err != nil {
-		return nil, "", &OpError{Op: "create", Path: dir, State: s.core.gate.Load().State, Err: err}
+		return nil, "", s.failUnsent("create", dir, err)
 	}
 	c.list = list
 	if _, err := c.run(ctx, &s.ops, Join(dir, names[0])); err != nil {
@@ -196,14 +196,14 @@ func (s *Session) deleteTwins(ctx context.Context, paths []string) error {
 	for _, path := range paths {
 		at, err := s.space.resolve(path)
 		if err != nil {
-			return &OpError{Op: "delete", Path: path, State: s.core.gate.Load().State, Err: err}
+			return s.failUnsent("delete", path, err)
 		}
 		d.at = append(d.at, at)
 	}
 	if len(paths) == 0 {
 		return nil
 	}
-	err := s.do(ctx, request{op: "delete", path: paths[0], size: d.size(), try: d.try, settle: d.settle})
+	err := s.do(ctx, request{op: "delete", path: paths[0], size: d.size(), inParts: true, try: d.try, settle: d.settle})
 	if err != nil {
 		t := task{name: "delete " + d.at[0] + " and its twins", at: d.at, size: d.size(), in: s.fixed, run: d.finish}
 		s.delegate(ctx, t, d.try, err)

@@ -265,7 +265,7 @@ type watching[T any] struct {
 func watch[T any](ctx context.Context, o *ops, op, path string, kind watchKind, how watching[T]) (value T, w *Watch, err error) {
 	at, err := o.space.resolve(path)
 	if err != nil {
-		return value, nil, &OpError{Op: op, Path: path, State: o.core.gate.Load().State, Err: err}
+		return value, nil, o.failUnsent(op, path, err)
 	}
 	err = o.do(ctx, request{op: op, path: path, size: len(at), repeatable: true, try: func(ctx context.Context, e *epoch) error {
 		candidate, armed := e.watches.join(o.space, watchKey{kind, at})

@@ -57,7 +57,7 @@ func (o *ops) newWrite(op, path string, version int32, opts []WriteOption) (*wri
 	}
 	at, err := o.space.resolve(path)
 	if err != nil {
-		return nil, &OpError{Op: op, Path: path, State: o.core.gate.Load().State, Err: err}
+		return nil, o.failUnsent(op, path, err)
 	}
 	w.at = at
 	return w, nil
