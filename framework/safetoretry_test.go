@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/recipekit"
 	"github.com/docent-zk/docent/zktest"
 )
 
@@ -130,7 +131,7 @@ func outcomeCases() []outcomeCase {
 		{"some of the twins were gone", calm, func(t *testing.T, cli *framework.Client) error {
 			_, err := cli.Create(t.Context(), "/twin", nil, framework.Ephemeral)
 			require.NoError(t, err)
-			return sessionOf(t, cli).DeleteTwins(t.Context(), []string{"/none", "/twin"})
+			return recipekit.DeleteTwins(t.Context(), sessionOf(t, cli), []string{"/none", "/twin"})
 		}, false, framework.ErrNoNode},
 		{"deleted before it could be read", withoutCreate2, func(t *testing.T, cli *framework.Client) error {
 			_, _ = cli.Create(t.Context(), "/first", nil) // so that the client knows that there is no create2
