@@ -63,6 +63,9 @@
 //		},
 //	})
 //
+// A recipe of your own can use everything in this package. The example "Queue" is a fair queue with a claim. docs/design.md lists
+// what serves which purpose.
+//
 // # Operations
 //
 // The operations of [Client] run on whatever session is current and those of [Session] on that one only. Both honour ctx at
