@@ -114,6 +114,9 @@ func (s *Server) dispatch(c *conn, p *packet) {
 	case verdict == Cut:
 		s.sever(c)
 		return
+	case verdict == Overtaken:
+		c.overtaken = append(c.overtaken, p)
+		return
 	case verdict == CutAfter:
 		s.detach(c)
 		c.muted = true
@@ -126,9 +129,24 @@ func (s *Server) dispatch(c *conn, p *packet) {
 		p.due = s.clock() + time.Duration(verdict)
 		s.depart(c, p)
 	}
-	if p.meta.Stage == Event {
+	s.departed(c, p)
+}
+
+// departed counts an event that was sent, and sends what a reply has overtaken.
+func (s *Server) departed(c *conn, p *packet) {
+	switch {
+	case p.kind != framePacket:
+		return
+	case p.meta.Stage == Event:
 		for t := range c.tallies {
 			t.events++
+		}
+	case p.meta.Stage == Reply:
+		late := c.overtaken
+		c.overtaken = nil
+		for _, p := range late {
+			s.depart(c, p)
+			s.departed(c, p)
 		}
 	}
 }
