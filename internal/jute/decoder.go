@@ -27,6 +27,9 @@ func NewDecoder(buf []byte) *Decoder {
 	return &Decoder{buf: buf}
 }
 
+// Reset makes d read buf.
+func (d *Decoder) Reset(buf []byte) { *d = Decoder{buf: buf} }
+
 // Err returns the first error, wrapped with its position, or nil.
 func (d *Decoder) Err() error {
 	return d.err

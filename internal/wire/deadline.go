@@ -24,13 +24,13 @@ func (d *deadlines) start(conn net.Conn, limit time.Duration) {
 	conn.SetWriteDeadline(d.capped(d.write))
 }
 
-// lift opens the link and puts the driver's own deadlines in force.
+// lift opens the link. From now on it has deadlines of its own.
 func (d *deadlines) lift(l *link) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.limit = time.Time{}
-	l.conn.SetReadDeadline(d.read)
-	l.conn.SetWriteDeadline(d.write)
+	l.conn.SetReadDeadline(time.Time{})
+	l.conn.SetWriteDeadline(time.Time{})
 	l.open.Store(true)
 }
 
@@ -51,10 +51,10 @@ func (l *link) SetDeadline(t time.Time) error {
 }
 
 // SetReadDeadline sets the deadline of reads. During the handshake it can only
-// shorten its limit.
+// shorten its limit. On an open link, which does not read for the driver alone, it does nothing.
 func (l *link) SetReadDeadline(t time.Time) error {
 	if l.open.Load() {
-		return l.conn.SetReadDeadline(t)
+		return nil
 	}
 	d := &l.limits
 	d.mu.Lock()
@@ -66,7 +66,7 @@ func (l *link) SetReadDeadline(t time.Time) error {
 // SetWriteDeadline sets the deadline of writes, likewise.
 func (l *link) SetWriteDeadline(t time.Time) error {
 	if l.open.Load() {
-		return l.conn.SetWriteDeadline(t)
+		return nil
 	}
 	d := &l.limits
 	d.mu.Lock()

@@ -161,6 +161,11 @@ func (l *link) established(answer connectAnswer) error {
 		return err
 	}
 	l.limits.lift(l)
+	l.watch()
+	l.s.current.Store(l)
+	if l.cause.Load() != nil { // it has ended meanwhile
+		l.s.forget(l)
+	}
 	l.s.log.Debug("link open", "session", hex(answer.id), "server", l.peer(),
 		"timeout", answer.timeout, "resumed", l.ask.id != 0)
 	if l.s.opt.OnEstablished != nil {
@@ -184,6 +189,7 @@ func (s *Session) establish(l *link, answer connectAnswer) error {
 		return err
 	}
 	s.id, s.timeout, s.password = answer.id, answer.timeout, answer.password
+	l.timeout, l.quiet = answer.timeout, answer.timeout*2/3
 	if l.askedAt.After(s.answered) {
 		s.answered = l.askedAt
 	}

@@ -1,10 +1,5 @@
 package wire
 
-import (
-	"fmt"
-	"time"
-)
-
 // among writes a frame of the driver together with what wire itself has to send
 // around it, in one write.
 func (l *link) among(r request, op int32, frame, out []byte) error {
@@ -46,22 +41,6 @@ func (l *link) sendStanding() error {
 		all, reqs = append(all, o.frame...), append(reqs, o.request)
 	}
 	return l.post(all, reqs...)
-}
-
-// post remembers requests and writes their frames.
-func (l *link) post(out []byte, reqs ...request) error {
-	now := time.Now()
-	for _, r := range reqs {
-		r.sent = now
-		if !l.reqs.push(r) {
-			return l.fail(fmt.Errorf("%w: %d to %s", ErrTooManyRequests, maxPending, l.peer()))
-		}
-	}
-	if err := l.put(out); err != nil {
-		return l.lost(fmt.Errorf("wire: writing to %s: %w", l.peer(), err))
-	}
-	l.s.counters.framesOut.Add(uint64(len(reqs)))
-	return nil
 }
 
 // ownReply handles the answer to a request that the driver knows nothing of.

@@ -6,6 +6,8 @@ import (
 	"net"
 	"sync/atomic"
 	"time"
+
+	"github.com/docent-zk/docent/internal/jute"
 )
 
 // maxStrays is how many replies to nothing a link survives. One may be a
@@ -23,6 +25,12 @@ type link struct {
 	cause   atomic.Pointer[stop] // why the connection was closed, whoever did it
 	limits  deadlines
 	reqs    pending
+	writer  writer
+	late    overdue
+
+	// Set when the link is opened.
+	timeout time.Duration // of the session
+	quiet   time.Duration // how long nothing may come, or be taken
 
 	// Set by the handshake, which is over before the driver reads and writes at
 	// the same time.
@@ -33,6 +41,8 @@ type link struct {
 
 	// The reader's.
 	in           frameReader
+	body         jute.Decoder
+	readBy       time.Time // deadline of the latest read of the socket
 	owes         [][]byte // frames of wire's own for the driver, ahead of the next one of the server
 	out          []byte   // what the driver has not yet read of the latest frame
 	greeting     bool     // out is the answer to the handshake
@@ -168,7 +178,10 @@ func (l *link) end(err error) error {
 		l.s.counters.handshakesFailed.Add(1)
 	}
 	l.s.forget(l)
-	return abort(l.conn)
+	l.unwatch()
+	closed := abort(l.conn)
+	l.closeLane(err)
+	return closed
 }
 
 // fail ends the link because of err and returns the error for the driver: the

@@ -18,6 +18,8 @@ type request struct {
 	xid   int32
 	op    int32 // as it went out
 	marks marks
+	size  int   // of its frame; for several frames, that of all is the first one's
+	call  *Call // nil for one of the driver, or of wire's own
 }
 
 // marks say what the reply to a request means beyond being a reply.
@@ -44,6 +46,7 @@ type pending struct {
 	mu      sync.Mutex
 	ring    []request // its length is a power of two
 	head, n int
+	bytes   int // of the frames that are unanswered
 	creates int // unanswered ones with markCreate2
 }
 
@@ -56,6 +59,7 @@ func (p *pending) push(r request) bool {
 	}
 	*p.at(p.n) = r
 	p.n++
+	p.bytes += r.size
 	if r.has(markCreate2) {
 		p.creates++
 	}
@@ -63,8 +67,8 @@ func (p *pending) push(r request) bool {
 }
 
 // take removes the oldest request with that xid. That is the first one unless
-// the server answers out of turn.
-func (p *pending) take(xid int32) (request, bool) {
+// the server answers out of turn: then overtook is true.
+func (p *pending) take(xid int32) (found request, ok, overtook bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := range p.n {
@@ -72,15 +76,71 @@ func (p *pending) take(xid int32) (request, bool) {
 		if r.xid != xid || r.has(markDone) {
 			continue
 		}
-		found := *r
+		found = *r
 		r.marks |= markDone
+		r.call = nil
+		p.bytes -= r.size
 		if found.has(markCreate2) {
 			p.creates--
 		}
 		p.dropDone()
-		return found, true
+		return found, true, i > 0
 	}
-	return request{}, false
+	return request{}, false, false
+}
+
+// oldest returns the request that has waited longest for its reply.
+func (p *pending) oldest() (r request, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.n == 0 {
+		return request{}, false
+	}
+	return *p.at(0), true
+}
+
+// find returns the oldest request with that xid.
+func (p *pending) find(xid int32) (found request, ok bool) {
+	p.each(func(r *request) {
+		if !ok && r.xid == xid {
+			found, ok = *r, true
+		}
+	})
+	return found, ok
+}
+
+// unanswered is how many bytes have been handed in whose requests are unanswered.
+func (p *pending) unanswered() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.bytes
+}
+
+// withdraw removes the request of a call, if it is there.
+func (p *pending) withdraw(c *Call) bool {
+	r, ok, _ := p.take(c.xid)
+	return ok && r.call == c
+}
+
+// each calls fn with all unanswered requests, in order.
+func (p *pending) each(fn func(*request)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range p.n {
+		if r := p.at(i); !r.has(markDone) {
+			fn(r)
+		}
+	}
+}
+
+// drain removes all requests and returns them, in order.
+func (p *pending) drain() (all []request) {
+	p.each(func(r *request) { all = append(all, *r) })
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	clear(p.ring)
+	p.head, p.n, p.bytes, p.creates = 0, 0, 0, 0
+	return all
 }
 
 // awaitsCreate2 reports whether a create that left as create2 is unanswered.

@@ -1,6 +1,9 @@
 package wire
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"fmt"
+)
 
 // Opcodes that are treated specially, or whose replies have a body.
 const (
@@ -22,6 +25,7 @@ const (
 	opRemoveWatches = 18
 	opContainer     = 19
 	opTTL           = 21
+	opClose         = -11
 	opAuth          = 100
 	opSetWatches    = 101
 	opAddWatch      = 106
@@ -126,4 +130,21 @@ func startsWithPath(op int32) bool {
 		return true
 	}
 	return false
+}
+
+func putInt32(b []byte, at int, v int32) { binary.BigEndian.PutUint32(b[at:], uint32(v)) }
+
+// opName is what an opcode is called in errors.
+func opName(op int32) string {
+	if name, ok := opNames[op]; ok {
+		return name
+	}
+	return fmt.Sprintf("operation %d", op)
+}
+
+var opNames = map[int32]string{
+	opCreate: "create", opDelete: "delete", opExists: "exists", opGetData: "getData", opSetData: "setData", opGetACL: "getACL",
+	opSetACL: "setACL", opGetChildren: "getChildren", opSync: "sync", opPing: "ping", opGetChildren2: "getChildren2",
+	opMulti: "multi", opCreate2: "create2", opRemoveWatches: "removeWatches", opContainer: "createContainer", opTTL: "createTTL",
+	opAuth: "auth", opSetWatches: "setWatches", opAddWatch: "addWatch", opClose: "closeSession",
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 )
 
 // nextReply returns the next frame that the driver is to see.
@@ -15,6 +16,9 @@ func (l *link) nextReply() ([]byte, error) {
 			return frame, nil
 		}
 		frame, err := l.in.next(meter{l}, replyHeaderLen, l.s.opt.MaxFrame)
+		if errors.Is(err, errFrameLength) && l.drain() == nil {
+			continue
+		}
 		if err != nil {
 			return nil, l.readFailed(err)
 		}
@@ -42,9 +46,19 @@ func (l *link) inspect(body []byte) (pass bool, err error) {
 	if h.xid == xidAuth && l.awaitsAuth() {
 		return false, l.authReply(h)
 	}
-	r, ok := l.reqs.take(h.xid)
+	r, ok, overtook := l.reqs.take(h.xid)
 	if !ok {
 		return false, l.stray(h)
+	}
+	if overtook {
+		l.overtaken()
+	}
+	l.onTime(h.xid)
+	if r.call != nil {
+		l.s.noteAnswer(r.sent, h.zxid, h.code)
+		l.body.Reset(body[replyHeaderLen:])
+		r.call.answered(h, &l.body)
+		return false, nil
 	}
 	if h.code == 0 && !conforms(replyLayout(r.op), body[replyHeaderLen:]) {
 		return false, l.broken(l.malformed("a reply of %d bytes to xid %d cannot be one to opcode %d",
@@ -107,8 +121,10 @@ func (l *link) readFailed(err error) error {
 	switch {
 	case errors.Is(err, errFrameLength):
 		return l.broken(l.malformed("%v", err))
+	case isTimeout(err) && time.Now().Before(l.readBy):
+		return err // not the link's own deadline; nothing is lost
 	case isTimeout(err):
-		return err // nothing is lost: a later read goes on from here
+		return l.fail(fmt.Errorf("%w: nothing came from %s for %v: %w", ErrSilent, l.peer(), l.quiet, err))
 	case err == io.EOF:
 		return l.lost(io.EOF)
 	}
@@ -119,7 +135,47 @@ func (l *link) readFailed(err error) error {
 type meter struct{ l *link }
 
 func (m meter) Read(p []byte) (int, error) {
+	if m.l.open.Load() {
+		m.l.readBy = time.Now().Add(m.l.quiet)
+		_ = m.l.conn.SetReadDeadline(m.l.readBy)
+	}
 	n, err := m.l.conn.Read(p)
 	m.l.s.counters.bytesIn.Add(uint64(n))
 	return n, err
+}
+
+// maxDrain is how many times MaxFrame a reply may have to be thrown away; beyond that it costs the link.
+const maxDrain = 4
+
+// drain throws a reply away that is longer than MaxFrame, and ends the call that it answers.
+// It fails if the frame is none, nobody's, or so long that it costs less to break the link:
+// then the call that it answers is over all the same.
+func (l *link) drain() error {
+	header, err := l.in.header(meter{l}, prefixLen+replyHeaderLen)
+	if err != nil {
+		return err
+	}
+	n, h := int(int32At(header, 0)), parseReplyHeader(header[prefixLen:])
+	r, ok := l.reqs.find(h.xid)
+	if !ok || r.call == nil || n < replyHeaderLen {
+		return errFrameLength
+	}
+	l.reqs.take(h.xid)
+	l.s.counters.malforms.Add(1)
+	tooLong := fmt.Errorf("%w: %s %s is answered with %d bytes, accepted are %d", ErrReplyTooLong, opName(r.op), r.call.Path, n, l.s.opt.MaxFrame)
+	defer r.call.finish(tooLong)
+	if n/maxDrain > l.s.opt.MaxFrame {
+		return l.fail(tooLong)
+	}
+	late := time.Now().Add(l.timeout / 3)
+	err = l.in.skip(meter{l}, prefixLen+n, func() error {
+		if time.Now().After(late) {
+			return l.fail(tooLong)
+		}
+		return nil
+	})
+	if err == nil {
+		l.s.noteAnswer(r.sent, h.zxid, h.code)
+	}
+	return err
 }

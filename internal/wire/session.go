@@ -131,20 +131,22 @@ type Session struct {
 	counters counters
 	fence    atomic.Pointer[stop] // set once, under mu
 	noStat   atomic.Bool          // creates leave unchanged
+	current  atomic.Pointer[link] // the one that is open, for calls
 
-	mu       sync.Mutex
-	link     *link // the latest, until it ends
-	id       int64
-	timeout  time.Duration
-	password []byte
-	answered time.Time
-	zxid     int64
-	replied  bool // the latest link has had a reply with a zxid
-	caughtUp int64
-	watches  *rearming // of the latest link that was open
-	singly   bool      // servers do not accept setWatches
-	create2  create2
-	standing standing
+	mu        sync.Mutex
+	link      *link // the latest, until it ends
+	outOfTurn bool  // a reply that was overtaken came after all
+	id        int64
+	timeout   time.Duration
+	password  []byte
+	answered  time.Time
+	zxid      int64
+	replied   bool // the latest link has had a reply with a zxid
+	caughtUp  int64
+	watches   *rearming // of the latest link that was open
+	singly    bool      // servers do not accept setWatches
+	create2   create2
+	standing  standing
 
 	rearmDeaths int // links lost in a row while a setWatches was unanswered
 }
@@ -312,6 +314,7 @@ func (s *Session) forget(l *link) {
 	if s.link == l {
 		s.link = nil
 	}
+	s.current.CompareAndSwap(l, nil)
 }
 
 // hex formats a session id the way servers log it.

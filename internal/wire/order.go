@@ -1,0 +1,151 @@
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// The server answers the requests of a link in order. A reply to a later one, also
+// to a ping, therefore proves that an earlier reply is lost: see "Lost replies" in
+// the package documentation.
+
+var (
+	// ErrReplyLost ends a link on which a reply was overtaken.
+	ErrReplyLost = errors.New("wire: a reply is lost")
+
+	// ErrNoReply ends a link on which a request was not answered for the session
+	// timeout.
+	ErrNoReply = errors.New("wire: no reply for the session timeout")
+
+	// ErrSilent ends a link on which nothing came for two thirds of the session
+	// timeout, pings being sent every third.
+	ErrSilent = errors.New("wire: the server is silent")
+)
+
+// maxGrace is how long a reply that was overtaken may be late, at most.
+const maxGrace = 100 * time.Millisecond
+
+// overdue looks after the replies of one link that are late. Its fields are guarded by
+// Session.mu.
+type overdue struct {
+	suspect int32       // xid of the request whose reply was overtaken; 0 for none
+	grace   *time.Timer // nil while there is no suspect
+	check   *time.Timer // looks at the oldest request
+}
+
+// overtaken is called when a reply has come while an earlier one is missing.
+func (l *link) overtaken() {
+	oldest, ok := l.reqs.oldest()
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	o := &l.late
+	if !ok || l.s.outOfTurn || o.grace != nil {
+		return
+	}
+	o.suspect = oldest.xid
+	o.grace = time.AfterFunc(min(l.timeout/20, maxGrace), func() { l.missing(oldest) })
+}
+
+// missing ends the link if the reply to a request has not come in its time of grace.
+func (l *link) missing(suspect request) {
+	if now, ok := l.reqs.oldest(); ok && now.xid == suspect.xid {
+		l.fail(fmt.Errorf("%w: %s answered a later request, and not %s", ErrReplyLost, l.peer(), suspect.describe()))
+	}
+}
+
+// onTime notes that a reply has come. One that was overtaken, and comes after all,
+// shows that the server answers out of turn.
+func (l *link) onTime(xid int32) {
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	o := &l.late
+	if o.grace == nil || o.suspect != xid {
+		return
+	}
+	o.grace.Stop()
+	o.grace = nil
+	if !l.s.outOfTurn {
+		l.s.outOfTurn = true
+		l.s.log.Warn("the server answers out of turn; a lost reply is noticed later than usual", "server", l.peer())
+	}
+}
+
+// watch begins to look after the deadlines of requests.
+func (l *link) watch() {
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	l.late.check = time.AfterFunc(l.timeout, l.lookAtOldest)
+}
+
+// unwatch ends that.
+func (l *link) unwatch() {
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	for _, t := range []*time.Timer{l.late.check, l.late.grace} {
+		if t != nil {
+			t.Stop()
+		}
+	}
+}
+
+// lookAtOldest ends the link if the oldest request has been unanswered for the session
+// timeout. Bytes of a reply that is arriving move that: a long reply on a slow line is
+// no silence.
+func (l *link) lookAtOldest() {
+	due := time.Now()
+	oldest, ok := l.reqs.oldest()
+	if ok {
+		due = oldest.sent
+	}
+	if moved := l.in.arriving(); moved.After(due) {
+		due = moved
+	}
+	rest := time.Until(due.Add(l.timeout))
+	if ok && rest <= 0 {
+		l.fail(fmt.Errorf("%w: %s does not answer %s", ErrNoReply, l.peer(), oldest.describe()))
+		return
+	}
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	if l.cause.Load() == nil {
+		l.late.check.Reset(max(rest, l.timeout/100))
+	}
+}
+
+// describe names a request.
+func (r request) describe() string {
+	if r.call != nil {
+		return opName(r.op) + " " + r.call.Path
+	}
+	return opName(r.op)
+}
+
+// Arriving is a reply of which a part has come.
+type Arriving struct {
+	Op        int32     // of the request that it answers
+	Path      string    // likewise
+	Got, Size int       // bytes
+	Latest    time.Time // when the latest of them came
+}
+
+// Arriving returns the reply that is arriving, if one is.
+func (s *Session) Arriving() (a Arriving, ok bool) {
+	l := s.current.Load()
+	if l == nil {
+		return a, false
+	}
+	part := l.in.part.Load()
+	if part == nil {
+		return a, false
+	}
+	r, ok := l.reqs.find(part.xid)
+	if !ok {
+		return a, false
+	}
+	a = Arriving{Op: r.op, Got: part.got, Size: part.size, Latest: part.at}
+	if r.call != nil {
+		a.Path = r.call.Path
+	}
+	return a, true
+}

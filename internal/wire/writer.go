@@ -1,0 +1,246 @@
+package wire
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/docent-zk/docent/internal/jute"
+)
+
+const (
+	// smallWrite is what a socket takes in any case. As long as no more than that is
+	// unanswered, whoever hands a request in writes it himself: a peer that
+	// takes nothing cannot hold him up.
+	smallWrite = 16 << 10
+	// writeChunk is how much is written with one deadline.
+	writeChunk = 64 << 10
+)
+
+// writer gathers frames and writes them, many with one system call. Whoever finds it
+// idle becomes its flusher and goes on until nothing is left.
+type writer struct {
+	mu     sync.Mutex
+	buf    []byte          // gathered
+	gen    uint64          // of buf: one more each time that it is written
+	told   []chan struct{} // to be closed when buf is written
+	spare  []byte          // the buffer before, for the next one
+	busy   bool            // somebody flushes
+	closed bool            // nothing more is taken: the link has ended, or the session is being closed
+	xid    int32           // of the latest call
+}
+
+// firstXid is the transaction id of a link's first call. Those of the driver are
+// lower.
+const firstXid = 1 << 30
+
+// nextXid numbers a call.
+func (w *writer) nextXid() int32 {
+	if w.xid++; w.xid < firstXid {
+		w.xid = firstXid
+	}
+	return w.xid
+}
+
+// encoders are shared by all links: memory, and nothing else.
+var encoders = sync.Pool{New: func() any { return new(jute.Encoder) }}
+
+// encode appends the frame of a call, whose xid is not known yet.
+func (c *Call) encode(e *jute.Encoder) {
+	mark := e.BeginFrame()
+	e.Int32(0)
+	e.Int32(c.Op)
+	if c.Body != nil {
+		c.Body.Encode(e)
+	}
+	e.EndFrame(mark)
+	c.size = e.Len() - mark
+}
+
+// handIn numbers calls and has their frames written. They are encoded outside the
+// writer's mutex.
+func (l *link) handIn(calls []*Call) error {
+	e := encoders.Get().(*jute.Encoder)
+	e.Reset()
+	defer func() {
+		if e.Len() <= keepBufferLen {
+			encoders.Put(e)
+		}
+	}()
+	for _, c := range calls {
+		c.encode(e)
+	}
+	w := &l.writer
+	w.mu.Lock()
+	if w.closed {
+		w.mu.Unlock()
+		return ErrNotSent
+	}
+	now, frames := time.Now(), e.Bytes()
+	for i, c := range calls {
+		c.xid, c.gen, c.at = w.nextXid(), w.gen, len(w.buf)
+		putInt32(frames, prefixLen, c.xid)
+		if !l.reqs.push(request{sent: now, xid: c.xid, op: c.Op, size: c.size, call: c}) {
+			w.mu.Unlock()
+			l.fail(fmt.Errorf("%w: %d to %s", ErrTooManyRequests, maxPending, l.peer()))
+			for _, rest := range calls[i:] { // those before them end with the link
+				rest.finish(ErrNotSent)
+			}
+			return nil
+		}
+		w.buf = append(w.buf, frames[:c.size]...)
+		frames = frames[c.size:]
+		if c.Written != nil {
+			w.told = append(w.told, c.Written)
+		}
+	}
+	l.s.counters.framesOut.Add(uint64(len(calls)))
+	l.gathered(false)
+	return nil
+}
+
+// post remembers requests of the driver, or of wire's own, and has their frames written.
+func (l *link) post(out []byte, reqs ...request) error {
+	w := &l.writer
+	w.mu.Lock()
+	if w.closed {
+		w.mu.Unlock()
+		return l.halted()
+	}
+	now := time.Now()
+	for i, r := range reqs {
+		r.sent = now
+		if i == 0 {
+			r.size = len(out)
+		}
+		if !l.reqs.push(r) {
+			w.mu.Unlock()
+			return l.fail(fmt.Errorf("%w: %d to %s", ErrTooManyRequests, maxPending, l.peer()))
+		}
+		if r.op == opClose {
+			w.closed = true // nothing may follow
+		}
+	}
+	w.buf = append(w.buf, out...)
+	l.s.counters.framesOut.Add(uint64(len(reqs)))
+	l.gathered(true)
+	return l.halted()
+}
+
+// gathered has what was gathered written. It is called with the mutex held, and
+// releases it. The driver's goroutine may be held up by a peer that takes nothing; it
+// has nothing else to do.
+func (l *link) gathered(driver bool) {
+	w := &l.writer
+	flushing := w.busy
+	w.busy = true
+	w.mu.Unlock()
+	switch {
+	case flushing:
+	case driver:
+		l.flush(false)
+	case l.reqs.unanswered() > smallWrite:
+		go l.flush(false)
+	default:
+		runtime.Gosched() // others may have something for the same write
+		l.flush(true)
+	}
+}
+
+// flush writes what was gathered until nothing is left. A caller that has become the
+// flusher hands over to a goroutine when there is more than a socket takes in any case.
+func (l *link) flush(caller bool) {
+	w := &l.writer
+	for {
+		w.mu.Lock()
+		if len(w.buf) == 0 {
+			w.busy = false
+			w.mu.Unlock()
+			return
+		}
+		if caller && l.reqs.unanswered() > smallWrite {
+			w.mu.Unlock()
+			go l.flush(false)
+			return
+		}
+		out, told := w.buf, w.told
+		w.buf, w.told, w.spare = w.spare[:0], nil, nil
+		w.gen++
+		w.mu.Unlock()
+
+		err := l.write(out)
+		for _, ch := range told {
+			close(ch)
+		}
+		if err != nil {
+			l.lost(fmt.Errorf("wire: writing to %s: %w", l.peer(), err))
+		}
+		w.mu.Lock()
+		if cap(out) <= keepBufferLen {
+			w.spare = out[:0]
+		}
+		w.mu.Unlock()
+	}
+}
+
+// write writes to the socket. Its deadline moves with what the peer takes.
+func (l *link) write(out []byte) error {
+	for len(out) > 0 {
+		if err := l.halted(); err != nil {
+			return err
+		}
+		if limit := l.quiet; limit > 0 {
+			_ = l.conn.SetWriteDeadline(time.Now().Add(limit))
+		}
+		n := min(len(out), writeChunk)
+		if err := l.put(out[:n]); err != nil {
+			return err
+		}
+		out = out[n:]
+	}
+	return nil
+}
+
+// takeBack withdraws a call whose frame has not been written, and reports whether it
+// is over for that reason.
+func (l *link) takeBack(c *Call) bool {
+	w := &l.writer
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if c.gen != w.gen || !l.reqs.withdraw(c) {
+		return false
+	}
+	w.buf = slices.Delete(w.buf, c.at, c.at+c.size)
+	l.reqs.each(func(r *request) {
+		if r.call != nil && r.call.gen == w.gen && r.call.at > c.at {
+			r.call.at -= c.size
+		}
+	})
+	c.err = ErrNotSent
+	return true
+}
+
+// closeLane ends all calls, because the link has ended with that cause.
+func (l *link) closeLane(cause error) {
+	w := &l.writer
+	w.mu.Lock()
+	w.closed = true
+	gen, told := w.gen, w.told
+	w.buf, w.told = nil, nil
+	w.gen++
+	w.mu.Unlock()
+	for _, ch := range told {
+		close(ch)
+	}
+	for _, r := range l.reqs.drain() {
+		switch {
+		case r.call == nil:
+		case r.call.gen == gen:
+			r.call.finish(fmt.Errorf("%w: %w", ErrNotSent, cause))
+		default:
+			r.call.finish(fmt.Errorf("%w: %w", ErrUnanswered, cause))
+		}
+	}
+}
