@@ -36,7 +36,7 @@ type core struct {
 	creating creating
 	era      atomic.Int64 // counts how often the servers have gone back to an earlier transaction
 
-	plainCreates bool // the servers do not know create2, as an epoch has learnt; the supervisor's
+	can capabilities
 
 	closing  chan struct{} // closed by Close: recipes and claims are being ended
 	quit     chan struct{} // closed when the supervisor should end the last epoch
@@ -168,7 +168,6 @@ func (c *core) supervise(e *epoch) {
 			e.watches.end(ErrClosed)
 			break
 		}
-		c.plainCreates = c.plainCreates || e.wire.CreateStatUnsupported()
 		c.retire(e)
 		next, err := openEpoch(c, e.n+1, e.zxid())
 		if err != nil { // the driver refuses its own arguments: not in this world
@@ -236,7 +235,6 @@ func (c *core) handle(e *epoch, signals []signal) error {
 func (c *core) up(e *epoch, server string) {
 	c.dialled(nil)
 	e.server = server
-	e.created.clear()
 	switch c.gate.Load().State {
 	case Connected, Reconnected: // its break was not reported: it is the same link to us
 	case Suspended:

@@ -11,7 +11,9 @@ import (
 
 	"github.com/go-zookeeper/zk"
 
+	"github.com/docent-zk/docent/internal/jute"
 	"github.com/docent-zk/docent/internal/seqnode"
+	"github.com/docent-zk/docent/internal/wire"
 )
 
 // CreateOption says how a node is created: a [Mode], [Parents], [Protected], [WithTTL], [WithACL] or [Idempotent].
@@ -220,83 +222,99 @@ func (c *create) try(ctx context.Context, e *epoch) error {
 	return &explainedError{ErrNoNode, fmt.Sprintf("the parent was deleted %d times while the node was created", enough)}
 }
 
-// send creates the node and, for createInQueue, lists its directory behind it.
+// send creates the node and, for createInQueue, lists its directory behind it. If the create lingers, its answer is waited for a little
+// longer than ctx: the caller then knows which node to remove.
 func (c *create) send(ctx context.Context, e *epoch) ([]Node, error) {
-	if c.list == nil {
-		return c.ask(ctx, e)
-	}
-	before := ctx // the list is not waited for once it has ended
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	sent, remove := e.sent.await(opAny, c.at)
-	defer remove()
-	listed := make(chan listing, 1)
-	go func() {
-		defer close(listed)
-		select {
-		case <-sent:
-		case <-ctx.Done():
-			return
-		}
+	first := c.query(e).call()
+	calls := []*wire.Call{&first.Call}
+	var list *asked[listing]
+	if c.list != nil {
 		dir, _ := Split(c.at)
-		l, err := call(ctx, e, func(conn *zk.Conn) (listing, error) { return listChildren(conn, dir) })
-		if err == nil {
-			listed <- l
-		}
-	}()
-	nodes, err := c.ask(before, e)
-	if err != nil {
-		cancel()
+		list = childrenQuery(dir).call()
+		calls, *c.list = append(calls, &list.Call), listing{}
 	}
-	*c.list = <-listed // empty when it failed; the caller then lists again
-	return nodes, err
-}
-
-// ask sends the create. If the create lingers, ask waits for the answer a little longer than ctx: the caller then knows which node
-// to remove.
-func (c *create) ask(ctx context.Context, e *epoch) ([]Node, error) {
-	create := func(conn *zk.Conn) ([]Node, error) { return c.create(conn, e) }
+	if err := e.send(ctx, calls...); err != nil {
+		return nil, err
+	}
+	longer, cancel := ctx, func() {}
 	if c.lingers {
-		return lingeringCall(ctx, e, create)
+		longer, cancel = e.linger(ctx, nil)
 	}
-	return call(ctx, e, create)
+	defer cancel()
+	nodes, err := first.wait(longer, e)
+	if err = c.learn(e, err); err != nil {
+		return nil, err
+	}
+	if list != nil {
+		if l, err := list.wait(ctx, e); err == nil {
+			*c.list = l // else the caller lists again
+		}
+	}
+	return c.complete(longer, e, nodes)
 }
 
 // errDeletedSince says that a node was created and cannot be returned as it is.
 var errDeletedSince error = &explainedError{ErrNoNode, "the node was created, and deleted by somebody before its Stat could be read"}
 
-// create is the driver call. It runs to its end also when the caller has left.
-func (c *create) create(conn *zk.Conn, e *epoch) ([]Node, error) {
+// query is the request for the node, or for all twins.
+func (c *create) query(e *epoch) query[[]Node] {
 	if c.twins != nil {
-		return c.createTwins(conn)
+		return c.twinsQuery()
 	}
-	at, err := c.driverCreate(conn)
+	body := jute.CreateRequest{Path: c.at, Data: c.data, ACL: juteACLs(c.acl), Flags: int32(c.mode)}
+	q := query[[]Node]{op: jute.OpCreate, at: c.at, body: &body, decode: func(d *jute.Decoder) []Node {
+		node := Node{Path: c.space.local(d.String()), Data: c.data}
+		if d.Remaining() > 0 { // older servers say no more
+			node.Stat = decodeStat(d)
+		}
+		return []Node{node}
+	}}
+	switch {
+	case c.mode == Container:
+		q.op = jute.OpCreateContainer
+	case c.mode.ttl():
+		q.op, q.body = jute.OpCreateTTL, &jute.CreateTTLRequest{CreateRequest: body, TTL: c.ttl.Milliseconds()}
+	case e.core.can.has(capCreate2):
+		q.op = jute.OpCreate2
+	}
+	return q
+}
+
+// errPlainer sends a caller round again.
+var errPlainer = &unsentError{errors.New("the server does not know create2")}
+
+// learn notes whether the servers know create2.
+func (c *create) learn(e *epoch, err error) error {
+	if c.twins != nil || c.mode == Container || c.mode.ttl() || !e.core.can.has(capCreate2) {
+		return err
+	}
+	if e.core.can.learn(capCreate2, err) {
+		e.core.log.Warn("the servers do not know create2; each create is followed by an exists", "cause", err)
+	}
+	if code, ok := codeOf(err); ok && code == codeUnimplemented {
+		return errPlainer
+	}
+	return err
+}
+
+// complete reads the Stat of a node that was created, if the server has not returned it.
+func (c *create) complete(ctx context.Context, e *epoch, nodes []Node) ([]Node, error) {
+	if len(nodes) != 1 || nodes[0].Stat.Czxid != 0 {
+		return nodes, nil
+	}
+	at, err := c.space.resolve(nodes[0].Path)
 	if err != nil {
 		return nil, err
 	}
-	stat, ok := e.created.take(at)
-	if !ok { // a server that does not return it
-		there, s, err := conn.Exists(at)
-		switch {
-		case err != nil: // whatever became of the look, the create was applied
-			return nil, fmt.Errorf("%w (%v)", zk.ErrConnectionClosed, err)
-		case !there:
-			return nil, errDeletedSince
-		}
-		stat = *s
-	}
-	return []Node{{Path: c.space.local(at), Data: c.data, Stat: stat}}, nil
-}
-
-func (c *create) driverCreate(conn *zk.Conn) (string, error) {
+	stat, err := e.stat(ctx, at)
 	switch {
-	case c.mode == Container:
-		return conn.CreateContainer(c.at, c.data, int32(c.mode), c.acl)
-	case c.mode.ttl():
-		return conn.CreateTTL(c.at, c.data, int32(c.mode), c.acl, c.ttl)
-	default:
-		return conn.Create(c.at, c.data, int32(c.mode), c.acl)
+	case err != nil: // whatever became of the look, the create was applied
+		return nil, fmt.Errorf("%w (%v)", zk.ErrConnectionClosed, err)
+	case stat == nil:
+		return nil, errDeletedSince
 	}
+	nodes[0].Stat = *stat
+	return nodes, nil
 }
 
 // makeParents creates what is missing above at. It may be repeated at will.
@@ -305,11 +323,7 @@ func (c *create) makeParents(ctx context.Context, e *epoch, at string) error {
 	if dir == "/" {
 		return nil
 	}
-	_, err := call(ctx, e, func(conn *zk.Conn) (string, error) {
-		made, err := c.makeParent(conn, dir, e.core.cfg.ACL)
-		e.created.take(made)
-		return made, err
-	})
+	_, err := ask(ctx, e, c.parentQuery(dir, e.core.cfg.ACL))
 	switch {
 	case err == nil, errors.Is(err, ErrNodeExists):
 		return nil
@@ -324,12 +338,14 @@ func (c *create) makeParents(ctx context.Context, e *epoch, at string) error {
 	return &unsentError{err} // as far as the node itself is concerned
 }
 
-// makeParent creates one node above the node: a container, or what twins stand in.
-func (c *create) makeParent(conn *zk.Conn, dir string, acl []ACL) (string, error) {
+// parentQuery creates one node above the node: a container, or what twins stand in.
+func (c *create) parentQuery(dir string, acl []ACL) query[struct{}] {
+	body := &jute.CreateRequest{Path: dir, Data: []byte{}, ACL: juteACLs(acl), Flags: int32(Container)}
 	if own, _ := Split(c.at); c.twins != nil && dir == own {
-		return conn.Create(dir, []byte{}, zk.FlagPersistent, acl)
+		body.Flags = int32(Persistent)
+		return query[struct{}]{op: jute.OpCreate, at: dir, body: body}
 	}
-	return conn.CreateContainer(dir, []byte{}, zk.FlagContainer, acl)
+	return query[struct{}]{op: jute.OpCreateContainer, at: dir, body: body}
 }
 
 // settle finds out what became of a create whose answer was lost.
@@ -340,7 +356,7 @@ func (c *create) settle(ctx context.Context, e *epoch) (verdict, error) {
 	if c.protected {
 		return c.settleProtected(ctx, e)
 	}
-	node, err := call(ctx, e, func(conn *zk.Conn) (Node, error) { return getNode(conn, c.space, c.at) })
+	node, err := ask(ctx, e, getQuery(c.space, c.at))
 	if errors.Is(err, ErrNoNode) {
 		return notApplied, nil
 	}
@@ -418,7 +434,7 @@ func (e *epoch) removeProtected(ctx context.Context, dir, guid string) error {
 
 // find lists what carries a GUID of ours in dir.
 func (e *epoch) find(ctx context.Context, dir, guid string) ([]string, error) {
-	l, err := call(ctx, e, func(conn *zk.Conn) (listing, error) { return listChildren(conn, dir) })
+	l, err := ask(ctx, e, childrenQuery(dir))
 	if errors.Is(err, ErrNoNode) {
 		return nil, nil
 	}
@@ -433,7 +449,7 @@ func (e *epoch) find(ctx context.Context, dir, guid string) ([]string, error) {
 
 // remove deletes a node on an epoch. One that is gone already is as good.
 func (e *epoch) remove(ctx context.Context, at string, version int32) error {
-	_, err := call(ctx, e, func(conn *zk.Conn) (struct{}, error) { return struct{}{}, conn.Delete(at, version) })
+	_, err := ask(ctx, e, deleteQuery(at, version))
 	if errors.Is(err, ErrNoNode) {
 		return nil
 	}

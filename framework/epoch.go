@@ -45,8 +45,6 @@ type epoch struct {
 	remarks driverLog
 	slots   chan struct{}
 	watches watches
-	created created
-	sent    sentHooks
 	base    int64        // newest change that the epochs before it have seen
 	buffer  atomic.Int64 // size of the driver's sending buffer; negative while it is to be given that size
 	upAt    time.Time    // when the latest link was established; the driver's main goroutine's
@@ -146,13 +144,11 @@ func (e *epoch) wireOptions() wire.Options {
 		MaxFrame:         cfg.MaxReplySize,
 		Auth:             auth,
 		OnForeign:        func(asked, got int64) { e.expire(foreignError(asked, got)) },
-		OnCreated:        e.created.put,
-		PlainCreates:     e.core.plainCreates,
 		SeenZxid:         e.base,
 		OnRegress:        func() { e.core.regressed(e.wire.ID()) },
-		OnRequest:        e.sent.fire,
 		BeforeWrite:      e.growSend,
 		BeforeFirstRead:  func() { zk.WithMaxBufferSize(cfg.MaxReplySize)(e.conn) },
+		OnAnswered:       e.core.noteCode,
 		OnAuthFailed:     e.onAuthFailed,
 		Logger:           e.core.log,
 	}
@@ -191,7 +187,10 @@ func (e *epoch) fit(ctx context.Context, size int) error {
 // the next request, whatever that is.
 func (e *epoch) grow(ctx context.Context) error {
 	e.buffer.Store(-int64(e.core.cfg.MaxRequestSize) - overhead)
-	_, err := call(ctx, e, func(conn *zk.Conn) (*Stat, error) { return existsStat(conn, "/") })
+	_, err := call(ctx, e, func(conn *zk.Conn) (bool, error) { // of the driver's: it takes the buffer over with a request
+		there, _, err := conn.Exists("/")
+		return there, err
+	})
 	return err
 }
 
@@ -457,6 +456,6 @@ func follow[T any](ctx context.Context, e *epoch, fn func(*zk.Conn) (T, error)) 
 	case r := <-back: // an answer that is there is better than a doubt
 		return r.v, r.err
 	default:
-		return zero, &errCallEnded{cause: ContextError(ctx), done: done, late: late}
+		return zero, &errCallEnded{cause: ContextError(ctx), done: done, late: func() error { return *late }}
 	}
 }

@@ -150,7 +150,7 @@ var errNotAdmitted = &unsentError{errors.New("the connection broke before the re
 type errCallEnded struct {
 	cause error
 	done  <-chan struct{} // closed when the call that was left behind has returned
-	late  *error          // what it has returned, once done is closed
+	late  func() error    // what it has returned, once done is closed
 }
 
 func (e *errCallEnded) Error() string { return e.cause.Error() }

@@ -196,7 +196,7 @@ func (j *janitor) begun(t task) (over bool, err error) {
 	if t.begun == nil {
 		return false, nil
 	}
-	switch err := *t.begun.late; {
+	switch err := t.begun.late(); {
 	case errors.Is(err, ErrNoNode):
 		return len(t.at) == 1, nil // of several, the others may be there
 	case outcomeOf(err) != answered:

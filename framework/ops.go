@@ -101,6 +101,9 @@ func (o *ops) perform(ctx context.Context, r request, op *telemetry.Operation) e
 		case ended:
 			return a.fail(err)
 		case unknown:
+			if errors.Is(err, ErrReplyRefused) {
+				return a.fail(err)
+			}
 			if out := a.strikes.out(e, r.size, err); out != nil {
 				return a.fail(out)
 			}

@@ -202,6 +202,15 @@ func isLocal(err error) bool {
 	return errors.Is(err, ErrTooLarge) || errors.Is(err, ErrInvalidPath) || errors.Is(err, ErrUnsupported) || errors.Is(err, ErrClosed)
 }
 
+// noteCode draws the conclusion from the code of an answer.
+func (c *core) noteCode(code int32) {
+	if code == 0 {
+		c.noteAnswer(nil)
+		return
+	}
+	c.noteAnswer(codeError(code))
+}
+
 // noteAnswer draws the conclusion from how a call of the driver has ended.
 func (c *core) noteAnswer(err error) {
 	if !isServed(err) {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-
-	"github.com/go-zookeeper/zk"
 )
 
 // TreeWatch reports every change of a node and of everything below it, in order, until it is stopped or its session ends.
@@ -86,7 +84,7 @@ func (w *TreeWatch) arm(ctx context.Context, e *epoch) error {
 	if err := w.table.joinTree(w); err != nil {
 		return err
 	}
-	_, err := call(ctx, e, func(conn *zk.Conn) (*Stat, error) { return existsStat(conn, w.at) })
+	_, err := e.stat(ctx, w.at)
 	switch over := w.err(); {
 	case over != nil:
 		return over

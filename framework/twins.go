@@ -8,7 +8,9 @@ import (
 
 	"github.com/go-zookeeper/zk"
 
+	"github.com/docent-zk/docent/internal/jute"
 	"github.com/docent-zk/docent/internal/seqnode"
+	"github.com/docent-zk/docent/internal/wire"
 )
 
 // createTwins creates, as one change, one protected node of the session in dir for each of names: ephemeral ones, sequential
@@ -93,43 +95,42 @@ func (c *create) twinPaths() []string {
 	return paths
 }
 
-// createTwins is the driver call. The server checks an operation of a multi against those before it.
-func (c *create) createTwins(conn *zk.Conn) ([]Node, error) {
-	var requests []any
+// twinsQuery is the request for all twins. The server checks an operation of a multi against those before it.
+func (c *create) twinsQuery() query[[]Node] {
+	var requests []jute.MultiOp
 	for _, at := range c.twinPaths() {
-		requests = append(requests, &zk.CreateRequest{Path: at, Data: c.data, Acl: c.acl, Flags: int32(c.mode)})
+		requests = append(requests, createOp(at, c.data, c.acl, c.mode))
 	}
 	n := len(requests)
 	dir, _ := Split(c.at)
 	stamp := Join(dir, seqnode.Protected(c.guid, "stamp"))
-	requests = append(requests,
-		&zk.CreateRequest{Path: stamp, Data: []byte{}, Acl: OpenACL(), Flags: zk.FlagEphemeral},
-		&zk.SetDataRequest{Path: stamp, Data: []byte{}, Version: AnyVersion},
-		&zk.DeleteRequest{Path: stamp, Version: AnyVersion})
-	answers, err := conn.Multi(requests...)
-	if err != nil {
-		return nil, firstRefusal(answers, err)
+	requests = append(requests, createOp(stamp, []byte{}, OpenACL(), Ephemeral), setOp(stamp, []byte{}, AnyVersion), deleteOp(stamp, AnyVersion))
+	multi := multiQuery(c.at, requests)
+	var refused error // decode and judge run one after the other
+	return query[[]Node]{op: multi.op, at: c.at, body: multi.body,
+		decode: func(d *jute.Decoder) []Node {
+			results := multi.decode(d)
+			refused = multi.judge(results)
+			if refused == nil && results[n+1].Stat == nil {
+				refused = fmt.Errorf("%w: a set in a multi is answered without a Stat", wire.ErrMalformed)
+			}
+			if refused != nil || d.Err() != nil {
+				return nil
+			}
+			return c.twinNodes(results[:n], Stat(*results[n+1].Stat))
+		},
+		judge: func([]Node) error { return refused },
 	}
-	if len(answers) != len(requests) || answers[n+1].Stat == nil {
-		return nil, fmt.Errorf("%w (a multi of %d operations was answered with %d results)", zk.ErrConnectionClosed, len(requests), len(answers))
-	}
-	stat := *answers[n+1].Stat
-	stat.Czxid, stat.Pzxid, stat.Version, stat.DataLength = stat.Mzxid, stat.Mzxid, 0, int32(len(c.data))
-	nodes := make([]Node, n)
-	for i := range nodes {
-		nodes[i] = Node{Path: c.space.local(answers[i].String), Data: c.data, Stat: stat}
-	}
-	return nodes, nil
 }
 
-// firstRefusal is the server's answer to the operation that it refused.
-func firstRefusal(answers []zk.MultiResponse, err error) error {
-	for _, a := range answers {
-		if a.Error != nil {
-			return a.Error
-		}
+// twinNodes are the nodes with those results; stamp is the Stat of the further node.
+func (c *create) twinNodes(results []jute.MultiResult, stamp Stat) []Node {
+	stamp.Czxid, stamp.Pzxid, stamp.Version, stamp.DataLength = stamp.Mzxid, stamp.Mzxid, 0, int32(len(c.data))
+	nodes := make([]Node, len(results))
+	for i := range nodes {
+		nodes[i] = Node{Path: c.space.local(results[i].Path), Data: c.data, Stat: stamp}
 	}
-	return err
+	return nodes
 }
 
 // settleTwins looks for the twins by their GUID: all of them, or none.
@@ -227,17 +228,11 @@ func (d *twinDelete) size() int {
 }
 
 func (d *twinDelete) try(ctx context.Context, e *epoch) error {
-	requests := make([]any, len(d.at))
+	requests := make([]jute.MultiOp, len(d.at))
 	for i, at := range d.at {
-		requests[i] = &zk.DeleteRequest{Path: at, Version: AnyVersion}
+		requests[i] = deleteOp(at, AnyVersion)
 	}
-	_, err := writtenCall(ctx, e, opMulti, d.at[0], func(conn *zk.Conn) (struct{}, error) {
-		answers, err := conn.Multi(requests...)
-		if err != nil {
-			err = firstRefusal(answers, err)
-		}
-		return struct{}{}, err
-	})
+	_, err := askWritten(ctx, e, multiQuery(d.at[0], requests))
 	if !errors.Is(err, ErrNoNode) {
 		return err
 	}

@@ -257,8 +257,9 @@ type reader[T any] func(conn *zk.Conn, at string) (T, error)
 // watching are the ways to read a node that is watched: plain, or with arm when the server has no watch yet. stat is the Stat in
 // what was read, nil for a node that does not exist.
 type watching[T any] struct {
-	plain, arm reader[T]
-	stat       func(T) *Stat
+	plain func(ctx context.Context, e *epoch, at string) (T, error)
+	arm   reader[T]
+	stat  func(T) *Stat
 }
 
 // watch reads and watches.
@@ -271,7 +272,7 @@ func watch[T any](ctx context.Context, o *ops, op, path string, kind watchKind, 
 		candidate, armed := e.watches.join(o.space, watchKey{kind, at})
 		var err error
 		if armed {
-			value, err = call(ctx, e, func(conn *zk.Conn) (T, error) { return how.plain(conn, at) })
+			value, err = how.plain(ctx, e, at)
 		} else {
 			value, err = armWatch(ctx, e, candidate, at, how)
 		}
@@ -315,7 +316,9 @@ func armWatch[T any](ctx context.Context, e *epoch, w *Watch, at string, how wat
 // The watch belongs to the session in which the node was read.
 func (o *ops) WatchData(ctx context.Context, path string) (Node, *Watch, error) {
 	return watch(ctx, o, "watchData", path, dataWatch, watching[Node]{
-		plain: func(conn *zk.Conn, at string) (Node, error) { return getNode(conn, o.space, at) },
+		plain: func(ctx context.Context, e *epoch, at string) (Node, error) {
+			return ask(ctx, e, getQuery(o.space, at))
+		},
 		arm: func(conn *zk.Conn, at string) (Node, error) {
 			data, stat, _, err := conn.GetW(at)
 			if err != nil {
@@ -331,7 +334,7 @@ func (o *ops) WatchData(ctx context.Context, path string) (Node, *Watch, error) 
 // deleted. Watching nodes that never come leaves a watch on each; watch their parent's children instead if there are many.
 func (o *ops) WatchExists(ctx context.Context, path string) (Stat, bool, *Watch, error) {
 	stat, w, err := watch(ctx, o, "watchExists", path, existsWatch, watching[*Stat]{
-		plain: existsStat,
+		plain: func(ctx context.Context, e *epoch, at string) (*Stat, error) { return e.stat(ctx, at) },
 		arm: func(conn *zk.Conn, at string) (*Stat, error) {
 			ok, stat, _, err := conn.ExistsW(at)
 			if err != nil || !ok {
@@ -351,7 +354,7 @@ func (o *ops) WatchExists(ctx context.Context, path string) (Stat, bool, *Watch,
 // node itself is deleted. It returns [ErrNoNode], and leaves no watch behind, if the node does not exist.
 func (o *ops) WatchChildren(ctx context.Context, path string) ([]string, Stat, *Watch, error) {
 	l, w, err := watch(ctx, o, "watchChildren", path, childWatch, watching[listing]{
-		plain: listChildren,
+		plain: func(ctx context.Context, e *epoch, at string) (listing, error) { return ask(ctx, e, childrenQuery(at)) },
 		arm: func(conn *zk.Conn, at string) (listing, error) {
 			names, stat, _, err := conn.ChildrenW(at)
 			if err != nil {

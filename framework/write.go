@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-
-	"github.com/go-zookeeper/zk"
 )
 
 // WriteOption changes how a set, delete or multi behaves: [Idempotent] or, for delete, [Guaranteed].
@@ -90,7 +88,7 @@ func (o *ops) Set(ctx context.Context, path string, data []byte, version int32, 
 	err = o.do(ctx, request{op: "set", path: path, size: len(w.at) + len(data), repeatable: w.repeat,
 		try: func(ctx context.Context, e *epoch) error {
 			w.sending(e)
-			return w.statCall(ctx, e, func(conn *zk.Conn) (*Stat, error) { return conn.Set(w.at, data, version) })
+			return w.ask(ctx, e, setQuery(w.at, data, version))
 		},
 		settle: w.settleSet,
 	})
@@ -101,10 +99,11 @@ func (o *ops) Set(ctx context.Context, path string, data []byte, version int32, 
 // place of null, which readers in other languages stumble over.
 func owned(data []byte) []byte { return append([]byte{}, data...) }
 
-func (w *write) statCall(ctx context.Context, e *epoch, fn func(*zk.Conn) (*Stat, error)) error {
-	stat, err := call(ctx, e, fn)
+// ask sends a query whose answer is the new Stat.
+func (w *write) ask(ctx context.Context, e *epoch, q query[Stat]) error {
+	stat, err := ask(ctx, e, q)
 	if err == nil {
-		w.stat = *stat
+		w.stat = stat
 	}
 	return err
 }
@@ -148,12 +147,12 @@ func (o *ops) Delete(ctx context.Context, path string, version int32, opts ...Wr
 // tryDelete sends the delete. A guaranteed one is on the wire when it returns.
 func (w *write) tryDelete(ctx context.Context, e *epoch) error {
 	w.sending(e)
-	deleted := func(conn *zk.Conn) (struct{}, error) { return struct{}{}, conn.Delete(w.at, w.version) }
+	q := deleteQuery(w.at, w.version)
 	if w.guaranteed {
-		_, err := writtenCall(ctx, e, opDelete, w.at, deleted)
+		_, err := askWritten(ctx, e, q)
 		return err
 	}
-	_, err := call(ctx, e, deleted)
+	_, err := ask(ctx, e, q)
 	return err
 }
 
@@ -239,7 +238,7 @@ func (o *ops) SetACL(ctx context.Context, path string, acl []ACL, version int32,
 	err = o.do(ctx, request{op: "setACL", path: path, size: size, repeatable: w.repeat,
 		try: func(ctx context.Context, e *epoch) error {
 			w.sending(e)
-			return w.statCall(ctx, e, func(conn *zk.Conn) (*Stat, error) { return conn.SetACL(w.at, acl, version) })
+			return w.ask(ctx, e, setACLQuery(w.at, acl, version))
 		},
 		settle: func(ctx context.Context, e *epoch) (verdict, error) {
 			stat, err := e.stat(ctx, w.at)

@@ -43,6 +43,9 @@ func (d *Decoder) Remaining() int {
 	return len(d.buf) - d.off
 }
 
+// Fail makes err the error of d, unless there is one.
+func (d *Decoder) Fail(err error) { d.fail(err) }
+
 func (d *Decoder) fail(err error) {
 	if d.err == nil {
 		d.err = fmt.Errorf("%w (at byte %d of %d)", err, d.off, len(d.buf))

@@ -8,23 +8,31 @@ import (
 	"github.com/docent-zk/docent/internal/jute"
 )
 
+// Body is what comes behind the header of a request.
+type Body interface{ Encode(e *jute.Encoder) }
+
 // Call is one request of docent's own, from the moment it is handed in until its
 // reply has come or never will. Its fields are set before that, and not changed
 // afterwards. A Call is used once.
 type Call struct {
 	Op   int32
-	Path string      // for errors; the request's own is in Body
-	Body jute.Record // nil for none; not used any more once Send has returned
+	Path string // for errors; the request's own is in Body
+	Body Body   // nil for none; not used any more once Send has returned
 
 	// Decode is called in the reading goroutine with the body of a reply that
 	// carries no error, ahead of the next frame. Nil if nobody wants it. What it
 	// keeps it must copy. It writes nothing that its caller could read before
-	// the call is over.
-	Decode func(*jute.Decoder)
+	// the call is over. What it returns becomes the error of the call.
+	Decode func(*jute.Decoder) error
 
 	// Answered is called behind Decode with the header of the reply, and before
 	// Wait returns. Nil if nobody wants to know.
 	Answered func(zxid int64, code int32)
+
+	// Over is called with the error of the call, however it ends, before Wait returns
+	// or what Left returned is closed: in the reading goroutine, ahead of the next
+	// frame, if a reply has come. Nil if nobody wants to know.
+	Over func(error)
 
 	// Written is closed when the request has been written to the socket, or
 	// never will be. Nil if nobody wants to know.
@@ -68,8 +76,7 @@ type CodeError struct{ Code int32 }
 func (e *CodeError) Error() string { return fmt.Sprintf("error code %d", e.Code) }
 
 // Send hands calls in, in this order and with nothing between them. An error wraps
-// ErrNotSent: none of them has left. The calls are of one caller, who must Wait
-// for each.
+// ErrNotSent: none of them has left.
 func (s *Session) Send(calls ...*Call) error {
 	l := s.current.Load()
 	if l == nil {
@@ -93,6 +100,10 @@ func (c *Call) Wait(gaveUp <-chan struct{}) (over bool, err error) {
 	case <-gaveUp:
 	}
 	if c.link.takeBack(c) {
+		c.err = ErrNotSent
+		if c.Over != nil {
+			c.Over(c.err)
+		}
 		return true, c.err
 	}
 	c.left = make(chan struct{})
@@ -110,6 +121,9 @@ func (c *Call) Left() (over <-chan struct{}, err *error) { return c.left, &c.err
 // finish ends the call.
 func (c *Call) finish(err error) {
 	c.err = err
+	if c.Over != nil {
+		c.Over(err)
+	}
 	if c.state.Swap(callOver) == callLeft {
 		close(c.left)
 		return
@@ -124,7 +138,7 @@ func (c *Call) answered(h replyHeader, body *jute.Decoder) {
 	case h.code != 0:
 		err = &CodeError{h.code}
 	case c.Decode != nil:
-		c.Decode(body)
+		err = c.Decode(body)
 		if body.Err() != nil {
 			err = fmt.Errorf("%w: the reply to %s %s: %w", ErrMalformed, opName(c.Op), c.Path, body.Err())
 		}

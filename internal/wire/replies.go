@@ -56,6 +56,9 @@ func (l *link) inspect(body []byte) (pass bool, err error) {
 	l.onTime(h.xid)
 	if r.call != nil {
 		l.s.noteAnswer(r.sent, h.zxid, h.code)
+		if l.s.opt.OnAnswered != nil {
+			l.s.opt.OnAnswered(h.code)
+		}
 		l.body.Reset(body[replyHeaderLen:])
 		r.call.answered(h, &l.body)
 		return false, nil
@@ -176,6 +179,9 @@ func (l *link) drain() error {
 	})
 	if err == nil {
 		l.s.noteAnswer(r.sent, h.zxid, h.code)
+		if l.s.opt.OnAnswered != nil {
+			l.s.opt.OnAnswered(h.code)
+		}
 	}
 	return err
 }

@@ -87,6 +87,10 @@ type Options struct {
 	// watches, so that the loss of a link is no sign of the opposite.
 	TreesSupported bool
 
+	// OnAnswered is called for each Call that has got a reply, with its error code or
+	// 0, in the reading goroutine, ahead of Call.Over.
+	OnAnswered func(code int32)
+
 	// OnAuthFailed is called when the server rejected a credential. The link is
 	// closed after it; the driver will dial again.
 	OnAuthFailed func(scheme string, err error)

@@ -79,6 +79,7 @@ func (l *link) handIn(calls []*Call) error {
 		return ErrNotSent
 	}
 	now, frames := time.Now(), e.Bytes()
+	l.gatherStanding(now)
 	for i, c := range calls {
 		c.xid, c.gen, c.at = w.nextXid(), w.gen, len(w.buf)
 		putInt32(frames, prefixLen, c.xid)
@@ -99,6 +100,22 @@ func (l *link) handIn(calls []*Call) error {
 	l.s.counters.framesOut.Add(uint64(len(calls)))
 	l.gathered(false)
 	return nil
+}
+
+// gatherStanding puts what wire itself has to send ahead of the next frame. It is called with the writer's mutex held.
+func (l *link) gatherStanding(now time.Time) {
+	if !l.s.standing.busy.Load() {
+		return
+	}
+	l.s.mu.Lock()
+	ahead := l.s.standing.ahead()
+	l.s.mu.Unlock()
+	for _, o := range ahead {
+		o.sent, o.size = now, len(o.frame)
+		l.reqs.push(o.request)
+		l.writer.buf = append(l.writer.buf, o.frame...)
+	}
+	l.s.counters.framesOut.Add(uint64(len(ahead)))
 }
 
 // post remembers requests of the driver, or of wire's own, and has their frames written.
@@ -218,7 +235,6 @@ func (l *link) takeBack(c *Call) bool {
 			r.call.at -= c.size
 		}
 	})
-	c.err = ErrNotSent
 	return true
 }
 
