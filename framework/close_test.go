@@ -145,7 +145,7 @@ func TestCloseDuringAnyOperation(t *testing.T) {
 					go func() {
 						err := op(context.Background(), cli)
 						returned.Add(1)
-						assert.True(t, errors.Is(err, framework.ErrClosed), "%s: %v", name, err)
+						assert.True(t, err == nil || errors.Is(err, framework.ErrClosed), "%s: %v", name, err) // what was sent may be answered
 					}()
 				}
 				time.Sleep(10 * time.Millisecond)

@@ -142,7 +142,7 @@ func (o *ops) newCreate(path string, data []byte, opts []CreateOption) (*create,
 func (o *ops) resolveNew(path string, m Mode) (string, error) {
 	dir, ok := strings.CutSuffix(path, "/")
 	switch {
-	case !ok || !m.sequential():
+	case !ok || !m.sequential() || strings.HasSuffix(dir, "/"):
 		return o.space.resolve(path)
 	case dir == "":
 		return string(o.space) + "/", nil

@@ -3,35 +3,40 @@ package framework
 import "context"
 
 // read runs one repeatable operation that returns a value.
-func read[T any](ctx context.Context, o *ops, op, path string, q func(at string) query[T]) (T, error) {
+func read[T any](ctx context.Context, o *ops, op, path string, q query[T]) (T, error) {
 	var v T
-	at, err := o.space.resolve(path)
-	if err != nil {
-		return v, o.failUnsent(op, path, err)
-	}
-	err = o.do(ctx, request{op: op, path: path, size: len(at), repeatable: true, try: func(ctx context.Context, e *epoch) (err error) {
-		v, err = ask(ctx, e, q(at))
+	err := o.do(ctx, request{op: op, path: path, size: len(q.at), repeatable: true, try: func(ctx context.Context, e *epoch) (err error) {
+		v, err = ask(ctx, e, q)
 		return err
 	}})
 	return v, err
 }
 
+// locate returns a path as the server knows it, or the error of an operation on it.
+func (o *ops) locate(op, path string) (string, error) {
+	at, err := o.space.resolve(path)
+	if err != nil {
+		return "", o.failUnsent(op, path, err)
+	}
+	return at, nil
+}
+
 // Get reads a node. It returns [ErrNoNode] if there is none.
 func (o *ops) Get(ctx context.Context, path string) (Node, error) {
-	return read(ctx, o, "get", path, func(at string) query[Node] { return getQuery(o.space, at) })
+	at, err := o.locate("get", path)
+	if err != nil {
+		return Node{}, err
+	}
+	return read(ctx, o, "get", path, getQuery(o.space, at))
 }
 
 // Exists reports whether a node exists, and its Stat if it does.
 func (o *ops) Exists(ctx context.Context, path string) (Stat, bool, error) {
-	at, err := o.space.resolve(path)
+	at, err := o.locate("exists", path)
 	if err != nil {
-		return Stat{}, false, o.failUnsent("exists", path, err)
+		return Stat{}, false, err
 	}
-	var stat *Stat
-	err = o.do(ctx, request{op: "exists", path: path, size: len(at), repeatable: true, try: func(ctx context.Context, e *epoch) (err error) {
-		stat, err = e.stat(ctx, at)
-		return err
-	}})
+	stat, err := existing(read(ctx, o, "exists", path, existsQuery(at)))
 	if stat == nil {
 		return Stat{}, false, err
 	}
@@ -41,19 +46,31 @@ func (o *ops) Exists(ctx context.Context, path string) (Stat, bool, error) {
 // Children returns the names of a node's children, in no particular order, and the node's own Stat. It returns
 // [ErrNoNode] if the node does not exist.
 func (o *ops) Children(ctx context.Context, path string) ([]string, Stat, error) {
-	l, err := read(ctx, o, "children", path, childrenQuery)
+	at, err := o.locate("children", path)
+	if err != nil {
+		return nil, Stat{}, err
+	}
+	l, err := read(ctx, o, "children", path, childrenQuery(at))
 	return l.names, l.stat, err
 }
 
 // Sync waits until the server that the client is connected to has seen every change that was committed before the call,
 // so that the reads that follow cannot be older than that.
 func (o *ops) Sync(ctx context.Context, path string) error {
-	_, err := read(ctx, o, "sync", path, syncQuery)
+	at, err := o.locate("sync", path)
+	if err != nil {
+		return err
+	}
+	_, err = read(ctx, o, "sync", path, syncQuery(at))
 	return err
 }
 
 // ACL returns a node's access-control list and its Stat, whose Aversion is the version for SetACL.
 func (o *ops) ACL(ctx context.Context, path string) ([]ACL, Stat, error) {
-	a, err := read(ctx, o, "getACL", path, aclQuery)
+	at, err := o.locate("getACL", path)
+	if err != nil {
+		return nil, Stat{}, err
+	}
+	a, err := read(ctx, o, "getACL", path, aclQuery(at))
 	return a.acl, a.stat, err
 }
