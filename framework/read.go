@@ -36,7 +36,11 @@ func (o *ops) Exists(ctx context.Context, path string) (Stat, bool, error) {
 	if err != nil {
 		return Stat{}, false, err
 	}
-	stat, err := existing(read(ctx, o, "exists", path, existsQuery(at)))
+	var stat *Stat
+	err = o.do(ctx, request{op: "exists", path: path, size: len(at), repeatable: true, try: func(ctx context.Context, e *epoch) (err error) {
+		stat, err = e.stat(ctx, at) // that there is none is no error
+		return err
+	}})
 	if stat == nil {
 		return Stat{}, false, err
 	}
