@@ -39,6 +39,8 @@
 //	Get, Set         one request and its answer                  1, 16, 256 on one session
 //	Children         the same, with 100 names                    1, 16, 256 on one session
 //	Create           a node is created and deleted               1, 16, 256 on one session
+//	Rearm            from the end of a connection until the      1
+//	                 server has 200,000 watches again
 //	Lock             Lock and Unlock of a free lock              1
 //	HandOver         from Unlock until the waiter holds          2 processes
 //	Sharing          Lock and Unlock of a lock that all want     8 in one process
