@@ -129,7 +129,7 @@ func (l *link) write(way Direction, to *net.TCPConn, chunks <-chan chunk) {
 	line := slowLine{}
 	for c := range chunks {
 		for first := true; first || len(c.bytes) > 0; first = false {
-			n, free := line.carry(len(c.bytes), l.proxy.now().rate)
+			n, free := line.carry(len(c.bytes), c.at, l.proxy.now().rate)
 			if !l.pass(way, c.at, free) {
 				return
 			}
@@ -153,15 +153,15 @@ type slowLine struct {
 	free time.Time // when it has carried what it was given
 }
 
-// carry takes some of n bytes and returns how many, and when the line has carried
-// them: all of them and at once if there is no limit.
-func (s *slowLine) carry(n, rate int) (int, time.Time) {
+// carry takes some of n bytes that came at the given time and returns how many, and
+// when the line has carried them: all of them and at once if there is no limit.
+func (s *slowLine) carry(n int, at time.Time, rate int) (int, time.Time) {
 	if rate <= 0 {
 		return n, time.Time{}
 	}
 	n = min(n, max(rate/partsPerSecond, 1))
-	if now := time.Now(); s.free.Before(now) {
-		s.free = now
+	if s.free.Before(at) {
+		s.free = at
 	}
 	s.free = s.free.Add(time.Duration(n) * time.Second / time.Duration(rate))
 	return n, s.free
