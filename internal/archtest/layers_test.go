@@ -16,7 +16,7 @@ var layers = map[string][]string{
 	"internal/guard":     {},
 	"internal/seqnode":   {},
 	"internal/jute":      {},
-	"internal/wire":      {},
+	"internal/wire":      {"internal/jute"},
 	"internal/telemetry": {},
 	"internal/seam":      {"internal/telemetry"},
 
