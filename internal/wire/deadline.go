@@ -13,6 +13,7 @@ type deadlines struct {
 	limit time.Time // of the handshake; zero before and after
 	read  time.Time // the driver's
 	write time.Time
+	given bool // the connection is no longer the link's
 }
 
 // start caps reads and writes from now on.
@@ -32,6 +33,13 @@ func (d *deadlines) lift(l *link) {
 	l.conn.SetReadDeadline(time.Time{})
 	l.conn.SetWriteDeadline(time.Time{})
 	l.open.Store(true)
+}
+
+// give makes what the driver sets from now on mean nothing.
+func (d *deadlines) give() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.given = true
 }
 
 // capped returns the earlier of t and the limit; zero means none.
@@ -60,6 +68,9 @@ func (l *link) SetReadDeadline(t time.Time) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.read = t
+	if d.given {
+		return nil
+	}
 	return l.conn.SetReadDeadline(d.capped(t))
 }
 
@@ -72,5 +83,8 @@ func (l *link) SetWriteDeadline(t time.Time) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.write = t
+	if d.given {
+		return nil
+	}
 	return l.conn.SetWriteDeadline(d.capped(t))
 }

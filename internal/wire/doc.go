@@ -42,6 +42,8 @@
 //   - A handshake is bounded, by a third of the session timeout by default; the
 //     driver alone would wait for 6.7 timeouts. Until it is accepted, deadlines
 //     set by the driver can only shorten the bound.
+//   - A try for a new session that is given up leaves no session behind on a
+//     server that answers in time; see "Abandoned handshakes".
 //   - What the server says cannot panic the driver and cannot make it allocate
 //     more than a small multiple of what has really arrived. Frames are handed
 //     on whole, after the structure of the reply was checked against the
@@ -54,6 +56,23 @@
 //   - Watches lose no event across links; see "Catching up".
 //   - Each read of the socket takes all that has arrived. A reply costs no
 //     allocation.
+//
+// # Abandoned handshakes
+//
+// A server that has read a ConnectRequest for a new session starts that session,
+// even if the client has given up meanwhile, and keeps it until it expires. It
+// handles no further request of the connection before. So if a link ends while
+// its ConnectRequest for a new session is written and not answered, a
+// closeSession is written behind it, and the connection passes to
+// Options.Abandoned. To the driver the link is closed:
+//
+//	driver's goroutine   ConnectRequest ──▶ limit, Break, Fence or Close: the link ends
+//	connection           ConnectRequest ──▶ closeSession ──▶ both are answered: closed
+//
+// The connection passes on when the driver's goroutine has left it. One that
+// waits in Read or Write is woken by a deadline in the past. Abandoned has a
+// goroutine for each connection and keeps eight at most, each for as long as it
+// is told. A resume is never followed by a closeSession.
 //
 // # Catching up
 //
@@ -163,7 +182,7 @@
 // NewSession makes a Session; Wrap turns each dialed connection into a link and
 // is what the driver's zk.Dialer returns. Fence ends the session for good,
 // Break only the current link. WatchTree and UnwatchTree keep recursive watches, Ask and Retract
-// make inquiries. ID, Password, Timeout, LastAnswered, LastZxid, CreateStatUnsupported, TreeZxid
+// make inquiries. ID, Password, Timeout, LastAnswered, Opened, LastZxid, CreateStatUnsupported, TreeZxid
 // and Stats may be read at any time. Everything else is a callback in Options. Callbacks run
 // on the driver's own goroutines, with no lock of this package held; they must not
 // block, and may call any method of the Session.
@@ -174,5 +193,6 @@
 // the handshake before it starts either, as go-zookeeper 1.0.4 does. Close, the
 // deadlines, Break and Fence may come from any goroutine. Replies come in the
 // order of the requests (the server answers only auth out of turn); others are
-// matched by xid all the same. The package starts no goroutines.
+// matched by xid all the same. The package starts no goroutines but
+// those of Abandoned.
 package wire

@@ -71,12 +71,17 @@ func (l *link) writeConnect(p []byte) (int, error) {
 		return 0, l.halted()
 	}
 	l.asked = true
+	if !l.use() {
+		return 0, l.halted()
+	}
+	defer l.unuse()
 	l.limits.start(l.conn, l.s.handshakeLimit(l.ask))
 	l.askedAt = time.Now()
 	if err := l.put(frame); err != nil {
 		return 0, l.handshakeFailed(err)
 	}
 	l.s.counters.framesOut.Add(1)
+	l.begin(l.ask.id == 0 && l.s.opt.Abandoned != nil)
 	return len(p), nil
 }
 
@@ -109,7 +114,14 @@ func (s *Session) handshakeLimit(ask connectRequest) time.Duration {
 // handshake reads the answer to the ConnectRequest and, if it is what the
 // session needs, leaves it for the driver.
 func (l *link) handshake() error {
+	if !l.use() {
+		return l.halted()
+	}
+	defer l.unuse()
 	frame, err := l.in.next(meter{l}, connectAnswerLen, maxHandshake)
+	if err == nil || !isTimeout(err) {
+		l.begin(false)
+	}
 	if err != nil {
 		return l.handshakeFailed(err)
 	}
@@ -190,6 +202,7 @@ func (s *Session) establish(l *link, answer connectAnswer) error {
 	}
 	s.id, s.timeout, s.password = answer.id, answer.timeout, answer.password
 	l.timeout, l.quiet = answer.timeout, answer.timeout*2/3
+	s.opened = time.Now()
 	if l.askedAt.After(s.answered) {
 		s.answered = l.askedAt
 	}

@@ -24,6 +24,7 @@ type link struct {
 	closed  atomic.Bool          // Close was called
 	cause   atomic.Pointer[stop] // why the connection was closed, whoever did it
 	limits  deadlines
+	usage   usage
 	reqs    pending
 	writer  writer
 	late    overdue
@@ -179,7 +180,7 @@ func (l *link) end(err error) error {
 	}
 	l.s.forget(l)
 	l.unwatch()
-	closed := abort(l.conn)
+	closed := l.discard()
 	l.closeLane(err)
 	return closed
 }

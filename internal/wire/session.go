@@ -26,6 +26,11 @@ type Options struct {
 	// ConnectRequest asks for.
 	HandshakeTimeout func() time.Duration
 
+	// Abandoned takes over the connections on which the server was asked for a
+	// new session, in full, and has not answered when the link ends. Without it
+	// they are closed. A resume that is given up is always closed.
+	Abandoned *Abandoned
+
 	// MaxFrame is the length in bytes of the longest frame accepted from the
 	// server. Defaults to 64 MiB.
 	MaxFrame int
@@ -144,6 +149,7 @@ type Session struct {
 	timeout   time.Duration
 	password  []byte
 	answered  time.Time
+	opened    time.Time // when the handshake of link was accepted; zero before
 	zxid      int64
 	replied   bool // the latest link has had a reply with a zxid
 	caughtUp  int64
@@ -181,7 +187,7 @@ func (s *Session) Wrap(conn net.Conn) (net.Conn, error) {
 	s.mu.Lock()
 	fence, old := s.fence.Load(), s.link
 	if fence == nil {
-		s.link = l
+		s.link, s.opened = l, time.Time{}
 	}
 	s.mu.Unlock()
 	if fence != nil {
@@ -265,6 +271,15 @@ func (s *Session) LastAnswered() time.Time {
 	return s.answered
 }
 
+// Opened returns when the handshake of the current link was accepted, and the
+// zero time while no link is open. Read it after LastAnswered: then what was
+// answered is not newer than the link.
+func (s *Session) Opened() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.opened
+}
+
 // LastZxid returns the highest zxid seen in the header of a reply of this
 // Session, 0 before the first, and begins anew when OnRegress is called.
 func (s *Session) LastZxid() int64 {
@@ -316,7 +331,7 @@ func (s *Session) forget(l *link) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.link == l {
-		s.link = nil
+		s.link, s.opened = nil, time.Time{}
 	}
 	s.current.CompareAndSwap(l, nil)
 }
