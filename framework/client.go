@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/docent-zk/docent/internal/wire"
 )
 
 // Client is a connection to a ZooKeeper ensemble that outlives its sessions. It is safe for use by many goroutines, and
@@ -52,6 +54,7 @@ func start(cfg Config, asleep func() time.Duration) (*Client, error) {
 	c.random.panicked = c.panicked
 	c.hosts = newHosts(&c.cfg, &c.grant, servers, c.random, c.panicked)
 	c.janitor.init(c)
+	c.abandoned = wire.NewAbandoned(func() time.Duration { return 2 * min(c.grant.timeout(), longHandshake) }, c.grant.take)
 	e, err := openEpoch(c, 1, 0)
 	if err != nil {
 		c.telemetry.Close()

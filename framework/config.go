@@ -72,11 +72,17 @@ type Config struct {
 
 	// ConnectTimeout bounds one dial, name resolution and TLS handshake included. A connection that breaks is
 	// noticed after two thirds of the session timeout at the latest, so that what is left must suffice to find another
-	// server. Defaults to a sixth of the granted session timeout, but at most 15 s.
+	// server.
+	// Defaults to a sixth of the granted session timeout while there is an address that has not been tried since the last
+	// connection, and to half of what is left of the session otherwise; at most 15 s.
 	ConnectTimeout time.Duration
 
 	// HandshakeTimeout bounds ZooKeeper's own handshake on a new connection, so that a server which accepts and then
-	// hangs costs no more than this. Defaults to a sixth of the granted session timeout, but at most 15 s.
+	// hangs costs no more than this. Set it if one address stands for several servers, as that of a load balancer does: the
+	// default takes it for the only server.
+	// Defaults to a sixth of the granted session timeout, at most 15 s, while there is an address that has not been tried since
+	// the last connection. Otherwise it defaults to what is left of the session, at most 2 min: all of it for the only
+	// address, and all but a sixth of the timeout if there are others.
 	HandshakeTimeout time.Duration
 
 	// OperationTimeout bounds operations of Client whose ctx has no deadline; negative means no bound. Operations of

@@ -12,6 +12,7 @@ import (
 
 	"github.com/docent-zk/docent/internal/fanout"
 	"github.com/docent-zk/docent/internal/telemetry"
+	"github.com/docent-zk/docent/internal/wire"
 )
 
 // core is what the views of one client (namespaces, sessions) share. One goroutine, the supervisor, moves it from epoch to
@@ -25,6 +26,7 @@ type core struct {
 	random    *random
 	telemetry *telemetry.Client
 	sleep     *sleepLog
+	abandoned *wire.Abandoned
 
 	gate    atomic.Pointer[gate]
 	hub     fanout.Hub[StateChange]
@@ -177,6 +179,7 @@ func (c *core) supervise(e *epoch) {
 		e = next
 	}
 	c.retiring.Wait()
+	c.abandoned.Close()
 	c.publish(nil, StateChange{State: Closed, Epoch: e.n, Cause: ErrClosed})
 	c.hub.Close()
 	c.telemetry.Close()
@@ -243,6 +246,18 @@ func (c *core) up(e *epoch, server string) {
 	default:
 		c.publish(e, StateChange{State: Connected})
 	}
+	if _, late := e.openedLate(); late {
+		c.askAtOnce(e)
+	}
+}
+
+// askAtOnce sends an exists, because its answer is needed before the first ping's.
+func (c *core) askAtOnce(e *epoch) {
+	c.retiring.Go(func() {
+		ctx, cancel := context.WithTimeout(e.ctx, e.wire.Timeout())
+		defer cancel()
+		_, _ = e.stat(ctx, "/")
+	})
 }
 
 // down is the report of a broken link, or of a failed attempt to get one, which says nothing new.
@@ -268,7 +283,7 @@ func (c *core) checkClocks(e *epoch) error {
 	if e.silent() {
 		return e.silence()
 	}
-	if c.gate.Load().State.Connected() {
+	if c.gate.Load().State.Connected() && !e.spared() {
 		cause := fmt.Errorf("%w: %s has not answered since %v", ErrUntrusted, e.server, time.Since(last).Round(time.Millisecond))
 		e.wire.Break(cause) // another server may answer while the session still lives
 		c.down(e, cause)

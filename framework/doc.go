@@ -38,6 +38,22 @@
 // this does not cover. When the machine was suspended for longer than the margin since the last answer, trust is void until the
 // next answer. On Linux that is told by two clocks that cannot be set, elsewhere by the wall clock.
 //
+// A connection can be up without trust, because both clocks count from when the handshake was sent. This is a handshake of 0.9 T:
+//
+//	sent                  T - margin     answered                                       1.9 T
+//	  |-----------------------|-------------|---------------------------------------------|
+//	  Connecting, Lost or Suspended         Connected or Reconnected                      Suspended and Lost, unless
+//	                          claims end    an exists is sent; its answer restores trust  something was answered before
+//
+// A connection opens late if less than T/3 of trust is left when its handshake is answered. The answer to the first ping would come too
+// late then, so the client sends an exists at once. Operations are sent as on any connection. A claim needs trust as always: it
+// ends with [ErrUntrusted] while trust is missing. The connection is not replaced because trust is missing, and its session
+// counts as lost T after the handshake was answered, unless something else was answered before. If the connection breaks, T counts from
+// the sending of the handshake again.
+//
+// The bytes of a long reply say that the server is at work, although they prove nothing about the session. While they arrive, claims
+// end with trust, but the connection is not replaced and the session does not count as lost.
+//
 // A process that was stopped may run on before its timers do. The contexts of [Session.ClaimContext] and [Session.Context] therefore look
 // at the clocks whenever they are asked, and so do those of [WithCancelCause].
 //

@@ -139,7 +139,8 @@ func (e *epoch) wireOptions() wire.Options {
 		auth[i] = wire.Auth{Scheme: a.Scheme, Data: a.Credentials}
 	}
 	return wire.Options{
-		HandshakeTimeout: func() time.Duration { return e.core.bounds().handshake },
+		HandshakeTimeout: func() time.Duration { return e.core.hosts.handshakeLimit(e.left()) },
+		Abandoned:        e.core.abandoned,
 		OnEstablished:    func(in wire.Established) { e.core.grant.take(in.Timeout) },
 		MaxFrame:         cfg.MaxReplySize,
 		Auth:             auth,
@@ -203,7 +204,7 @@ func (e *epoch) dial(_, server string, _ time.Duration) (net.Conn, error) {
 		return nil, err
 	}
 	zk.WithMaxBufferSize(smallBuffer)(e.conn) // the next receiving goroutine starts with it
-	conn, err := e.core.hosts.dial(e.ctx, server)
+	conn, err := e.core.hosts.dial(e.ctx, server, e.left())
 	e.core.telemetry.Dialled(err)
 	if err != nil {
 		if e.ctx.Err() == nil {

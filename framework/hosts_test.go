@@ -103,7 +103,7 @@ func dialled(t *testing.T, h *hosts, n int) (order []string) {
 	defer func() { h.cfg.Dialer = dialer }()
 	for range n {
 		server, _ := h.take()
-		_, err := h.dial(t.Context(), server)
+		_, err := h.dial(t.Context(), server, unlimited)
 		require.Error(t, err)
 	}
 	return order
@@ -164,7 +164,7 @@ func TestAddressesAreNotLookedUp(t *testing.T) {
 		}
 	})
 	for _, server := range []string{"127.0.0.1:2181", "[::1]:2181", "[fe80::1%eth0]:2181"} {
-		_, err := h.dial(t.Context(), server)
+		_, err := h.dial(t.Context(), server, unlimited)
 		require.EqualError(t, err, "refused")
 	}
 	assert.Equal(t, []string{"tcp 127.0.0.1:2181", "tcp [::1]:2181", "tcp [fe80::1%eth0]:2181"}, dialled)
@@ -179,7 +179,7 @@ func TestNamesGoToTheDialer(t *testing.T) {
 			return nil, nil
 		}
 	})
-	_, err := h.dial(t.Context(), "zk0:2181")
+	_, err := h.dial(t.Context(), "zk0:2181", unlimited)
 	require.ErrorContains(t, err, "Config.Dialer has returned no connection to zk0:2181 and no error")
 	assert.Equal(t, "zk0:2181", dialled)
 }
