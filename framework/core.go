@@ -34,6 +34,7 @@ type core struct {
 	live    registry
 	trees   treeSupport
 	service service
+	overdue overdue
 
 	creating creating
 	era      atomic.Int64 // counts how often the servers have gone back to an earlier transaction

@@ -99,7 +99,8 @@
 // servers have said that the old session is over.
 //
 // [Client] operations are bounded by [Config.RetryPolicy] and, when ctx has no deadline, by [Config.OperationTimeout].
-// [Session] operations go on for as long as the session may live. Both give up a request that keeps breaking the connection
+// [Session] operations go on for as long as the session may live, but not over a server that answers other requests and not this
+// one: they return within three session timeouts then. Both give up a request that keeps breaking the connection
 // because it or its answer is too large ([ErrTooLarge], [ErrReplyRefused]). Data is copied: it is the caller's again when the
 // call returns.
 //
@@ -115,6 +116,7 @@
 //	no server answers (connection away, or hanging)        the last request that was answered    Silence  T     -
 //	operations fail or are not answered, although a        the first of them, or the last       Silence  T     -
 //	  server answers handshakes or pings                     operation that was answered
+//	one operation is not answered, although others are     the loss of its first reply           Silence  T     -
 //	a recipe is not well: a node does not stand, a cache   its first report of that              Unwell   T     -
 //	  is stale, what it asks for is refused, a claim has
 //	  ended and was not given up (Unlock is missing)

@@ -102,6 +102,7 @@ func (c *Client) HealthWithin(bounds HealthBounds) Health {
 	}
 	if !e.silence(info) {
 		e.service(c.core, info)
+		e.overdue(c.core)
 	}
 	e.clocks(info)
 	for _, r := range c.core.live.list() {

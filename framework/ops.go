@@ -107,6 +107,9 @@ func (o *ops) perform(ctx context.Context, r request, op *telemetry.Operation) e
 			if out := a.strikes.out(e, r.size, err); out != nil {
 				return a.fail(out)
 			}
+			if out := a.lost(err); out != nil {
+				return a.fail(out)
+			}
 		}
 		if stop := a.pause(ctx); stop != nil {
 			return a.fail(a.why(stop, err))
@@ -193,7 +196,8 @@ type attempt struct {
 	odds   int    // answers that said neither yes nor no
 	strikes
 
-	mayBeApplied bool // an earlier try, as far as its reply and a look can tell
+	mayBeApplied bool      // an earlier try, as far as its reply and a look can tell
+	lostAt       time.Time // when a reply was first lost on a connection that went on; zero before
 }
 
 // start begins the pauses. The policy may be the user's own.
@@ -309,6 +313,7 @@ func (a *attempt) look(ctx context.Context, e *epoch) (verdict, error) {
 
 // answer wraps what the server said.
 func (a *attempt) answer(err error) error {
+	a.over(true)
 	if err != nil {
 		return a.wrap(a.ops.core.explain(a.op, a.path, err), a.unapplied(err, true))
 	}
@@ -320,6 +325,7 @@ func (a *attempt) answer(err error) error {
 
 // fail wraps why the operation was given up, and says so when it may have been applied.
 func (a *attempt) fail(err error) error {
+	a.over(false)
 	err = a.ops.core.blame(err)
 	if a.doubt && !errors.Is(err, ErrOutcomeUnknown) {
 		err = fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
