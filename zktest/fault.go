@@ -130,6 +130,7 @@ func (s *Server) inject(f *fault) (heal func()) {
 func (s *Server) reopen() {
 	s.mu.Lock()
 	s.nextRelease = 0
+	s.standStill()
 	s.mu.Unlock()
 	s.net.changed()
 	s.wake()
@@ -189,6 +190,7 @@ func (s *Server) RenewSessions() (heal func()) {
 func (s *Server) Cut(match Match) int {
 	s.mu.Lock()
 	n := s.cut(match)
+	s.standStill()
 	s.mu.Unlock()
 	s.wake()
 	return n
@@ -213,6 +215,7 @@ func (s *Server) ExpireSession(id int64) bool {
 	ss := s.sessions[id]
 	if ss != nil {
 		s.expire(ss)
+		s.standStill()
 	}
 	s.mu.Unlock()
 	s.wake()
