@@ -99,6 +99,8 @@ func callError(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, wire.ErrUnanswered): // for whatever reason the connection ended: it may concern another request
+		return fmt.Errorf("%w (%v)", zk.ErrConnectionClosed, err)
 	case errors.As(err, &code):
 		return codeError(code.Code)
 	case errors.As(err, &part):
@@ -110,7 +112,7 @@ func callError(ctx context.Context, err error) error {
 	case errors.Is(err, wire.ErrReplyTooLong), errors.Is(err, wire.ErrMalformed):
 		return fmt.Errorf("%w: %w", ErrReplyRefused, err)
 	}
-	return fmt.Errorf("%w (%w)", zk.ErrConnectionClosed, err)
+	return fmt.Errorf("%w (%v)", zk.ErrConnectionClosed, err)
 }
 
 // codeError is the error for a code with which a server has answered.

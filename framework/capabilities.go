@@ -7,6 +7,9 @@ type capability int
 
 const (
 	capCreate2 capability = iota
+	capAddWatch
+	capRemoveWatches
+	capSetWatches // asked for by ChangedSince
 	capabilityCount
 )
 

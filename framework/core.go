@@ -32,7 +32,6 @@ type core struct {
 	hub     fanout.Hub[StateChange]
 	janitor janitor
 	live    registry
-	trees   treeSupport
 	service service
 	overdue overdue
 

@@ -230,7 +230,7 @@ func (c *create) send(ctx context.Context, e *epoch) ([]Node, error) {
 	var list *asked[listing]
 	if c.list != nil {
 		dir, _ := Split(c.at)
-		list = childrenQuery(dir).call()
+		list = childrenQuery(dir, false).call()
 		calls, *c.list = append(calls, &list.Call), listing{}
 	}
 	if err := e.send(ctx, calls...); err != nil {
@@ -356,7 +356,7 @@ func (c *create) settle(ctx context.Context, e *epoch) (verdict, error) {
 	if c.protected {
 		return c.settleProtected(ctx, e)
 	}
-	node, err := ask(ctx, e, getQuery(c.space, c.at))
+	node, err := ask(ctx, e, getQuery(c.space, c.at, false))
 	if errors.Is(err, ErrNoNode) {
 		return notApplied, nil
 	}
@@ -434,7 +434,7 @@ func (e *epoch) removeProtected(ctx context.Context, dir, guid string) error {
 
 // find lists what carries a GUID of ours in dir.
 func (e *epoch) find(ctx context.Context, dir, guid string) ([]string, error) {
-	l, err := ask(ctx, e, childrenQuery(dir))
+	l, err := ask(ctx, e, childrenQuery(dir, false))
 	if errors.Is(err, ErrNoNode) {
 		return nil, nil
 	}

@@ -164,7 +164,7 @@ func (j *janitor) do(t task) error {
 			return err
 		}
 		strikes.begin(e, t.lists)
-		if err = e.fit(j.ctx, t.size); err == nil {
+		if err = e.fit(t.size); err == nil {
 			err = t.run(j.ctx, e)
 		}
 		if outcomeOf(err) == answered {

@@ -242,7 +242,7 @@ func (a *attempt) pause(ctx context.Context) error {
 
 // step sends the request, or settles the doubt about the last try first.
 func (a *attempt) step(ctx context.Context, e *epoch) error {
-	if err := e.fit(ctx, a.size); err != nil { // ahead of the look too, which names the same paths
+	if err := e.fit(a.size); err != nil { // ahead of the look too, which names the same paths
 		return err
 	}
 	if a.doubt {

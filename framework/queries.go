@@ -16,8 +16,8 @@ func decodeStat(d *jute.Decoder) Stat {
 // cloned is a copy of data of a decoder, which is valid for the moment only.
 func cloned(data []byte) []byte { return append([]byte(nil), data...) }
 
-func getQuery(s space, at string) query[Node] {
-	return query[Node]{op: jute.OpGetData, at: at, body: &jute.PathWatchRequest{Path: at}, decode: func(d *jute.Decoder) Node {
+func getQuery(s space, at string, watch bool) query[Node] {
+	return query[Node]{op: jute.OpGetData, at: at, body: &jute.PathWatchRequest{Path: at, Watch: watch}, decode: func(d *jute.Decoder) Node {
 		n := Node{Path: s.local(at), Data: cloned(d.Buffer())}
 		n.Stat = decodeStat(d)
 		return n
@@ -25,8 +25,11 @@ func getQuery(s space, at string) query[Node] {
 }
 
 // existsQuery is answered with ErrNoNode if the node does not exist: see stat.
-func existsQuery(at string) query[Stat] {
-	return query[Stat]{op: jute.OpExists, at: at, body: &jute.PathWatchRequest{Path: at}, decode: decodeStat}
+func existsQuery(at string, watch bool) query[*Stat] {
+	return query[*Stat]{op: jute.OpExists, at: at, body: &jute.PathWatchRequest{Path: at, Watch: watch}, decode: func(d *jute.Decoder) *Stat {
+		s := decodeStat(d)
+		return &s
+	}}
 }
 
 // listing is a directory as it was read.
@@ -35,8 +38,8 @@ type listing struct {
 	stat  Stat
 }
 
-func childrenQuery(at string) query[listing] {
-	return query[listing]{op: jute.OpGetChildren2, at: at, body: &jute.PathWatchRequest{Path: at}, decode: func(d *jute.Decoder) listing {
+func childrenQuery(at string, watch bool) query[listing] {
+	return query[listing]{op: jute.OpGetChildren2, at: at, body: &jute.PathWatchRequest{Path: at, Watch: watch}, decode: func(d *jute.Decoder) listing {
 		l := listing{names: d.Strings()}
 		l.stat = decodeStat(d)
 		return l
@@ -93,16 +96,9 @@ func (e *epoch) sync(ctx context.Context) error {
 
 // stat reads a node's Stat on an epoch, nil for a node that does not exist.
 func (e *epoch) stat(ctx context.Context, at string) (*Stat, error) {
-	return existing(ask(ctx, e, existsQuery(at)))
-}
-
-// existing makes the answer that there is no node a nil Stat.
-func existing(s Stat, err error) (*Stat, error) {
-	switch {
-	case err == nil:
-		return &s, nil
-	case errors.Is(err, ErrNoNode):
+	s, err := ask(ctx, e, existsQuery(at, false))
+	if errors.Is(err, ErrNoNode) {
 		return nil, nil
 	}
-	return nil, err
+	return s, err
 }

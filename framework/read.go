@@ -27,7 +27,7 @@ func (o *ops) Get(ctx context.Context, path string) (Node, error) {
 	if err != nil {
 		return Node{}, err
 	}
-	return read(ctx, o, "get", path, getQuery(o.space, at))
+	return read(ctx, o, "get", path, getQuery(o.space, at, false))
 }
 
 // Exists reports whether a node exists, and its Stat if it does.
@@ -54,7 +54,7 @@ func (o *ops) Children(ctx context.Context, path string) ([]string, Stat, error)
 	if err != nil {
 		return nil, Stat{}, err
 	}
-	l, err := read(ctx, o, "children", path, childrenQuery(at))
+	l, err := read(ctx, o, "children", path, childrenQuery(at, false))
 	return l.names, l.stat, err
 }
 

@@ -19,7 +19,7 @@ func bareGet(ctx context.Context, o *ops, path string) (node Node, err error) {
 		return node, o.failUnsent("get", path, err)
 	}
 	err = o.perform(ctx, request{op: "get", path: path, size: len(at), repeatable: true, try: func(ctx context.Context, e *epoch) (err error) {
-		node, err = ask(ctx, e, getQuery(o.space, at))
+		node, err = ask(ctx, e, getQuery(o.space, at, false))
 		return err
 	}}, nil)
 	return node, err

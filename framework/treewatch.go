@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"sync"
+
+	"github.com/docent-zk/docent/internal/wire"
 )
 
 // TreeWatch reports every change of a node and of everything below it, in order, until it is stopped or its session ends.
@@ -78,22 +80,44 @@ func (s *Session) WatchTree(ctx context.Context, path string) (*TreeWatch, error
 	return w, nil
 }
 
-// arm asks for the watch and waits until it is in force. The request for it leaves ahead of the next one of the driver, so
-// the answer to a read that is sent now comes behind that to the request.
+// arm asks for the watch and waits until it is in force.
 func (w *TreeWatch) arm(ctx context.Context, e *epoch) error {
-	if err := w.table.joinTree(w); err != nil {
-		return err
+	a := addWatchQuery(w.at).call()
+	a.Over = func(err error) { e.treeAnswered(w.at, err) }
+	asked, err := w.join(ctx, e, &a.Call)
+	if err == nil && asked {
+		_, err = a.wait(ctx, e)
 	}
-	_, err := e.stat(ctx, w.at)
 	switch over := w.err(); {
 	case over != nil:
 		return over
-	case outcomeOf(err) != answered:
+	case err != nil:
 		return err
-	case !w.table.treeArmed(w.at):
+	case !w.table.treeServes(w):
 		return errWatchDelayed
 	}
 	return nil
+}
+
+// join makes w a user of the watch on its path, and sends the call if that is not in force. A watch that is left at the same time is
+// taken back before, or after, but not in between.
+func (w *TreeWatch) join(ctx context.Context, e *epoch, c *wire.Call) (asked bool, err error) {
+	w.table.order.Lock()
+	defer w.table.order.Unlock()
+	live, err := w.table.joinTree(w, e.core.can.has(capAddWatch))
+	if live || err != nil {
+		return false, err
+	}
+	return true, e.send(ctx, c)
+}
+
+// leave is the opposite of join.
+func (w *TreeWatch) leave() {
+	w.table.order.Lock()
+	defer w.table.order.Unlock()
+	if w.table.leaveTree(w) && w.table.unwatch != nil {
+		w.table.unwatch(w.at)
+	}
 }
 
 // Path is the watched path, absolute in the client's namespace.
@@ -151,12 +175,21 @@ func (w *TreeWatch) pop() (ev Event, ok bool, err error) {
 // So for a reader that calls Zxid, then Take, and gets no reset from that, all changes up to the transaction are among the events
 // that it has had since its last reset. What it has read since that shows them all is as of the transaction or newer: see
 // [Session.ChangedSince].
-func (w *TreeWatch) Zxid() int64 { return w.table.treeZxid(w) }
+func (w *TreeWatch) Zxid() int64 {
+	if !w.table.treeServes(w) {
+		return 0
+	}
+	zxid := w.table.zxid()
+	if !w.table.treeServes(w) { // the connection has changed in between
+		return 0
+	}
+	return zxid
+}
 
 // Stop ends the watch: no more events come, and those that were not read are gone. The server is told, when it was the last
 // one on the path, with whatever the client sends next. It may be called repeatedly.
 func (w *TreeWatch) Stop() {
-	w.table.leaveTree(w)
+	w.leave()
 	w.mu.Lock()
 	w.events, w.cost = nil, 0
 	w.mu.Unlock()

@@ -6,10 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"sync/atomic"
 
-	"github.com/go-zookeeper/zk"
-
+	"github.com/docent-zk/docent/internal/jute"
 	"github.com/docent-zk/docent/internal/wire"
 )
 
@@ -21,13 +19,22 @@ type trees map[string]*tree
 type tree struct {
 	users []*TreeWatch // in the order in which they came
 	armed bool         // it has been in force
+	live  bool         // it is in force on the present connection
 }
 
-// treeServer asks the server for recursive watches; the wire does.
-type treeServer interface {
-	WatchTree(path string) bool
-	UnwatchTree(path string)
-	TreeZxid(path string) int64
+// recursiveMode is addWatch's mode of a watch on a node and everything below it; anyWatcher makes removeWatches take back all watches
+// of a path. It is the only type that every version knows which ends a recursive watch.
+const (
+	recursiveMode = 1
+	anyWatcher    = 3
+)
+
+func addWatchQuery(at string) query[struct{}] {
+	return query[struct{}]{op: jute.OpAddWatch, at: at, body: &jute.PathInt32Request{Path: at, Value: recursiveMode}}
+}
+
+func removeWatchesQuery(at string) query[struct{}] {
+	return query[struct{}]{op: jute.OpRemoveWatches, at: at, body: &jute.PathInt32Request{Path: at, Value: anyWatcher}}
 }
 
 // treeRefusal is the error for a server's answer. That the node's ACL does not allow it is the only one with a meaning of its own.
@@ -39,17 +46,17 @@ func treeRefusal(code int32) error {
 	return fmt.Errorf("the server refuses the recursive watch: %w", err)
 }
 
-// joinTree makes w a user of the watch on its path, and has the watch set if it is the first. It may be repeated.
-func (t *watches) joinTree(w *TreeWatch) error {
+// joinTree makes w a user of the watch on its path. It reports whether that is in force. It may be repeated.
+func (t *watches) joinTree(w *TreeWatch, supported bool) (live bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.ended != nil {
-		return t.ended
+		return false, t.ended
 	}
 	tr := t.trees[w.at]
 	if tr == nil {
-		if t.server == nil || !t.server.WatchTree(w.at) {
-			return ErrUnsupported
+		if !supported {
+			return false, ErrUnsupported
 		}
 		tr = &tree{}
 		if t.trees == nil {
@@ -60,63 +67,123 @@ func (t *watches) joinTree(w *TreeWatch) error {
 	if !slices.Contains(tr.users, w) {
 		tr.users = append(tr.users, w)
 	}
-	return nil
+	return tr.live, nil
 }
 
-// leaveTree takes w out. With the last user the watch goes.
-func (t *watches) leaveTree(w *TreeWatch) {
+// leaveTree takes w out. It reports whether the watch is of no use any more: it goes with its last user.
+func (t *watches) leaveTree(w *TreeWatch) (unused bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	tr := t.trees[w.at]
 	if tr == nil {
-		return
+		return false
 	}
 	i := slices.Index(tr.users, w)
 	if i < 0 {
+		return false
+	}
+	if tr.users = slices.Delete(tr.users, i, i+1); len(tr.users) > 0 {
+		return false
+	}
+	delete(t.trees, w.at)
+	t.surrender(w.at)
+	return true
+}
+
+// treeLive reports whether the watch on a path is in force.
+func (t *watches) treeLive(at string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.trees[at] != nil && t.trees[at].live
+}
+
+// treeServes reports whether w is a user of a watch that is in force.
+func (t *watches) treeServes(w *TreeWatch) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	tr := t.trees[w.at]
+	return tr != nil && tr.live && slices.Contains(tr.users, w)
+}
+
+// treeInForce notes that a server has set the watch on a path. Any time but the first it may have been gone for a while. The mutex is
+// held.
+func (t *watches) treeInForce(at string) {
+	tr := t.trees[at]
+	if tr == nil || tr.live {
 		return
 	}
-	if tr.users = slices.Delete(tr.users, i, i+1); len(tr.users) == 0 {
-		delete(t.trees, w.at)
-		t.server.UnwatchTree(w.at)
-		t.surrender(w.at)
-	}
-}
-
-// treeArmed reports whether the watch on a path has been in force.
-func (t *watches) treeArmed(at string) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.trees[at] != nil && t.trees[at].armed
-}
-
-// treeZxid is up to where everything was told to w.
-func (t *watches) treeZxid(w *TreeWatch) int64 {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if tr := t.trees[w.at]; tr == nil || !slices.Contains(tr.users, w) {
-		return 0
-	}
-	return t.server.TreeZxid(w.at)
-}
-
-// treeAnswered takes a server's answer to the request for a watch. Any but the first means that the watch was gone for a
-// while. It runs in the driver's receiving goroutine.
-func (t *watches) treeAnswered(at string, code int32) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	tr := t.trees[at]
-	switch {
-	case tr == nil:
-	case code != 0:
-		t.endTree(at, treeRefusal(code))
-	case !tr.armed:
+	tr.live = true
+	if !tr.armed {
 		tr.armed = true
-	default:
-		for _, w := range tr.users {
-			w.push(EventReset, at)
-		}
-		t.surrender(at)
+		return
 	}
+	for _, w := range tr.users {
+		w.push(EventReset, at)
+	}
+	t.surrender(at)
+}
+
+// treeAnswered takes the answer to an addWatch, or why there is none. It runs in the receiving goroutine if there is one.
+func (e *epoch) treeAnswered(at string, err error) {
+	if e.treeRefused(at, err) == nil {
+		e.watches.mu.Lock()
+		e.watches.treeInForce(at)
+		e.watches.mu.Unlock()
+	}
+}
+
+// treeRefused ends the watch on a path if err is the refusal of a server to set it, and all of them if it is that it does not know such
+// watches. It returns err if it is neither.
+func (e *epoch) treeRefused(at string, err error) error {
+	t := &e.watches
+	if e.core.can.learn(capAddWatch, callError(e.ctx, err)) {
+		e.core.log.Warn("the servers do not know recursive watches", "cause", err)
+		t.treesUnsupported()
+		return nil
+	}
+	var code *wire.CodeError
+	if !errors.As(err, &code) || disowns(code.Code) || code.Code == codeTooBusy || code.Code == codeUnimplemented {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.trees[at] != nil {
+		t.endTree(at, treeRefusal(code.Code))
+	}
+	return nil
+}
+
+// repair sets a recursive watch again that a one-shot watch on the same path has taken the place of: see ZOOKEEPER-4466. It was asked
+// for when there was no recursive one.
+func (e *epoch) repair(at string) {
+	t := &e.watches
+	t.mu.Lock()
+	tr := t.trees[at]
+	if tr != nil {
+		tr.live = false
+	}
+	t.mu.Unlock()
+	if tr == nil {
+		return
+	}
+	c := &addWatchQuery(at).call().Call
+	c.Over = func(err error) {
+		e.treeAnswered(at, err)
+		if err == nil && !t.treeLive(at) { // nobody wants it any more
+			e.unwatch(at)
+		}
+	}
+	_ = e.wire.Send(c) // one that is not sent is set again on the next connection
+}
+
+// unwatch has the server take back its watches on a path.
+func (e *epoch) unwatch(at string) {
+	if !e.core.can.has(capRemoveWatches) {
+		return
+	}
+	c := &removeWatchesQuery(at).call().Call
+	c.Over = func(err error) { e.core.can.learn(capRemoveWatches, callError(e.ctx, err)) }
+	_ = e.wire.Send(c) // the end of the connection does it too
 }
 
 // endTrees ends every watch.
@@ -159,55 +226,22 @@ func (t *watches) expend(key watchKey, event EventType) {
 
 // fireTrees delivers a server's event to all watches above it. Lists of children are watched on the side: a server before
 // 3.9 that watches a path recursively does not tell of them.
-func (t *watches) fireTrees(ev zk.Event) {
-	event, _ := watchesOf(ev.Type)
-	if len(t.trees) == 0 || event == 0 || event == EventChildrenChanged {
+func (t *watches) fireTrees(event EventType, path string) {
+	if len(t.trees) == 0 || event == EventChildrenChanged {
 		return
 	}
-	for at := ev.Path; ; at, _ = Split(at) {
+	for at := path; ; at, _ = Split(at) {
 		if tr := t.trees[at]; tr != nil {
 			for _, w := range tr.users {
-				w.push(event, ev.Path)
+				w.push(event, path)
 			}
 		}
 		if at == "/" || at == "" {
 			break
 		}
 	}
-	parent, _ := Split(ev.Path)
-	if t.trees[parent] != nil && event != EventDataChanged && ev.Path != "/" {
+	parent, _ := Split(path)
+	if t.trees[parent] != nil && event != EventDataChanged && path != "/" {
 		t.expend(watchKey{childWatch, parent}, EventChildrenChanged)
 	}
-}
-
-// treeSupport is what a client has learnt of its servers.
-type treeSupport struct {
-	known  atomic.Bool // one has set such a watch
-	denied atomic.Bool // one does not know them
-
-	inquiries inquirySupport
-}
-
-// openWire makes the epoch's wire session. It is asked for recursive watches unless they are known not to be there.
-func (e *epoch) openWire() {
-	opt, support := e.wireOptions(), &e.core.trees
-	opt.OnTree, opt.OnTreesUnsupported, opt.TreesSupported = e.onTree, e.onTreesUnsupported, support.known.Load()
-	e.wire = wire.NewSession(opt)
-	if !support.denied.Load() {
-		e.watches.server = e.wire
-	}
-}
-
-// onTree is called with a server's answer to a request for a recursive watch.
-func (e *epoch) onTree(at string, code int32) {
-	if code == 0 {
-		e.core.trees.known.Store(true)
-	}
-	e.watches.treeAnswered(at, code)
-}
-
-// onTreesUnsupported is called when a server does not know recursive watches.
-func (e *epoch) onTreesUnsupported() {
-	e.core.trees.denied.Store(true)
-	e.watches.treesUnsupported()
 }

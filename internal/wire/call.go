@@ -82,9 +82,6 @@ func (s *Session) Send(calls ...*Call) error {
 	if l == nil {
 		return ErrNotSent
 	}
-	for _, c := range calls {
-		c.link, c.back = l, make(chan struct{}, 1)
-	}
 	return l.handIn(calls)
 }
 

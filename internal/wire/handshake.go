@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -65,6 +66,7 @@ func (l *link) writeConnect(p []byte) (int, error) {
 	if used < len(p) {
 		return 0, l.fail(errors.New("wire: the driver wrote more than the ConnectRequest"))
 	}
+	frame = l.seen(frame)
 	l.ask = parseConnectRequest(frame[prefixLen:])
 	if err := l.s.admit(l.ask); err != nil {
 		l.s.Fence(err)
@@ -83,6 +85,18 @@ func (l *link) writeConnect(p []byte) (int, error) {
 	l.s.counters.framesOut.Add(1)
 	l.begin(l.ask.id == 0 && l.s.opt.Abandoned != nil)
 	return len(p), nil
+}
+
+// seen puts the newest transaction that this session has seen into a ConnectRequest:
+// the driver knows only of replies to requests of its own.
+func (l *link) seen(frame []byte) []byte {
+	zxid := l.s.LastZxid()
+	if zxid <= int64At(frame, prefixLen+4) {
+		return frame
+	}
+	frame = bytes.Clone(frame)
+	binary.BigEndian.PutUint64(frame[prefixLen+4:], uint64(zxid))
+	return frame
 }
 
 // admit decides whether the driver may ask for a session. Once there was one in
@@ -166,14 +180,19 @@ func (l *link) established(answer connectAnswer) error {
 	if err := l.sendAuth(); err != nil {
 		return l.handshakeFailed(err)
 	}
-	if err := l.sendStanding(); err != nil {
-		return err
-	}
 	if err := l.s.establish(l, answer); err != nil {
 		return err
 	}
 	l.limits.lift(l)
 	l.watch()
+	if l.s.opt.OnLink != nil {
+		calls := l.s.opt.OnLink(l.ask.zxid)
+		if err := l.handIn(calls); err != nil {
+			for _, c := range calls {
+				c.finish(err)
+			}
+		}
+	}
 	l.s.current.Store(l)
 	if l.cause.Load() != nil { // it has ended meanwhile
 		l.s.forget(l)
@@ -206,7 +225,7 @@ func (s *Session) establish(l *link, answer connectAnswer) error {
 	if l.askedAt.After(s.answered) {
 		s.answered = l.askedAt
 	}
-	l.watches, s.replied = s.openLink(l.ask.zxid), false
+	s.linkZxid, s.replied = 0, false
 	return nil
 }
 

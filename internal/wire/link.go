@@ -38,7 +38,6 @@ type link struct {
 	ask     connectRequest
 	asked   bool      // the ConnectRequest was written
 	askedAt time.Time // before it was
-	watches *rearming
 
 	// The reader's.
 	in           frameReader
@@ -52,8 +51,7 @@ type link struct {
 	strays       int
 
 	// The writer's.
-	asm     assembler
-	scratch []byte // the latest frame that had to be changed
+	asm assembler
 }
 
 // Read hands out validated frames, at most one per call. The next frame is not
@@ -78,12 +76,6 @@ func (l *link) advance() error {
 	if !l.open.Load() {
 		return l.handshake()
 	}
-	if !l.begun {
-		l.begun = true
-		if l.s.opt.BeforeFirstRead != nil {
-			l.s.opt.BeforeFirstRead()
-		}
-	}
 	frame, err := l.nextReply()
 	if err == nil {
 		err = l.halted() // a callback may have fenced
@@ -102,9 +94,6 @@ func (l *link) Write(p []byte) (int, error) {
 	}
 	if !l.open.Load() {
 		return l.writeConnect(p)
-	}
-	if l.s.opt.BeforeWrite != nil {
-		l.s.opt.BeforeWrite()
 	}
 	for done := 0; done < len(p); {
 		frame, used, err := l.asm.cut(p[done:], requestHeaderLen, maxRequestLen)
@@ -178,6 +167,7 @@ func (l *link) end(err error) error {
 	if !l.open.Load() && !l.parting.Load() {
 		l.s.counters.handshakesFailed.Add(1)
 	}
+	l.s.noteEnd(err)
 	l.s.forget(l)
 	l.unwatch()
 	closed := l.discard()
@@ -198,26 +188,8 @@ func (l *link) fail(err error) error {
 
 // lost ends the link because the connection failed or the server closed it.
 func (l *link) lost(err error) error {
-	if l.cause.Load() == nil && !isTimeout(err) {
-		l.blame()
-	}
 	l.end(err)
 	return l.halted()
-}
-
-// blame counts a loss against the requests that servers may not know.
-func (l *link) blame() {
-	if l.reqs.awaitsCreate2() {
-		l.s.create2Lost()
-	}
-	if l.reqs.awaits(markRearm) {
-		l.s.rearmLost()
-	}
-	if l.s.standing.busy.Load() && l.reqs.awaits(markTree) {
-		l.s.standingLost(true)
-	} else if l.reqs.awaits(markUntree) {
-		l.s.standingLost(false)
-	}
 }
 
 // abort closes a connection at once. A TLS connection would first try to say

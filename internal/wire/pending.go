@@ -14,31 +14,13 @@ const (
 
 // request is what is remembered of a frame until its reply comes.
 type request struct {
-	sent  time.Time // before the write
-	xid   int32
-	op    int32 // as it went out
-	marks marks
-	size  int   // of its frame; for several frames, that of all is the first one's
-	call  *Call // nil for one of the driver, or of wire's own
+	sent time.Time // before the write
+	xid  int32
+	op   int32 // as it went out
+	done bool  // answered out of turn; still in the queue
+	size int   // of its frame; for several frames, that of all is the first one's
+	call *Call // nil for one of the driver, or of wire's own
 }
-
-// marks say what the reply to a request means beyond being a reply.
-type marks uint8
-
-const (
-	markDone    marks = 1 << iota // answered out of turn; still in the queue
-	markCreate2                   // left the driver as create
-	markRearm                     // a setWatches that counts
-	markProof                     // a ping that proves that no setWatches was held back
-	markTree                      // an addWatch of wire's own
-	markUntree                    // a removeWatches of wire's own
-	markInquiry                   // a setWatches of wire's own
-	markSingle                    // a read that stands in for a part of a setWatches
-
-	markOwn = markTree | markUntree | markInquiry | markSingle // the driver does not know of it
-)
-
-func (r *request) has(m marks) bool { return r.marks&m != 0 }
 
 // pending is the queue of unanswered requests of a link: a ring that grows by
 // doubling and does not allocate once it has its size.
@@ -47,7 +29,6 @@ type pending struct {
 	ring    []request // its length is a power of two
 	head, n int
 	bytes   int // of the frames that are unanswered
-	creates int // unanswered ones with markCreate2
 }
 
 // push adds a request at the end. It reports false if there are too many.
@@ -60,9 +41,6 @@ func (p *pending) push(r request) bool {
 	*p.at(p.n) = r
 	p.n++
 	p.bytes += r.size
-	if r.has(markCreate2) {
-		p.creates++
-	}
 	return true
 }
 
@@ -73,16 +51,13 @@ func (p *pending) take(xid int32) (found request, ok, overtook bool) {
 	defer p.mu.Unlock()
 	for i := range p.n {
 		r := p.at(i)
-		if r.xid != xid || r.has(markDone) {
+		if r.xid != xid || r.done {
 			continue
 		}
 		found = *r
-		r.marks |= markDone
+		r.done = true
 		r.call = nil
 		p.bytes -= r.size
-		if found.has(markCreate2) {
-			p.creates--
-		}
 		p.dropDone()
 		return found, true, i > 0
 	}
@@ -127,7 +102,7 @@ func (p *pending) each(fn func(*request)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := range p.n {
-		if r := p.at(i); !r.has(markDone) {
+		if r := p.at(i); !r.done {
 			fn(r)
 		}
 	}
@@ -139,33 +114,14 @@ func (p *pending) drain() (all []request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	clear(p.ring)
-	p.head, p.n, p.bytes, p.creates = 0, 0, 0, 0
+	p.head, p.n, p.bytes = 0, 0, 0
 	return all
-}
-
-// awaitsCreate2 reports whether a create that left as create2 is unanswered.
-func (p *pending) awaitsCreate2() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.creates > 0
-}
-
-// awaits reports whether a request with one of the marks is unanswered.
-func (p *pending) awaits(m marks) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for i := range p.n {
-		if r := p.at(i); r.has(m) && !r.has(markDone) {
-			return true
-		}
-	}
-	return false
 }
 
 func (p *pending) at(i int) *request { return &p.ring[(p.head+i)&(len(p.ring)-1)] }
 
 func (p *pending) dropDone() {
-	for p.n > 0 && p.at(0).has(markDone) {
+	for p.n > 0 && p.at(0).done {
 		p.head = (p.head + 1) & (len(p.ring) - 1)
 		p.n--
 	}

@@ -5,16 +5,13 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/docent-zk/docent/internal/jute"
 )
 
 // nextReply returns the next frame that the driver is to see.
 func (l *link) nextReply() ([]byte, error) {
 	for {
-		if len(l.owes) > 0 {
-			frame := l.owes[0]
-			l.owes = l.owes[1:]
-			return frame, nil
-		}
 		frame, err := l.in.next(meter{l}, replyHeaderLen, l.s.opt.MaxFrame)
 		if errors.Is(err, errFrameLength) && l.drain() == nil {
 			continue
@@ -38,10 +35,7 @@ func (l *link) nextReply() ([]byte, error) {
 func (l *link) inspect(body []byte) (pass bool, err error) {
 	h := parseReplyHeader(body)
 	if h.xid == xidEvent {
-		if !conforms(layoutEvent, body[replyHeaderLen:]) {
-			return false, l.broken(l.malformed("a watch event of %d bytes", len(body)))
-		}
-		return true, nil
+		return false, l.event(body[replyHeaderLen:])
 	}
 	if h.xid == xidAuth && l.awaitsAuth() {
 		return false, l.authReply(h)
@@ -63,38 +57,22 @@ func (l *link) inspect(body []byte) (pass bool, err error) {
 		r.call.answered(h, &l.body)
 		return false, nil
 	}
-	if h.code == 0 && !conforms(replyLayout(r.op), body[replyHeaderLen:]) {
-		return false, l.broken(l.malformed("a reply of %d bytes to xid %d cannot be one to opcode %d",
-			len(body), r.xid, r.op))
-	}
-	l.accept(r, h, body[replyHeaderLen:])
-	if r.has(markRearm) && h.code != 0 {
-		if !disowns(h.code) { // which says nothing of setWatches
-			l.s.rearmRefused()
-		}
-		return false, l.fail(fmt.Errorf("%w: %s answered setWatches with error %d", ErrNotRearmed, l.peer(), h.code))
-	}
-	return !r.has(markOwn), nil
+	l.s.noteAnswer(r.sent, h.zxid, h.code)
+	return true, nil
 }
 
-// accept draws the conclusions from a valid reply.
-func (l *link) accept(r request, h replyHeader, body []byte) {
-	l.s.noteAnswer(r.sent, h.zxid, h.code)
-	if r.has(markRearm | markProof) {
-		l.s.rearmAnswered(l.watches, r, h.code)
+// event tells of a change.
+func (l *link) event(body []byte) error {
+	var ev jute.WatcherEvent
+	l.body.Reset(body)
+	ev.Decode(&l.body)
+	if err := l.body.Err(); err != nil {
+		return l.broken(l.malformed("a watch event: %v", err))
 	}
-	if r.has(markCreate2) {
-		l.s.create2Answered(h.code)
+	if l.s.opt.OnEvent != nil {
+		l.s.opt.OnEvent(ev.Type, ev.Path)
 	}
-	switch {
-	case r.has(markSingle):
-		l.singleAnswered(h, body)
-	case r.has(markOwn):
-		l.ownReply(r, h)
-	}
-	if h.code == 0 && (r.op == opCreate2 || r.op == opContainer || r.op == opTTL) {
-		l.s.noteCreated(body)
-	}
+	return nil
 }
 
 // stray counts a reply to something that was not sent. The driver must not see

@@ -70,6 +70,7 @@ func (l *link) handIn(calls []*Call) error {
 		}
 	}()
 	for _, c := range calls {
+		c.link, c.back = l, make(chan struct{}, 1)
 		c.encode(e)
 	}
 	w := &l.writer
@@ -79,7 +80,6 @@ func (l *link) handIn(calls []*Call) error {
 		return ErrNotSent
 	}
 	now, frames := time.Now(), e.Bytes()
-	l.gatherStanding(now)
 	for i, c := range calls {
 		c.xid, c.gen, c.at = w.nextXid(), w.gen, len(w.buf)
 		putInt32(frames, prefixLen, c.xid)
@@ -102,46 +102,22 @@ func (l *link) handIn(calls []*Call) error {
 	return nil
 }
 
-// gatherStanding puts what wire itself has to send ahead of the next frame. It is called with the writer's mutex held.
-func (l *link) gatherStanding(now time.Time) {
-	if !l.s.standing.busy.Load() {
-		return
-	}
-	l.s.mu.Lock()
-	ahead := l.s.standing.ahead()
-	l.s.mu.Unlock()
-	for _, o := range ahead {
-		o.sent, o.size = now, len(o.frame)
-		l.reqs.push(o.request)
-		l.writer.buf = append(l.writer.buf, o.frame...)
-	}
-	l.s.counters.framesOut.Add(uint64(len(ahead)))
-}
-
-// post remembers requests of the driver, or of wire's own, and has their frames written.
-func (l *link) post(out []byte, reqs ...request) error {
+// post remembers a request of the driver and has its frame written.
+func (l *link) post(out []byte, r request) error {
 	w := &l.writer
 	w.mu.Lock()
 	if w.closed {
 		w.mu.Unlock()
 		return l.halted()
 	}
-	now := time.Now()
-	for i, r := range reqs {
-		r.sent = now
-		if i == 0 {
-			r.size = len(out)
-		}
-		if !l.reqs.push(r) {
-			w.mu.Unlock()
-			return l.fail(fmt.Errorf("%w: %d to %s", ErrTooManyRequests, maxPending, l.peer()))
-		}
-		if r.op == opClose {
-			w.closed = true // nothing may follow
-		}
+	r.sent, r.size = time.Now(), len(out)
+	if !l.reqs.push(r) {
+		w.mu.Unlock()
+		return l.fail(fmt.Errorf("%w: %d to %s", ErrTooManyRequests, maxPending, l.peer()))
 	}
+	w.closed = r.op == opClose // nothing may follow
 	w.buf = append(w.buf, out...)
-	l.s.counters.framesOut.Add(uint64(len(reqs)))
+	l.s.counters.framesOut.Add(1)
 	l.gathered(true)
 	return l.halted()
 }
