@@ -52,8 +52,11 @@ const (
 	maxSessionTimeout = 24 * time.Hour
 )
 
-// minRequestSize leaves room for the driver's setWatches requests, which it splits at 128 KiB.
-const minRequestSize = 160 << 10
+// minRequestSize leaves room for a setWatches, which holds 128 KiB of paths. minReplySize is enough for what everybody reads.
+const (
+	minRequestSize = 160 << 10
+	minReplySize   = 64 << 10
+)
 
 // Config says how to reach an ensemble and how to behave towards it. Only ConnectString is required; the zero value of
 // every other field is a good default.
@@ -206,8 +209,8 @@ func (c *Config) validateLimits(bad reporter) {
 	if c.MaxRequestSize < minRequestSize {
 		bad("MaxRequestSize", "%d is less than %d bytes", c.MaxRequestSize, minRequestSize)
 	}
-	if c.MaxReplySize < smallBuffer {
-		bad("MaxReplySize", "%d is less than %d bytes", c.MaxReplySize, smallBuffer)
+	if c.MaxReplySize < minReplySize {
+		bad("MaxReplySize", "%d is less than %d bytes", c.MaxReplySize, minReplySize)
 	}
 	for i, a := range c.ACL {
 		if a.Scheme == "" || a.Perms&^zk.PermAll != 0 || a.Perms == 0 {

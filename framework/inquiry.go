@@ -16,6 +16,7 @@ type inquiry struct {
 	data, children []string // as the server knows them
 	synced         bool     // a sync lies behind
 	refusal        error    // why there will be no answer
+	losses         int      // connections that were lost over it
 
 	// What follows is of one try, and guarded by the mutex of the watches.
 	topics   map[string]topic // of what was asked
@@ -58,12 +59,29 @@ func (q *inquiry) try(ctx context.Context, e *epoch) error {
 		_, err = a.wait(ctx, e)
 	}
 	if !q.end(&e.watches) {
+		if outcomeOf(err) == unknown {
+			q.lost()
+		}
+		if q.refusal != nil {
+			return nil
+		}
 		return err
 	}
 	if err := q.judge(ctx, e); err != nil || q.refusal != nil {
 		return err
 	}
 	return q.look(ctx, e, watched)
+}
+
+// maxInquiryLosses is how many connections may be lost over one question, until it is taken for the reason: servers close the connection
+// over a request that is too long for them.
+const maxInquiryLosses = 3
+
+// lost notes that a connection was lost over the question.
+func (q *inquiry) lost() {
+	if q.losses++; q.losses >= maxInquiryLosses {
+		q.refusal = errNoInquiries
+	}
 }
 
 // noteAnswer takes the header of the answer, behind the events.

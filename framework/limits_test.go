@@ -167,18 +167,6 @@ func TestBuffersGrowUnderLoad(t *testing.T) {
 	})
 }
 
-// The link breaks while room is made for a large request: that is no doubt about the request.
-func TestLinkBreaksWhileABufferGrows(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		s := startServer(t, zktest.Config{})
-		cli := connected(t, s)
-		onceOn(t, s, zktest.Request, zktest.OpExists, zktest.Cut, nothing)
-		node, err := cli.Create(t.Context(), "/n-", make([]byte, 500_000), framework.PersistentSequential)
-		require.NoError(t, err)
-		assert.Equal(t, "/n-0000000000", node.Path)
-	})
-}
-
 func TestManyChildren(t *testing.T) {
 	const count = 100_000
 	bubble(t, func(t *testing.T) {

@@ -202,7 +202,7 @@ func (e *epoch) rearmSingly() (calls []*wire.Call) {
 	}
 	for _, at := range slices.Sorted(maps.Keys(t.trees)) {
 		c := &addWatchQuery(at).call().Call
-		c.Over = func(err error) { e.rearmed(era, []string{at}, e.treeRefused(at, err), false) }
+		c.Over = func(err error) { e.rearmed(era, nil, e.addWatchOver(at, err), false) }
 		calls = append(calls, c)
 	}
 	return calls

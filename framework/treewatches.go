@@ -123,32 +123,32 @@ func (t *watches) treeInForce(at string) {
 	t.surrender(at)
 }
 
-// treeAnswered takes the answer to an addWatch, or why there is none. It runs in the receiving goroutine if there is one.
-func (e *epoch) treeAnswered(at string, err error) {
-	if e.treeRefused(at, err) == nil {
-		e.watches.mu.Lock()
-		e.watches.treeInForce(at)
-		e.watches.mu.Unlock()
+// treeAnswered takes a server's answer to an addWatch.
+func (t *watches) treeAnswered(at string, code int32) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case code == 0:
+		t.treeInForce(at)
+	case t.trees[at] != nil:
+		t.endTree(at, treeRefusal(code))
 	}
 }
 
-// treeRefused ends the watch on a path if err is the refusal of a server to set it, and all of them if it is that it does not know such
-// watches. It returns err if it is neither.
-func (e *epoch) treeRefused(at string, err error) error {
-	t := &e.watches
-	if e.core.can.learn(capAddWatch, callError(e.ctx, err)) {
-		e.core.log.Warn("the servers do not know recursive watches", "cause", err)
-		t.treesUnsupported()
-		return nil
-	}
+// addWatchOver takes the answer to an addWatch, or why there is none. It runs in the receiving goroutine if there is one. It returns an
+// error that is neither a refusal of this watch nor of all.
+func (e *epoch) addWatchOver(at string, err error) error {
 	var code *wire.CodeError
-	if !errors.As(err, &code) || disowns(code.Code) || code.Code == codeTooBusy || code.Code == codeUnimplemented {
+	switch {
+	case e.core.can.learn(capAddWatch, callError(e.ctx, err)):
+		e.core.log.Warn("the servers do not know recursive watches", "cause", err)
+		e.watches.treesUnsupported()
+	case err == nil:
+		e.watches.treeAnswered(at, 0)
+	case !errors.As(err, &code), disowns(code.Code), code.Code == codeTooBusy, code.Code == codeUnimplemented:
 		return err
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.trees[at] != nil {
-		t.endTree(at, treeRefusal(code.Code))
+	default:
+		e.watches.treeAnswered(at, code.Code)
 	}
 	return nil
 }
@@ -168,7 +168,7 @@ func (e *epoch) repair(at string) {
 	}
 	c := &addWatchQuery(at).call().Call
 	c.Over = func(err error) {
-		e.treeAnswered(at, err)
+		_ = e.addWatchOver(at, err)
 		if err == nil && !t.treeLive(at) { // nobody wants it any more
 			e.unwatch(at)
 		}
