@@ -70,6 +70,10 @@ func (e *epoch) send(ctx context.Context, calls ...*wire.Call) error {
 	if ctx.Err() != nil {
 		return &unsentError{ContextError(ctx)}
 	}
+	_, deadline := until(ctx)
+	for _, c := range calls {
+		c.Deadline = deadline
+	}
 	if e.ctx.Err() != nil || !e.core.gate.Load().serves(e) || e.wire.Send(calls...) != nil {
 		return errNotAdmitted
 	}
@@ -78,7 +82,8 @@ func (e *epoch) send(ctx context.Context, calls ...*wire.Call) error {
 
 // wait waits for the answer.
 func (a *asked[T]) wait(ctx context.Context, e *epoch) (T, error) {
-	over, err := a.Wait(ctx.Done())
+	gaveUp, _ := until(ctx)
+	over, err := a.Wait(gaveUp)
 	if !over {
 		var none T
 		return none, e.leftBehind(ctx, &a.Call)
@@ -94,11 +99,16 @@ func (e *epoch) leftBehind(ctx context.Context, c *wire.Call) error {
 
 // callError is the error of an operation for that of a call.
 func callError(ctx context.Context, err error) error {
+	if err == nil {
+		return nil // and nothing is allocated
+	}
+	return errorOfCall(ctx, err)
+}
+
+func errorOfCall(ctx context.Context, err error) error {
 	var code *wire.CodeError
 	var part *refusedPart
 	switch {
-	case err == nil:
-		return nil
 	case errors.Is(err, wire.ErrUnanswered): // for whatever reason the connection ended: it may concern another request
 		return fmt.Errorf("%w (%v)", zk.ErrConnectionClosed, err)
 	case errors.As(err, &code):

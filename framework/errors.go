@@ -160,10 +160,17 @@ func (e *errCallEnded) Unwrap() error { return e.cause }
 // not a refusal may have reached a server (a request is flushed with ErrConnectionClosed whether or not it was on the wire, and
 // an answer may be one of a server that has lost track of the request, so the doubt goes to the careful side).
 func outcomeOf(err error) outcome {
+	if err == nil {
+		return answered // and nothing is allocated
+	}
+	return outcomeOfError(err)
+}
+
+func outcomeOfError(err error) outcome {
 	var left *errCallEnded
 	var unsent *unsentError
 	switch {
-	case err == nil, errors.Is(err, ErrOutcomeUnknown):
+	case errors.Is(err, ErrOutcomeUnknown):
 		return answered
 	case errors.As(err, &unsent), errors.Is(err, zk.ErrNoServer), isThrottled(err):
 		return notSent

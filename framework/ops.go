@@ -79,9 +79,6 @@ func (o *ops) perform(ctx context.Context, r request, op *telemetry.Operation) e
 	ctx, cancel := o.bounded(ctx)
 	defer cancel()
 	a := attempt{request: r, ops: o}
-	if err := a.start(); err != nil {
-		return a.fail(err)
-	}
 	for {
 		if op != nil {
 			o.tellWait(op)
@@ -121,12 +118,13 @@ func (o *ops) perform(ctx context.Context, r request, op *telemetry.Operation) e
 }
 
 // bounded applies OperationTimeout where nothing else bounds the operation.
-func (o *ops) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+func (o *ops) bounded(ctx context.Context) (bounded context.Context, release func()) {
 	limit := o.core.bounds().operation
 	if _, has := ctx.Deadline(); has || o.fixed != nil || limit < 0 {
 		return ctx, func() {}
 	}
-	return context.WithTimeoutCause(ctx, limit, errOperationTimeout)
+	c := &limited{Context: ctx, deadline: time.Now().Add(limit), cause: errOperationTimeout}
+	return c, c.release
 }
 
 func (o *ops) retries() retry.Policy {
@@ -200,17 +198,12 @@ type attempt struct {
 	lostAt       time.Time // when a reply was first lost on a connection that went on; zero before
 }
 
-// start begins the pauses. The policy may be the user's own.
-func (a *attempt) start() error {
-	return guarded("RetryPolicy", a.path, func() error {
-		a.pauses = a.ops.retries().WithRand(a.ops.core.random.float64).Start()
-		return nil
-	}, a.ops.core.panicked)
-}
-
-// next returns the next pause, [retry.ErrExhausted] if there is none.
+// next returns the next pause, [retry.ErrExhausted] if there is none. The policy may be the user's own.
 func (a *attempt) next() (delay time.Duration, err error) {
 	err = guarded("RetryPolicy", a.path, func() error {
+		if a.pauses == nil {
+			a.pauses = a.ops.retries().WithRand(a.ops.core.random.float64).Start()
+		}
 		d, ok := a.pauses.Next()
 		if delay = d; !ok {
 			return retry.ErrExhausted

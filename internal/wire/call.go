@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/docent-zk/docent/internal/jute"
 )
@@ -34,6 +35,9 @@ type Call struct {
 	// frame, if a reply has come. Nil if nobody wants to know.
 	Over func(error)
 
+	// Deadline ends the wait for the reply, as if gaveUp were closed. The zero time is none.
+	Deadline time.Time
+
 	// Written is closed when the request has been written to the socket, or
 	// never will be. Nil if nobody wants to know.
 	Written chan struct{}
@@ -46,13 +50,14 @@ type Call struct {
 
 	state atomic.Int32
 	err   error
-	back  chan struct{} // gets a token when the call is over and was not left
+	back  chan struct{} // gets a token when the call is over and was not left, and one when its deadline has passed
 	left  chan struct{} // closed when the call is over and was left
 }
 
 // The states of a Call.
 const (
-	callOpen int32 = iota
+	callOpen    int32 = iota
+	callExpired       // its deadline has passed
 	callLeft
 	callOver
 )
@@ -93,7 +98,9 @@ func (s *Session) Send(calls ...*Call) error {
 func (c *Call) Wait(gaveUp <-chan struct{}) (over bool, err error) {
 	select {
 	case <-c.back:
-		return true, c.err
+		if c.state.Load() == callOver {
+			return true, c.err
+		}
 	case <-gaveUp:
 	}
 	if c.link.takeBack(c) {
@@ -104,16 +111,22 @@ func (c *Call) Wait(gaveUp <-chan struct{}) (over bool, err error) {
 		return true, c.err
 	}
 	c.left = make(chan struct{})
-	if c.state.CompareAndSwap(callOpen, callLeft) {
+	if c.state.CompareAndSwap(callOpen, callLeft) || c.state.CompareAndSwap(callExpired, callLeft) {
 		return false, nil
 	}
-	<-c.back // an answer that is there is better than a doubt
-	return true, c.err
+	return true, c.err // an answer that is there is better than a doubt
 }
 
 // Left returns a channel that is closed when a call that was left is over, and its
 // error, which may be read then.
 func (c *Call) Left() (over <-chan struct{}, err *error) { return c.left, &c.err }
+
+// expire ends the wait for the call.
+func (c *Call) expire() {
+	if c.state.CompareAndSwap(callOpen, callExpired) {
+		c.back <- struct{}{}
+	}
+}
 
 // finish ends the call.
 func (c *Call) finish(err error) {

@@ -32,6 +32,8 @@ type overdue struct {
 	suspect int32       // xid of the request whose reply was overtaken; 0 for none
 	grace   *time.Timer // nil while there is no suspect
 	check   *time.Timer // looks at the oldest request
+	expiry  *time.Timer // ends the wait for calls whose deadline has passed; nil as long as none has one
+	expires time.Time   // when that fires; zero when it does not
 }
 
 // overtaken is called when a reply has come while an earlier one is missing.
@@ -82,7 +84,7 @@ func (l *link) watch() {
 func (l *link) unwatch() {
 	l.s.mu.Lock()
 	defer l.s.mu.Unlock()
-	for _, t := range []*time.Timer{l.late.check, l.late.grace} {
+	for _, t := range []*time.Timer{l.late.check, l.late.grace, l.late.expiry} {
 		if t != nil {
 			t.Stop()
 		}
@@ -148,4 +150,49 @@ func (s *Session) Arriving() (a Arriving, ok bool) {
 		a.Path = r.call.Path
 	}
 	return a, true
+}
+
+// earlier returns the earlier of two times, of which a may be zero for none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// lookBy has the deadlines of calls looked at by then.
+func (l *link) lookBy(deadline time.Time) {
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	o := &l.late
+	if l.cause.Load() != nil || !o.expires.IsZero() && !deadline.Before(o.expires) {
+		return
+	}
+	o.expires = deadline
+	if o.expiry == nil {
+		o.expiry = time.AfterFunc(time.Until(deadline), l.expire)
+		return
+	}
+	o.expiry.Reset(time.Until(deadline))
+}
+
+// expire ends the wait for calls whose deadline has passed.
+func (l *link) expire() {
+	l.s.mu.Lock()
+	l.late.expires = time.Time{}
+	l.s.mu.Unlock()
+	var next time.Time
+	now := time.Now()
+	l.reqs.each(func(r *request) {
+		switch c := r.call; {
+		case c == nil || c.Deadline.IsZero() || c.state.Load() != callOpen:
+		case now.Before(c.Deadline):
+			next = earlier(next, c.Deadline)
+		default:
+			c.expire()
+		}
+	})
+	if !next.IsZero() {
+		l.lookBy(next)
+	}
 }

@@ -70,7 +70,7 @@ func (l *link) handIn(calls []*Call) error {
 		}
 	}()
 	for _, c := range calls {
-		c.link, c.back = l, make(chan struct{}, 1)
+		c.link, c.back = l, make(chan struct{}, 2)
 		c.encode(e)
 	}
 	w := &l.writer
@@ -79,7 +79,7 @@ func (l *link) handIn(calls []*Call) error {
 		w.mu.Unlock()
 		return ErrNotSent
 	}
-	now, frames := time.Now(), e.Bytes()
+	now, frames, first := time.Now(), e.Bytes(), time.Time{}
 	for i, c := range calls {
 		c.xid, c.gen, c.at = w.nextXid(), w.gen, len(w.buf)
 		putInt32(frames, prefixLen, c.xid)
@@ -93,12 +93,18 @@ func (l *link) handIn(calls []*Call) error {
 		}
 		w.buf = append(w.buf, frames[:c.size]...)
 		frames = frames[c.size:]
+		if !c.Deadline.IsZero() {
+			first = earlier(first, c.Deadline)
+		}
 		if c.Written != nil {
 			w.told = append(w.told, c.Written)
 		}
 	}
 	l.s.counters.framesOut.Add(uint64(len(calls)))
 	l.gathered(false)
+	if !first.IsZero() {
+		l.lookBy(first)
+	}
 	return nil
 }
 
