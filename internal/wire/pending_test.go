@@ -112,7 +112,8 @@ func TestLastAnswered(t *testing.T) {
 		write(pingFrame, pingFrame, requestFrame(5, opExists, nil)) // 21, 22, 23
 		read(pong)
 		assert.Equal(t, 21*second, at(), "the older of two pings")
-		read(eventFrame(1, "/a"))
+		tp.feed(eventFrame(1, "/a"))
+		nothingMore(t, conn)
 		assert.Equal(t, 21*second, at(), "an event")
 		read(replyFrame(5, 1, -101, nil))
 		assert.Equal(t, 23*second, at(), "an error is an answer, also out of turn")
