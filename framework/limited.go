@@ -30,6 +30,9 @@ func (c *limited) whole() context.Context {
 
 // release stops the timer, if there is one.
 func (c *limited) release() {
+	if c == nil {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.stop != nil {

@@ -76,8 +76,8 @@ func (o *ops) do(ctx context.Context, r request) error {
 
 // perform is do; op is nil while nobody wants to know.
 func (o *ops) perform(ctx context.Context, r request, op *telemetry.Operation) error {
-	ctx, cancel := o.bounded(ctx)
-	defer cancel()
+	ctx, limit := o.bounded(ctx)
+	defer limit.release()
 	a := attempt{request: r, ops: o}
 	for {
 		if op != nil {
@@ -117,14 +117,14 @@ func (o *ops) perform(ctx context.Context, r request, op *telemetry.Operation) e
 	}
 }
 
-// bounded applies OperationTimeout where nothing else bounds the operation.
-func (o *ops) bounded(ctx context.Context) (bounded context.Context, release func()) {
+// bounded applies OperationTimeout where nothing else bounds the operation. The limit, which may be nil, has to be released.
+func (o *ops) bounded(ctx context.Context) (context.Context, *limited) {
 	limit := o.core.bounds().operation
 	if _, has := ctx.Deadline(); has || o.fixed != nil || limit < 0 {
-		return ctx, func() {}
+		return ctx, nil
 	}
 	c := &limited{Context: ctx, deadline: time.Now().Add(limit), cause: errOperationTimeout}
-	return c, c.release
+	return c, c
 }
 
 func (o *ops) retries() retry.Policy {
