@@ -80,7 +80,7 @@ func TestCallsAllocateLittle(t *testing.T) {
 	s, conn := echoing(t, Options{}, enc{}.zeros(4).aStat())
 	round := rounds(t, s, conn, 64)
 	round()
-	if n := testing.AllocsPerRun(100, round); n > 2*64+2 {
+	if n := testing.AllocsPerRun(100, round); n > 2*64+2 && !racing { // the detector drops pooled encoders
 		t.Errorf("%v allocations for 64 calls", n)
 	}
 }

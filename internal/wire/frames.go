@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync/atomic"
+	"sync"
 	"time"
 )
 
@@ -40,7 +40,10 @@ type frameReader struct {
 	buf  []byte
 	r, w int // buf[r:w] has been read and not handed out
 
-	part atomic.Pointer[part] // what is known of a frame of which a part has come, nil for an event
+	partial bool // part is set
+	parts   bool // the latest frame came in parts
+	mu      sync.Mutex
+	part    part // what is known of a frame of which a part has come, unless it is an event
 }
 
 // part is a frame of which a part has come.
@@ -50,13 +53,11 @@ type part struct {
 	at        time.Time
 }
 
-// arriving returns when the latest part of an unfinished reply came, the zero time if
-// there is none.
-func (f *frameReader) arriving() time.Time {
-	if p := f.part.Load(); p != nil {
-		return p.at
-	}
-	return time.Time{}
+// arriving returns what has come of an unfinished reply, the zero value if there is none.
+func (f *frameReader) arriving() part {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.part
 }
 
 // notePart notes that a frame of so many bytes is arriving, unless it is an event.
@@ -65,8 +66,15 @@ func (f *frameReader) notePart(need int) {
 		return
 	}
 	if xid := int32At(f.buf, f.r+prefixLen); xid != xidEvent {
-		f.part.Store(&part{xid: xid, got: f.w - f.r, size: need, at: time.Now()})
+		f.setPart(part{xid: xid, got: f.w - f.r, size: need, at: time.Now()})
+		f.partial = true
 	}
+}
+
+func (f *frameReader) setPart(p part) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.part = p
 }
 
 // header returns the beginning of the next frame, at least size bytes of it, prefix included,
@@ -115,8 +123,9 @@ func (f *frameReader) next(src io.Reader, lo, hi int) ([]byte, error) {
 		if f.w-f.r >= need && need > prefixLen {
 			frame := f.buf[f.r : f.r+need : f.r+need]
 			f.r += need
-			if f.part.Load() != nil {
-				f.part.Store(nil)
+			if f.parts = f.partial; f.partial {
+				f.setPart(part{})
+				f.partial = false
 			}
 			return frame, nil
 		}

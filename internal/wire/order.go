@@ -31,9 +31,21 @@ const maxGrace = 100 * time.Millisecond
 type overdue struct {
 	suspect int32       // xid of the request whose reply was overtaken; 0 for none
 	grace   *time.Timer // nil while there is no suspect
+	moved   time.Time   // when the latest reply that came in parts was whole; those behind it had to wait
 	check   *time.Timer // looks at the oldest request
 	expiry  *time.Timer // ends the wait for calls whose deadline has passed; nil as long as none has one
 	expires time.Time   // when that fires; zero when it does not
+}
+
+// replied notes that the reply to a request has come, whether it overtook earlier ones,
+// and whether it came in parts.
+func (l *link) replied(xid int32, overtook, parts bool) {
+	if overtook {
+		l.overtaken()
+	}
+	if l.onTime(xid, parts && !overtook) {
+		l.s.log.Warn("the server answers out of turn; a lost reply is noticed later than usual", "server", l.peer())
+	}
 }
 
 // overtaken is called when a reply has come while an earlier one is missing.
@@ -56,21 +68,24 @@ func (l *link) missing(suspect request) {
 	}
 }
 
-// onTime notes that a reply has come. One that was overtaken, and comes after all,
-// shows that the server answers out of turn.
-func (l *link) onTime(xid int32) {
+// onTime notes that a reply has come, and whether others had to wait for its parts. A reply that
+// was overtaken, and comes after all, shows that the server answers out of turn: onTime reports
+// whether that is news.
+func (l *link) onTime(xid int32, parts bool) (news bool) {
 	l.s.mu.Lock()
 	defer l.s.mu.Unlock()
 	o := &l.late
+	if parts {
+		o.moved = time.Now()
+	}
 	if o.grace == nil || o.suspect != xid {
-		return
+		return false
 	}
 	o.grace.Stop()
 	o.grace = nil
-	if !l.s.outOfTurn {
-		l.s.outOfTurn = true
-		l.s.log.Warn("the server answers out of turn; a lost reply is noticed later than usual", "server", l.peer())
-	}
+	news = !l.s.outOfTurn
+	l.s.outOfTurn = true
+	return news
 }
 
 // watch begins to look after the deadlines of requests.
@@ -92,16 +107,13 @@ func (l *link) unwatch() {
 }
 
 // lookAtOldest ends the link if the oldest request has been unanswered for the session
-// timeout. Bytes of a reply that is arriving move that: a long reply on a slow line is
-// no silence.
+// timeout. Bytes of a reply that is arriving move that, also for the requests behind it: a
+// long reply on a slow line is no silence.
 func (l *link) lookAtOldest() {
 	due := time.Now()
 	oldest, ok := l.reqs.oldest()
 	if ok {
-		due = oldest.sent
-	}
-	if moved := l.in.arriving(); moved.After(due) {
-		due = moved
+		due = l.waitingSince(oldest)
 	}
 	rest := time.Until(due.Add(l.timeout))
 	if ok && rest <= 0 {
@@ -113,6 +125,20 @@ func (l *link) lookAtOldest() {
 	if l.cause.Load() == nil {
 		l.late.check.Reset(max(rest, l.timeout/100))
 	}
+}
+
+// waitingSince is from when on the reply to the oldest request has been due.
+func (l *link) waitingSince(oldest request) time.Time {
+	l.s.mu.Lock()
+	moved := l.late.moved
+	l.s.mu.Unlock()
+	since := oldest.sent
+	for _, t := range []time.Time{moved, l.in.arriving().at} {
+		if t.After(since) {
+			since = t
+		}
+	}
+	return since
 }
 
 // describe names a request.
@@ -137,8 +163,8 @@ func (s *Session) Arriving() (a Arriving, ok bool) {
 	if l == nil {
 		return a, false
 	}
-	part := l.in.part.Load()
-	if part == nil {
+	part := l.in.arriving()
+	if part.size == 0 {
 		return a, false
 	}
 	r, ok := l.reqs.find(part.xid)

@@ -110,9 +110,14 @@ func (p *pending) each(fn func(*request)) {
 
 // drain removes all requests and returns them, in order.
 func (p *pending) drain() (all []request) {
-	p.each(func(r *request) { all = append(all, *r) })
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	all = make([]request, 0, p.n)
+	for i := range p.n {
+		if r := p.at(i); !r.done {
+			all = append(all, *r)
+		}
+	}
 	clear(p.ring)
 	p.head, p.n, p.bytes = 0, 0, 0
 	return all

@@ -12,9 +12,14 @@ import (
 // nextReply returns the next frame that the driver is to see.
 func (l *link) nextReply() ([]byte, error) {
 	for {
+		if err := l.halted(); err != nil {
+			return nil, err // what came of it before is not looked at any more
+		}
 		frame, err := l.in.next(meter{l}, replyHeaderLen, l.s.opt.MaxFrame)
-		if errors.Is(err, errFrameLength) && l.drain() == nil {
-			continue
+		if errors.Is(err, errFrameLength) {
+			if err = l.drain(err); err == nil {
+				continue
+			}
 		}
 		if err != nil {
 			return nil, l.readFailed(err)
@@ -44,21 +49,22 @@ func (l *link) inspect(body []byte) (pass bool, err error) {
 	if !ok {
 		return false, l.stray(h)
 	}
-	if overtook {
-		l.overtaken()
+	l.replied(h.xid, overtook, l.in.parts)
+	l.answered(r, h)
+	if r.call == nil {
+		return true, nil
 	}
-	l.onTime(h.xid)
-	if r.call != nil {
-		l.s.noteAnswer(r.sent, h.zxid, h.code)
-		if l.s.opt.OnAnswered != nil {
-			l.s.opt.OnAnswered(h.code)
-		}
-		l.body.Reset(body[replyHeaderLen:])
-		r.call.answered(h, &l.body)
-		return false, nil
-	}
+	l.body.Reset(body[replyHeaderLen:])
+	r.call.answered(h, &l.body)
+	return false, nil
+}
+
+// answered notes what the header of a reply says.
+func (l *link) answered(r request, h replyHeader) {
 	l.s.noteAnswer(r.sent, h.zxid, h.code)
-	return true, nil
+	if r.call != nil && l.s.opt.OnAnswered != nil {
+		l.s.opt.OnAnswered(h.code)
+	}
 }
 
 // event tells of a change.
@@ -78,6 +84,9 @@ func (l *link) event(body []byte) error {
 // stray counts a reply to something that was not sent. The driver must not see
 // it: it would take over the zxid.
 func (l *link) stray(h replyHeader) error {
+	if err := l.halted(); err != nil {
+		return err // its call has ended with the link
+	}
 	l.strays++
 	if l.strays > maxStrays {
 		return l.broken(l.malformed("%d replies to requests that were not sent, the latest with xid %d",
@@ -131,24 +140,28 @@ const maxDrain = 4
 // drain throws a reply away that is longer than MaxFrame, and ends the call that it answers.
 // It fails if the frame is none, nobody's, or so long that it costs less to break the link:
 // then the call that it answers is over all the same.
-func (l *link) drain() error {
+func (l *link) drain(cause error) error {
 	header, err := l.in.header(meter{l}, prefixLen+replyHeaderLen)
 	if err != nil {
-		return err
+		return cause
 	}
 	n, h := int(int32At(header, 0)), parseReplyHeader(header[prefixLen:])
 	r, ok := l.reqs.find(h.xid)
 	if !ok || r.call == nil || n < replyHeaderLen {
-		return errFrameLength
+		return cause
 	}
-	l.reqs.take(h.xid)
+	r, ok, overtook := l.reqs.take(h.xid)
+	if !ok {
+		return l.stray(h) // the link has ended
+	}
 	l.s.counters.malforms.Add(1)
-	tooLong := fmt.Errorf("%w: %s %s is answered with %d bytes, accepted are %d", ErrReplyTooLong, opName(r.op), r.call.Path, n, l.s.opt.MaxFrame)
+	tooLong := fmt.Errorf("%w: %s is answered with %d bytes, accepted are %d", ErrReplyTooLong, r.describe(), n, l.s.opt.MaxFrame)
 	defer r.call.finish(tooLong)
 	if n/maxDrain > l.s.opt.MaxFrame {
 		return l.fail(tooLong)
 	}
 	late := time.Now().Add(l.timeout / 3)
+	l.replied(h.xid, overtook, true)
 	err = l.in.skip(meter{l}, prefixLen+n, func() error {
 		if time.Now().After(late) {
 			return l.fail(tooLong)
@@ -156,10 +169,8 @@ func (l *link) drain() error {
 		return nil
 	})
 	if err == nil {
-		l.s.noteAnswer(r.sent, h.zxid, h.code)
-		if l.s.opt.OnAnswered != nil {
-			l.s.opt.OnAnswered(h.code)
-		}
+		l.replied(h.xid, overtook, true)
+		l.answered(r, h)
 	}
 	return err
 }

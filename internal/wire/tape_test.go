@@ -126,14 +126,14 @@ func (c *tape) written(t testing.TB) [][]byte {
 // enc builds records.
 type enc []byte
 
-func (e enc) i32(v int32) enc     { return binary.BigEndian.AppendUint32(e, uint32(v)) }
-func (e enc) i64(v int64) enc     { return binary.BigEndian.AppendUint64(e, uint64(v)) }
-func (e enc) flag(v byte) enc     { return append(e, v) }
-func (e enc) raw(b []byte) enc    { return append(e, b...) }
-func (e enc) str(s string) enc    { return append(e.i32(int32(len(s))), s...) }
-func (e enc) aStat() enc          { return e.stat(testStat) }
-func (e enc) frame() []byte       { return append(enc{}.i32(int32(len(e))), e...) }
-func (e enc) zeros(n int) enc     { return append(e, make([]byte, n)...) }
+func (e enc) i32(v int32) enc  { return binary.BigEndian.AppendUint32(e, uint32(v)) }
+func (e enc) i64(v int64) enc  { return binary.BigEndian.AppendUint64(e, uint64(v)) }
+func (e enc) flag(v byte) enc  { return append(e, v) }
+func (e enc) raw(b []byte) enc { return append(e, b...) }
+func (e enc) str(s string) enc { return append(e.i32(int32(len(s))), s...) }
+func (e enc) aStat() enc       { return e.stat(testStat) }
+func (e enc) frame() []byte    { return append(enc{}.i32(int32(len(e))), e...) }
+func (e enc) zeros(n int) enc  { return append(e, make([]byte, n)...) }
 
 func (e enc) stat(s jute.Stat) enc {
 	e = e.i64(s.Czxid).i64(s.Mzxid).i64(s.Ctime).i64(s.Mtime).i32(s.Version).i32(s.Cversion).i32(s.Aversion)

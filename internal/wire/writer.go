@@ -87,6 +87,9 @@ func (l *link) handIn(calls []*Call) error {
 			w.mu.Unlock()
 			l.fail(fmt.Errorf("%w: %d to %s", ErrTooManyRequests, maxPending, l.peer()))
 			for _, rest := range calls[i:] { // those before them end with the link
+				if rest.Written != nil {
+					close(rest.Written)
+				}
 				rest.finish(ErrNotSent)
 			}
 			return nil
@@ -129,46 +132,46 @@ func (l *link) post(out []byte, r request) error {
 }
 
 // gathered has what was gathered written. It is called with the mutex held, and
-// releases it. The driver's goroutine may be held up by a peer that takes nothing; it
-// has nothing else to do.
+// releases it. Whoever finds the writer idle writes once, for all that has gathered, and
+// leaves what others hand in meanwhile to a goroutine. The driver's goroutine may be held
+// up by a peer that takes nothing; it has nothing else to do.
 func (l *link) gathered(driver bool) {
 	w := &l.writer
 	flushing := w.busy
 	w.busy = true
 	w.mu.Unlock()
-	switch {
-	case flushing:
-	case driver:
-		l.flush(false)
-	case l.reqs.unanswered() > smallWrite:
-		go l.flush(false)
-	default:
+	if flushing {
+		return
+	}
+	if !driver && l.reqs.unanswered() <= smallWrite {
 		runtime.Gosched() // others may have something for the same write
-		l.flush(true)
+	}
+	if l.flush(driver) {
+		go l.flushAll()
 	}
 }
 
-// flush writes what was gathered until nothing is left. A caller that has become the
-// flusher hands over to a goroutine when there is more than a socket takes in any case.
-func (l *link) flush(caller bool) {
+// flushAll writes what was gathered until nothing is left.
+func (l *link) flushAll() {
+	for l.flush(true) {
+	}
+}
+
+// flush writes what was gathered, and reports whether there is more by now. If there is
+// none, nobody flushes any more. Without patience, only what a socket takes in any case is
+// written. What has gathered when the link ends is left for closeLane: it was certainly not sent.
+func (l *link) flush(patient bool) (more bool) {
 	w := &l.writer
-	for {
-		w.mu.Lock()
-		if len(w.buf) == 0 {
-			w.busy = false
-			w.mu.Unlock()
-			return
-		}
-		if caller && l.reqs.unanswered() > smallWrite {
-			w.mu.Unlock()
-			go l.flush(false)
-			return
-		}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !patient && l.reqs.unanswered() > smallWrite {
+		return true
+	}
+	if len(w.buf) > 0 && l.halted() == nil {
 		out, told := w.buf, w.told
 		w.buf, w.told, w.spare = w.spare[:0], nil, nil
 		w.gen++
 		w.mu.Unlock()
-
 		err := l.write(out)
 		for _, ch := range told {
 			close(ch)
@@ -180,8 +183,9 @@ func (l *link) flush(caller bool) {
 		if cap(out) <= keepBufferLen {
 			w.spare = out[:0]
 		}
-		w.mu.Unlock()
 	}
+	w.busy = len(w.buf) > 0 && l.halted() == nil
+	return w.busy
 }
 
 // write writes to the socket. Its deadline moves with what the peer takes.
@@ -212,6 +216,10 @@ func (l *link) takeBack(c *Call) bool {
 		return false
 	}
 	w.buf = slices.Delete(w.buf, c.at, c.at+c.size)
+	if i := slices.Index(w.told, c.Written); i >= 0 && c.Written != nil {
+		w.told = slices.Delete(w.told, i, i+1)
+		close(c.Written)
+	}
 	l.reqs.each(func(r *request) {
 		if r.call != nil && r.call.gen == w.gen && r.call.at > c.at {
 			r.call.at -= c.size
