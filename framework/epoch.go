@@ -141,7 +141,7 @@ func (e *epoch) wireOptions() wire.Options {
 	return wire.Options{
 		HandshakeTimeout: func() time.Duration { return e.core.hosts.handshakeLimit(e.left()) },
 		Abandoned:        e.core.abandoned,
-		OnEstablished:    func(in wire.Established) { e.core.grant.take(in.Timeout) },
+		OnEstablished:    e.onEstablished,
 		MaxFrame:         cfg.MaxReplySize,
 		Auth:             auth,
 		OnForeign:        func(asked, got int64) { e.expire(foreignError(asked, got)) },
@@ -153,6 +153,12 @@ func (e *epoch) wireOptions() wire.Options {
 		OnAuthFailed:     e.onAuthFailed,
 		Logger:           e.core.log,
 	}
+}
+
+// onEstablished is called when a server has accepted the session on a connection.
+func (e *epoch) onEstablished(in wire.Established) {
+	e.core.grant.take(in.Timeout)
+	e.core.can.connected()
 }
 
 func foreignError(asked, got int64) error {
@@ -192,6 +198,9 @@ func (e *epoch) grow(ctx context.Context) error {
 		there, _, err := conn.Exists("/")
 		return there, err
 	})
+	if isAnswer(err) {
+		return nil // it was sent
+	}
 	return err
 }
 

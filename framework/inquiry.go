@@ -140,7 +140,7 @@ func (q *inquiry) judge(ctx context.Context, e *epoch, support *inquirySupport) 
 		q.refusal = fmt.Errorf("its newest transaction is %#x, asked for was %#x", q.reached, q.zxid)
 		return nil
 	}
-	if err := e.sync(ctx); err != nil {
+	if err := e.sync(ctx, slices.Concat(q.data, q.children)[0]); err != nil {
 		return err
 	}
 	q.synced = true

@@ -170,7 +170,7 @@ func (j *janitor) do(t task) error {
 		if outcomeOf(err) == answered {
 			return err
 		}
-		if out := strikes.out(e, 0, err); out != nil {
+		if out := strikes.out(e, err); out != nil {
 			return out
 		}
 		if err := pauses.Wait(j.ctx); err != nil {

@@ -84,7 +84,7 @@ func FuzzServerFrames(f *testing.F) {
 
 // fuzzAlone checks what wire hands out and what it allocates for it.
 func fuzzAlone(t *testing.T, data []byte, chunk int) {
-	s, conn, tp := opened(t, Options{Auth: twoCredentials[:1], OnCreated: func(string, Stat) {}, OnTree: func(string, int32) {}})
+	s, conn, tp := opened(t, Options{Auth: twoCredentials[:1], OnTree: func(string, int32) {}})
 	s.WatchTree("/a")
 	s.WatchTree("/b")
 	s.Ask(&Inquiry{Data: []string{"/a"}, Answered: func(int64, int32) {}})
@@ -122,7 +122,7 @@ func fuzzAlone(t *testing.T, data []byte, chunk int) {
 
 // fuzzDriver runs in a bubble and must not panic, nor allocate what is only claimed.
 func fuzzDriver(t *testing.T, data []byte, chunk int) {
-	m, s := &mini{ignore: func(int32) bool { return true }}, NewSession(Options{OnCreated: func(string, Stat) {}})
+	m, s := &mini{ignore: func(int32) bool { return true }}, NewSession(Options{})
 	s.WatchTree("/a")
 	var server net.Conn
 	d := drive(t, s, func(string) net.Conn {
@@ -251,7 +251,7 @@ func FuzzClientWrites(f *testing.F) {
 	f.Add(append(bytes.Clone(stream), enc{}.i32(7)...), []byte{0, 9})
 	f.Add([]byte(enc{}.i32(1<<31-1)), []byte{1})
 	f.Fuzz(func(t *testing.T, data, cuts []byte) {
-		s := NewSession(Options{OnCreated: func(string, Stat) {}, OnRequest: func(int32, []byte) {}})
+		s := NewSession(Options{OnRequest: func(int32, []byte) {}})
 		conn, tp := shake(t, s, 0, 0)
 		s.WatchTree("/a")
 		keep := bytes.Clone(data)
@@ -296,8 +296,6 @@ func rewritten(stream []byte) (out []byte, nonsense bool) {
 		}
 		frame := bytes.Clone(stream[:4+n])
 		switch op := int32At(frame, 8); {
-		case op == opCreate:
-			frame[11] = opCreate2
 		case op == opSetWatches && n >= 16:
 			clear(frame[12:20])
 		}

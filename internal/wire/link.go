@@ -198,8 +198,11 @@ func (l *link) fail(err error) error {
 
 // lost ends the link because the connection failed or the server closed it.
 func (l *link) lost(err error) error {
-	if l.cause.Load() == nil && !isTimeout(err) {
-		l.blame()
+	if !isTimeout(err) {
+		if l.cause.Load() == nil {
+			l.blame()
+		}
+		err = &hungUp{err}
 	}
 	l.end(err)
 	return l.halted()
@@ -207,9 +210,6 @@ func (l *link) lost(err error) error {
 
 // blame counts a loss against the requests that servers may not know.
 func (l *link) blame() {
-	if l.reqs.awaitsCreate2() {
-		l.s.create2Lost()
-	}
 	if l.reqs.awaits(markRearm) {
 		l.s.rearmLost()
 	}

@@ -134,7 +134,7 @@ func load(t *testing.T, bursts bool, requests int) (int64, Stats) {
 		}
 	})
 	var reads atomic.Int64
-	s := NewSession(Options{OnCreated: func(string, Stat) {}})
+	s := NewSession(Options{})
 	d := drive(t, s, func(string) net.Conn {
 		conn, err := net.Dial("tcp", ln.Addr().String())
 		require.NoError(t, err)

@@ -27,7 +27,6 @@ type marks uint8
 
 const (
 	markDone    marks = 1 << iota // answered out of turn; still in the queue
-	markCreate2                   // left the driver as create
 	markRearm                     // a setWatches that counts
 	markProof                     // a ping that proves that no setWatches was held back
 	markTree                      // an addWatch of wire's own
@@ -47,7 +46,7 @@ type pending struct {
 	ring    []request // its length is a power of two
 	head, n int
 	bytes   int // of the frames that are unanswered
-	creates int // unanswered ones with markCreate2
+	open    int // unanswered ones that are not pings
 }
 
 // push adds a request at the end. It reports false if there are too many.
@@ -60,8 +59,8 @@ func (p *pending) push(r request) bool {
 	*p.at(p.n) = r
 	p.n++
 	p.bytes += r.size
-	if r.has(markCreate2) {
-		p.creates++
+	if r.op != opPing {
+		p.open++
 	}
 	return true
 }
@@ -80,8 +79,8 @@ func (p *pending) take(xid int32) (found request, ok, overtook bool) {
 		r.marks |= markDone
 		r.call = nil
 		p.bytes -= r.size
-		if found.has(markCreate2) {
-			p.creates--
+		if r.op != opPing {
+			p.open--
 		}
 		p.dropDone()
 		return found, true, i > 0
@@ -139,15 +138,15 @@ func (p *pending) drain() (all []request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	clear(p.ring)
-	p.head, p.n, p.bytes, p.creates = 0, 0, 0, 0
+	p.head, p.n, p.bytes, p.open = 0, 0, 0, 0
 	return all
 }
 
-// awaitsCreate2 reports whether a create that left as create2 is unanswered.
-func (p *pending) awaitsCreate2() bool {
+// busy is how many requests are unanswered, pings apart.
+func (p *pending) busy() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.creates > 0
+	return p.open
 }
 
 // awaits reports whether a request with one of the marks is unanswered.

@@ -17,6 +17,7 @@ func (l *link) nextReply() ([]byte, error) {
 		}
 		frame, err := l.in.next(meter{l}, replyHeaderLen, l.s.opt.MaxFrame)
 		if errors.Is(err, errFrameLength) && l.drain() == nil {
+			l.letGo()
 			continue
 		}
 		if err != nil {
@@ -27,6 +28,7 @@ func (l *link) nextReply() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+		l.letGo()
 		if pass {
 			return frame, nil
 		}
@@ -83,17 +85,11 @@ func (l *link) accept(r request, h replyHeader, body []byte) {
 	if r.has(markRearm | markProof) {
 		l.s.rearmAnswered(l.watches, r, h.code)
 	}
-	if r.has(markCreate2) {
-		l.s.create2Answered(h.code)
-	}
 	switch {
 	case r.has(markSingle):
 		l.singleAnswered(h, body)
 	case r.has(markOwn):
 		l.ownReply(r, h)
-	}
-	if h.code == 0 && (r.op == opCreate2 || r.op == opContainer || r.op == opTTL) {
-		l.s.noteCreated(body)
 	}
 }
 

@@ -38,9 +38,6 @@ func (l *link) prepare(r *request, frame []byte) []byte {
 		pin, m := l.s.rearmSent(l.watches, frame)
 		r.marks = m
 		return l.keepScratch(pinned(l.scratch, frame, pin))
-	case l.s.upgrades(r.op):
-		r.op, r.marks = opCreate2, markCreate2
-		return l.keepScratch(upgraded(l.scratch, frame))
 	}
 	return frame
 }

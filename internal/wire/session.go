@@ -53,16 +53,6 @@ type Options struct {
 	// sees the answer.
 	OnForeign func(asked, got int64)
 
-	// OnCreated is called with the path and Stat of a node that was created
-	// outside a multi, in the reading goroutine, before the driver sees the
-	// reply. It is not called where the server sends no Stat. Setting it makes
-	// creates leave as create2. Defaults to plain creates.
-	OnCreated func(path string, stat Stat)
-
-	// PlainCreates says that the servers are known not to support create2, from
-	// an earlier Session: creates leave as they are from the start.
-	PlainCreates bool
-
 	// OnRequest is called in the driver's sending goroutine after a frame of the
 	// driver was written, with the driver's opcode and the path of the request,
 	// that of the first operation for a multi, nil if it has none (ping,
@@ -139,7 +129,6 @@ type Session struct {
 
 	counters counters
 	fence    atomic.Pointer[stop] // set once, under mu
-	noStat   atomic.Bool          // creates leave unchanged
 	current  atomic.Pointer[link] // the one that is open, for calls
 
 	mu        sync.Mutex
@@ -155,7 +144,6 @@ type Session struct {
 	caughtUp  int64
 	watches   *rearming // of the latest link that was open
 	singly    bool      // servers do not accept setWatches
-	create2   create2
 	standing  standing
 
 	rearmDeaths int // links lost in a row while a setWatches was unanswered
@@ -169,7 +157,6 @@ func NewSession(opt Options) *Session {
 	opt.MaxFrame = min(opt.MaxFrame, math.MaxInt32-prefixLen) // prefix and frame fit an int
 	opt.Auth = slices.Clone(opt.Auth)
 	s := &Session{opt: opt, log: opt.Logger, auth: authFrames(opt.Auth)}
-	s.noStat.Store(opt.PlainCreates)
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -287,11 +274,6 @@ func (s *Session) LastZxid() int64 {
 	defer s.mu.Unlock()
 	return s.zxid
 }
-
-// CreateStatUnsupported reports whether OnCreated will not be called for plain
-// creates because the server does not know create2. It never becomes false
-// again.
-func (s *Session) CreateStatUnsupported() bool { return s.noStat.Load() }
 
 // noteAnswer records that the server answered a request sent at that time.
 func (s *Session) noteAnswer(sent time.Time, zxid int64, code int32) {

@@ -227,7 +227,6 @@ func TestFenceWithoutACause(t *testing.T) {
 func TestFenceFromACallback(t *testing.T) {
 	var s *Session
 	fence := func() { s.Fence(errTest) }
-	created := replyFrame(1, 5, 0, enc{}.str("/a").stat(Stat{}))
 	t.Run("OnEstablished", func(t *testing.T) {
 		s = NewSession(Options{OnEstablished: func(Established) { fence() }})
 		tp := &tape{}
@@ -236,16 +235,6 @@ func TestFenceFromACallback(t *testing.T) {
 		_, err = conn.Write(connectFrame(0, testTimeout, 0))
 		require.NoError(t, err)
 		tp.feed(answerFrame(testTimeout, testSession))
-		n, err := conn.Read(make([]byte, 100))
-		assert.ErrorIs(t, err, errTest)
-		assert.Zero(t, n)
-	})
-	t.Run("OnCreated", func(t *testing.T) {
-		opened, conn, tp := opened(t, Options{OnCreated: func(string, Stat) { fence() }})
-		s = opened
-		_, err := conn.Write(requestFrame(1, opCreate, enc{}.str("/a")))
-		require.NoError(t, err)
-		tp.feed(created)
 		n, err := conn.Read(make([]byte, 100))
 		assert.ErrorIs(t, err, errTest)
 		assert.Zero(t, n)
@@ -431,7 +420,7 @@ func TestRequestPath(t *testing.T) {
 
 // Every entry point at once; the race detector watches.
 func TestConcurrentUse(t *testing.T) {
-	s := NewSession(Options{OnCreated: func(string, Stat) {}})
+	s := NewSession(Options{})
 	for range 20 {
 		client, server := net.Pipe()
 		conn, err := s.Wrap(client)
