@@ -176,6 +176,12 @@ func isThrottled(err error) bool {
 	return ok && code == codeTooBusy
 }
 
+// isUnimplemented reports whether a server has answered that it does not know what it was asked.
+func isUnimplemented(err error) bool {
+	code, ok := codeOf(err)
+	return ok && code == codeUnimplemented
+}
+
 // codeOf returns the code that a server has answered with.
 func codeOf(err error) (code int32, ok bool) {
 	if err == nil {

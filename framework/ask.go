@@ -18,6 +18,8 @@ type query[T any] struct {
 	body   wire.Body
 	decode func(*jute.Decoder) T // nil if the answer has nothing in it
 	judge  func(T) error         // finds a refusal in the answer; nil if there can be none
+	kind   wire.Kind             // nil if every server knows the request
+	long   bool                  // its length may be the reason if the server closes the connection
 }
 
 // asked is a query under way.
@@ -26,9 +28,12 @@ type asked[T any] struct {
 	answer T
 }
 
-func (q query[T]) call() *asked[T] {
+func (q query[T]) call(ctx context.Context) *asked[T] {
 	a := &asked[T]{}
-	a.Op, a.Path, a.Body = q.op, q.at, q.body
+	a.Op, a.Path, a.Body, a.Kind = q.op, q.at, q.body, q.kind
+	if q.long {
+		a.Kind = oversized(ctx)
+	}
 	if q.decode != nil {
 		a.Decode = func(d *jute.Decoder) error {
 			a.answer = q.decode(d)
@@ -43,7 +48,7 @@ func (q query[T]) call() *asked[T] {
 
 // ask sends a query in an epoch and waits for the answer, or leaves it when ctx ends.
 func ask[T any](ctx context.Context, e *epoch, q query[T]) (T, error) {
-	a := q.call()
+	a := q.call(ctx)
 	if err := e.send(ctx, &a.Call); err != nil {
 		var none T
 		return none, err
@@ -54,7 +59,7 @@ func ask[T any](ctx context.Context, e *epoch, q query[T]) (T, error) {
 // askWritten is ask, but the query has been written to the connection when it returns, even if ctx has ended before: see linger for
 // how long that may take. Then the answer is not waited for.
 func askWritten[T any](ctx context.Context, e *epoch, q query[T]) (T, error) {
-	a := q.call()
+	a := q.call(ctx)
 	a.Written = make(chan struct{})
 	longer, cancel := e.linger(ctx, a.Written)
 	defer cancel()
@@ -88,7 +93,10 @@ func (a *asked[T]) wait(ctx context.Context, e *epoch) (T, error) {
 		var none T
 		return none, e.leftBehind(ctx, &a.Call)
 	}
-	return a.answer, callError(ctx, err)
+	if err = callError(ctx, err); a.Kind != nil && isUnimplemented(err) {
+		err = &unsentError{fmt.Errorf("the server does not know the request: %w", err)}
+	}
+	return a.answer, err
 }
 
 // leftBehind is the error of a call that is left because ctx has ended.
@@ -110,7 +118,7 @@ func errorOfCall(ctx context.Context, err error) error {
 	var part *refusedPart
 	switch {
 	case errors.Is(err, wire.ErrUnanswered): // for whatever reason the connection ended: it may concern another request
-		return fmt.Errorf("%w (%v)", zk.ErrConnectionClosed, err)
+		return fmt.Errorf("%w (%w)", zk.ErrConnectionClosed, err)
 	case errors.As(err, &code):
 		return codeError(code.Code)
 	case errors.As(err, &part):

@@ -52,6 +52,7 @@ func start(cfg Config, asleep func() time.Duration) (*Client, error) {
 	c.startTelemetry()
 	c.lane, c.log = newLogLane(cfg.Logger, func() { c.telemetry.Panicked("Logger") })
 	c.random.panicked = c.panicked
+	c.can.init(c.log)
 	c.hosts = newHosts(&c.cfg, &c.grant, servers, c.random, c.panicked)
 	c.janitor.init(c)
 	c.abandoned = wire.NewAbandoned(func() time.Duration { return 2 * min(c.grant.timeout(), longHandshake) }, c.grant.take)

@@ -62,7 +62,7 @@ const (
 // every other field is a good default.
 type Config struct {
 	// ConnectString is ZooKeeper's "host:port,host:port/chroot". The port defaults to 2181, and IPv6 addresses are in
-	// brackets. The chroot is for all servers and is written once, at the end. It must exist or is created, as containers,
+	// brackets. The chroot is for all servers and is written once, at the end. It must exist or is created, as are other parents,
 	// with the first create that asks for parents. New refuses what could be read in two ways, such as a comma, a semicolon or
 	// a space in the chroot: use Namespace for such a path. Names are resolved again at each dial.
 	// A name with several addresses counts as that many servers: each address is dialled in turn.
@@ -106,6 +106,12 @@ type Config struct {
 
 	// ACL is what created nodes get unless the create says otherwise. Defaults to OpenACL.
 	ACL []ACL
+
+	// PersistentParents makes the parents of created nodes persistent nodes instead of containers, which servers remove some time
+	// after their last child was deleted. Servers before ZooKeeper 3.5.3, and some that speak its protocol, do not know containers:
+	// then parents are persistent in any case.
+	// Defaults to false.
+	PersistentParents bool
 
 	// Auth are the identities presented on every connection. Defaults to none.
 	Auth []Auth

@@ -24,8 +24,9 @@ type createOption func(*create)
 func (f createOption) applyCreate(c *create) { f(c) }
 
 var (
-	// Parents creates missing parents, as containers without data. Servers remove empty containers at any time; a
-	// create that meets that creates them again.
+	// Parents creates missing parents, without data. They are containers, or persistent nodes with [Config.PersistentParents] and
+	// on servers that do not know containers. Servers remove empty containers at any time; a create that meets that creates them
+	// again.
 	Parents CreateOption = createOption(func(c *create) { c.parents = true })
 
 	// Protected puts a GUID into the node's name, "_c_<GUID>-name" as Curator does, so that a node whose create was
@@ -225,12 +226,16 @@ func (c *create) try(ctx context.Context, e *epoch) error {
 // send creates the node and, for createInQueue, lists its directory behind it. If the create lingers, its answer is waited for a little
 // longer than ctx: the caller then knows which node to remove.
 func (c *create) send(ctx context.Context, e *epoch) ([]Node, error) {
-	first := c.query(e).call()
+	q, err := c.query(e)
+	if err != nil {
+		return nil, err
+	}
+	first := q.call(ctx)
 	calls := []*wire.Call{&first.Call}
 	var list *asked[listing]
 	if c.list != nil {
 		dir, _ := Split(c.at)
-		list = childrenQuery(dir, false).call()
+		list = childrenQuery(dir, false).call(ctx)
 		calls, *c.list = append(calls, &list.Call), listing{}
 	}
 	if err := e.send(ctx, calls...); err != nil {
@@ -242,7 +247,7 @@ func (c *create) send(ctx context.Context, e *epoch) ([]Node, error) {
 	}
 	defer cancel()
 	nodes, err := first.wait(longer, e)
-	if err = c.learn(e, err); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	if list != nil {
@@ -256,45 +261,31 @@ func (c *create) send(ctx context.Context, e *epoch) ([]Node, error) {
 // errDeletedSince says that a node was created and cannot be returned as it is.
 var errDeletedSince error = &explainedError{ErrNoNode, "the node was created, and deleted by somebody before its Stat could be read"}
 
-// query is the request for the node, or for all twins.
-func (c *create) query(e *epoch) query[[]Node] {
+// query is the request for the node, or for all twins. It fails if the servers do not know the mode.
+func (c *create) query(e *epoch) (query[[]Node], error) {
 	if c.twins != nil {
-		return c.twinsQuery()
+		return c.twinsQuery(), nil
 	}
 	body := jute.CreateRequest{Path: c.at, Data: c.data, ACL: juteACLs(c.acl), Flags: int32(c.mode)}
-	q := query[[]Node]{op: jute.OpCreate, at: c.at, body: &body, decode: func(d *jute.Decoder) []Node {
+	q := query[[]Node]{op: jute.OpCreate, at: c.at, body: &body, long: isLong(c.size()), decode: func(d *jute.Decoder) []Node {
 		node := Node{Path: c.space.local(d.String()), Data: c.data}
 		if d.Remaining() > 0 { // older servers say no more
 			node.Stat = decodeStat(d)
 		}
 		return []Node{node}
 	}}
+	can := &e.core.can
 	switch {
 	case c.mode == Container:
-		q.op = jute.OpCreateContainer
+		q.op, q.kind = jute.OpCreateContainer, can.kind(capContainer)
+		return q, can.lack(capContainer)
 	case c.mode.ttl():
-		q.op, q.body = jute.OpCreateTTL, &jute.CreateTTLRequest{CreateRequest: body, TTL: c.ttl.Milliseconds()}
-	case e.core.can.has(capCreate2):
-		q.op = jute.OpCreate2
+		q.op, q.body, q.kind = jute.OpCreateTTL, &jute.CreateTTLRequest{CreateRequest: body, TTL: c.ttl.Milliseconds()}, can.kind(capTTL)
+		return q, can.lack(capTTL)
+	case can.answers(capCreate2), can.has(capCreate2) && !q.long: // one thing at a time is under suspicion
+		q.op, q.kind = jute.OpCreate2, can.kind(capCreate2)
 	}
-	return q
-}
-
-// errPlainer sends a caller round again.
-var errPlainer = &unsentError{errors.New("the server does not know create2")}
-
-// learn notes whether the servers know create2.
-func (c *create) learn(e *epoch, err error) error {
-	if c.twins != nil || c.mode == Container || c.mode.ttl() || !e.core.can.has(capCreate2) {
-		return err
-	}
-	if e.core.can.learn(capCreate2, err) {
-		e.core.log.Warn("the servers do not know create2; each create is followed by an exists", "cause", err)
-	}
-	if code, ok := codeOf(err); ok && code == codeUnimplemented {
-		return errPlainer
-	}
-	return err
+	return q, nil
 }
 
 // complete reads the Stat of a node that was created, if the server has not returned it.
@@ -323,7 +314,7 @@ func (c *create) makeParents(ctx context.Context, e *epoch, at string) error {
 	if dir == "/" {
 		return nil
 	}
-	_, err := ask(ctx, e, c.parentQuery(dir, e.core.cfg.ACL))
+	_, err := ask(ctx, e, c.parentQuery(e, dir))
 	switch {
 	case err == nil, errors.Is(err, ErrNodeExists):
 		return nil
@@ -338,14 +329,15 @@ func (c *create) makeParents(ctx context.Context, e *epoch, at string) error {
 	return &unsentError{err} // as far as the node itself is concerned
 }
 
-// parentQuery creates one node above the node: a container, or what twins stand in.
-func (c *create) parentQuery(dir string, acl []ACL) query[struct{}] {
-	body := &jute.CreateRequest{Path: dir, Data: []byte{}, ACL: juteACLs(acl), Flags: int32(Container)}
-	if own, _ := Split(c.at); c.twins != nil && dir == own {
-		body.Flags = int32(Persistent)
+// parentQuery creates one node above the node: a container if the servers know them, and if not, or for twins, a persistent node.
+func (c *create) parentQuery(e *epoch, dir string) query[struct{}] {
+	cfg, can := &e.core.cfg, &e.core.can
+	body := &jute.CreateRequest{Path: dir, Data: []byte{}, ACL: juteACLs(cfg.ACL), Flags: int32(Persistent)}
+	if own, _ := Split(c.at); c.twins != nil && dir == own || cfg.PersistentParents || !can.has(capContainer) {
 		return query[struct{}]{op: jute.OpCreate, at: dir, body: body}
 	}
-	return query[struct{}]{op: jute.OpCreateContainer, at: dir, body: body}
+	body.Flags = int32(Container)
+	return query[struct{}]{op: jute.OpCreateContainer, at: dir, body: body, kind: can.kind(capContainer)}
 }
 
 // settle finds out what became of a create whose answer was lost.
@@ -405,7 +397,7 @@ func (c *create) abandon(o *ops, err error) {
 		return
 	}
 	dir, _ := Split(c.at)
-	t := task{name: "remove " + c.at, at: []string{c.at}, size: len(c.at), guid: c.guid, lists: true, after: leftBehind(err)}
+	t := task{name: "remove " + c.at, at: []string{c.at}, size: len(c.at), guid: c.guid, after: leftBehind(err)}
 	t.run = func(ctx context.Context, e *epoch) error { return e.removeProtected(ctx, dir, c.guid) }
 	if c.mode.ephemeral() {
 		t.in = c.sentIn
@@ -420,7 +412,7 @@ func isRefusal(err error) bool {
 
 // removeProtected deletes what carries a GUID of ours in dir: at most one node of each session that was tried in.
 func (e *epoch) removeProtected(ctx context.Context, dir, guid string) error {
-	if err := e.sync(ctx); err != nil {
+	if err := e.sync(ctx, dir); err != nil {
 		return err
 	}
 	found, err := e.find(ctx, dir, guid)

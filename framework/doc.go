@@ -100,11 +100,43 @@
 //
 // [Client] operations are bounded by [Config.RetryPolicy] and, when ctx has no deadline, by [Config.OperationTimeout].
 // [Session] operations go on for as long as the session may live, but not over a server that answers other requests and not this
-// one: they return within three session timeouts then. Both give up a request that keeps breaking the connection
-// because it or its answer is too large ([ErrTooLarge], [ErrReplyRefused]). Data is copied: it is the caller's again when the
+// one: they return within three session timeouts then. Both give up a request that is too large, or whose answer is, for the
+// servers or for the client ([ErrTooLarge], [ErrReplyRefused]). Data is copied: it is the caller's again when the
 // call returns.
 //
 // Errors are [*OpError] with the path and a sentinel to test with errors.Is, ours or go-zookeeper's: they are the same values.
+//
+// # Capabilities
+//
+// Not every server knows every kind of request: ZooKeeper has learnt some over the years, and other servers that speak its protocol
+// leave some out. The client learns that from the answers, once for all of its sessions, recipes and caches:
+//
+//	request                      since    without it
+//	create2                      3.5.0    create, followed by an exists
+//	createContainer              3.5.3    parents are persistent nodes; a node of mode Container is ErrUnsupported
+//	createTTL                    3.5.3    ErrUnsupported
+//	addWatch                     3.6.0    ErrUnsupported; caches use one-shot watches
+//	setWatches, setWatches2      3.3, 3.6 each watch is set again by itself
+//	multiRead                    3.6.0    each node is read by itself
+//	removeWatches                3.5.0    watches that nobody needs stay on the server
+//	whoAmI                       3.7.0    nothing is known of the client's identity
+//
+// A server that does not know a request answers that it is not implemented, or closes the connection without an answer. The rule:
+//
+//   - The answer "not implemented" settles it.
+//   - When a connection ends over an unanswered request, the request comes under suspicion. So do all others of its kind. A
+//     suspected request is sent alone: other requests wait until it is answered, or the connection ends. If the connection
+//     ends then, the servers count as not knowing the kind. If the kind has been answered before, it takes one more such end.
+//   - Any other answer shows that the servers know the kind, and ends the suspicion.
+//   - What the servers do not know, they may know after an upgrade. The client tries the kind again when an hour has passed and there has
+//     been a new connection in that time, other than the one that followed from the failure itself. The request is sent alone. If it fails, another hour
+//     begins.
+//
+// So a kind of request that servers close the connection over costs two connections, or three, and later one in an hour at most.
+// The log says once what the servers do not know. [Client.Info] lists it, and so does package debugpage.
+//
+// A request that is too long for the servers gets the same treatment, but for itself alone: one of more than 64 KiB is
+// [ErrTooLarge] when three connections have ended over it, two of them while it was alone.
 //
 // # Health
 //

@@ -134,7 +134,7 @@ func (e *epoch) wireOptions() wire.Options {
 	return wire.Options{
 		HandshakeTimeout: func() time.Duration { return e.core.hosts.handshakeLimit(e.left()) },
 		Abandoned:        e.core.abandoned,
-		OnEstablished:    func(in wire.Established) { e.core.grant.take(in.Timeout) },
+		OnEstablished:    e.onEstablished,
 		MaxFrame:         cfg.MaxReplySize,
 		Auth:             auth,
 		OnForeign:        func(asked, got int64) { e.expire(foreignError(asked, got)) },
@@ -146,6 +146,12 @@ func (e *epoch) wireOptions() wire.Options {
 		OnAuthFailed:     e.onAuthFailed,
 		Logger:           e.core.log,
 	}
+}
+
+// onEstablished is called when a server has accepted the session on a connection.
+func (e *epoch) onEstablished(in wire.Established) {
+	e.core.grant.take(in.Timeout)
+	e.core.can.connected()
 }
 
 func foreignError(asked, got int64) error {

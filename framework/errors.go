@@ -35,7 +35,7 @@ var (
 	// ErrOutcomeUnknown says that the operation was sent and that nobody can say whether it was applied. Read, then decide.
 	ErrOutcomeUnknown = errors.New("outcome unknown: it was sent, but the answer was lost")
 	// ErrUnsupported says that the servers do not know what was asked for.
-	ErrUnsupported = errors.New("the servers do not support recursive watches (ZooKeeper does since 3.6)")
+	ErrUnsupported = errors.New("the servers do not know this kind of request")
 	// ErrReplyRefused says that a server's answer was not accepted: it is longer than Config.MaxReplySize, or breaks the
 	// protocol. Each time the connection was closed over it, so it is not asked for again and again. A request whose answer
 	// is short (exists, a write) is not given up for it.

@@ -130,9 +130,10 @@ func TestARetryPolicyThatPanics(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := startServer(t, zktest.Config{})
 		cli := connected(t, s, func(c *framework.Config) { c.RetryPolicy = retry.FromBackOff(boom) })
-		_, err := cli.Create(t.Context(), "/a", nil)
+		s.LoseReply(zktest.OpCreate2, 1)
+		_, err := cli.Create(t.Context(), "/b", nil)
 		require.ErrorIs(t, err, framework.ErrPanicked)
-		assert.False(t, s.Exists("/a"))
+		require.ErrorIs(t, err, framework.ErrOutcomeUnknown)
 		cli = connected(t, s, func(c *framework.Config) { c.RetryPolicy = retry.FromBackOff(newFitful) })
 		s.LoseReply(zktest.OpSetData, 1)
 		_, err = cli.Create(t.Context(), "/a", nil)

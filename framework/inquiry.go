@@ -51,7 +51,7 @@ func (q *inquiry) try(ctx context.Context, e *epoch) error {
 	}
 	body := &jute.SetWatchesRequest{RelativeZxid: q.zxid}
 	watched := q.begin(&e.watches, body)
-	a := query[struct{}]{op: jute.OpSetWatches, at: first(q.data, q.children), body: body}.call()
+	a := query[struct{}]{op: jute.OpSetWatches, at: first(q.data, q.children), body: body, kind: e.core.can.kind(capSetWatches)}.call(ctx)
 	a.Answered = func(zxid int64, code int32) { q.noteAnswer(&e.watches, zxid, code) }
 	a.Over = func(err error) { q.over(e, err) }
 	err := e.send(ctx, &a.Call)
@@ -92,12 +92,8 @@ func (q *inquiry) noteAnswer(t *watches, zxid int64, code int32) {
 	t.inquiries = slices.DeleteFunc(t.inquiries, func(other *inquiry) bool { return other == q })
 }
 
-// over learns from how the request has ended, and sets recursive watches again that came into being meanwhile: the request may have taken
-// their place.
+// over sets recursive watches again that came into being meanwhile: the request may have taken their place.
 func (q *inquiry) over(e *epoch, err error) {
-	if e.core.can.learn(capSetWatches, callError(e.ctx, err)) {
-		e.core.log.Warn("the servers do not know setWatches; what may have changed is read instead", "cause", err)
-	}
 	if err != nil {
 		return
 	}
@@ -173,7 +169,7 @@ func (q *inquiry) judge(ctx context.Context, e *epoch) error {
 		q.refusal = fmt.Errorf("its newest transaction is %#x, asked for was %#x", q.reached, q.zxid)
 		return nil
 	}
-	if err := e.sync(ctx); err != nil {
+	if err := e.sync(ctx, slices.Concat(q.data, q.children)[0]); err != nil {
 		return err
 	}
 	q.synced = true

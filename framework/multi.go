@@ -76,7 +76,9 @@ func (o *ops) Multi(ctx context.Context, operations []Op, opts ...WriteOption) (
 	var results []OpResult
 	err = o.do(ctx, request{op: "multi", path: path, size: size, repeatable: w.repeat,
 		try: func(ctx context.Context, e *epoch) error {
-			answers, err := ask(ctx, e, multiQuery(path, requests))
+			q := multiQuery(path, requests)
+			q.long = isLong(size)
+			answers, err := ask(ctx, e, q)
 			if err != nil {
 				return o.core.refusal(operations, err)
 			}

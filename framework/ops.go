@@ -87,7 +87,6 @@ func (o *ops) perform(ctx context.Context, r request, op *telemetry.Operation) e
 		if err != nil {
 			return a.fail(err)
 		}
-		a.strikes.begin(e, answeredAtLength(r.op, a.doubt))
 		err = a.step(ctx, e)
 		if a.baffled(err) {
 			return a.fail(err)
@@ -101,7 +100,7 @@ func (o *ops) perform(ctx context.Context, r request, op *telemetry.Operation) e
 			if errors.Is(err, ErrReplyRefused) {
 				return a.fail(err)
 			}
-			if out := a.strikes.out(e, r.size, err); out != nil {
+			if out := a.length.out(a.size, err); out != nil {
 				return a.fail(out)
 			}
 			if out := a.lost(err); out != nil {
@@ -188,11 +187,11 @@ type attempt struct {
 	ops    *ops
 	pauses *retry.Attempts
 	tries  int
-	doubt  bool   // a try was sent and its answer lost
-	sentIn *epoch // that try
-	astray bool   // its answer said that the server does not know what became of it
-	odds   int    // answers that said neither yes nor no
-	strikes
+	doubt  bool      // a try was sent and its answer lost
+	sentIn *epoch    // that try
+	astray bool      // its answer said that the server does not know what became of it
+	odds   int       // answers that said neither yes nor no
+	length *oversize // nil unless the request is long
 
 	mayBeApplied bool      // an earlier try, as far as its reply and a look can tell
 	lostAt       time.Time // when a reply was first lost on a connection that went on; zero before
@@ -246,6 +245,9 @@ func (a *attempt) step(ctx context.Context, e *epoch) error {
 		a.doubt = false
 		a.mayBeApplied = a.mayBeApplied || a.op == "create" // somebody may have deleted the node before the look
 	}
+	if isLong(a.size) {
+		ctx = a.judged(ctx)
+	}
 	err := answerTo(a.op, a.try(ctx, e))
 	known := outcomeOf(err)
 	if known != notSent {
@@ -263,6 +265,14 @@ func (a *attempt) step(ctx context.Context, e *epoch) error {
 		return fmt.Errorf("%w: %w", ErrOutcomeUnknown, e.why(err))
 	}
 	return err
+}
+
+// judged has the long queries of a try judged by their length.
+func (a *attempt) judged(ctx context.Context) context.Context {
+	if a.length == nil {
+		a.length = new(oversize)
+	}
+	return context.WithValue(ctx, oversizeKey{}, a.length)
 }
 
 // baffled counts answers that say neither yes nor no, and reports whether there were too many.
@@ -298,7 +308,7 @@ func (a *attempt) resolve(ctx context.Context, e *epoch) (verdict, error) {
 
 // look goes behind a sync: the server may be another one, which lags behind.
 func (a *attempt) look(ctx context.Context, e *epoch) (verdict, error) {
-	if err := e.sync(ctx); err != nil {
+	if err := e.sync(ctx, string(a.ops.space)+a.path); err != nil {
 		return undecided, err
 	}
 	return a.settle(ctx, e)

@@ -69,7 +69,7 @@ func aclQuery(at string) query[ownedList] {
 }
 
 func setQuery(at string, data []byte, version int32) query[Stat] {
-	return query[Stat]{op: jute.OpSetData, at: at, body: &jute.SetDataRequest{Path: at, Data: data, Version: version}, decode: decodeStat}
+	return query[Stat]{op: jute.OpSetData, at: at, body: &jute.SetDataRequest{Path: at, Data: data, Version: version}, long: isLong(len(data)), decode: decodeStat}
 }
 
 func setACLQuery(at string, acl []ACL, version int32) query[Stat] {
@@ -88,9 +88,10 @@ func juteACLs(acl []ACL) []jute.ACL {
 	return list
 }
 
-// sync is Sync on an epoch. The root exists in every tree, chroot or not.
-func (e *epoch) sync(ctx context.Context) error {
-	_, err := ask(ctx, e, syncQuery("/"))
+// sync is Sync on an epoch. Servers do not look at the path, or whether there is such a node. One in between might, so it is one that
+// the client has to do with, and not the root.
+func (e *epoch) sync(ctx context.Context, at string) error {
+	_, err := ask(ctx, e, syncQuery(at))
 	return err
 }
 

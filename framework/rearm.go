@@ -201,7 +201,7 @@ func (e *epoch) rearmSingly() (calls []*wire.Call) {
 		calls = append(calls, e.rearmOne(era, key, t.m[key], pin))
 	}
 	for _, at := range slices.Sorted(maps.Keys(t.trees)) {
-		c := &addWatchQuery(at).call().Call
+		c := &e.addWatchCall(at).Call
 		c.Over = func(err error) { e.rearmed(era, nil, e.addWatchOver(at, err), false) }
 		calls = append(calls, c)
 	}

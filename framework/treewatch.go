@@ -82,7 +82,7 @@ func (s *Session) WatchTree(ctx context.Context, path string) (*TreeWatch, error
 
 // arm asks for the watch and waits until it is in force.
 func (w *TreeWatch) arm(ctx context.Context, e *epoch) error {
-	a := addWatchQuery(w.at).call()
+	a := e.addWatchCall(w.at)
 	a.Over = func(err error) { _ = e.addWatchOver(w.at, err) }
 	asked, err := w.join(ctx, e, &a.Call)
 	if err == nil && asked {

@@ -29,12 +29,16 @@ const (
 	anyWatcher    = 3
 )
 
-func addWatchQuery(at string) query[struct{}] {
-	return query[struct{}]{op: jute.OpAddWatch, at: at, body: &jute.PathInt32Request{Path: at, Value: recursiveMode}}
+// addWatchCall asks for a recursive watch.
+func (e *epoch) addWatchCall(at string) *asked[struct{}] {
+	body := &jute.PathInt32Request{Path: at, Value: recursiveMode}
+	return query[struct{}]{op: jute.OpAddWatch, at: at, body: body, kind: e.core.can.kind(capAddWatch)}.call(e.ctx)
 }
 
-func removeWatchesQuery(at string) query[struct{}] {
-	return query[struct{}]{op: jute.OpRemoveWatches, at: at, body: &jute.PathInt32Request{Path: at, Value: anyWatcher}}
+// removeWatchesCall takes all watches on a path back.
+func (e *epoch) removeWatchesCall(at string) *asked[struct{}] {
+	body := &jute.PathInt32Request{Path: at, Value: anyWatcher}
+	return query[struct{}]{op: jute.OpRemoveWatches, at: at, body: body, kind: e.core.can.kind(capRemoveWatches)}.call(e.ctx)
 }
 
 // treeRefusal is the error for a server's answer. That the node's ACL does not allow it is the only one with a meaning of its own.
@@ -140,8 +144,7 @@ func (t *watches) treeAnswered(at string, code int32) {
 func (e *epoch) addWatchOver(at string, err error) error {
 	var code *wire.CodeError
 	switch {
-	case e.core.can.learn(capAddWatch, callError(e.ctx, err)):
-		e.core.log.Warn("the servers do not know recursive watches", "cause", err)
+	case !e.core.can.has(capAddWatch):
 		e.watches.treesUnsupported()
 	case err == nil:
 		e.watches.treeAnswered(at, 0)
@@ -166,7 +169,7 @@ func (e *epoch) repair(at string) {
 	if tr == nil {
 		return
 	}
-	c := &addWatchQuery(at).call().Call
+	c := &e.addWatchCall(at).Call
 	c.Over = func(err error) {
 		_ = e.addWatchOver(at, err)
 		if err == nil && !t.treeLive(at) { // nobody wants it any more
@@ -181,9 +184,7 @@ func (e *epoch) unwatch(at string) {
 	if !e.core.can.has(capRemoveWatches) {
 		return
 	}
-	c := &removeWatchesQuery(at).call().Call
-	c.Over = func(err error) { e.core.can.learn(capRemoveWatches, callError(e.ctx, err)) }
-	_ = e.wire.Send(c) // the end of the connection does it too
+	_ = e.wire.Send(&e.removeWatchesCall(at).Call) // the end of the connection does it too
 }
 
 // endTrees ends every watch.

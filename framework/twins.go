@@ -107,7 +107,7 @@ func (c *create) twinsQuery() query[[]Node] {
 	requests = append(requests, createOp(stamp, []byte{}, OpenACL(), Ephemeral), setOp(stamp, []byte{}, AnyVersion), deleteOp(stamp, AnyVersion))
 	multi := multiQuery(c.at, requests)
 	var refused error // decode and judge run one after the other
-	return query[[]Node]{op: multi.op, at: c.at, body: multi.body,
+	return query[[]Node]{op: multi.op, at: c.at, body: multi.body, long: isLong(c.size()),
 		decode: func(d *jute.Decoder) []Node {
 			results := multi.decode(d)
 			refused = multi.judge(results)

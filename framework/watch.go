@@ -279,7 +279,7 @@ func watch[T any](ctx context.Context, o *ops, op, path string, kind watchKind, 
 
 // armWatch reads and has the server watch.
 func armWatch[T any](ctx context.Context, e *epoch, w *Watch, q query[T], stat func(T, error) (*Stat, bool)) (T, error) {
-	a := q.call()
+	a := q.call(ctx)
 	a.Over = func(err error) {
 		var g *glimpse
 		if s, watched := stat(a.answer, callError(e.ctx, err)); watched {

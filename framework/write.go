@@ -195,7 +195,7 @@ func (w *write) settleDelete(ctx context.Context, e *epoch) (verdict, error) {
 
 // removeKnown deletes the node if it existed at that time and is not another session's.
 func (w *write) removeKnown(ctx context.Context, e *epoch, since *knowledge) error {
-	if err := e.sync(ctx); err != nil {
+	if err := e.sync(ctx, w.at); err != nil {
 		return err
 	}
 	if since.zxid == 0 {

@@ -118,5 +118,5 @@ func TestUnexpectedAuthReply(t *testing.T) {
 	assert.EqualValues(t, 1, s.Stats().Malformed)
 	tp.hangUp(io.EOF)
 	_, err := readFrame(conn)
-	assert.Equal(t, io.EOF, err)
+	assert.ErrorIs(t, err, io.EOF)
 }

@@ -35,6 +35,10 @@ type Call struct {
 	// frame, if a reply has come. Nil if nobody wants to know.
 	Over func(error)
 
+	// Kind is what learns from how the call ends, and says whether it has to be alone on
+	// the link. Nil for requests that every server knows.
+	Kind Kind
+
 	// Deadline ends the wait for the reply, as if gaveUp were closed. The zero time is none.
 	Deadline time.Time
 
@@ -47,6 +51,8 @@ type Call struct {
 	size int    // of the frame
 	at   int    // of the frame in the writer's buffer, while that has the generation gen
 	gen  uint64 // see writer
+
+	alone bool // nothing else was unanswered while it was
 
 	state atomic.Int32
 	err   error
@@ -104,10 +110,8 @@ func (c *Call) Wait(gaveUp <-chan struct{}) (over bool, err error) {
 	case <-gaveUp:
 	}
 	if c.link.takeBack(c) {
-		c.err = ErrNotSent
-		if c.Over != nil {
-			c.Over(c.err)
-		}
+		c.finish(ErrNotSent)
+		<-c.back
 		return true, c.err
 	}
 	c.left = make(chan struct{})
@@ -131,6 +135,9 @@ func (c *Call) expire() {
 // finish ends the call.
 func (c *Call) finish(err error) {
 	c.err = err
+	if c.Kind != nil {
+		c.Kind.Ended(c.alone, err)
+	}
 	if c.Over != nil {
 		c.Over(err)
 	}

@@ -120,16 +120,15 @@
 // its way. An older relativeZxid than necessary costs spurious events, a newer
 // one loses events, so every doubt is settled towards the older one.
 //
-// # Creating with a Stat
+// # Kinds of requests
 //
-// The driver knows only create, whose reply is the path. With OnCreated set,
-// single creates leave as create2 (same request, path and Stat in the reply;
-// the driver ignores the Stat), so that the czxid of a new node costs no second
-// round trip. A server that does not know create2 says "unimplemented" or just
-// closes the connection, as ClickHouse Keeper does with operations it does not
-// know (ClickHouse/ClickHouse#75752). Both are noticed; from then on creates go
-// out unchanged and CreateStatUnsupported is true; Options.PlainCreates tells the
-// next Session so.
+// A server that does not know a kind of request answers "unimplemented" and closes the
+// connection, or just closes it, as ClickHouse Keeper does (ClickHouse/ClickHouse#75752).
+// In the second case every request that is open may be the reason. A Call of a [Kind] under
+// suspicion is therefore sent alone: it waits until everything else is answered, and what
+// is handed in behind it waits until its own reply has come. Pings go on.
+// The wait is bounded, because a request that is not answered for the session timeout ends the link.
+// Wire tells the Kind how each of its Calls ends. The Kind draws the conclusions.
 //
 // # Recursive watches
 //
@@ -182,7 +181,7 @@
 // NewSession makes a Session; Wrap turns each dialed connection into a link and
 // is what the driver's zk.Dialer returns. Fence ends the session for good,
 // Break only the current link. WatchTree and UnwatchTree keep recursive watches, Ask and Retract
-// make inquiries. ID, Password, Timeout, LastAnswered, Opened, LastZxid, CreateStatUnsupported, TreeZxid
+// make inquiries. ID, Password, Timeout, LastAnswered, Opened, LastZxid, TreeZxid
 // and Stats may be read at any time. Everything else is a callback in Options. Callbacks run
 // on the driver's own goroutines, with no lock of this package held; they must not
 // block, and may call any method of the Session.

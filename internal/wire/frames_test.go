@@ -128,7 +128,8 @@ func TestEndsOfTheStream(t *testing.T) {
 		tp.hangUp(io.EOF)
 		for range 2 {
 			_, err := conn.Read(make([]byte, 4))
-			assert.Equal(t, io.EOF, err)
+			assert.ErrorIs(t, err, io.EOF)
+			assert.ErrorIs(t, err, ErrHungUp)
 		}
 		assert.True(t, tp.isClosed())
 		_, err := conn.Write(pingFrame)

@@ -188,6 +188,9 @@ func (l *link) fail(err error) error {
 
 // lost ends the link because the connection failed or the server closed it.
 func (l *link) lost(err error) error {
+	if !isTimeout(err) {
+		err = &hungUp{err}
+	}
 	l.end(err)
 	return l.halted()
 }

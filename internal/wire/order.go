@@ -186,12 +186,12 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// lookBy has the deadlines of calls looked at by then.
+// lookBy has the deadlines of calls looked at by then; the zero time is never.
 func (l *link) lookBy(deadline time.Time) {
 	l.s.mu.Lock()
 	defer l.s.mu.Unlock()
 	o := &l.late
-	if l.cause.Load() != nil || !o.expires.IsZero() && !deadline.Before(o.expires) {
+	if deadline.IsZero() || l.cause.Load() != nil || !o.expires.IsZero() && !deadline.Before(o.expires) {
 		return
 	}
 	o.expires = deadline
@@ -209,16 +209,16 @@ func (l *link) expire() {
 	l.s.mu.Unlock()
 	var next time.Time
 	now := time.Now()
-	l.reqs.each(func(r *request) {
-		switch c := r.call; {
+	look := func(c *Call) {
+		switch {
 		case c == nil || c.Deadline.IsZero() || c.state.Load() != callOpen:
 		case now.Before(c.Deadline):
 			next = earlier(next, c.Deadline)
 		default:
 			c.expire()
 		}
-	})
-	if !next.IsZero() {
-		l.lookBy(next)
 	}
+	l.reqs.each(func(r *request) { look(r.call) })
+	l.writer.eachHeld(look)
+	l.lookBy(next)
 }

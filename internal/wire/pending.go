@@ -29,6 +29,7 @@ type pending struct {
 	ring    []request // its length is a power of two
 	head, n int
 	bytes   int // of the frames that are unanswered
+	open    int // unanswered ones that are not pings
 }
 
 // push adds a request at the end. It reports false if there are too many.
@@ -41,6 +42,9 @@ func (p *pending) push(r request) bool {
 	*p.at(p.n) = r
 	p.n++
 	p.bytes += r.size
+	if r.op != opPing {
+		p.open++
+	}
 	return true
 }
 
@@ -58,6 +62,9 @@ func (p *pending) take(xid int32) (found request, ok, overtook bool) {
 		r.done = true
 		r.call = nil
 		p.bytes -= r.size
+		if r.op != opPing {
+			p.open--
+		}
 		p.dropDone()
 		return found, true, i > 0
 	}
@@ -91,6 +98,13 @@ func (p *pending) unanswered() int {
 	return p.bytes
 }
 
+// busy is how many requests are unanswered, pings apart.
+func (p *pending) busy() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.open
+}
+
 // withdraw removes the request of a call, if it is there.
 func (p *pending) withdraw(c *Call) bool {
 	r, ok, _ := p.take(c.xid)
@@ -119,7 +133,7 @@ func (p *pending) drain() (all []request) {
 		}
 	}
 	clear(p.ring)
-	p.head, p.n, p.bytes = 0, 0, 0
+	p.head, p.n, p.bytes, p.open = 0, 0, 0, 0
 	return all
 }
 

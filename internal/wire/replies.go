@@ -18,6 +18,7 @@ func (l *link) nextReply() ([]byte, error) {
 		frame, err := l.in.next(meter{l}, replyHeaderLen, l.s.opt.MaxFrame)
 		if errors.Is(err, errFrameLength) {
 			if err = l.drain(err); err == nil {
+				l.letGo()
 				continue
 			}
 		}
@@ -29,6 +30,7 @@ func (l *link) nextReply() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+		l.letGo()
 		if pass {
 			return frame, nil
 		}

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/docent-zk/docent/internal/jute"
@@ -30,6 +31,10 @@ type writer struct {
 	busy   bool            // somebody flushes
 	closed bool            // nothing more is taken: the link has ended, or the session is being closed
 	xid    int32           // of the latest call
+
+	holding atomic.Bool // calls are held back, or one is to be alone on the link
+	held    []heldBack  // in order
+	alone   bool        // the latest call is to be alone, and unanswered
 }
 
 // firstXid is the transaction id of a link's first call. Those of the driver are
@@ -79,13 +84,23 @@ func (l *link) handIn(calls []*Call) error {
 		w.mu.Unlock()
 		return ErrNotSent
 	}
-	now, frames, first := time.Now(), e.Bytes(), time.Time{}
+	first := time.Time{}
+	for _, c := range calls {
+		if !c.Deadline.IsZero() {
+			first = earlier(first, c.Deadline)
+		}
+	}
+	if w.mustWait(calls) {
+		w.hold(calls, e.Bytes())
+		l.release()
+		l.lookBy(first)
+		return nil
+	}
+	now, frames := time.Now(), e.Bytes()
 	for i, c := range calls {
-		c.xid, c.gen, c.at = w.nextXid(), w.gen, len(w.buf)
-		putInt32(frames, prefixLen, c.xid)
-		if !l.reqs.push(request{sent: now, xid: c.xid, op: c.Op, size: c.size, call: c}) {
+		if !l.gather(c, frames[:c.size], now) {
 			w.mu.Unlock()
-			l.fail(fmt.Errorf("%w: %d to %s", ErrTooManyRequests, maxPending, l.peer()))
+			_ = l.tooMany()
 			for _, rest := range calls[i:] { // those before them end with the link
 				if rest.Written != nil {
 					close(rest.Written)
@@ -94,21 +109,28 @@ func (l *link) handIn(calls []*Call) error {
 			}
 			return nil
 		}
-		w.buf = append(w.buf, frames[:c.size]...)
 		frames = frames[c.size:]
-		if !c.Deadline.IsZero() {
-			first = earlier(first, c.Deadline)
-		}
-		if c.Written != nil {
-			w.told = append(w.told, c.Written)
-		}
 	}
-	l.s.counters.framesOut.Add(uint64(len(calls)))
 	l.gathered(false)
-	if !first.IsZero() {
-		l.lookBy(first)
-	}
+	l.lookBy(first)
 	return nil
+}
+
+// gather numbers a call, remembers it and puts its frame with what is to be written. It
+// reports false if there are too many. It is called with the writer's mutex held.
+func (l *link) gather(c *Call, frame []byte, now time.Time) bool {
+	w := &l.writer
+	c.xid, c.gen, c.at = w.nextXid(), w.gen, len(w.buf)
+	putInt32(frame, prefixLen, c.xid)
+	if !l.reqs.push(request{sent: now, xid: c.xid, op: c.Op, size: c.size, call: c}) {
+		return false
+	}
+	w.buf = append(w.buf, frame...)
+	if c.Written != nil {
+		w.told = append(w.told, c.Written)
+	}
+	l.s.counters.framesOut.Add(1)
+	return true
 }
 
 // post remembers a request of the driver and has its frame written.
@@ -122,7 +144,7 @@ func (l *link) post(out []byte, r request) error {
 	r.sent, r.size = time.Now(), len(out)
 	if !l.reqs.push(r) {
 		w.mu.Unlock()
-		return l.fail(fmt.Errorf("%w: %d to %s", ErrTooManyRequests, maxPending, l.peer()))
+		return l.tooMany()
 	}
 	w.closed = r.op == opClose // nothing may follow
 	w.buf = append(w.buf, out...)
@@ -209,9 +231,13 @@ func (l *link) write(out []byte) error {
 // takeBack withdraws a call whose frame has not been written, and reports whether it
 // is over for that reason.
 func (l *link) takeBack(c *Call) bool {
+	defer l.letGo() // it may have been what others wait for
 	w := &l.writer
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.unhold(c) {
+		return true
+	}
 	if c.gen != w.gen || !l.reqs.withdraw(c) {
 		return false
 	}
@@ -233,10 +259,16 @@ func (l *link) closeLane(cause error) {
 	w := &l.writer
 	w.mu.Lock()
 	w.closed = true
-	gen, told := w.gen, w.told
-	w.buf, w.told = nil, nil
+	gen, told, held := w.gen, w.told, w.held
+	w.buf, w.told, w.held = nil, nil, nil
 	w.gen++
 	w.mu.Unlock()
+	for _, h := range held {
+		if h.call.Written != nil {
+			close(h.call.Written)
+		}
+		h.call.finish(fmt.Errorf("%w: %w", ErrNotSent, cause))
+	}
 	for _, ch := range told {
 		close(ch)
 	}
