@@ -82,7 +82,7 @@ func (l *line) expect(paths ...string) {
 	l.t.Helper()
 	var got []string
 	for _, frame := range l.tp.written(l.t) {
-		got = append(got, string(requestPath(frame)))
+		got = append(got, requestPath(frame))
 	}
 	assert.Equal(l.t, paths, got)
 }
@@ -291,7 +291,7 @@ func (w *watchful) serve(conn net.Conn) {
 	})
 	for frame := range frames {
 		time.Sleep(time.Millisecond)
-		if path := string(requestPath(int32At(frame, 8), frame)); strings.HasPrefix(path, "/suspect") && len(frames) > 0 {
+		if path := requestPath(frame); strings.HasPrefix(path, "/suspect") && len(frames) > 0 {
 			w.together = append(w.together, path)
 		}
 		if _, err := conn.Write(w.answer(frame)); err != nil {
