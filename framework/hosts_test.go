@@ -210,3 +210,19 @@ func TestRandomIsEven(t *testing.T) {
 	}
 	assert.InDelta(t, 5000, sum, 300)
 }
+
+// Time for one more handshake is kept back for the servers that have failed before.
+func TestHandshakeLimitOfTheLastOfThree(t *testing.T) {
+	h := testHosts(3, nil)
+	for _, want := range []time.Duration{T / 6, T / 6, T - T/6, T - T/6} {
+		dialled(t, h, 1)
+		assert.Equal(t, want, h.handshakeLimit(T))
+	}
+	assert.Equal(t, T/6, h.handshakeLimit(T/4), "never less than usual")
+	assert.Equal(t, T, h.handshakeLimit(unlimited), "of a session that has not begun")
+	assert.Equal(t, T/2, h.connectLimit(h.latest, T))
+	h.established(time.Now())
+	dialled(t, h, 1)
+	assert.Equal(t, T/6, h.handshakeLimit(T))
+	assert.Equal(t, T/6, h.connectLimit(h.latest, T))
+}

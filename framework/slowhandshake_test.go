@@ -284,7 +284,7 @@ func TestConnectionThatReceivesALongReplyIsKept(t *testing.T) {
 		defer cancel(nil)
 		defer s.Throttle(zktest.AllConns(), int(size/ofT(1.2).Seconds()))()
 		begun := time.Now()
-		node, err := session.Get(t.Context(), "/long")
+		node, err := session.Get(within(t, 3*sessionTimeout), "/long")
 		require.NoError(t, err)
 		assert.Len(t, node.Data, size)
 		assert.Greater(t, time.Since(begun), ofT(1.1))
