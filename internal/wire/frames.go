@@ -40,8 +40,8 @@ type frameReader struct {
 	buf  []byte
 	r, w int // buf[r:w] has been read and not handed out
 
-	partial bool // part is set
-	parts   bool // the latest frame came in parts
+	at      time.Time // of the latest read
+	partial bool      // part is set
 	mu      sync.Mutex
 	part    part // what is known of a frame of which a part has come, unless it is an event
 }
@@ -66,7 +66,7 @@ func (f *frameReader) notePart(need int) {
 		return
 	}
 	if xid := int32At(f.buf, f.r+prefixLen); xid != xidEvent {
-		f.setPart(part{xid: xid, got: f.w - f.r, size: need, at: time.Now()})
+		f.setPart(part{xid: xid, got: f.w - f.r, size: need, at: f.at})
 		f.partial = true
 	}
 }
@@ -123,7 +123,7 @@ func (f *frameReader) next(src io.Reader, lo, hi int) ([]byte, error) {
 		if f.w-f.r >= need && need > prefixLen {
 			frame := f.buf[f.r : f.r+need : f.r+need]
 			f.r += need
-			if f.parts = f.partial; f.partial {
+			if f.partial {
 				f.setPart(part{})
 				f.partial = false
 			}
@@ -157,6 +157,7 @@ func (f *frameReader) more(src io.Reader, need int) error {
 		f.w += n
 		switch {
 		case n > 0:
+			f.at = time.Now()
 			return nil // an error that came along will come again
 		case err == io.EOF && f.w > f.r:
 			return io.ErrUnexpectedEOF

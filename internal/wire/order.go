@@ -31,19 +31,18 @@ const maxGrace = 100 * time.Millisecond
 type overdue struct {
 	suspect int32       // xid of the request whose reply was overtaken; 0 for none
 	grace   *time.Timer // nil while there is no suspect
-	moved   time.Time   // when the latest reply that came in parts was whole; those behind it had to wait
+	moved   time.Time   // when the latest reply came that overtook none; then the next one was due
 	check   *time.Timer // looks at the oldest request
 	expiry  *time.Timer // ends the wait for calls whose deadline has passed; nil as long as none has one
 	expires time.Time   // when that fires; zero when it does not
 }
 
-// replied notes that the reply to a request has come, whether it overtook earlier ones,
-// and whether it came in parts.
-func (l *link) replied(xid int32, overtook, parts bool) {
+// replied notes that the reply to a request has come, and whether it overtook an earlier one.
+func (l *link) replied(xid int32, overtook bool) {
 	if overtook {
 		l.overtaken()
 	}
-	if l.onTime(xid, parts && !overtook) {
+	if l.onTime(xid, overtook) {
 		l.s.log.Warn("the server answers out of turn; a lost reply is noticed later than usual", "server", l.peer())
 	}
 }
@@ -68,15 +67,14 @@ func (l *link) missing(suspect request) {
 	}
 }
 
-// onTime notes that a reply has come, and whether others had to wait for its parts. A reply that
-// was overtaken, and comes after all, shows that the server answers out of turn: onTime reports
-// whether that is news.
-func (l *link) onTime(xid int32, parts bool) (news bool) {
+// onTime is replied. A reply that was overtaken, and comes after all, shows that the server
+// answers out of turn: onTime reports whether that is news.
+func (l *link) onTime(xid int32, overtook bool) (news bool) {
 	l.s.mu.Lock()
 	defer l.s.mu.Unlock()
 	o := &l.late
-	if parts {
-		o.moved = time.Now()
+	if !overtook {
+		o.moved = l.in.at
 	}
 	if o.grace == nil || o.suspect != xid {
 		return false
@@ -107,8 +105,8 @@ func (l *link) unwatch() {
 }
 
 // lookAtOldest ends the link if the oldest request has been unanswered for the session
-// timeout. Bytes of a reply that is arriving move that, also for the requests behind it: a
-// long reply on a slow line is no silence.
+// timeout. While the server answers those before it, or bytes of a reply arrive, it is not
+// due: a long queue, or a long reply on a slow line, is no silence.
 func (l *link) lookAtOldest() {
 	due := time.Now()
 	oldest, ok := l.reqs.oldest()
@@ -127,7 +125,7 @@ func (l *link) lookAtOldest() {
 	}
 }
 
-// waitingSince is from when on the reply to the oldest request has been due.
+// waitingSince returns from when on nothing has kept the server from answering the oldest request.
 func (l *link) waitingSince(oldest request) time.Time {
 	l.s.mu.Lock()
 	moved := l.late.moved

@@ -51,7 +51,7 @@ func (l *link) inspect(body []byte) (pass bool, err error) {
 	if !ok {
 		return false, l.stray(h)
 	}
-	l.replied(h.xid, overtook, l.in.parts)
+	l.replied(h.xid, overtook)
 	l.answered(r, h)
 	if r.call == nil {
 		return true, nil
@@ -163,7 +163,7 @@ func (l *link) drain(cause error) error {
 		return l.fail(tooLong)
 	}
 	late := time.Now().Add(l.timeout / 3)
-	l.replied(h.xid, overtook, true)
+	l.replied(h.xid, overtook)
 	err = l.in.skip(meter{l}, prefixLen+n, func() error {
 		if time.Now().After(late) {
 			return l.fail(tooLong)
@@ -171,7 +171,7 @@ func (l *link) drain(cause error) error {
 		return nil
 	})
 	if err == nil {
-		l.replied(h.xid, overtook, true)
+		l.replied(h.xid, overtook)
 		l.answered(r, h)
 	}
 	return err
