@@ -31,8 +31,8 @@ func (k *suspect) Ended(alone bool, err error) {
 	k.alone = k.alone && err != nil // it is answered
 }
 
-// line is an open link with calls on it.
-type line struct {
+// track is an open link with calls on it.
+type track struct {
 	t  *testing.T
 	s  *Session
 	tp *tape
@@ -41,8 +41,8 @@ type line struct {
 	calls map[string]*Call
 }
 
-func newLine(t *testing.T) *line {
-	l := &line{t: t, calls: make(map[string]*Call)}
+func newTrack(t *testing.T) *track {
+	l := &track{t: t, calls: make(map[string]*Call)}
 	s, conn, tp := opened(t, Options{})
 	l.s, l.tp = s, tp
 	l.read = func() { nothingMore(t, conn) }
@@ -54,7 +54,7 @@ func existsCall(path string, kind Kind) *Call {
 }
 
 // send hands in reads of the paths, in one go, of a kind if it is not nil.
-func (l *line) send(kind Kind, paths ...string) {
+func (l *track) send(kind Kind, paths ...string) {
 	calls := make([]*Call, len(paths))
 	for i, path := range paths {
 		calls[i] = existsCall(path, kind)
@@ -62,7 +62,7 @@ func (l *line) send(kind Kind, paths ...string) {
 	l.hand(calls...)
 }
 
-func (l *line) hand(calls ...*Call) {
+func (l *track) hand(calls ...*Call) {
 	for _, c := range calls {
 		l.calls[c.Path] = c
 	}
@@ -70,7 +70,7 @@ func (l *line) hand(calls ...*Call) {
 }
 
 // answer has the server answer calls.
-func (l *line) answer(paths ...string) {
+func (l *track) answer(paths ...string) {
 	for _, path := range paths {
 		l.tp.feed(replyFrame(l.calls[path].xid, 9, 0, enc{}.aStat()))
 	}
@@ -78,7 +78,7 @@ func (l *line) answer(paths ...string) {
 }
 
 // expect asserts which calls were written since the last time, in order.
-func (l *line) expect(paths ...string) {
+func (l *track) expect(paths ...string) {
 	l.t.Helper()
 	var got []string
 	for _, frame := range l.tp.written(l.t) {
@@ -88,14 +88,14 @@ func (l *line) expect(paths ...string) {
 }
 
 // over returns whether a call is over, and its error.
-func (l *line) over(path string) (bool, error) {
+func (l *track) over(path string) (bool, error) {
 	now := make(chan struct{})
 	close(now)
 	return l.calls[path].Wait(now)
 }
 
 func TestCallsWithoutASuspectAreNotHeldBack(t *testing.T) {
-	l, k := newLine(t), &suspect{}
+	l, k := newTrack(t), &suspect{}
 	l.send(nil, "/a")
 	l.send(k, "/b", "/c")
 	l.send(nil, "/d")
@@ -105,7 +105,7 @@ func TestCallsWithoutASuspectAreNotHeldBack(t *testing.T) {
 }
 
 func TestSuspectIsAlone(t *testing.T) {
-	l, k := newLine(t), &suspect{alone: true}
+	l, k := newTrack(t), &suspect{alone: true}
 	l.send(nil, "/a", "/b")
 	l.send(k, "/suspect")
 	l.send(nil, "/c")
@@ -132,7 +132,7 @@ func TestSuspectIsAlone(t *testing.T) {
 
 // Several suspects go one after the other until the first is answered. Then there is no reason any more.
 func TestSuspectsThatWaitWhenTheFirstIsAnswered(t *testing.T) {
-	l, k := newLine(t), &suspect{alone: true}
+	l, k := newTrack(t), &suspect{alone: true}
 	l.send(k, "/s1")
 	l.send(k, "/s2", "/a")
 	l.send(k, "/s3")
@@ -145,7 +145,7 @@ func TestSuspectsThatWaitWhenTheFirstIsAnswered(t *testing.T) {
 
 // What is handed in together with a suspect follows behind it.
 func TestSuspectFirstOfSeveral(t *testing.T) {
-	l, k := newLine(t), &suspect{alone: true}
+	l, k := newTrack(t), &suspect{alone: true}
 	l.hand(existsCall("/s", k), existsCall("/list", nil))
 	l.expect("/s")
 	l.answer("/s")
@@ -153,7 +153,7 @@ func TestSuspectFirstOfSeveral(t *testing.T) {
 }
 
 func TestPingsPassASuspect(t *testing.T) {
-	l, k := newLine(t), &suspect{alone: true}
+	l, k := newTrack(t), &suspect{alone: true}
 	_, err := l.s.current.Load().Write(pingFrame)
 	require.NoError(t, err)
 	l.tp.written(t)
@@ -168,7 +168,7 @@ func TestPingsPassASuspect(t *testing.T) {
 func TestLinkEndsWithASuspect(t *testing.T) {
 	for name, cause := range map[string]error{"closed": io.EOF, "reset": errors.New("connection reset")} {
 		t.Run(name, func(t *testing.T) {
-			l, k := newLine(t), &suspect{alone: true}
+			l, k := newTrack(t), &suspect{alone: true}
 			l.send(k, "/s")
 			held := existsCall("/a", nil)
 			held.Written = make(chan struct{})
@@ -191,7 +191,7 @@ func TestLinkEndsWithASuspect(t *testing.T) {
 }
 
 func TestLinkThatDocentBreaksIsNotHungUp(t *testing.T) {
-	l := newLine(t)
+	l := newTrack(t)
 	l.send(&suspect{}, "/s")
 	l.s.Break(errTest)
 	_, err := l.over("/s")
@@ -201,7 +201,7 @@ func TestLinkThatDocentBreaksIsNotHungUp(t *testing.T) {
 
 // A call that is given up while it is held back is not sent. If it was a suspect, the others need not wait for it.
 func TestCallThatIsHeldBackIsTakenBack(t *testing.T) {
-	l, k := newLine(t), &suspect{alone: true}
+	l, k := newTrack(t), &suspect{alone: true}
 	l.send(nil, "/a")
 	l.send(k, "/s")
 	l.send(nil, "/b", "/c", "/d")
@@ -217,7 +217,7 @@ func TestCallThatIsHeldBackIsTakenBack(t *testing.T) {
 
 // A suspect that is left after it was sent is still waited for.
 func TestSuspectThatIsLeft(t *testing.T) {
-	l, k := newLine(t), &suspect{alone: true}
+	l, k := newTrack(t), &suspect{alone: true}
 	l.send(k, "/s")
 	l.expect("/s")
 	over, _ := l.over("/s")
@@ -229,7 +229,7 @@ func TestSuspectThatIsLeft(t *testing.T) {
 }
 
 func TestNothingIsLetGoBehindTheEndOfTheSession(t *testing.T) {
-	l, k := newLine(t), &suspect{alone: true}
+	l, k := newTrack(t), &suspect{alone: true}
 	l.send(k, "/s")
 	l.send(nil, "/a")
 	_, err := l.s.current.Load().Write(requestFrame(1, opClose, nil))
@@ -245,7 +245,7 @@ func TestNothingIsLetGoBehindTheEndOfTheSession(t *testing.T) {
 // A server that does not answer a suspect holds the others back for a session timeout, and no longer.
 func TestSuspectThatIsNotAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, k := newLine(t), &suspect{alone: true}
+		l, k := newTrack(t), &suspect{alone: true}
 		begun := time.Now()
 		l.send(k, "/s")
 		l.send(nil, "/a")
