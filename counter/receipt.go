@@ -164,6 +164,9 @@ func (r *receipts) create(ctx context.Context) error {
 	}
 	path := framework.Join(r.value, "receipt-"+guid)
 	_, err = r.cli.Create(ctx, path, nil, framework.Container, framework.Idempotent)
+	if errors.Is(err, framework.ErrUnsupported) {
+		_, err = r.cli.Create(ctx, path, nil, framework.Persistent, framework.Idempotent)
+	}
 	switch {
 	case err == nil, errors.Is(err, framework.ErrNodeExists):
 		r.path = path

@@ -108,6 +108,18 @@ func (c *capabilities) lack(which capability) error {
 	return nil
 }
 
+// lacks lists what the servers do not know.
+func (c *capabilities) lacks() (list []Lack) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range c.list {
+		if k, about := &c.list[i], capabilityNames[i]; !k.denied.IsZero() {
+			list = append(list, Lack{Request: about.name, Since: k.denied, Reason: k.why, Instead: about.instead})
+		}
+	}
+	return list
+}
+
 // connected notes that there is a new connection.
 func (c *capabilities) connected() {
 	c.mu.Lock()
@@ -135,7 +147,7 @@ func (k *kind) Ended(alone bool, err error) {
 	var code *wire.CodeError
 	switch {
 	case errors.As(err, &code) && code.Code == codeUnimplemented:
-		k.deny("the server answers that it does not know it")
+		k.deny("a server has answered that it is not implemented")
 	case errors.As(err, &code) && saysNothingOfKinds(code.Code), errors.Is(err, wire.ErrNotSent):
 	case errors.Is(err, wire.ErrUnanswered):
 		k.lost(alone, err)
@@ -179,7 +191,7 @@ func (k *kind) lost(alone bool, err error) {
 		limit = lossesAnswered
 	}
 	if k.losses >= limit || !k.denied.IsZero() {
-		k.deny("the server closes the connection, or does not answer, when it is asked for it alone")
+		k.deny("a server has closed the connection over it, or has not answered it, while nothing else was under way")
 	}
 }
 
