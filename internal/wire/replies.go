@@ -143,13 +143,17 @@ const maxDrain = 4
 // It fails if the frame is none, nobody's, or so long that it costs less to break the link:
 // then the call that it answers is over all the same.
 func (l *link) drain(cause error) error {
+	prefix, err := l.in.header(meter{l}, prefixLen)
+	if err != nil || int32At(prefix, 0) < replyHeaderLen {
+		return cause
+	}
 	header, err := l.in.header(meter{l}, prefixLen+replyHeaderLen)
 	if err != nil {
 		return cause
 	}
 	n, h := int(int32At(header, 0)), parseReplyHeader(header[prefixLen:])
 	r, ok := l.reqs.find(h.xid)
-	if !ok || r.call == nil || n < replyHeaderLen {
+	if !ok || r.call == nil {
 		return cause
 	}
 	r, ok, overtook := l.reqs.take(h.xid)
