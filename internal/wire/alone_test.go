@@ -50,7 +50,7 @@ func newTrack(t *testing.T) *track {
 }
 
 func existsCall(path string, kind Kind) *Call {
-	return &Call{Op: opExists, Path: path, Body: &jute.PathWatchRequest{Path: path}, Kind: kind}
+	return &Call{Op: opExists, Path: path, Body: &jute.PathWatchRequest{Path: path}, Kind: kind, Written: make(chan struct{})}
 }
 
 // send hands in reads of the paths, in one go, of a kind if it is not nil.
@@ -171,7 +171,6 @@ func TestLinkEndsWithASuspect(t *testing.T) {
 			l, k := newTrack(t), &suspect{alone: true}
 			l.send(k, "/s")
 			held := existsCall("/a", nil)
-			held.Written = make(chan struct{})
 			l.hand(held)
 			l.tp.hangUp(cause)
 			_, err := l.s.current.Load().Read(make([]byte, 1))
@@ -210,6 +209,7 @@ func TestCallThatIsHeldBackIsTakenBack(t *testing.T) {
 		over, err := l.over(path)
 		assert.True(t, over)
 		assert.ErrorIs(t, err, ErrNotSent)
+		assert.True(t, closed(l.calls[path].Written), "it never will be")
 	}
 	l.expect("/b", "/d")
 	assert.Equal(t, []string{"false true"}, k.ended)

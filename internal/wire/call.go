@@ -96,11 +96,11 @@ func (s *Session) Send(calls ...*Call) error {
 	return l.handIn(calls)
 }
 
-// Wait returns when the call is over, or gave up is closed. The error is nil for an
+// Wait returns when the call is over, its Deadline has passed, or gaveUp is closed. The error is nil for an
 // answer without an error, a *CodeError for one with, or wraps ErrNotSent,
 // ErrUnanswered, ErrReplyTooLong or ErrMalformed. over is false if the call was
 // left: Left tells when it is over then, and what its error is. A request that has
-// not left when gaveUp is closed is taken back.
+// not left by then is taken back.
 func (c *Call) Wait(gaveUp <-chan struct{}) (over bool, err error) {
 	select {
 	case <-c.back:
@@ -146,6 +146,14 @@ func (c *Call) finish(err error) {
 		return
 	}
 	c.back <- struct{}{}
+}
+
+// notSent ends a call that was neither gathered nor written.
+func (c *Call) notSent(err error) {
+	if c.Written != nil {
+		close(c.Written)
+	}
+	c.finish(err)
 }
 
 // answered ends the call with the reply.

@@ -173,9 +173,8 @@ func (l *link) judge(answer connectAnswer) error {
 	return l.halted()
 }
 
-// established makes the link the session's open one. Credentials and recursive
-// watches go first: as long as nothing is established, a failure costs no more
-// than this link.
+// established makes the link the session's open one. Credentials go first: as
+// long as nothing is established, a failure costs no more than this link.
 func (l *link) established(answer connectAnswer) error {
 	if err := l.sendAuth(); err != nil {
 		return l.handshakeFailed(err)
@@ -189,7 +188,7 @@ func (l *link) established(answer connectAnswer) error {
 		calls := l.s.opt.OnLink(l.ask.zxid)
 		if err := l.handIn(calls); err != nil {
 			for _, c := range calls {
-				c.finish(err)
+				c.notSent(err)
 			}
 		}
 	}

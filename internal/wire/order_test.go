@@ -263,3 +263,49 @@ func unwrapped(err error) error {
 		err = u.Unwrap()
 	}
 }
+
+// The wait for a call ends at its deadline, whatever the deadlines of others are.
+func TestDeadlinesOfCalls(t *testing.T) {
+	onLane(t, Options{}, func(t *testing.T, l *lane) {
+		begin := time.Now()
+		for i, at := range []time.Duration{2 * time.Second, time.Second, 3 * time.Second, 3 * time.Second} {
+			c := getData("/a")
+			c.Deadline = begin.Add(at)
+			l.send(c)
+			go func() {
+				over, err := c.Wait(nil)
+				assert.False(t, over, i)
+				assert.NoError(t, err)
+				assert.Equal(t, at, time.Since(begin), i)
+				left, late := c.Left()
+				<-left
+				assert.NoError(t, *late)
+				assert.Equal(t, 1, c.over)
+			}()
+		}
+		quick := getData("/quick")
+		quick.Deadline = begin.Add(time.Second)
+		l.send(quick)
+		time.Sleep(3500 * time.Millisecond)
+		l.answer(l.requests()...)
+		over, err := quick.Wait(nil)
+		assert.True(t, over, "an answer is better than a deadline")
+		assert.NoError(t, err)
+		l.alive()
+	})
+}
+
+// A deadline takes a call back that was not written.
+func TestDeadlineOfACallThatIsNotWritten(t *testing.T) {
+	onLane(t, Options{}, func(t *testing.T, l *lane) {
+		l.send(setData("/big", aMegabyte))
+		synctest.Wait()
+		c, begin := getData("/a"), time.Now()
+		c.Deadline = begin.Add(time.Second)
+		l.send(c)
+		assert.ErrorIs(t, c.ended(t), ErrNotSent)
+		assert.Equal(t, time.Second, time.Since(begin))
+		assert.True(t, closed(c.Written))
+		assert.Equal(t, []string{"/big"}, paths(l.requests()))
+	})
+}

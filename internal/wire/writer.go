@@ -20,8 +20,8 @@ const (
 	writeChunk = 64 << 10
 )
 
-// writer gathers frames and writes them, many with one system call. Whoever finds it
-// idle becomes its flusher and goes on until nothing is left.
+// writer gathers frames and writes them, many with one system call. A caller that finds it
+// idle writes once. If more has gathered by then, a goroutine goes on until nothing is left.
 type writer struct {
 	mu     sync.Mutex
 	buf    []byte          // gathered
@@ -102,10 +102,7 @@ func (l *link) handIn(calls []*Call) error {
 			w.mu.Unlock()
 			_ = l.tooMany()
 			for _, rest := range calls[i:] { // those before them end with the link
-				if rest.Written != nil {
-					close(rest.Written)
-				}
-				rest.finish(ErrNotSent)
+				rest.notSent(ErrNotSent)
 			}
 			return nil
 		}
@@ -236,6 +233,9 @@ func (l *link) takeBack(c *Call) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.unhold(c) {
+		if c.Written != nil {
+			close(c.Written)
+		}
 		return true
 	}
 	if c.gen != w.gen || !l.reqs.withdraw(c) {
@@ -264,10 +264,7 @@ func (l *link) closeLane(cause error) {
 	w.gen++
 	w.mu.Unlock()
 	for _, h := range held {
-		if h.call.Written != nil {
-			close(h.call.Written)
-		}
-		h.call.finish(fmt.Errorf("%w: %w", ErrNotSent, cause))
+		h.call.notSent(fmt.Errorf("%w: %w", ErrNotSent, cause))
 	}
 	for _, ch := range told {
 		close(ch)
