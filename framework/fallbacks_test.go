@@ -199,3 +199,59 @@ func TestLongFirstCreate(t *testing.T) {
 		assert.NotZero(t, s.Counts().Requests[zktest.OpCreate2])
 	})
 }
+
+// watchedOver sets a one-shot watch, and a recursive one if tree says so, and reports whether they tell of changes that are made
+// while there is no connection. It runs in a bubble.
+func watchedOver(t *testing.T, s *zktest.Server, cli *framework.Client, tree bool) {
+	t.Helper()
+	ctx := within(t, 10*time.Minute)
+	session := sessionOf(t, cli)
+	_, once, err := session.WatchData(ctx, "/watched")
+	require.NoError(t, err)
+	var all *framework.TreeWatch
+	if tree {
+		all, err = session.WatchTree(ctx, "/tree")
+		require.NoError(t, err)
+		defer all.Stop()
+	}
+	s.Cut(zktest.AllConns())
+	require.NoError(t, s.Set("/watched", nil))
+	time.Sleep(time.Minute)
+	assert.Equal(t, framework.EventDataChanged, (<-once.C).Type)
+	if !tree {
+		return
+	}
+	ev, err := all.Next(ctx)
+	require.NoError(t, err)
+	assert.Equal(t, framework.EventReset, ev.Type)
+	require.NoError(t, s.Set("/tree", nil))
+	for ev.Type == framework.EventReset {
+		ev, err = all.Next(ctx)
+		require.NoError(t, err)
+	}
+	assert.Equal(t, framework.EventDataChanged, ev.Type, "it is in force")
+}
+
+// Watches are set again after each break of the connection, whatever the servers know, and that they do not is learnt once.
+func TestWatchesOnServersThatLackRequests(t *testing.T) {
+	for op, request := range map[zktest.Op]string{zktest.OpSetWatches: "setWatches", zktest.OpSetWatches2: "setWatches2"} {
+		for name, how := range howServersLack {
+			t.Run(request+" "+name, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					s := startServer(t, zktest.Config{})
+					mustCreate(t, s, "/watched", "")
+					mustCreate(t, s, "/tree", "")
+					asked, _ := lacking(t, s, op, how.verdict)
+					cli := connected(t, s)
+					for range 4 {
+						watchedOver(t, s, cli, op == zktest.OpSetWatches2)
+					}
+					assert.Equal(t, how.times, asked())
+					lacks := cli.Info().Lacks
+					require.Len(t, lacks, 1)
+					assert.Equal(t, request, lacks[0].Request)
+				})
+			})
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/docent-zk/docent/internal/jute"
+	"github.com/docent-zk/docent/internal/wire"
 )
 
 // inquiry is what goes into one request of [Session.ChangedSince].
@@ -16,7 +17,7 @@ type inquiry struct {
 	data, children []string // as the server knows them
 	synced         bool     // a sync lies behind
 	refusal        error    // why there will be no answer
-	losses         int      // connections that were lost over it
+	length         oversize // judges it, once it is known that the servers know others
 
 	// What follows is of one try, and guarded by the mutex of the watches.
 	topics   map[string]topic // of what was asked
@@ -45,16 +46,12 @@ var (
 
 // try asks once.
 func (q *inquiry) try(ctx context.Context, e *epoch) error {
-	if !e.core.can.has(capSetWatches) {
-		q.refusal = errNoInquiries
+	if q.refusal = e.core.can.lack(capSetWatches); q.refusal != nil {
 		return nil
 	}
 	body := &jute.SetWatchesRequest{RelativeZxid: q.zxid}
 	watched := q.begin(&e.watches, body)
-	a := query[struct{}]{op: jute.OpSetWatches, at: first(q.data, q.children), body: body}.call(ctx)
-	if !e.core.can.answers(capSetWatches) { // else it is this one that the server does not like: see lost
-		a.Kind = e.core.can.kind(capSetWatches)
-	}
+	a := query[struct{}]{op: jute.OpSetWatches, at: first(q.data, q.children), body: body, kind: q.kind(e)}.call(ctx)
 	a.Answered = func(zxid int64, code int32) { q.noteAnswer(&e.watches, zxid, code) }
 	a.Over = func(err error) { q.over(e, err) }
 	err := e.send(ctx, &a.Call)
@@ -62,10 +59,8 @@ func (q *inquiry) try(ctx context.Context, e *epoch) error {
 		_, err = a.wait(ctx, e)
 	}
 	if !q.end(&e.watches) {
-		if outcomeOf(err) == unknown {
-			q.lost()
-		}
-		if q.refusal != nil {
+		if q.length.out(0, err) != nil {
+			q.refusal = errNoInquiries
 			return nil
 		}
 		return err
@@ -76,15 +71,12 @@ func (q *inquiry) try(ctx context.Context, e *epoch) error {
 	return q.look(ctx, e, watched)
 }
 
-// maxInquiryLosses is how many connections may be lost over one question, until it is taken for the reason: servers close the connection
-// over a request that is too long for them.
-const maxInquiryLosses = 3
-
-// lost notes that a connection was lost over the question.
-func (q *inquiry) lost() {
-	if q.losses++; q.losses >= maxInquiryLosses {
-		q.refusal = errNoInquiries
+// kind is what learns from how the request ends. Servers that know others close the connection over this one because of its length.
+func (q *inquiry) kind(e *epoch) wire.Kind {
+	if e.core.can.answers(capSetWatches) {
+		return &q.length
 	}
+	return e.core.can.kind(capSetWatches)
 }
 
 // noteAnswer takes the header of the answer, behind the events.

@@ -18,16 +18,13 @@ import (
 // an event comes ahead of the first reply that shows its change. If they were not, it stays what it was: what is older than necessary
 // costs events without need, what is newer loses some.
 //
-// A setWatches that is answered with an error leaves its watches unset, so the error ends the connection. From then on an exists is sent
-// for each watch in its place, and what it shows is compared here as a server would. A watch on a list of children cannot be set
-// without the list, which can be long: it fires, and its user reads. Connections that end over an unanswered setWatches, two in a row,
-// count as a refusal.
+// A setWatches that is answered with an error leaves its watches unset, so the error ends the connection. From then on, and on servers
+// that do not know setWatches, an exists is sent for each watch in its place, and what it shows is compared here as a server would. A
+// watch on a list of children cannot be set without the list, which can be long: it fires, and its user reads. On servers that do not
+// know setWatches2, each recursive watch is set again with addWatch.
 
 // errNotRearmed ends a connection on which the watches of earlier ones could not be set again.
 var errNotRearmed = errors.New("the server does not set the watches again")
-
-// maxRearmLosses is how many connections may be lost in a row over unanswered setWatches, before that is taken for the reason.
-const maxRearmLosses = 2
 
 // rearming is what is known of the watches on the latest connection. It is guarded by the mutex of the watches.
 type rearming struct {
@@ -35,9 +32,7 @@ type rearming struct {
 	begun  bool  // there was a connection
 	open   int   // requests that are unanswered
 	failed bool  // one has failed
-	lost   bool  // one was lost with the connection
-	losses int   // such connections in a row
-	singly bool  // setWatches is of no use
+	singly bool  // setWatches was refused
 }
 
 // complete reports whether all watches are in force on the latest connection.
@@ -53,7 +48,7 @@ func (e *epoch) rearm(zxid int64) []*wire.Call {
 		r.pin = zxid
 	}
 	t.era++
-	r.open, r.failed, r.lost = 0, false, false
+	r.open, r.failed = 0, false
 	for _, tr := range t.trees {
 		tr.live = false
 	}
@@ -62,14 +57,21 @@ func (e *epoch) rearm(zxid int64) []*wire.Call {
 	if first || t.ended != nil {
 		return nil
 	}
-	var calls []*wire.Call
-	if r.singly {
-		calls = e.rearmSingly()
-	} else {
-		calls = e.rearmTogether()
-	}
+	calls := e.rearmAll()
 	r.open = len(calls)
 	return calls
+}
+
+// rearmAll returns the requests for all watches. The mutex is held.
+func (e *epoch) rearmAll() []*wire.Call {
+	can := &e.core.can
+	switch {
+	case e.watches.rearming.singly, !can.has(capSetWatches):
+		return append(e.rearmSingly(), e.rearmTrees()...)
+	case !can.has(capSetWatches2):
+		return append(e.rearmTogether(nil), e.rearmTrees()...)
+	}
+	return e.rearmTogether(slices.Sorted(maps.Keys(e.watches.trees)))
 }
 
 // lists are the paths in one setWatches.
@@ -87,8 +89,8 @@ func (l *lists) add(to *[]string, path string) {
 // otherwise; this is what their own clients keep to. A longer path goes alone.
 const rearmSize = 128 << 10
 
-// rearmTogether puts all watches into as few requests as it takes. The mutex is held.
-func (e *epoch) rearmTogether() (calls []*wire.Call) {
+// rearmTogether puts all one-shot watches, and recursive ones, into as few requests as it takes. The mutex is held.
+func (e *epoch) rearmTogether(recursive []string) (calls []*wire.Call) {
 	t, l := &e.watches, &lists{}
 	flush := func(next int) {
 		if l.size > 0 && l.size+next > rearmSize {
@@ -107,7 +109,7 @@ func (e *epoch) rearmTogether() (calls []*wire.Call) {
 			l.add(&l.data, key.path)
 		}
 	}
-	for _, at := range slices.Sorted(maps.Keys(t.trees)) {
+	for _, at := range recursive {
 		flush(4 + len(at))
 		l.add(&l.recursive, at)
 	}
@@ -132,8 +134,9 @@ func (t *watches) toRearm() (keys []watchKey) {
 // setWatches makes one request. The mutex is held.
 func (e *epoch) setWatches(l *lists) *wire.Call {
 	body := jute.SetWatchesRequest{RelativeZxid: e.watches.rearming.pin, Data: filled(l.data), Exist: filled(l.exist), Child: filled(l.child)}
-	c := &wire.Call{Op: jute.OpSetWatches, Path: "of all watches", Body: &body}
+	c := &wire.Call{Op: jute.OpSetWatches, Path: "of all watches", Body: &body, Kind: e.core.can.kind(capSetWatches)}
 	if len(l.recursive) > 0 {
+		c.Kind = e.core.can.kind(capSetWatches2)
 		c.Op, c.Body = jute.OpSetWatches2, &jute.SetWatches2Request{SetWatchesRequest: body, Persistent: []string{}, Recursive: l.recursive}
 	}
 	era, trees := e.watches.era, l.recursive
@@ -169,22 +172,16 @@ func (t *watches) rearmed(era int, trees []string, err error, together bool) (ca
 	var code *wire.CodeError
 	switch {
 	case err == nil:
-		r.losses = 0
 		for _, at := range trees {
 			t.treeInForce(at)
 		}
 		return nil
 	case errors.As(err, &code):
 		r.failed = true
-		r.singly = r.singly || together && !disowns(code.Code)
+		r.singly = r.singly || together && !disowns(code.Code) && code.Code != codeUnimplemented
 		return fmt.Errorf("%w: it answers with error %d", errNotRearmed, code.Code)
 	}
 	r.failed = true
-	if together && !r.lost && errors.Is(err, wire.ErrUnanswered) {
-		r.lost = true
-		r.losses++
-		r.singly = r.singly || r.losses >= maxRearmLosses
-	}
 	return nil
 }
 
@@ -193,13 +190,19 @@ func disowns(code int32) bool {
 	return code == codeSessionExpired || code == codeSessionMoved || code == codeSASLRequired
 }
 
-// rearmSingly sends an exists for each watch, and an addWatch for each recursive one. The mutex is held.
+// rearmSingly sends an exists for each one-shot watch. The mutex is held.
 func (e *epoch) rearmSingly() (calls []*wire.Call) {
 	t := &e.watches
 	era, pin := t.era, t.rearming.pin
 	for _, key := range t.toRearm() {
 		calls = append(calls, e.rearmOne(era, key, t.m[key], pin))
 	}
+	return calls
+}
+
+// rearmTrees sends an addWatch for each recursive watch. The mutex is held.
+func (e *epoch) rearmTrees() (calls []*wire.Call) {
+	t, era := &e.watches, e.watches.era
 	for _, at := range slices.Sorted(maps.Keys(t.trees)) {
 		c := &e.addWatchCall(at).Call
 		c.Over = func(err error) { e.rearmed(era, nil, e.addWatchOver(at, err), false) }

@@ -104,7 +104,7 @@ func (w *TreeWatch) arm(ctx context.Context, e *epoch) error {
 func (w *TreeWatch) join(ctx context.Context, e *epoch, c *wire.Call) (asked bool, err error) {
 	w.table.order.Lock()
 	defer w.table.order.Unlock()
-	live, err := w.table.joinTree(w, e.core.can.has(capAddWatch))
+	live, err := w.table.joinTree(w, e.core.can.lack(capAddWatch))
 	if live || err != nil {
 		return false, err
 	}

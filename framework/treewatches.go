@@ -50,8 +50,9 @@ func treeRefusal(code int32) error {
 	return fmt.Errorf("the server refuses the recursive watch: %w", err)
 }
 
-// joinTree makes w a user of the watch on its path. It reports whether that is in force. It may be repeated.
-func (t *watches) joinTree(w *TreeWatch, supported bool) (live bool, err error) {
+// joinTree makes w a user of the watch on its path, unless lack says why there can be none. It reports whether the watch is in force. It
+// may be repeated.
+func (t *watches) joinTree(w *TreeWatch, lack error) (live bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.ended != nil {
@@ -59,8 +60,8 @@ func (t *watches) joinTree(w *TreeWatch, supported bool) (live bool, err error) 
 	}
 	tr := t.trees[w.at]
 	if tr == nil {
-		if !supported {
-			return false, ErrUnsupported
+		if lack != nil {
+			return false, lack
 		}
 		tr = &tree{}
 		if t.trees == nil {
@@ -143,9 +144,10 @@ func (t *watches) treeAnswered(at string, code int32) {
 // error that is neither a refusal of this watch nor of all.
 func (e *epoch) addWatchOver(at string, err error) error {
 	var code *wire.CodeError
+	lack := e.core.can.lack(capAddWatch)
 	switch {
-	case !e.core.can.has(capAddWatch):
-		e.watches.treesUnsupported()
+	case lack != nil:
+		e.watches.treesUnsupported(lack)
 	case err == nil:
 		e.watches.treeAnswered(at, 0)
 	case !errors.As(err, &code), disowns(code.Code), code.Code == codeTooBusy, code.Code == codeUnimplemented:
@@ -204,10 +206,10 @@ func (t *watches) endTree(at string, cause error) {
 }
 
 // treesUnsupported ends every watch because the server does not know such watches.
-func (t *watches) treesUnsupported() {
+func (t *watches) treesUnsupported(lack error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.endTrees(ErrUnsupported)
+	t.endTrees(lack)
 }
 
 // surrender fires the one-shot watches on a path, which nothing serves any more, or which may have missed something.

@@ -19,7 +19,7 @@ func treeTable() (*watches, *[]string) {
 func treeUser(t *testing.T, table *watches, at string) *TreeWatch {
 	t.Helper()
 	w := &TreeWatch{at: at, table: table, ready: make(chan struct{}, 1)}
-	_, err := table.joinTree(w, true)
+	_, err := table.joinTree(w, nil)
 	require.NoError(t, err)
 	return w
 }
@@ -52,7 +52,7 @@ func changed(path string) happening { return happening{EventDataChanged, path} }
 func TestTreeWatchesShare(t *testing.T) {
 	table, back := treeTable()
 	one, two := treeUser(t, table, "/a"), treeUser(t, table, "/a")
-	_, err := table.joinTree(one, true)
+	_, err := table.joinTree(one, nil)
 	require.NoError(t, err, "again")
 	assert.Len(t, table.trees["/a"].users, 2)
 	table.happens(changed("/a/b"))
@@ -128,11 +128,11 @@ func TestTreeWatchRefused(t *testing.T) {
 func TestTreeWatchUnsupported(t *testing.T) {
 	table, _ := treeTable()
 	w := treeUser(t, table, "/a")
-	table.treesUnsupported()
+	table.treesUnsupported(ErrUnsupported)
 	_, err := w.Take()
 	require.ErrorIs(t, err, ErrUnsupported)
 	assert.Equal(t, answered, outcomeOf(err), "final")
-	_, err = table.joinTree(w, false)
+	_, err = table.joinTree(w, ErrUnsupported)
 	require.ErrorIs(t, err, ErrUnsupported)
 	assert.Empty(t, table.trees)
 }
@@ -148,7 +148,7 @@ func TestTreeWatchesEndWithTheSession(t *testing.T) {
 		_, err = w.Next(t.Context())
 		require.ErrorIs(t, err, want)
 	}
-	_, err := table.joinTree(w, true)
+	_, err := table.joinTree(w, nil)
 	require.ErrorIs(t, err, ErrSessionLost)
 	w.Stop()
 	assert.Equal(t, []string{"/b"}, *back)
@@ -211,7 +211,7 @@ func TestTreeWatchSurrendersOneShots(t *testing.T) {
 		"stopped":     func(_ *watches, w *TreeWatch) { w.Stop() },
 		"reset":       func(table *watches, _ *TreeWatch) { table.relink(); table.treeAnswered("/a", 0) },
 		"refused":     func(table *watches, _ *TreeWatch) { table.treeAnswered("/a", -1) },
-		"unsupported": func(table *watches, _ *TreeWatch) { table.treesUnsupported() },
+		"unsupported": func(table *watches, _ *TreeWatch) { table.treesUnsupported(ErrUnsupported) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			table, _ := treeTable()

@@ -203,7 +203,10 @@ func TestCallThatIsHeldBackIsTakenBack(t *testing.T) {
 	l, k := newTrack(t), &suspect{alone: true}
 	l.send(nil, "/a")
 	l.send(k, "/s")
-	l.send(nil, "/b", "/c", "/d")
+	l.send(nil, "/b")
+	given := existsCall("/c", nil)
+	given.Written = make(chan struct{})
+	l.hand(given, existsCall("/d", nil))
 	l.expect("/a")
 	for _, path := range []string{"/c", "/s"} {
 		over, err := l.over(path)
@@ -211,6 +214,7 @@ func TestCallThatIsHeldBackIsTakenBack(t *testing.T) {
 		assert.ErrorIs(t, err, ErrNotSent)
 		assert.True(t, closed(l.calls[path].Written), "it never will be")
 	}
+	<-given.Written
 	l.expect("/b", "/d")
 	assert.Equal(t, []string{"false true"}, k.ended)
 }
