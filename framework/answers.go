@@ -123,7 +123,7 @@ func meaningOf(op string, err error) meaning {
 		return saysApplied
 	case errors.Is(err, ErrOutcomeUnknown), errors.As(err, &odd):
 		return saysNothing
-	case errors.As(err, &unsent), errors.Is(err, zk.ErrNoServer):
+	case errors.As(err, &unsent):
 		return saysUntouched
 	case errors.As(err, &final), slices.ContainsFunc(ownRefusals, func(own error) bool { return errors.Is(err, own) }):
 		return saysRefused

@@ -156,9 +156,8 @@ type errCallEnded struct {
 func (e *errCallEnded) Error() string { return e.cause.Error() }
 func (e *errCallEnded) Unwrap() error { return e.cause }
 
-// outcomeOf reads a driver error. ErrNoServer is given only to requests that were never written; everything else that is
-// not a refusal may have reached a server (a request is flushed with ErrConnectionClosed whether or not it was on the wire, and
-// an answer may be one of a server that has lost track of the request, so the doubt goes to the careful side).
+// outcomeOf reads the error of a try. What is neither a refusal nor marked as unsent may have reached a server: an answer may be one of a
+// server that has lost track of the request, so the doubt goes to the careful side.
 func outcomeOf(err error) outcome {
 	if err == nil {
 		return answered // and nothing is allocated
@@ -172,7 +171,7 @@ func outcomeOfError(err error) outcome {
 	switch {
 	case errors.Is(err, ErrOutcomeUnknown):
 		return answered
-	case errors.As(err, &unsent), errors.Is(err, zk.ErrNoServer), isThrottled(err):
+	case errors.As(err, &unsent), isThrottled(err):
 		return notSent
 	case errors.As(err, &left):
 		return ended

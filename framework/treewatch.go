@@ -111,13 +111,15 @@ func (w *TreeWatch) join(ctx context.Context, e *epoch, c *wire.Call) (asked boo
 	return true, e.send(ctx, c)
 }
 
-// leave is the opposite of join.
+// leave is the opposite of join. The last user has the server take the watch back, and with it every watch of the session on the path. That
+// is sent while one-shot watches on the path are still served from the recursive one, so that none is set ahead of it.
 func (w *TreeWatch) leave() {
 	w.table.order.Lock()
 	defer w.table.order.Unlock()
-	if w.table.leaveTree(w) && w.table.unwatch != nil {
+	if w.table.lastUser(w) && w.table.unwatch != nil {
 		w.table.unwatch(w.at)
 	}
+	w.table.leaveTree(w)
 }
 
 // Path is the watched path, absolute in the client's namespace.

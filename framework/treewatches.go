@@ -75,24 +75,30 @@ func (t *watches) joinTree(w *TreeWatch, lack error) (live bool, err error) {
 	return tr.live, nil
 }
 
-// leaveTree takes w out. It reports whether the watch is of no use any more: it goes with its last user.
-func (t *watches) leaveTree(w *TreeWatch) (unused bool) {
+// lastUser reports whether w is the only user of a watch.
+func (t *watches) lastUser(w *TreeWatch) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	tr := t.trees[w.at]
+	return tr != nil && len(tr.users) == 1 && tr.users[0] == w
+}
+
+// leaveTree takes w out. With the last user the watch goes.
+func (t *watches) leaveTree(w *TreeWatch) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	tr := t.trees[w.at]
 	if tr == nil {
-		return false
+		return
 	}
 	i := slices.Index(tr.users, w)
 	if i < 0 {
-		return false
+		return
 	}
-	if tr.users = slices.Delete(tr.users, i, i+1); len(tr.users) > 0 {
-		return false
+	if tr.users = slices.Delete(tr.users, i, i+1); len(tr.users) == 0 {
+		delete(t.trees, w.at)
+		t.surrender(w.at)
 	}
-	delete(t.trees, w.at)
-	t.surrender(w.at)
-	return true
 }
 
 // treeLive reports whether the watch on a path is in force.

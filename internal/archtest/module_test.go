@@ -19,6 +19,7 @@ var rules = map[string]func(*tree) []finding{
 	"exported doc": checkExportedDoc,
 	"public api":   checkPublicAPI,
 	"seam":         checkSeam,
+	"driver":       checkDriver,
 	"sleep":        checkSleep,
 	"file size":    checkFileSize,
 	"func size":    checkFunctionSize,

@@ -45,6 +45,7 @@ var examples = map[string]map[string]example{
 	"exported doc": exportedDocExamples,
 	"public api":   publicAPIExamples,
 	"seam":         seamExamples,
+	"driver":       driverExamples,
 	"sleep":        sleepExamples,
 	"file size":    fileSizeExamples,
 	"func size":    functionSizeExamples,

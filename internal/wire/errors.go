@@ -35,10 +35,6 @@ var (
 	// ErrAuthFailed ends a link on which the server rejected a credential.
 	ErrAuthFailed = errors.New("wire: authentication failed")
 
-	// ErrNotRearmed ends a link on which the server refused to set the watches of
-	// earlier links again.
-	ErrNotRearmed = errors.New("wire: the server does not set the watches again")
-
 	// ErrHungUp ends a link that the server has closed, or whose connection has failed.
 	ErrHungUp = errors.New("wire: the server closed the connection")
 
