@@ -180,7 +180,7 @@ func TestCallsEndWithTheLink(t *testing.T) {
 		"the driver closes it":     {func(l *lane) { l.conn.Close() }, nil},
 		"the server closes it":     {func(l *lane) { l.hangUp(io.EOF) }, io.EOF},
 		"nonsense from the server": {func(l *lane) { l.feed(enc{}.i32(-1)) }, ErrMalformed},
-		"silence":                  {func(l *lane) { time.Sleep(testTimeout * 2 / 3) }, os.ErrDeadlineExceeded},
+		"silence":                  {func(l *lane) { l.pass(testTimeout * 2 / 3) }, os.ErrDeadlineExceeded},
 		"another link":             {func(l *lane) { l.dial() }, errSuperseded},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -207,18 +207,22 @@ func TestCallsEndWithTheLink(t *testing.T) {
 // Replies and the end of the link come at the same time: each call ends once.
 func TestCallsEndOnceBetweenAReplyAndABreak(t *testing.T) {
 	s, id := NewSession(Options{}), int64(0)
-	for range 200 {
+	for range 50 {
 		conn, tp := shake(t, s, 0, id)
 		id = s.ID()
-		calls := make([]*testCall, 20)
+		calls, reading := make([]*testCall, 200), make(chan struct{})
 		for i := range calls {
 			calls[i] = deleteNode("/a")
 			require.NoError(t, s.Send(&calls[i].Call))
 			tp.feed(replyFrame(firstXid+int32(i), 1, 0, nil))
 		}
+		calls[2].Answered = func(int64, int32) { close(reading) }
 		var wg sync.WaitGroup
 		wg.Go(func() { _, _ = conn.Read(make([]byte, 4)) })
-		wg.Go(func() { s.Break(errTest) })
+		wg.Go(func() {
+			<-reading
+			s.Break(errTest)
+		})
 		wg.Go(func() {
 			if over, _ := calls[10].giveUp(); !over {
 				left, _ := calls[10].Left()

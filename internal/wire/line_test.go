@@ -30,6 +30,7 @@ type line struct {
 	ended           error // what is read behind in, if set
 	deaf            bool  // the server reads nothing more
 	beforeEachWrite func(n int)
+	afterClose      func()
 }
 
 // waitFor waits until ready, the deadline or the end. It is called with the mutex held.
@@ -84,10 +85,17 @@ func (c *line) Write(p []byte) (done int, err error) {
 	return done, nil
 }
 
-func (c *line) Close() error                       { c.set(func() { c.closed = true }); return nil }
 func (c *line) SetDeadline(t time.Time) error      { c.set(func() { c.read, c.write = t, t }); return nil }
 func (c *line) SetReadDeadline(t time.Time) error  { c.set(func() { c.read = t }); return nil }
 func (c *line) SetWriteDeadline(t time.Time) error { c.set(func() { c.write = t }); return nil }
+
+func (c *line) Close() error {
+	c.set(func() { c.closed = true })
+	if c.afterClose != nil {
+		c.afterClose()
+	}
+	return nil
+}
 
 func (c *line) set(change func()) {
 	c.mu.Lock()
@@ -107,7 +115,7 @@ type lane struct {
 	zxid int64      // of the latest reply
 }
 
-// onLane runs a test on a lane.
+// onLane runs a test on a lane, in a bubble.
 func onLane(t *testing.T, opt Options, test func(t *testing.T, l *lane)) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lane{t: t, Session: NewSession(opt)}
@@ -198,6 +206,9 @@ func (l *lane) ping() {
 	_, err := l.conn.Write(pingFrame)
 	require.NoError(l.t, err)
 }
+
+// pass lets time pass in the bubble.
+func (l *lane) pass(d time.Duration) { time.Sleep(d) }
 
 // alive requires that the link has not ended.
 func (l *lane) alive() {

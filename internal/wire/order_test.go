@@ -90,7 +90,7 @@ func TestServerThatAnswersOutOfTurn(t *testing.T) {
 	})
 }
 
-// keepBusy has the server send an event each second, which is no silence, and no answer.
+// keepBusy has the server send an event each second of the bubble, which is no silence, and no answer.
 func (l *lane) keepBusy(t *testing.T) {
 	line, stop := l.line, make(chan struct{})
 	t.Cleanup(func() { close(stop) })

@@ -233,6 +233,7 @@ func TestWrittenIsClosedWhenTheLinkEnds(t *testing.T) {
 		l.send(small)
 		assert.False(t, closed(big.Written))
 		assert.False(t, closed(small.Written))
+		l.line.afterClose = func() { time.Sleep(1) } // the writer is awake ahead of what ends the link
 		l.Break(errTest)
 		synctest.Wait()
 		assert.True(t, closed(big.Written))
