@@ -367,7 +367,7 @@ func TestNothingIsDeliveredAfterAFence(t *testing.T) {
 	s, conn, tp := opened(t, Options{OnEvent: func(int32, string) { events++; s.Fence(errTest) }})
 	c := getData("/a")
 	require.NoError(t, s.Send(&c.Call))
-	tp.feed(slices.Concat(eventFrame(1, "/a"), reply(tp.written(t)[0], 9), eventFrame(1, "/a")))
+	tp.feed(slices.Concat(eventFrame(1, "/a"), eventFrame(1, "/a"), reply(tp.written(t)[0], 9)))
 	_, err := conn.Read(make([]byte, 1))
 	assert.ErrorIs(t, err, errTest)
 	assert.Equal(t, 1, events)
