@@ -54,6 +54,9 @@ func lackedOnce(t *testing.T, op zktest.Op, request string, need func(ctx contex
 				cli := connected(t, s, func(c *framework.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 				require.NoError(t, need(within(t, time.Minute), s, cli, 0))
 				assert.Equal(t, how.times, asked())
+				require.True(t, s.ExpireSession(cli.State().SessionID))
+				time.Sleep(sessionTimeout)
+				require.EqualValues(t, 2, cli.State().Epoch, "the next session knows what the one before has learnt")
 				var callers sync.WaitGroup
 				for caller := range 20 {
 					callers.Go(func() { assert.NoError(t, need(within(t, time.Minute), s, cli, caller+1)) })
