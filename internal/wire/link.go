@@ -43,10 +43,8 @@ type link struct {
 	in           frameReader
 	body         jute.Decoder
 	readBy       time.Time // deadline of the latest read of the socket
-	owes         [][]byte  // frames of wire's own for the driver, ahead of the next one of the server
 	out          []byte    // what the driver has not yet read of the latest frame
 	greeting     bool      // out is the answer to the handshake
-	begun        bool      // BeforeFirstRead was called
 	authAnswered int
 	strays       int
 

@@ -18,10 +18,8 @@ const (
 	opSync          = 9
 	opPing          = 11
 	opGetChildren2  = 12
-	opCheck         = 13
 	opMulti         = 14
 	opCreate2       = 15
-	opReconfig      = 16
 	opRemoveWatches = 18
 	opContainer     = 19
 	opTTL           = 21
@@ -40,12 +38,10 @@ const (
 
 // Error codes that are treated specially.
 const (
-	codeUnimplemented  = -6
 	codeNoNode         = -101
 	codeSessionExpired = -112
 	codeSessionMoved   = -118
 	codeSASLRequired   = -124
-	codeThrottled      = -127
 )
 
 // Lengths in bytes, without the length prefix of the frame unless noted.
@@ -53,7 +49,6 @@ const (
 	prefixLen         = 4
 	requestHeaderLen  = 8  // xid, opcode
 	replyHeaderLen    = 16 // xid, zxid, error
-	multiHeaderLen    = 9  // opcode, done, error
 	connectRequestLen = 28 // with an empty password
 	connectAnswerLen  = 20 // with an empty password
 	statLen           = 68
