@@ -116,3 +116,54 @@ func TestASeedReplays(t *testing.T) {
 	}
 	require.Len(t, traces, 50, "every seed is another story")
 }
+
+// What a test does at one instant comes before what the server makes of it, however goroutines are scheduled: the story is
+// the same when each call is followed by all that can happen at its instant.
+func TestWhatATestDoesAtOneInstantDoesNotRace(t *testing.T) {
+	story := func(settle func()) string {
+		log := newTraceLog()
+		synctest.Test(t, func(t *testing.T) {
+			srv, err := zktest.StartMemory(zktest.Config{Trace: log.add})
+			require.NoError(t, err)
+			defer func() { require.NoError(t, srv.Close()); time.Sleep(10 * time.Second) }()
+			labourer := make(chan struct{})
+			go func() { defer close(labourer); labour(srv, "w", rand.New(rand.NewPCG(1, 2))) }()
+			_, err = srv.Create("/work", nil, zktest.Persistent)
+			require.NoError(t, err)
+			interfere(t, srv, settle)
+			<-labourer
+		})
+		return log.text()
+	}
+	sameLines(t, story(func() {}), story(synctest.Wait))
+}
+
+// interfere does several things to a server at each of a few instants of a bubble.
+func interfere(t *testing.T, srv *zktest.Server, settle func()) {
+	for range 5 {
+		time.Sleep(2 * time.Second)
+		hole := srv.Blackhole(zktest.AllConns(), zktest.Both)
+		time.Sleep(time.Second)
+		hole()
+		settle()
+		srv.Cut(zktest.AllConns())
+
+		time.Sleep(2 * time.Second)
+		_, err := srv.Create("/work/x", nil, zktest.PersistentSequential)
+		require.NoError(t, err)
+		settle()
+		require.NoError(t, srv.Set("/work", nil))
+		settle()
+		srv.Pause()
+		time.Sleep(time.Second)
+		srv.Resume()
+		settle()
+		for _, ss := range srv.Sessions() {
+			srv.ExpireSession(ss.ID)
+		}
+		settle()
+		srv.Stop()
+		settle()
+		require.NoError(t, srv.StartEndpoint())
+	}
+}

@@ -80,6 +80,11 @@
 // follows from Config.Seed, and arrives at an instant at which nothing else does. So within a bubble the same seed gives
 // the same trace, as far as the clients themselves are deterministic. GOMAXPROCS=1 removes what races remain in them.
 //
+// A call that heals a fault, cuts, stops, expires or changes the tree takes effect at once, but the server acts on it a
+// nanosecond later: it then lets through what was held, sends events and closes connections. So calls that a test makes
+// at one instant never race with the server. A test that wants to see what a call caused sleeps; synctest.Wait is
+// not enough.
+//
 // # Guarantees
 //
 //   - No input from the network makes the server panic, hang, or allocate what a length merely claims.

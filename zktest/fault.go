@@ -109,6 +109,7 @@ func (s *Server) inject(f *fault) (heal func()) {
 func (s *Server) reopen() {
 	s.mu.Lock()
 	s.nextRelease = 0
+	s.standStill()
 	s.mu.Unlock()
 	s.net.changed()
 	s.wake()
@@ -149,6 +150,7 @@ func (s *Server) RenewSessions() (heal func()) {
 func (s *Server) Cut(match Match) int {
 	s.mu.Lock()
 	n := s.cut(match)
+	s.standStill()
 	s.mu.Unlock()
 	s.wake()
 	return n
@@ -173,6 +175,7 @@ func (s *Server) ExpireSession(id int64) bool {
 	ss := s.sessions[id]
 	if ss != nil {
 		s.expire(ss)
+		s.standStill()
 	}
 	s.mu.Unlock()
 	s.wake()

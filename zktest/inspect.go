@@ -94,6 +94,7 @@ func (s *Server) CreateFor(session int64, path string, data []byte, mode Mode) (
 }
 
 func (s *Server) createFor(session int64, path string, data []byte, mode Mode) (string, error) {
+	s.standStill()
 	t := s.begin(nil)
 	t.session = session
 	c := creation{ttl: -1, CreateRequest: jute.CreateRequest{Path: path, Data: data, ACL: worldAnyone, Flags: int32(mode)}}
@@ -110,6 +111,7 @@ func (s *Server) Set(path string, data []byte) error {
 	s.mu.Lock()
 	defer s.wake()
 	defer s.mu.Unlock()
+	s.standStill()
 	t := s.begin(nil)
 	_, code := t.setData(&jute.SetDataRequest{Path: path, Data: data, Version: -1})
 	return pathError("set", path, t.end(code))
@@ -120,6 +122,7 @@ func (s *Server) Delete(path string) error {
 	s.mu.Lock()
 	defer s.wake()
 	defer s.mu.Unlock()
+	s.standStill()
 	t := s.begin(nil)
 	code := t.delete(&jute.PathInt32Request{Path: path, Value: -1})
 	return pathError("delete", path, t.end(code))

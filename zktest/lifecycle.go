@@ -85,6 +85,7 @@ func (s *Server) Stop(endpoints ...int) {
 	for _, e := range s.selected(endpoints) {
 		s.cut(EndpointConns(e.index))
 	}
+	s.standStill()
 	s.mu.Unlock()
 	s.wake()
 }
@@ -97,6 +98,7 @@ func (s *Server) StartEndpoint(endpoints ...int) error {
 	if !slices.ContainsFunc(s.endpoints, func(e *endpoint) bool { return !e.down }) {
 		s.rewind()
 	}
+	s.standStill()
 	s.mu.Unlock()
 	s.change(endpoints, func(e *endpoint) { e.down = false })
 	err := s.relisten(endpoints)

@@ -31,6 +31,7 @@ type Server struct {
 	secret      []byte
 	watches     *watchManager
 
+	resumes        time.Duration // no step is taken before, see standStill
 	inbox, outbox  []queued
 	lastPacket     uint64
 	received, sent int64              // packets
