@@ -30,6 +30,12 @@ func play(t *testing.T, zk string) {
 	}
 }
 
-func TestOnZktest(t *testing.T) { play(t, "") }
+func TestOnZktest(t *testing.T) {
+	t.Parallel()
+	play(t, "")
+}
 
-func TestOnRealServer(t *testing.T) { play(t, realzk.Shared(t).ConnectString()) }
+func TestOnRealServer(t *testing.T) {
+	t.Parallel()
+	play(t, realzk.Shared(t).ConnectString())
+}

@@ -70,9 +70,15 @@ func serve(t *testing.T, zk string) {
 	require.NoError(t, <-done)
 }
 
-func TestOnZktest(t *testing.T) { serve(t, "") }
+func TestOnZktest(t *testing.T) {
+	t.Parallel()
+	serve(t, "")
+}
 
-func TestOnRealServer(t *testing.T) { serve(t, realzk.Standalone(t, realzk.Options{}).Addr()) }
+func TestOnRealServer(t *testing.T) {
+	t.Parallel()
+	serve(t, realzk.Standalone(t, realzk.Options{}).Addr())
+}
 
 func TestWithoutServers(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())

@@ -32,9 +32,13 @@ func complete(t *testing.T, zk string, timeout time.Duration) {
 	}
 }
 
-func TestOnZktest(t *testing.T) { complete(t, "", 2*time.Second) }
+func TestOnZktest(t *testing.T) {
+	t.Parallel()
+	complete(t, "", 2*time.Second)
+}
 
 func TestOnRealServer(t *testing.T) {
+	t.Parallel()
 	complete(t, realzk.Standalone(t, realzk.Options{}).Addr(), 2*time.Second)
 }
 

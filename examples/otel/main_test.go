@@ -39,9 +39,15 @@ func play(t *testing.T, zk string) string {
 	return out.String()
 }
 
-func TestOnZktest(t *testing.T) { require.NotContains(t, play(t, ""), "SpanContext") }
+func TestOnZktest(t *testing.T) {
+	t.Parallel()
+	require.NotContains(t, play(t, ""), "SpanContext")
+}
 
-func TestOnRealServer(t *testing.T) { play(t, realzk.Shared(t).ConnectString()) }
+func TestOnRealServer(t *testing.T) {
+	t.Parallel()
+	play(t, realzk.Shared(t).ConnectString())
+}
 
 func TestRaw(t *testing.T) {
 	*raw = true

@@ -47,12 +47,14 @@ func complete(t *testing.T, out *log) {
 }
 
 func TestOnZktest(t *testing.T) {
+	t.Parallel()
 	out := &log{}
 	require.Equal(t, 0, run(t.Context(), out, "", time.Second), out.String())
 	complete(t, out)
 }
 
 func TestOnRealServer(t *testing.T) {
+	t.Parallel()
 	server := realzk.Standalone(t, realzk.Options{})
 	out := &log{}
 	require.Equal(t, 0, run(t.Context(), out, server.Addr(), 2*time.Second), out.String())
@@ -61,6 +63,7 @@ func TestOnRealServer(t *testing.T) {
 
 // While bob is cut off, the ensemble loses its leader too.
 func TestOnEnsembleWhoseLeaderIsKilled(t *testing.T) {
+	t.Parallel()
 	cluster := realzk.Ensemble(t, 3, realzk.Options{})
 	leader, err := cluster.Leader(t.Context())
 	require.NoError(t, err)

@@ -31,6 +31,12 @@ func play(t *testing.T, zk string) string {
 	return out.String()
 }
 
-func TestOnZktest(t *testing.T) { require.Contains(t, play(t, ""), "\n4.") }
+func TestOnZktest(t *testing.T) {
+	t.Parallel()
+	require.Contains(t, play(t, ""), "\n4.")
+}
 
-func TestOnRealServer(t *testing.T) { play(t, realzk.Shared(t).ConnectString()) }
+func TestOnRealServer(t *testing.T) {
+	t.Parallel()
+	play(t, realzk.Shared(t).ConnectString())
+}
