@@ -7,10 +7,9 @@ FUZZTIME ?= 30s
 BENCH    ?= .
 PKG      ?= ./...
 
-# Packages tested at once. Most tests on real servers wait rather than work, so
-# two fill two processors; four were no quicker there (80 s against 85 s), while
-# each package took up to twice as long, which tests with a deadline feel.
-PARALLEL ?= 2
+# Packages tested at once. Many tests on real servers wait rather than work: two packages at once leave a quarter of two
+# processors idle. With more than three, tests with a deadline feel it.
+PARALLEL ?= 3
 
 # go-zookeeper 1.0.4 has a data race on a counter of its own, which is harmless
 # and cannot be avoided by its users. Only that package goes uninstrumented.
@@ -18,6 +17,10 @@ RACE := -race -gcflags=github.com/go-zookeeper/zk=-race=false
 
 # Modules that only make compare builds and tests: etcd's server takes a minute or two to compile.
 COMPARED := ./bench/etcd
+
+# What make test says to go test. It runs the whole of go vet on the way, which alone would compile everything once more
+# without the race detector.
+TEST = -vet=all $(RACE) -timeout $(TIMEOUT)
 
 # Every other module of the repository, the root first.
 MODULES := $(filter-out $(COMPARED),$(sort $(patsubst %/go.mod,%,$(shell find . -name go.mod -not -path '*/testdata/*'))))
@@ -30,8 +33,16 @@ each = @set -e; for module in $(or $(2),$(MODULES)); do (cd "$$module" && set -x
 ##@ Tests
 
 .PHONY: test
-test: deps verify-fmt verify-vet ## all tests with the race detector, on zktest and on real ZooKeeper
-	$(call each,$(GO) test $(RACE) -p $(PARALLEL) -timeout $(TIMEOUT) $(PKG))
+test: deps verify-fmt ## go vet, and all tests with the race detector, on zktest and on real ZooKeeper
+	$(GO) build $(RACE) $$($(GO) list -f '{{if ne .Name "main"}}{{.ImportPath}}{{end}}' ./...)
+	@$(MAKE) --no-print-directory -j 2 test-root $(if $(filter ./...,$(PKG)),test-modules)
+
+# The root and the other modules at once; what both need has been compiled.
+.PHONY: test-root test-modules
+test-root:
+	$(GO) test $(TEST) -p $(PARALLEL) $(PKG)
+test-modules:
+	$(call each,$(GO) test $(TEST) -p 1 ./...,$(filter-out .,$(MODULES)))
 
 .PHONY: test-short
 test-short: ## quick: no race detector, no real ZooKeeper
