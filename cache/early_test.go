@@ -144,7 +144,7 @@ func TestSyncWhenEventsWereLost(t *testing.T) {
 		w.raise(long, "0")
 		cli := w.client("c")
 		tree := w.open(cli, "/r", g.filter())
-		for i := range 10 {
+		for i := range 4 {
 			open := g.shut()
 			w.raise(fmt.Sprintf("/r/skip%d", i), "")
 			time.Sleep(time.Second)

@@ -3,4 +3,4 @@
 package cache_test
 
 // many is how many children a node has that has many.
-const many = 20_000
+const many = 10_000

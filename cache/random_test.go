@@ -99,7 +99,7 @@ func (c *chaos) lose() {
 
 // Scenario 32.
 func TestRandomKillsExpiriesAndWrites(t *testing.T) {
-	seeds := 100
+	seeds := 50
 	if testing.Short() {
 		seeds = 20
 	}

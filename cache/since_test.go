@@ -140,7 +140,7 @@ func TestAskedOfATreeThatNeverRests(t *testing.T) {
 				select {
 				case <-stop:
 					return
-				case <-time.After(50 * time.Microsecond):
+				case <-time.After(200 * time.Microsecond):
 					_ = w.Set(fmt.Sprintf("/r/%d", i%100), fmt.Append(nil, i))
 				}
 			}

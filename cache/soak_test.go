@@ -16,7 +16,7 @@ import (
 	"github.com/docent-zk/docent/internal/realzk"
 )
 
-var soak = flag.Duration("soak", 10*time.Second, "how long members of a real ensemble are killed")
+var soak = flag.Duration("soak", 5*time.Second, "how long members of a real ensemble are killed")
 
 // Scenario 32 on three real servers whose members are killed, paused, cut off and started again, while sessions expire.
 func TestSoakOnAnEnsemble(t *testing.T) {

@@ -406,7 +406,7 @@ func TestNameWithSeveralAddresses(t *testing.T) {
 // A hundred callers per session, three addresses, sessions killed under them: no request is ever executed in another
 // session than the one that it was meant for.
 func TestNothingCrossesSessions(t *testing.T) {
-	const callers, kills = 100, 10
+	const callers, kills = 100, 5
 	bubble(t, func(t *testing.T) {
 		s := startServer(t, zktest.Config{Endpoints: 3})
 		mustCreate(t, s, "/mark", "")

@@ -152,7 +152,7 @@ func TestGrantedTimeoutCounts(t *testing.T) {
 
 // One that never reads delays nobody, and finds everything when it reads after all.
 func TestSubscriberThatNeverReads(t *testing.T) {
-	const flaps = 1000
+	const flaps = 300
 	bubble(t, func(t *testing.T) {
 		s := startServer(t, zktest.Config{})
 		cli := connected(t, s)

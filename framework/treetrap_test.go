@@ -171,7 +171,7 @@ func TestOneShotsOutliveTheTreeWatch(t *testing.T) {
 // watch, and the link breaks now and then. Both sorts of watch miss nothing.
 func TestTreeWatchAmongOneShots(t *testing.T) {
 	for version, modes := range watchModes {
-		for seed := range uint64(25) {
+		for seed := range uint64(10) {
 			bubble(t, func(t *testing.T) {
 				s := startServer(t, zktest.Config{Watches: modes, Seed: seed})
 				mustCreate(t, s, "/root/a", "0")

@@ -239,7 +239,7 @@ func TestWatchAndStop(t *testing.T) {
 		s := startServer(t, zktest.Config{})
 		mustCreate(t, s, "/node", "")
 		cli := connected(t, s)
-		for range 10_000 {
+		for range 2000 {
 			_, w, err := cli.WatchData(t.Context(), "/node")
 			require.NoError(t, err)
 			w.Stop()

@@ -16,7 +16,7 @@ func TestPlay(t *testing.T) {
 		roles = strings.Split(*oneRole, ",")
 	}
 	var coverage Coverage
-	eachSeed(t, 120, func(seed uint64, trace func(string)) error {
+	eachSeed(t, 80, func(seed uint64, trace func(string)) error {
 		p := DrawPlay(seed, roles...)
 		if trace != nil {
 			trace(p.String())
