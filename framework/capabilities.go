@@ -62,7 +62,11 @@ type capabilities struct {
 type kind struct {
 	table *capabilities
 	which capability
+	learnt
+}
 
+// learnt is what is known of one kind. It is guarded by the mutex of the table.
+type learnt struct {
 	answered bool      // it was, and not as unimplemented
 	losses   int       // connections that were lost over it since it was answered, as far as they count
 	denied   time.Time // the servers do not know it, since then; zero if they may
@@ -170,7 +174,7 @@ func (k *kind) known() {
 	if k.said {
 		k.table.log.Info("the servers know a request that they did not know before", "request", capabilityNames[k.which].name)
 	}
-	*k = kind{table: k.table, which: k.which, answered: true}
+	k.learnt = learnt{answered: true}
 }
 
 // isLoss reports whether err is that of a call over which a server may have ended the connection, or whose reply it has lost.
@@ -198,7 +202,7 @@ func (k *kind) lost(alone bool, err error) {
 // deny notes that the servers do not know the kind. The mutex is held.
 func (k *kind) deny(why string) {
 	first := !k.said
-	*k = kind{table: k.table, which: k.which, denied: time.Now(), why: why, said: true}
+	k.learnt = learnt{denied: time.Now(), why: why, said: true}
 	if first {
 		about := capabilityNames[k.which]
 		k.table.log.Warn("the servers do not know a request", "request", about.name, "reason", why, "instead", about.instead)

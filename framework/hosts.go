@@ -40,6 +40,7 @@ type hosts struct {
 	pauses *retry.Attempts // of the reconnect policy, once since > targets()
 	last   time.Duration   // the policy's last delay, for when it ends
 	up     time.Time       // when the current connection was established; zero while there is none
+	waited int             // handshakes for a new session since a session was up, with nobody better to ask
 }
 
 func newHosts(cfg *Config, g *grant, servers []string, r *random, panicked func(function, path string, value any)) *hosts {
@@ -130,7 +131,7 @@ func (h *hosts) ask() {
 func (h *hosts) established(now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.up, h.proven = now, h.tries
+	h.up, h.proven, h.waited = now, h.tries, 0
 }
 
 // lasting is how long a connection must have been up for its end to be news and not a habit.
@@ -210,6 +211,9 @@ func (h *hosts) connectLimit(target string, left time.Duration) time.Duration {
 
 // handshakeLimit is how long a handshake with the address that was dialled last may take when so much is left of the session. The only
 // server may take all of it. If there are others, which have failed, time for one more handshake is kept back.
+//
+// A new session has nothing to lose, so each handshake gets twice the time of the one before: a server that starts can leave a
+// connection without an answer for ever.
 func (h *hosts) handshakeLimit(left time.Duration) time.Duration {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -217,6 +221,9 @@ func (h *hosts) handshakeLimit(left time.Duration) time.Duration {
 	switch {
 	case h.better(h.latest):
 		return limit.usual
+	case left == unlimited:
+		h.waited++
+		return min(limit.usual<<min(h.waited-1, 8), limit.patient)
 	case h.targets() == 1:
 		return limit.patient // the end of the session cuts it short
 	}

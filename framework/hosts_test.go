@@ -219,7 +219,9 @@ func TestHandshakeLimitOfTheLastOfThree(t *testing.T) {
 		assert.Equal(t, want, h.handshakeLimit(T))
 	}
 	assert.Equal(t, T/6, h.handshakeLimit(T/4), "never less than usual")
-	assert.Equal(t, T, h.handshakeLimit(unlimited), "of a session that has not begun")
+	for _, want := range []time.Duration{T / 6, T / 3, T * 2 / 3, T, T} {
+		assert.InDelta(t, want, h.handshakeLimit(unlimited), 10, "of a session that has not begun")
+	}
 	assert.Equal(t, T/2, h.connectLimit(h.latest, T))
 	h.established(time.Now())
 	dialled(t, h, 1)

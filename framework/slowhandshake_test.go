@@ -3,6 +3,7 @@ package framework_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -90,9 +91,12 @@ func TestSlowHandshakeOfTheOnlyServerConnects(t *testing.T) {
 		begun := time.Now()
 		cli := connected(t, s)
 		t.Logf("connected after %v of a session timeout, %d sessions started", time.Since(begun).Seconds()/sessionTimeout.Seconds(), s.Counts().Sessions)
-		assert.WithinDuration(t, begun.Add(delay), time.Now(), sessionTimeout/20)
-		assert.EqualValues(t, 1, s.Counts().Sessions)
-		assert.EqualValues(t, 1, slow.most.Load())
+		tries := 1 + int64(math.Ceil(max(0, math.Log2(delay.Seconds()/(sessionTimeout/6).Seconds()))))
+		assert.LessOrEqual(t, time.Since(begun), 5*sessionTimeout/2)
+		assert.LessOrEqual(t, s.Counts().Sessions, tries, "one for each try, each of which has twice the time")
+		assert.LessOrEqual(t, slow.most.Load(), tries)
+		time.Sleep(2 * sessionTimeout)
+		assert.Len(t, s.Sessions(), 1, "the others are closed")
 		stays(t, s, cli)
 	})
 }
