@@ -138,7 +138,7 @@ func TestSlowHandshakeOfOneOfThreeIsLeft(t *testing.T) {
 			time.Sleep(sessionTimeout) // a resume that was given up may move the session once more, when it is served
 			stays(t, s, cli)
 			assert.Equal(t, id, sessionOf(t, cli).ID())
-			assert.LessOrEqual(t, slow.most.Load(), int64(2))
+			assert.LessOrEqual(t, slow.most.Load(), int64(4), "one for each try")
 			assert.NoError(t, cli.Close())
 		}
 	})
@@ -153,8 +153,8 @@ func TestSlowHandshakeOfTheOnlyOneOfThreeThatIsThere(t *testing.T) {
 			slow := slowDown(s, stage, delay, endpoint)
 			begun := time.Now()
 			cli := connected(t, s)
-			assert.Less(t, time.Since(begun), delay+sessionTimeout/4, "one try was given up at most")
-			assert.LessOrEqual(t, slow.most.Load(), int64(2))
+			assert.Less(t, time.Since(begun), 4*sessionTimeout)
+			assert.LessOrEqual(t, slow.most.Load(), int64(4), "one for each try")
 			time.Sleep(2 * sessionTimeout)
 			id := sessionOf(t, cli).ID()
 			cut(t, s, cli)
@@ -304,7 +304,7 @@ func TestSlowHandshakeThatGrantsLessThanItHasTaken(t *testing.T) {
 		slow := slowDown(s, zktest.Request, 2*sessionTimeout, 0)
 		cli := connected(t, s, func(c *framework.Config) { c.SessionTimeout = 10 * sessionTimeout })
 		slow.delay.Store(0)
-		assert.EqualValues(t, 1, s.Counts().Sessions)
+		assert.LessOrEqual(t, s.Counts().Sessions, int64(2), "the second try has time enough")
 		stays(t, s, cli)
 	})
 }
