@@ -291,9 +291,21 @@ func (a *attempt) resolve(ctx context.Context, e *epoch) (verdict, error) {
 // look goes behind a sync: the server may be another one, which lags behind.
 func (a *attempt) look(ctx context.Context, e *epoch) (verdict, error) {
 	if err := e.sync(ctx); err != nil {
-		return undecided, err
+		return undecided, ofAnother(err)
 	}
-	return a.settle(ctx, e)
+	v, err := a.settle(ctx, e)
+	return v, ofAnother(err)
+}
+
+// ofAnother is the error of a request that is not the operation's own. If that was left behind, what becomes of it says nothing of the
+// operation.
+func ofAnother(err error) error {
+	var left *errCallEnded
+	if !errors.As(err, &left) {
+		return err
+	}
+	late := error(errNotAdmitted)
+	return &errCallEnded{cause: left.cause, done: left.done, late: &late}
 }
 
 // answer wraps what the server said.
