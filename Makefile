@@ -7,8 +7,8 @@ FUZZTIME ?= 30s
 BENCH    ?= .
 PKG      ?= ./...
 
-# Packages tested at once. Many tests on real servers wait rather than work: two packages at once leave a quarter of two
-# processors idle. With more than three, tests with a deadline feel it.
+# Packages tested at once, beside the other modules. Many tests on real servers wait rather than work, so that three packages fill two
+# processors. With more, tests with a deadline feel it.
 PARALLEL ?= 2
 
 # go-zookeeper 1.0.4 has a data race on a counter of its own, which is harmless

@@ -31,8 +31,8 @@ type asked[T any] struct {
 func (q query[T]) call(ctx context.Context) *asked[T] {
 	a := &asked[T]{}
 	a.Op, a.Path, a.Body, a.Kind = q.op, q.at, q.body, q.kind
-	if q.long {
-		a.Kind = oversized(ctx)
+	if o := oversized(ctx); q.long && o != nil {
+		a.Kind = &longKind{oversize: o, kind: q.kind}
 	}
 	if q.decode != nil {
 		a.Decode = func(d *jute.Decoder) error {
@@ -93,7 +93,7 @@ func (a *asked[T]) wait(ctx context.Context, e *epoch) (T, error) {
 		var none T
 		return none, e.leftBehind(ctx, &a.Call)
 	}
-	if err = callError(ctx, err); a.Kind != nil && isUnimplemented(err) {
+	if err = callError(ctx, err); ofKind(a.Kind) && isUnimplemented(err) {
 		err = &unsentError{fmt.Errorf("the server does not know the request: %w", err)}
 	}
 	return a.answer, err

@@ -137,7 +137,7 @@ type Config struct {
 	ReconnectPolicy retry.Policy
 
 	// MaxRequestSize is the largest request that is sent, in bytes: the servers' jute.maxbuffer, over which they cut the
-	// connection without a word. At least 163840, which the driver needs to set its watches again after a reconnect.
+	// connection without a word. At least 163840, enough to set watches again after a reconnect.
 	// Defaults to 1048575.
 	MaxRequestSize int
 

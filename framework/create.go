@@ -248,6 +248,9 @@ func (c *create) send(ctx context.Context, e *epoch) ([]Node, error) {
 	defer cancel()
 	nodes, err := first.wait(longer, e)
 	if err != nil {
+		if list != nil {
+			list.Wait(settled) // taken back, if it has not left
+		}
 		return nil, err
 	}
 	if list != nil {
@@ -294,8 +297,8 @@ func (c *create) complete(ctx context.Context, e *epoch, nodes []Node) ([]Node, 
 		return nodes, nil
 	}
 	at, err := c.space.resolve(nodes[0].Path)
-	if err != nil {
-		return nil, err
+	if err != nil { // a server's odd path, of a node that was created
+		return nil, fmt.Errorf("%w (%v)", zk.ErrConnectionClosed, err)
 	}
 	stat, err := e.stat(ctx, at)
 	switch {

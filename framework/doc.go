@@ -170,8 +170,8 @@
 //
 // [Session.WatchData], [Session.WatchExists] and [Session.WatchChildren] read and watch in one step. A [Watch] fires exactly
 // once, with the event or with the end of its session, unless it is stopped. All watches of one kind on one path share a
-// single watch on the server, and one whose last user left is kept for the next, because ZooKeeper clients of this
-// generation cannot take one back: what is left behind is bounded by the number of paths, not of calls.
+// single watch on the server, and one whose last user left is kept for the next, because to take it back would
+// cost a request each time: what is left behind is bounded by the number of paths, not of calls.
 //
 // An event can get lost on its way, at a server that forgets a watch for example. So a [Watch] that somebody waits for is checked
 // about every 10 session timeouts, jittered by 20 %, and fires if its node is not what it was when the watch was set. A waiter

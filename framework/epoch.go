@@ -279,7 +279,7 @@ func (e *epoch) onEvent(ev zk.Event) {
 		e.core.service.connected(e.wire.Timeout())
 		e.signals.push(signal{kind: linkUp, server: ev.Server})
 	case ev.State == zk.StateDisconnected:
-		// Not left to the supervisor: the driver now returns what was under way, which makes room for others, and dials.
+		// Not left to the supervisor: the driver dials now.
 		cause := e.broken(ev.Server)
 		e.core.hosts.broken(time.Now(), !e.linkEnded(ev.Server, cause))
 		e.signals.push(signal{kind: linkDown, server: ev.Server, cause: cause})
@@ -361,7 +361,7 @@ func (e *epoch) shutdown(graceful bool, cause error) {
 	e.calls.Wait()
 }
 
-// why prefers the reason why the epoch ends to what the driver says of a request that came to grief with it.
+// why prefers the reason why the epoch ends to what is said of a request that came to grief with it.
 func (e *epoch) why(err error) error {
 	switch cause := causeOf(e.ctx); {
 	case cause != nil:

@@ -37,8 +37,8 @@ var (
 	// ErrUnsupported says that the servers do not know what was asked for.
 	ErrUnsupported = errors.New("the servers do not know this kind of request")
 	// ErrReplyRefused says that a server's answer was not accepted: it is longer than Config.MaxReplySize, or breaks the
-	// protocol. Each time the connection was closed over it, so it is not asked for again and again. A request whose answer
-	// is short (exists, a write) is not given up for it.
+	// protocol. It is not asked for again. The connection stays, unless the answer is longer than four times MaxReplySize. A write
+	// that is answered so is ErrOutcomeUnknown as well.
 	ErrReplyRefused = errors.New("the server's answer is longer than MaxReplySize, or breaks the protocol")
 	// ErrInvalidPath says that a path is not one that ZooKeeper can have. The error's text names the rule.
 	ErrInvalidPath = zk.ErrInvalidPath

@@ -276,3 +276,22 @@ func TestGuaranteedDeleteSparesWhatCameAfterALossOfData(t *testing.T) {
 		assert.True(t, s.Exists("/node-1"))
 	})
 }
+
+// A delete is lost, and its caller leaves while the client looks at what became of it. The answer to the look is not one to the delete.
+func TestGuaranteedDeleteThatIsLeftDuringTheLook(t *testing.T) {
+	for _, op := range []zktest.Op{zktest.OpSync, zktest.OpExists} {
+		bubble(t, func(t *testing.T) {
+			s := startServer(t, zktest.Config{})
+			cli := connected(t, s)
+			session := sessionOf(t, cli)
+			_, err := session.Create(t.Context(), "/node", nil, framework.Ephemeral)
+			require.NoError(t, err)
+			onceOn(t, s, zktest.Request, zktest.OpDelete, zktest.Cut, nothing)
+			onceOn(t, s, zktest.Reply, op, zktest.DelayBy(time.Second), nothing)
+			err = session.Delete(within(t, 900*time.Millisecond), "/node", framework.AnyVersion, framework.Guaranteed)
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			time.Sleep(sessionTimeout)
+			assert.False(t, s.Exists("/node"), "%v was answered, and the delete was not sent again", op)
+		})
+	}
+}

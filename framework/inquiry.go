@@ -38,7 +38,7 @@ const (
 )
 
 var (
-	// errInquiryDelayed does so too.
+	// errInquiryDelayed sends a caller round again.
 	errInquiryDelayed = &unsentError{errors.New("the server was too busy to look at the request")}
 	// errBehind does so too, behind a sync.
 	errBehind = &unsentError{errors.New("the server is behind")}

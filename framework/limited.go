@@ -48,7 +48,10 @@ func (c *limited) Done() <-chan struct{} { return c.whole().Done() }
 
 // Err implements context.Context.
 func (c *limited) Err() error {
-	if c.Context.Err() == nil && time.Now().Before(c.deadline) {
+	if err := c.Context.Err(); err != nil {
+		return err
+	}
+	if time.Now().Before(c.deadline) {
 		return nil
 	}
 	full := c.whole()

@@ -1,9 +1,11 @@
 package framework
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/docent-zk/docent/internal/telemetry"
@@ -96,6 +98,10 @@ func (o *ops) perform(ctx context.Context, r request, op *telemetry.Operation) e
 			return a.answer(err)
 		case ended:
 			return a.fail(err)
+		case notSent:
+			if out := a.lost(err); out != nil { // of a request that goes ahead of it
+				return a.fail(out)
+			}
 		case unknown:
 			if errors.Is(err, ErrReplyRefused) {
 				return a.fail(err)
@@ -308,10 +314,30 @@ func (a *attempt) resolve(ctx context.Context, e *epoch) (verdict, error) {
 
 // look goes behind a sync: the server may be another one, which lags behind.
 func (a *attempt) look(ctx context.Context, e *epoch) (verdict, error) {
-	if err := e.sync(ctx, string(a.ops.space)+a.path); err != nil {
-		return undecided, err
+	if err := e.sync(ctx, a.where()); err != nil {
+		return undecided, ofAnother(err)
 	}
-	return a.settle(ctx, e)
+	v, err := a.settle(ctx, e)
+	return v, ofAnother(err)
+}
+
+// ofAnother is the error of a request that is not the operation's own. If that was left behind, what becomes of it says nothing of the
+// operation.
+func ofAnother(err error) error {
+	var left *errCallEnded
+	if !errors.As(err, &left) {
+		return err
+	}
+	return &errCallEnded{cause: left.cause, done: left.done, late: func() error { return errNotAdmitted }}
+}
+
+// where is the path that the operation is about, as the server knows it; the root for one that has none.
+func (a *attempt) where() string {
+	at, err := a.ops.space.resolve(cmp.Or(strings.TrimRight(a.path, "/"), "/"))
+	if err != nil {
+		return "/"
+	}
+	return at
 }
 
 // answer wraps what the server said.

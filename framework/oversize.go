@@ -36,14 +36,38 @@ func (o *oversize) out(size int, err error) error {
 	return fmt.Errorf("%w: about %d bytes, over which the servers seem to close the connection; see their jute.maxbuffer (%w)", ErrTooLarge, size, err)
 }
 
+// longKind is the Kind of a long request of some other kind, nil for one that every server knows. A connection that is lost over it may be
+// so for either reason, and is counted against its length alone.
+type longKind struct {
+	*oversize
+	kind wire.Kind
+}
+
+// Alone implements wire.Kind.
+func (l *longKind) Alone() bool { return l.oversize.Alone() || l.kind != nil && l.kind.Alone() }
+
+// Ended implements wire.Kind.
+func (l *longKind) Ended(alone bool, err error) {
+	l.oversize.Ended(alone, err)
+	if l.kind != nil && !isLoss(err) {
+		l.kind.Ended(alone, err)
+	}
+}
+
+// ofKind reports whether a request is of a kind that a server may not know.
+func ofKind(k wire.Kind) bool {
+	if long, ok := k.(*longKind); ok {
+		k = long.kind
+	}
+	return k != nil
+}
+
 type oversizeKey struct{}
 
-// oversized returns what judges the long queries of a try.
-func oversized(ctx context.Context) wire.Kind {
-	if o, ok := ctx.Value(oversizeKey{}).(*oversize); ok {
-		return o
-	}
-	return nil
+// oversized returns what judges the long queries of a try, nil if nothing does.
+func oversized(ctx context.Context) *oversize {
+	o, _ := ctx.Value(oversizeKey{}).(*oversize)
+	return o
 }
 
 // MaxReplySize is Config.MaxReplySize, or its default: the largest reply that the client accepts, in bytes.

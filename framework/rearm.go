@@ -178,11 +178,14 @@ func (t *watches) rearmed(era int, trees []string, err error, together bool) (ca
 		return nil
 	case errors.As(err, &code):
 		r.failed = true
-		r.singly = r.singly || together && !disowns(code.Code) && code.Code != codeUnimplemented
+		r.singly = r.singly || together && !saysNothingOfKinds(code.Code) && code.Code != codeUnimplemented
 		return fmt.Errorf("%w: it answers with error %d", errNotRearmed, code.Code)
 	}
 	r.failed = true
-	return nil
+	if errors.Is(err, wire.ErrUnanswered) || errors.Is(err, wire.ErrNotSent) {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", errNotRearmed, err)
 }
 
 // disowns reports whether a code says that the server does not keep the session, and so nothing of the request.

@@ -194,7 +194,7 @@ func isServed(err error) bool {
 	return err == nil || refused && slices.Contains(servedCodes, code)
 }
 
-// servedCodes are those among them that the driver has no name for.
+// servedCodes are those among them that have no name.
 var servedCodes = []int32{codeUnimplemented, codeEphemeralOnLocal, codeQuotaExceeded}
 
 // isLocal reports whether an operation has ended for a reason that says nothing of the servers.
@@ -211,7 +211,7 @@ func (c *core) noteCode(code int32) {
 	c.noteAnswer(codeError(code))
 }
 
-// noteAnswer draws the conclusion from how a call of the driver has ended.
+// noteAnswer draws the conclusion from an answer.
 func (c *core) noteAnswer(err error) {
 	if !isServed(err) {
 		if code, ok := codeOf(err); ok && codeTexts[code] != "" {

@@ -60,12 +60,11 @@ var errWatchDelayed = &unsentError{errors.New("the server was too busy to set th
 // the call and not the watch. All watches on one path share one at the server, which the last one that is stopped takes back.
 //
 // It returns [ErrUnsupported] if a server turns out not to know such watches: ZooKeeper before 3.6, and some of the servers
-// that speak its protocol. The first time that costs a connection, or three with servers that do not answer at all; after
-// that the client knows.
+// that speak its protocol: see Capabilities in the package documentation.
 //
 // One-shot watches on the same path ([Session.WatchData] and its like) are no danger to it, although servers before 3.9 let
 // one put an end to the other (ZOOKEEPER-4466): while there is a TreeWatch they are served from it. They may fire without need
-// then: after a reset, and when the last TreeWatch on the path ends.
+// then: when the first TreeWatch on the path is set, after a reset, and when the last one ends.
 func (s *Session) WatchTree(ctx context.Context, path string) (*TreeWatch, error) {
 	at, err := s.space.resolve(path)
 	if err != nil {
@@ -188,8 +187,8 @@ func (w *TreeWatch) Zxid() int64 {
 	return zxid
 }
 
-// Stop ends the watch: no more events come, and those that were not read are gone. The server is told, when it was the last
-// one on the path, with whatever the client sends next. It may be called repeatedly.
+// Stop ends the watch: no more events come, and those that were not read are gone. The server is told at once when it was the last
+// one on the path. It may be called repeatedly.
 func (w *TreeWatch) Stop() {
 	w.leave()
 	w.mu.Lock()

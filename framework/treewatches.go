@@ -20,6 +20,7 @@ type tree struct {
 	users []*TreeWatch // in the order in which they came
 	armed bool         // it has been in force
 	live  bool         // it is in force on the present connection
+	era   int          // the connection on which it was asked for first
 }
 
 // recursiveMode is addWatch's mode of a watch on a node and everything below it; anyWatcher makes removeWatches take back all watches
@@ -63,7 +64,7 @@ func (t *watches) joinTree(w *TreeWatch, lack error) (live bool, err error) {
 		if lack != nil {
 			return false, lack
 		}
-		tr = &tree{}
+		tr = &tree{era: t.era}
 		if t.trees == nil {
 			t.trees = make(trees)
 		}
@@ -126,6 +127,7 @@ func (t *watches) treeInForce(at string) {
 	tr.live = true
 	if !tr.armed {
 		tr.armed = true
+		t.surrenderUnserved(at, tr)
 		return
 	}
 	for _, w := range tr.users {
@@ -179,9 +181,15 @@ func (e *epoch) repair(at string) {
 	}
 	c := &e.addWatchCall(at).Call
 	c.Over = func(err error) {
-		_ = e.addWatchOver(at, err)
+		var code *wire.CodeError
+		if err := e.addWatchOver(at, err); errors.As(err, &code) { // on the next connection it is set again
+			e.wire.Break(fmt.Errorf("%w: addWatch is answered with error %d", errNotRearmed, code.Code))
+		}
 		if err == nil && !t.treeLive(at) { // nobody wants it any more
 			e.unwatch(at)
+			t.mu.Lock()
+			t.surrender(at) // one-shot watches that were set meanwhile go with it
+			t.mu.Unlock()
 		}
 	}
 	_ = e.wire.Send(c) // one that is not sent is set again on the next connection
@@ -216,6 +224,23 @@ func (t *watches) treesUnsupported(lack error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.endTrees(lack)
+}
+
+// surrenderUnserved fires the one-shot watches on a path that counted on a recursive watch which was not in force until now: those that
+// came since it was asked for, and all of them if that was on another connection, where nobody set them again.
+func (t *watches) surrenderUnserved(at string, tr *tree) {
+	for _, kind := range []watchKind{dataWatch, existsWatch, childWatch} {
+		key := watchKey{kind, at}
+		entry := t.m[key]
+		if entry == nil || tr.era == t.era && (entry.armed || entry.arming > 0) {
+			continue
+		}
+		event := EventDataChanged
+		if kind == childWatch {
+			event = EventChildrenChanged
+		}
+		t.expend(key, event)
+	}
 }
 
 // surrender fires the one-shot watches on a path, which nothing serves any more, or which may have missed something.

@@ -221,6 +221,7 @@ func TestTreeWatchSurrendersOneShots(t *testing.T) {
 			elsewhere, _ := table.join("", watchKey{dataWatch, "/a/b"})
 			tree := treeUser(t, table, "/a")
 			table.treeAnswered("/a", 0)
+			assert.Empty(t, before.C, "it was set, on this connection")
 			data, _ := table.join("", watchKey{dataWatch, "/a"})
 			exists, _ := table.join("", watchKey{existsWatch, "/a"})
 			arming, _ := table.join("", watchKey{dataWatch, "/b"})
@@ -283,4 +284,22 @@ func TestTreeWatchNextAndTake(t *testing.T) {
 	w.finish(errors.New("over"))
 	_, err = w.Next(t.Context())
 	require.EqualError(t, err, "over")
+}
+
+// Until a recursive watch is in force it serves nobody: one-shot watches that counted on it fire then.
+func TestOneShotsOnAPathThatIsNotWatchedYet(t *testing.T) {
+	for _, relinked := range []bool{false, true} {
+		table, _ := treeTable()
+		before, _ := table.join("", watchKey{dataWatch, "/a"})
+		table.attempted(before, &glimpse{})
+		treeUser(t, table, "/a")
+		during, armed := table.join("", watchKey{childWatch, "/a"})
+		assert.True(t, armed, "a plain read will do")
+		if relinked {
+			table.era++ // where before was not set again
+		}
+		table.treeAnswered("/a", 0)
+		assert.Len(t, during.C, 1, "it may have missed something")
+		assert.Equal(t, relinked, len(before.C) == 1)
+	}
 }

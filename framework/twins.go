@@ -239,7 +239,7 @@ func (d *twinDelete) try(ctx context.Context, e *epoch) error {
 	d.gone = err
 	for _, at := range d.at { // one by one, since one is missing
 		if err := e.remove(ctx, at, AnyVersion); err != nil {
-			return err
+			return ofAnother(err)
 		}
 	}
 	return err

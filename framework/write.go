@@ -95,8 +95,8 @@ func (o *ops) Set(ctx context.Context, path string, data []byte, version int32, 
 	return w.stat, err
 }
 
-// owned returns a copy of data for the connection, which may still read it after the call was left, and with empty data in
-// place of null, which readers in other languages stumble over.
+// owned returns a copy of data, which a later try may send again, with empty data in place of null, which readers in other languages
+// stumble over.
 func owned(data []byte) []byte { return append([]byte{}, data...) }
 
 // ask sends a query whose answer is the new Stat.

@@ -70,6 +70,7 @@ func (l *link) release() {
 		}
 		h.call.alone = alone
 		if room = l.gather(h.call, h.frame, now); room {
+			w.held[0] = heldBack{}
 			w.alone, w.held = alone, w.held[1:]
 		}
 	}

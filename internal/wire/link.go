@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/docent-zk/docent/internal/jute"
@@ -204,6 +205,9 @@ func abort(conn net.Conn) error {
 
 // isTimeout reports whether a deadline has passed, which does not end a link.
 func isTimeout(err error) bool {
+	if errors.Is(err, syscall.ETIMEDOUT) { // the network's: the connection is gone
+		return false
+	}
 	var ne net.Error
 	return errors.As(err, &ne) && ne.Timeout()
 }

@@ -53,19 +53,33 @@ func (l *link) overtaken() {
 	l.s.mu.Lock()
 	defer l.s.mu.Unlock()
 	o := &l.late
-	if !ok || l.s.outOfTurn || o.grace != nil {
+	if !ok || l.s.outOfTurn || o.grace != nil || l.cause.Load() != nil {
 		return
 	}
 	o.suspect = oldest.xid
-	o.grace = time.AfterFunc(min(l.timeout/20, maxGrace), func() { l.missing(oldest) })
+	o.grace = time.AfterFunc(l.grace(), func() { l.missing(oldest) })
 }
 
-// missing ends the link if the reply to a request has not come in its time of grace.
+// missing ends the link if the reply to a request has not come in its time of grace. One of which a part has come is not lost, and one
+// behind another long reply cannot be seen yet.
 func (l *link) missing(suspect request) {
-	if now, ok := l.reqs.oldest(); ok && now.xid == suspect.xid {
+	if now, ok := l.reqs.oldest(); !ok || now.xid != suspect.xid {
+		return
+	}
+	switch part := l.in.arriving(); {
+	case part.at.IsZero():
 		l.fail(fmt.Errorf("%w: %s answered a later request, and not %s", ErrReplyLost, l.peer(), suspect.describe()))
+	case part.xid != suspect.xid:
+		l.s.mu.Lock()
+		defer l.s.mu.Unlock()
+		if l.cause.Load() == nil && l.late.grace != nil {
+			l.late.grace.Reset(l.grace())
+		}
 	}
 }
+
+// grace is how long a reply that was overtaken may be late.
+func (l *link) grace() time.Duration { return min(l.timeout/20, maxGrace) }
 
 // onTime is replied. A reply that was overtaken, and comes after all, shows that the server
 // answers out of turn: onTime reports whether that is news.
@@ -90,7 +104,9 @@ func (l *link) onTime(xid int32, overtook bool) (news bool) {
 func (l *link) watch() {
 	l.s.mu.Lock()
 	defer l.s.mu.Unlock()
-	l.late.check = time.AfterFunc(l.timeout, l.lookAtOldest)
+	if l.cause.Load() == nil {
+		l.late.check = time.AfterFunc(l.timeout, l.lookAtOldest)
+	}
 }
 
 // unwatch ends that.
@@ -216,7 +232,7 @@ func (l *link) expire() {
 			c.expire()
 		}
 	}
+	l.writer.eachHeld(look) // first: a call goes from there to the others, and not back
 	l.reqs.each(func(r *request) { look(r.call) })
-	l.writer.eachHeld(look)
 	l.lookBy(next)
 }

@@ -167,6 +167,7 @@ func (l *link) drain(cause error) error {
 		return l.fail(tooLong)
 	}
 	late := time.Now().Add(l.timeout / 3)
+	l.in.notePart(prefixLen + n)
 	l.replied(h.xid, overtook)
 	err = l.in.skip(meter{l}, prefixLen+n, func() error {
 		if time.Now().After(late) {
@@ -174,6 +175,7 @@ func (l *link) drain(cause error) error {
 		}
 		return nil
 	})
+	l.in.setPart(part{})
 	if err == nil {
 		l.replied(h.xid, overtook)
 		l.answered(r, h)

@@ -195,7 +195,9 @@ func (l *link) flush(patient bool) (more bool) {
 		for _, ch := range told {
 			close(ch)
 		}
-		if err != nil {
+		if halt := l.halted(); halt != nil {
+			l.end(halt) // by this side, whatever the write says of it
+		} else if err != nil {
 			l.lost(fmt.Errorf("wire: writing to %s: %w", l.peer(), err))
 		}
 		w.mu.Lock()
