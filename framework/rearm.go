@@ -178,7 +178,7 @@ func (t *watches) rearmed(era int, trees []string, err error, together bool) (ca
 		return nil
 	case errors.As(err, &code):
 		r.failed = true
-		r.singly = r.singly || together && !saysNothingOfKinds(code.Code) && code.Code != codeUnimplemented
+		r.singly = r.singly || together && !disowns(code.Code) && code.Code != codeUnimplemented
 		return fmt.Errorf("%w: it answers with error %d", errNotRearmed, code.Code)
 	}
 	r.failed = true
