@@ -178,7 +178,7 @@ func TestSafeToRetryOfWhatIsNoErrorOfAnOperation(t *testing.T) {
 	}
 }
 
-// The codes of SCENARIOS that no table of the driver knows, for each write, a read and a guaranteed delete.
+// Codes that no table of the driver knows, for each write, a read and a guaranteed delete.
 func TestCodesThatTheDriverDoesNotKnow(t *testing.T) {
 	refusals := map[zktest.ErrCode]bool{-6: true, -120: true, -124: true, -125: true}
 	for _, code := range []zktest.ErrCode{-6, -7, -120, -124, -125, -127, 5} {
