@@ -179,7 +179,7 @@ func (t *watches) rearmed(era int, trees []string, err error, together bool) (ca
 	case errors.As(err, &code):
 		r.failed = true
 		r.singly = r.singly || together && !disowns(code.Code) && code.Code != codeUnimplemented
-		return fmt.Errorf("%w: it answers with error %d", errNotRearmed, code.Code)
+		return fmt.Errorf("%w: it answers setWatches, or what takes its place, with error %d", errNotRearmed, code.Code)
 	}
 	r.failed = true
 	if errors.Is(err, wire.ErrUnanswered) || errors.Is(err, wire.ErrNotSent) {
