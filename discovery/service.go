@@ -13,7 +13,6 @@ import (
 
 	"github.com/docent-zk/docent/cache"
 	"github.com/docent-zk/docent/framework"
-	"github.com/docent-zk/docent/internal/recipekit"
 )
 
 // ServiceOption changes how a Service picks.
@@ -91,7 +90,7 @@ func (r *Registry[T]) Open(ctx context.Context, name string, opts ...ServiceOpti
 		return nil, fmt.Errorf("service %s: %w", name, err)
 	}
 	s.start(ctx)
-	s.unlist = recipekit.Telemetry(r.cli).View(func() int { return len(s.Skipped()) })
+	s.unlist = r.cli.Telemetry().View(func() int { return len(s.Skipped()) })
 	return s, nil
 }
 

@@ -113,3 +113,57 @@ func TestCancelledCallsLeaveNothing(t *testing.T) {
 		})
 	}
 }
+
+// Calls that were left take up room in the connection until it breaks; those that find none wait outside, were not sent,
+// and get their turn.
+func TestCallsBeyondTheRoomWait(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{})
+		mustCreate(t, s, "/node", "")
+		cli := connected(t, s)
+		heal := s.Blackhole(zktest.AllConns(), zktest.Both)
+		for range 1024 {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Microsecond)
+			_, err := cli.Set(ctx, "/node", nil, framework.AnyVersion)
+			cancel()
+			require.ErrorIs(t, err, framework.ErrOutcomeUnknown)
+		}
+		_, err := cli.Set(within(t, time.Millisecond), "/node", nil, framework.AnyVersion)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.NotErrorIs(t, err, framework.ErrOutcomeUnknown, "it was not sent")
+		var opErr *framework.OpError
+		require.ErrorAs(t, err, &opErr)
+		assert.Zero(t, opErr.Attempts)
+
+		done := make(chan error, 1)
+		go func() { _, err := cli.Get(context.Background(), "/node"); done <- err }()
+		synctest.Wait()
+		heal()
+		require.NoError(t, <-done)
+		_, stat, err := s.Get("/node")
+		require.NoError(t, err)
+		assert.EqualValues(t, 1024, stat.Version)
+	})
+}
+
+// A call in the queue for room ends with the session, and goes on in the next one.
+func TestCallsBeyondTheRoomSurviveTheSession(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{})
+		cli := connected(t, s, func(c *framework.Config) { c.OperationTimeout = time.Hour })
+		session := sessionOf(t, cli)
+		heal := s.Blackhole(zktest.AllConns(), zktest.Both)
+		for range 1100 {
+			go func() { _, _, _ = cli.Exists(t.Context(), "/") }()
+		}
+		done := make(chan error, 1)
+		go func() { _, _, err := session.Exists(context.Background(), "/"); done <- err }()
+		awaitState(t, cli, framework.Lost)
+		require.ErrorIs(t, <-done, framework.ErrSessionLost)
+		heal()
+		awaitState(t, cli, framework.Connected)
+		time.Sleep(time.Minute)
+		_, _, err := cli.Exists(t.Context(), "/")
+		require.NoError(t, err)
+	})
+}

@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-zk/docent/framework"
-	"github.com/docent-zk/docent/internal/recipekit"
 	"github.com/docent-zk/docent/zktest"
 )
 
@@ -88,7 +87,7 @@ func TestRandom(t *testing.T) {
 		draw := func() string {
 			cli := newClient(t, s)
 			b := make([]byte, 16)
-			_, err := recipekit.Random(cli).Read(b)
+			_, err := cli.Random().Read(b)
 			require.NoError(t, err)
 			return string(b)
 		}

@@ -208,17 +208,11 @@ func TestOneOperationThatIsNotAnswered(t *testing.T) {
 		})()
 		go func() { _, _ = sessionOf(t, cli).Get(t.Context(), "/") }()
 		synctest.Wait()
-		named := 0
 		for range 1000 {
 			time.Sleep(17 * time.Millisecond)
 			h := cli.HealthWithin(framework.HealthBounds{Silence: sessionTimeout / 2})
-			if !h.Ready() {
-				require.Contains(t, h.String(), "get / has not been answered")
-				named++
-			}
+			require.True(t, h.Ready(), h.String())
 		}
-		assert.Positive(t, named)
-		assert.True(t, cli.HealthWithin(framework.HealthBounds{Silence: sessionTimeout / 2}).Ready(), "it has returned")
 		assert.InDelta(t, 17/sessionTimeout.Seconds(), float64(s.Counts().Requests[zktest.OpExists]), 2)
 	})
 }

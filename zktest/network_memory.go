@@ -228,14 +228,15 @@ func (dialTimeout) Is(err error) bool {
 func (d *memoryDial) arrive() {
 	s, info := d.n.s, ConnInfo{Client: d.conn.client.name, Endpoint: d.endpoint.index, Addr: d.conn.local}
 	s.mu.Lock()
-	up, down := s.faultsAt(info, toServer), s.faultsAt(info, toClient)
+	holeUp, delay := s.faultsAt(info, toServer)
+	holeDown, _ := s.faultsAt(info, toClient)
 	s.mu.Unlock()
 	switch {
-	case up.shut && !up.deaf || down.shut: // the system accepts for a process that does not read
+	case holeUp || holeDown:
 		d.n.lose(d)
-	case up.delay > 0 && !d.late:
+	case delay > 0 && !d.late:
 		d.late = true
-		d.n.send(&d.conn.up, 2*up.delay, d.arrive)
+		d.n.send(&d.conn.up, 2*delay, d.arrive)
 	case d.conn.attach(d.endpoint):
 		d.n.send(&d.conn.down, 0, func() { d.result <- nil })
 	default:
@@ -267,7 +268,7 @@ func (n *memoryNetwork) lose(d *memoryDial) {
 	d.lost = true
 }
 
-// changed lets dials that a black hole has swallowed try again, and writers that nobody listened to.
+// changed lets dials that a black hole has swallowed try again.
 func (n *memoryNetwork) changed() {
 	n.mu.Lock()
 	var again []*memoryDial
@@ -277,11 +278,7 @@ func (n *memoryNetwork) changed() {
 			again = append(again, d)
 		}
 	}
-	conns := n.conns
 	n.mu.Unlock()
-	for _, c := range conns {
-		c.heard()
-	}
 	for _, d := range again {
 		n.send(&d.conn.up, 0, d.arrive)
 	}

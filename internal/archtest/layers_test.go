@@ -16,27 +16,25 @@ var layers = map[string][]string{
 	"internal/guard":     {},
 	"internal/seqnode":   {},
 	"internal/jute":      {},
-	"internal/wire":      {"internal/jute"},
+	"internal/wire":      {},
 	"internal/telemetry": {},
-	"internal/seam":      {"internal/telemetry"},
 
 	"framework": {
-		"retry", "internal/fanout", "internal/seqnode", "internal/jute", "internal/wire", "internal/telemetry", "internal/seam",
+		"retry", "internal/fanout", "internal/seqnode", "internal/jute", "internal/wire", "internal/telemetry",
 	},
-	"internal/recipekit": {"framework"},
 
 	"internal/accept":     {},
 	"framework/health":    {"framework", "internal/accept"},
 	"framework/debugpage": {"framework", "internal/seqnode", "internal/accept"},
 
-	"internal/contend": {"internal/recipekit"},
+	"internal/contend": {"framework"},
 	"lock":             {"internal/contend"},
 	"leader":           {"internal/contend"},
 	"barrier":          {"internal/contend"},
 
-	"node":      {"internal/recipekit"},
-	"cache":     {"internal/recipekit", "internal/guard"},
-	"counter":   {"internal/recipekit"},
+	"node":      {"framework"},
+	"cache":     {"framework", "internal/guard"},
+	"counter":   {"framework"},
 	"discovery": {"node", "cache"},
 
 	"zktest":            {"internal/jute"},
@@ -111,23 +109,9 @@ func checkLayers(t *tree) []finding {
 	return all
 }
 
-// checkSeam keeps internal/seam for the two packages that it joins. All others get what passes through it from internal/recipekit,
-// with its types.
-func checkSeam(t *tree) []finding {
-	var all []finding
-	for _, f := range t.files {
-		for _, imp := range f.imports() {
-			if target, _ := t.inside(imp.path); target == "internal/seam" && f.dir != "framework" && f.dir != "internal/recipekit" {
-				all = append(all, t.find(imp.at, "%s may not import internal/seam: use internal/recipekit", f.dir))
-			}
-		}
-	}
-	return all
-}
-
-// testMayImport is what test files may import in addition. Framework's tests call what framework does for recipes only.
+// testMayImport is what test files may import in addition.
 func testMayImport(dir, target string) bool {
-	return target == dir || slices.Contains(grounds, target) || dir == "framework" && target == "internal/recipekit"
+	return target == dir || slices.Contains(grounds, target)
 }
 
 // inside returns the path of a package within the module.

@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"github.com/docent-zk/docent/framework"
-	"github.com/docent-zk/docent/internal/recipekit"
 	"github.com/docent-zk/docent/internal/seqnode"
 )
 
@@ -64,7 +63,7 @@ func (b batch) withdraw() {
 		if len(paths) == 1 {
 			_ = s.Delete(now, paths[0], framework.AnyVersion, framework.Guaranteed)
 		} else {
-			_ = recipekit.DeleteTwins(now, s, paths)
+			_ = s.DeleteTwins(now, paths)
 		}
 	}
 }

@@ -40,7 +40,6 @@ func TestCredentialsGoFirstOnEveryLink(t *testing.T) {
 		assert.Zero(t, s.Stats().Malformed)
 	}
 	assert.EqualValues(t, 2*(1+2+1), s.Stats().FramesOut)
-	assert.EqualValues(t, 2*(1+1+1), s.Stats().Writes, "the credentials leave in one")
 }
 
 func TestCredentialsAreCopied(t *testing.T) {
@@ -118,5 +117,5 @@ func TestUnexpectedAuthReply(t *testing.T) {
 	assert.EqualValues(t, 1, s.Stats().Malformed)
 	tp.hangUp(io.EOF)
 	_, err := readFrame(conn)
-	assert.ErrorIs(t, err, io.EOF)
+	assert.Equal(t, io.EOF, err)
 }
