@@ -46,7 +46,7 @@ type mirror struct {
 	err  error         // set before done is closed
 
 	tree   *entry           // what is known
-	public *entry           // what the next publication shows: the same, but for nodes that are held
+	public *entry           // what the next publication shows: the same, except for nodes that are held
 	held   map[string]*held // nodes that are shown as they were, by path
 	anew   bool             // the servers' data was replaced: what is shown is of the former until all of the new is known
 

@@ -18,8 +18,9 @@ type retrial struct {
 	due   time.Time     // zero while it is being tried
 }
 
-// postpone plans the next try of a read that was refused; first says that it was not refused before. A read that something else asked
-// for, before the next try is due, changes nothing: many of them in one moment are no reason to wait longer.
+// postpone plans the next try of a read that was refused. The pause is the shortest one if first is true: the read was not refused
+// before. An event or a Refresh can ask for the read before the next try is due. That does not lengthen the pause, however often it
+// happens.
 func (p *pass) postpone(w work, first bool) {
 	r := p.retrials[w]
 	switch {

@@ -84,8 +84,8 @@ func TestOpen(t *testing.T) {
 	})
 }
 
-// Nothing that can be asked of a view costs a request. What does not change costs a check of each node, and of the registration's
-// watch, once in 10 session timeouts.
+// A view answers without a request. A service that does not change costs a check of each node, and of the registration's watch, once in
+// 10 session timeouts.
 func TestViewIsRequestFree(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		_, reg := w.registry("a")

@@ -269,6 +269,7 @@ func (a *attempt) baffled(err error) bool {
 // far is no answer while it may come late.
 func (a *attempt) resolve(ctx context.Context, e *epoch) (verdict, error) {
 	v, err := a.look(ctx, e)
+	err = ofAnother(err)
 	if v == notApplied || v == refused {
 		switch {
 		case a.astray && a.sentIn == e:
@@ -291,10 +292,9 @@ func (a *attempt) resolve(ctx context.Context, e *epoch) (verdict, error) {
 // look goes behind a sync: the server may be another one, which lags behind.
 func (a *attempt) look(ctx context.Context, e *epoch) (verdict, error) {
 	if err := e.sync(ctx); err != nil {
-		return undecided, ofAnother(err)
+		return undecided, err
 	}
-	v, err := a.settle(ctx, e)
-	return v, ofAnother(err)
+	return a.settle(ctx, e)
 }
 
 // ofAnother is the error of a request that is not the operation's own. If that was left behind, what becomes of it says nothing of the

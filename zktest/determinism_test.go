@@ -117,8 +117,8 @@ func TestASeedReplays(t *testing.T) {
 	require.Len(t, traces, 50, "every seed is another story")
 }
 
-// What a test does at one instant comes before what the server makes of it, however goroutines are scheduled: the story is
-// the same when each call is followed by all that can happen at its instant.
+// The calls that a test makes at one instant come before what the server does about them, however goroutines are scheduled. So the
+// story is the same when each call is followed by all that can happen at its instant.
 func TestWhatATestDoesAtOneInstantDoesNotRace(t *testing.T) {
 	story := func(settle func()) string {
 		log := newTraceLog()
