@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/recipekit"
 	"github.com/docent-zk/docent/internal/seqnode"
 )
 
@@ -53,7 +54,7 @@ func NewDouble(cli *framework.Client, path string, members int, opts ...DoubleOp
 		opt(d)
 	}
 	if d.id == "" && d.err == nil {
-		d.id, d.err = seqnode.ReadGUID(cli.Random())
+		d.id, d.err = seqnode.ReadGUID(recipekit.Random(cli))
 	}
 	return d
 }

@@ -19,7 +19,14 @@
 //	bare-ns/op        the same work with bare go-zookeeper
 //	ratio             ns/op divided by bare-ns/op: below 1 docent is quicker
 //	docent-allocs/op  heap allocations of the whole process in docent's turns
-//	bare-allocs/op    the same in the other turns
+//	docent-B/op       bytes of them
+//	docent-cpu-ns/op  time of processors that the process took, user and system
+//	bare-...          the same in the other turns
+//	cpu-ratio         docent-cpu-ns/op divided by bare-cpu-ns/op
+//
+// Get, Set, Create and Children are in a table as well, which is printed at the
+// end: with the median of what an operation took, and with the goroutines that
+// there were for each call, callers not counted.
 //
 // Before that both run until a server in Java has compiled what they need.
 //
@@ -30,6 +37,10 @@
 //
 //	benchmark        one operation is                            callers
 //	Get, Set         one request and its answer                  1, 16, 256 on one session
+//	Children         the same, with 100 names                    1, 16, 256 on one session
+//	Create           a node is created and deleted               1, 16, 256 on one session
+//	Rearm            from the end of a connection until the      1
+//	                 server has 200,000 watches again
 //	Lock             Lock and Unlock of a free lock              1
 //	HandOver         from Unlock until the waiter holds          2 processes
 //	Sharing          Lock and Unlock of a lock that all want     8 in one process

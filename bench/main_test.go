@@ -8,4 +8,4 @@ import (
 	"github.com/docent-zk/docent/internal/realzk"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(realzk.Main(m)) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(realzk.Main(tableMain{m})) }

@@ -2,6 +2,8 @@ package bench
 
 import (
 	"fmt"
+	"strconv"
+	"sync/atomic"
 	"testing"
 
 	"github.com/go-zookeeper/zk"
@@ -13,8 +15,10 @@ import (
 // payload is the data of a node: as long as a small configuration or an address.
 var payload = make([]byte, 128)
 
-func BenchmarkGet(b *testing.B) { onCallers(b, get) }
-func BenchmarkSet(b *testing.B) { onCallers(b, set) }
+func BenchmarkGet(b *testing.B)      { onCallers(b, get) }
+func BenchmarkSet(b *testing.B)      { onCallers(b, set) }
+func BenchmarkCreate(b *testing.B)   { onCallers(b, create) }
+func BenchmarkChildren(b *testing.B) { onCallers(b, children) }
 
 // onCallers runs a contest with few and with many callers on one session.
 func onCallers(b *testing.B, contest func(testing.TB, place, int) contest) {
@@ -28,31 +32,66 @@ func onCallers(b *testing.B, contest func(testing.TB, place, int) contest) {
 func get(tb testing.TB, p place, callers int) contest {
 	cli, conn, ctx := p.docent(tb), p.bare(tb), tb.Context()
 	node := target(tb, p, conn)
-	return contest{
-		docent: spread(callers, func() error {
-			_, err := cli.Get(ctx, node)
-			return err
-		}),
-		bare: spread(callers, func() error {
-			_, _, err := conn.Get(p.root + node)
-			return err
-		}),
-	}
+	return among(callers, func() error {
+		_, err := cli.Get(ctx, node)
+		return err
+	}, func() error {
+		_, _, err := conn.Get(p.root + node)
+		return err
+	})
 }
 
 func set(tb testing.TB, p place, callers int) contest {
 	cli, conn, ctx := p.docent(tb), p.bare(tb), tb.Context()
 	node := target(tb, p, conn)
-	return contest{
-		docent: spread(callers, func() error {
-			_, err := cli.Set(ctx, node, payload, framework.AnyVersion)
+	return among(callers, func() error {
+		_, err := cli.Set(ctx, node, payload, framework.AnyVersion)
+		return err
+	}, func() error {
+		_, err := conn.Set(p.root+node, payload, -1)
+		return err
+	})
+}
+
+// create makes a node and deletes it again, so that neither side leaves anything.
+func create(tb testing.TB, p place, callers int) contest {
+	cli, conn, ctx := p.docent(tb), p.bare(tb), tb.Context()
+	var docents, bares atomic.Uint64
+	return among(callers, func() error {
+		node := "/docent-" + strconv.FormatUint(docents.Add(1), 36)
+		if _, err := cli.Create(ctx, node, payload); err != nil {
 			return err
-		}),
-		bare: spread(callers, func() error {
-			_, err := conn.Set(p.root+node, payload, -1)
+		}
+		return cli.Delete(ctx, node, framework.AnyVersion)
+	}, func() error {
+		node := p.root + "/bare-" + strconv.FormatUint(bares.Add(1), 36)
+		if _, err := conn.Create(node, payload, 0, zk.WorldACL(zk.PermAll)); err != nil {
 			return err
-		}),
+		}
+		return conn.Delete(node, -1)
+	})
+}
+
+// children lists a hundred of them.
+func children(tb testing.TB, p place, callers int) contest {
+	cli, conn, ctx := p.docent(tb), p.bare(tb), tb.Context()
+	const dir = "/dir"
+	for i := -1; i < 100; i++ {
+		path := dir
+		if i >= 0 {
+			path = fmt.Sprintf("%s/instance-%012d", dir, i)
+		}
+		if _, err := conn.Create(p.root+path, nil, 0, zk.WorldACL(zk.PermAll)); err != nil {
+			require.ErrorIs(tb, err, zk.ErrNodeExists) // an earlier run of the benchmark
+		}
 	}
+	return among(callers, func() error {
+		_, _, err := cli.Children(ctx, dir)
+		return err
+	}, func() error {
+		_, _, err := conn.Children(p.root + dir)
+		return err
+	})
 }
 
 // target makes the node that operations are about.

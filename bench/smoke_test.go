@@ -15,6 +15,8 @@ func TestContests(t *testing.T) {
 	for name, prepare := range map[string]func(testing.TB, place) contest{
 		"Get":           withCallers(get),
 		"Set":           withCallers(set),
+		"Create":        withCallers(create),
+		"Children":      withCallers(children),
 		"Lock":          lockFree,
 		"HandOver":      handOver,
 		"Sharing":       func(tb testing.TB, p place) contest { return sharing(tb, p, most[0]) },

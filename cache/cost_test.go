@@ -44,7 +44,7 @@ func TestWhatALoadCosts(t *testing.T) {
 		cli := w.client("c")
 		want := map[zktest.Op]int64{zktest.OpSync: 1, zktest.OpGetData: 34, zktest.OpGetChildren2: 34}
 		if len(w.opts) == 0 {
-			want = map[zktest.Op]int64{zktest.OpSync: 1, zktest.OpGetData: 34, zktest.OpGetChildren2: 4, zktest.OpAddWatch: 1, zktest.OpExists: 1}
+			want = map[zktest.Op]int64{zktest.OpSync: 1, zktest.OpGetData: 34, zktest.OpGetChildren2: 4, zktest.OpAddWatch: 1}
 		}
 		assert.Equal(t, want, w.cost("c", func() { w.open(cli, "/r") }).Requests)
 	})
@@ -70,8 +70,8 @@ func TestWhatRestCosts(t *testing.T) {
 		blip := map[zktest.Op]int64{zktest.OpSync: 2, zktest.OpSetWatches: 1}
 		renewal := map[zktest.Op]int64{zktest.OpSync: 1, zktest.OpExists: 34, zktest.OpGetChildren2: 34}
 		if len(w.opts) == 0 {
-			blip = map[zktest.Op]int64{zktest.OpSync: 1, zktest.OpAddWatch: 1, zktest.OpSetWatches: 1, zktest.OpExists: 2, zktest.OpGetData: 1}
-			renewal = map[zktest.Op]int64{zktest.OpSync: 1, zktest.OpAddWatch: 1, zktest.OpSetWatches: 1, zktest.OpExists: 3, zktest.OpGetData: 1}
+			blip = map[zktest.Op]int64{zktest.OpSync: 1, zktest.OpSetWatches2: 1, zktest.OpSetWatches: 1, zktest.OpExists: 1, zktest.OpGetData: 1}
+			renewal = map[zktest.Op]int64{zktest.OpSync: 1, zktest.OpAddWatch: 1, zktest.OpSetWatches: 1, zktest.OpExists: 1, zktest.OpGetData: 1}
 		}
 		got := w.cost("c", func() { w.away("c", func() {}) }).Requests
 		if len(w.opts) > 0 {

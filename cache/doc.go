@@ -93,7 +93,7 @@
 // the transactions that the cache has seen: it reads the node that changed last, then, while the node has changed since, the 2nd,
 // the 4th, the 8th before it, and so on.
 //
-// With one-shot watches a new session has to read to set them: only what was read is set again by the driver after a blip.
+// With one-shot watches a new session has to read to set them: only what was read is set again after a blip.
 //
 // # Which watches
 //

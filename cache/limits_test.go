@@ -103,7 +103,7 @@ func TestManyChildren(t *testing.T) {
 func TestOthersBreakTheConnection(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		for i := range 3 {
-			w.raise(fmt.Sprintf("/big/%d", i), strings.Repeat("x", 200<<10))
+			w.raise(fmt.Sprintf("/big/%d", i), strings.Repeat("x", 500<<10))
 			w.raise(fmt.Sprintf("/a/%d", i), "x")
 		}
 		cli := w.client("c", func(c *framework.Config) { c.MaxReplySize = 100 << 10 })
@@ -115,7 +115,7 @@ func TestOthersBreakTheConnection(t *testing.T) {
 			others.Go(func() {
 				for ctx.Err() == nil {
 					_, _ = cli.Get(ctx, fmt.Sprintf("/big/%d", i))
-					time.Sleep(time.Duration(i+1) * 3 * time.Millisecond)
+					time.Sleep(time.Duration(i+1) * 300 * time.Millisecond)
 				}
 			})
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/recipekit"
 	"github.com/docent-zk/docent/internal/telemetry"
 )
 
@@ -91,7 +92,7 @@ func open(ctx context.Context, cli *framework.Client, s spec, u user) (*mirror, 
 	}
 	m.spec.filter = m.lenient(s.filter)
 	m.board.latest.Store(&view{since: time.Now()})
-	m.listed = cli.Telemetry().Cache(s.name, s.root, m.glance)
+	m.listed = recipekit.Telemetry(cli).Cache(s.name, s.root, m.glance)
 	m.life, m.end = context.WithCancelCause(context.Background())
 	go m.run()
 	if s.noWait {

@@ -30,7 +30,8 @@
 // the servers sweep empty containers (every minute, unless znode.container.checkIntervalMs says otherwise), and so a session
 // that is lost together with the answer is no reason not to know. Nothing is left behind: a process that ends, or crashes,
 // leaves a container that the servers remove. (One that crashes between its very first two requests leaves an empty one
-// that was never used. Servers keep those unless znode.container.maxNeverUsedIntervalMs is set.)
+// that was never used. Servers keep those unless znode.container.maxNeverUsedIntervalMs is set.) On servers that do not know
+// containers the receipt is a persistent node, which stays behind when a process ends without [Value.Close].
 //
 // A receipt is made by the first write and belongs to its Value or Int: make one for each path and keep it, not one for each
 // write, or they pile up until the session ends. A program that uses many for a while each gives them back with

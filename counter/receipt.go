@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/recipekit"
 	"github.com/docent-zk/docent/internal/seqnode"
 )
 
@@ -157,12 +158,15 @@ func (r *receipts) ready(ctx context.Context) error {
 
 // create makes a new receipt. It may be found to be there, when the answer to a first try was lost: its name is nobody else's.
 func (r *receipts) create(ctx context.Context) error {
-	guid, err := seqnode.ReadGUID(r.cli.Random())
+	guid, err := seqnode.ReadGUID(recipekit.Random(r.cli))
 	if err != nil {
 		return err
 	}
 	path := framework.Join(r.value, "receipt-"+guid)
 	_, err = r.cli.Create(ctx, path, nil, framework.Container, framework.Idempotent)
+	if errors.Is(err, framework.ErrUnsupported) {
+		_, err = r.cli.Create(ctx, path, nil, framework.Persistent, framework.Idempotent)
+	}
 	switch {
 	case err == nil, errors.Is(err, framework.ErrNodeExists):
 		r.path = path

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/recipekit"
 	"github.com/docent-zk/docent/retry"
 )
 
@@ -72,7 +73,7 @@ func (v *Value) give() { <-v.turn }
 // chance is a number in [0,1) from the client's source.
 func (v *Value) chance() float64 {
 	var b [8]byte
-	_, _ = io.ReadFull(v.cli.Random(), b[:]) // a source that fails costs jitter
+	_, _ = io.ReadFull(recipekit.Random(v.cli), b[:]) // a source that fails costs jitter
 	return float64(binary.BigEndian.Uint64(b[:])>>11) / (1 << 53)
 }
 

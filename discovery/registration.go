@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/recipekit"
 	"github.com/docent-zk/docent/node"
 )
 
@@ -48,7 +49,7 @@ func (r *Registry[T]) Register(ctx context.Context, in Instance[T]) (*Registrati
 	reg := &Registration[T]{reg: r, turn: make(chan struct{}, 1), closing: make(chan struct{}), in: in}
 	reg.turn <- struct{}{}
 	path := framework.Join(dir, in.ID)
-	ctx, told := r.cli.Telemetry().Register(ctx, path)
+	ctx, told := recipekit.Telemetry(r.cli).Register(ctx, path)
 	reg.keeper, err = node.Keep(ctx, r.cli, path, data,
 		node.WithMode(in.Type.mode()), node.Replace(), reg.listed())
 	told(err)
@@ -61,7 +62,7 @@ func (r *Registry[T]) Register(ctx context.Context, in Instance[T]) (*Registrati
 // complete fills in what an instance may leave to Register, and validates the rest.
 func (r *Registry[T]) complete(in Instance[T]) (Instance[T], error) {
 	if in.ID == "" {
-		id, err := randomUUID(r.cli.Random())
+		id, err := randomUUID(recipekit.Random(r.cli))
 		if err != nil {
 			return in, fmt.Errorf("service %s: an id cannot be drawn: %w", in.Name, err)
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/docent-zk/docent/cache"
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/recipekit"
 )
 
 // ServiceOption changes how a Service picks.
@@ -90,7 +91,7 @@ func (r *Registry[T]) Open(ctx context.Context, name string, opts ...ServiceOpti
 		return nil, fmt.Errorf("service %s: %w", name, err)
 	}
 	s.start(ctx)
-	s.unlist = r.cli.Telemetry().View(func() int { return len(s.Skipped()) })
+	s.unlist = recipekit.Telemetry(r.cli).View(func() int { return len(s.Skipped()) })
 	return s, nil
 }
 

@@ -225,26 +225,6 @@ func TestDeadEpochIsNotHandedOut(t *testing.T) {
 	})
 }
 
-// What creates leave for their callers on the way is picked up.
-func TestCreatesLeaveNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s, cli, session, _ := memoryClient(t, nil)
-		_, err := cli.Create(t.Context(), "/a/b/c/n", nil, Parents, Ephemeral)
-		require.NoError(t, err)
-		_, _, err = session.CreateInQueue(t.Context(), "/q/r", "n", nil)
-		require.NoError(t, err)
-		s.Delay(zktest.AllConns(), 50*time.Millisecond)
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-		defer cancel()
-		_, err = cli.Create(ctx, "/left", nil)
-		require.ErrorIs(t, err, ErrOutcomeUnknown)
-		time.Sleep(time.Second)
-		synctest.Wait()
-		assert.Empty(t, session.e.created.m)
-		assert.Empty(t, session.e.sent.m)
-	})
-}
-
 // A task waits for the call that was left behind before it looks.
 func TestCleanUpWaitsForWhatWasLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -2,6 +2,7 @@ package framework
 
 import (
 	"cmp"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -11,6 +12,10 @@ import (
 const (
 	// longAttempt is how long an attempt to get a connection takes at most by default, however long the session timeout is.
 	longAttempt = 15 * time.Second
+	// longHandshake is the same for a handshake of the only server there is to ask.
+	longHandshake = 2 * time.Minute
+	// unlimited is what is left of a session that has not begun.
+	unlimited time.Duration = math.MaxInt64
 	// slowest is the session timeout from which on pauses between dials grow no further: their longest is 5 s then.
 	slowest = 40 * time.Second
 )
@@ -27,9 +32,21 @@ func (g *grant) take(timeout time.Duration) { g.granted.Store(int64(timeout)) }
 
 // bounds are what Config does not say, and what therefore follows from the session timeout.
 type bounds struct {
-	connect, handshake, operation, closing time.Duration
-	pause                                  time.Duration // the longest between dials
-	reconnect                              retry.Policy
+	connect, handshake attemptLimit
+	operation, closing time.Duration
+	pause              time.Duration // the longest between dials
+	reconnect          retry.Policy
+}
+
+// attemptLimit bounds a dial or a handshake. The patient limit is for the time when there is nobody better to ask.
+type attemptLimit struct{ usual, patient time.Duration }
+
+// limitOf returns the limit that is configured, if one is, and else the defaults.
+func limitOf(configured, usual, patient time.Duration) attemptLimit {
+	if configured != 0 {
+		return attemptLimit{configured, configured}
+	}
+	return attemptLimit{usual, patient}
 }
 
 // bounds returns those for the session timeout that is known now.
@@ -38,8 +55,8 @@ func (c *core) bounds() bounds { return c.cfg.bounds(c.grant.timeout()) }
 func (c *Config) bounds(timeout time.Duration) bounds {
 	pace := min(timeout, slowest)
 	b := bounds{
-		connect:   cmp.Or(c.ConnectTimeout, min(timeout/6, longAttempt)),
-		handshake: cmp.Or(c.HandshakeTimeout, min(timeout/6, longAttempt)),
+		connect:   limitOf(c.ConnectTimeout, min(timeout/6, longAttempt), min(timeout/2, longAttempt)),
+		handshake: limitOf(c.HandshakeTimeout, min(timeout/6, longAttempt), min(timeout, longHandshake)),
 		operation: cmp.Or(c.OperationTimeout, 2*timeout),
 		closing:   cmp.Or(c.CloseTimeout, timeout),
 		pause:     pace / 8,

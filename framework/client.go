@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/docent-zk/docent/internal/wire"
 )
 
 // Client is a connection to a ZooKeeper ensemble that outlives its sessions. It is safe for use by many goroutines, and
@@ -50,8 +52,10 @@ func start(cfg Config, asleep func() time.Duration) (*Client, error) {
 	c.startTelemetry()
 	c.lane, c.log = newLogLane(cfg.Logger, func() { c.telemetry.Panicked("Logger") })
 	c.random.panicked = c.panicked
+	c.can.init(c.log)
 	c.hosts = newHosts(&c.cfg, &c.grant, servers, c.random, c.panicked)
 	c.janitor.init(c)
+	c.abandoned = wire.NewAbandoned(func() time.Duration { return 2 * min(c.grant.timeout(), longHandshake) }, c.grant.take)
 	e, err := openEpoch(c, 1, 0)
 	if err != nil {
 		c.telemetry.Close()
@@ -117,7 +121,8 @@ func (c *Client) session(e *epoch) *Session {
 
 // Close ends the client: contexts that hang on its session end with [ErrClosed], running recipes are waited for, at most
 // Config.CloseTimeout, then the session is closed, so that its ephemeral nodes go at once, and every call that is still
-// under way returns [ErrClosed]. It returns an error if a recipe did not return in time.
+// under way returns: with its answer, if one comes ahead of that to the end of the session, else with [ErrClosed], and with
+// [ErrOutcomeUnknown] as well if it is a write that was sent. It returns an error if a recipe did not return in time.
 // Whoever holds a claim outside of a recipe, as a lock.Held is, releases it first: Close does not wait for it.
 //
 // All goroutines of the client have ended when Close returns, except those of such recipes, of subscribers of States that have

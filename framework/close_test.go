@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/recipekit"
 	"github.com/docent-zk/docent/retry"
 	"github.com/docent-zk/docent/zktest"
 )
@@ -76,7 +77,7 @@ var operations = map[string]func(ctx context.Context, cli *framework.Client) err
 		if err != nil {
 			return err
 		}
-		_, _, err = session.CreateInQueue(ctx, "/queue", "n-", nil)
+		_, _, err = recipekit.CreateInQueue(ctx, session, "/queue", "n-", nil)
 		return err
 	},
 	"wait for a connection": func(ctx context.Context, cli *framework.Client) error {
@@ -144,7 +145,9 @@ func TestCloseDuringAnyOperation(t *testing.T) {
 					go func() {
 						err := op(context.Background(), cli)
 						returned.Add(1)
-						assert.True(t, errors.Is(err, framework.ErrClosed), "%s: %v", name, err)
+						// What was sent can be answered yet, by a server where two create the same node and one deletes another.
+						answered := err == nil || errors.Is(err, framework.ErrNoNode) || errors.Is(err, framework.ErrNodeExists)
+						assert.True(t, answered || errors.Is(err, framework.ErrClosed), "%s: %v", name, err)
 					}()
 				}
 				time.Sleep(10 * time.Millisecond)

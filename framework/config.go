@@ -52,14 +52,17 @@ const (
 	maxSessionTimeout = 24 * time.Hour
 )
 
-// minRequestSize leaves room for the driver's setWatches requests, which it splits at 128 KiB.
-const minRequestSize = 160 << 10
+// minRequestSize leaves room for a setWatches, which holds 128 KiB of paths. minReplySize is enough for what everybody reads.
+const (
+	minRequestSize = 160 << 10
+	minReplySize   = 64 << 10
+)
 
 // Config says how to reach an ensemble and how to behave towards it. Only ConnectString is required; the zero value of
 // every other field is a good default.
 type Config struct {
 	// ConnectString is ZooKeeper's "host:port,host:port/chroot". The port defaults to 2181, and IPv6 addresses are in
-	// brackets. The chroot is for all servers and is written once, at the end. It must exist or is created, as containers,
+	// brackets. The chroot is for all servers and is written once, at the end. It must exist or is created, as are other parents,
 	// with the first create that asks for parents. New refuses what could be read in two ways, such as a comma, a semicolon or
 	// a space in the chroot: use Namespace for such a path. Names are resolved again at each dial.
 	// A name with several addresses counts as that many servers: each address is dialled in turn.
@@ -72,11 +75,17 @@ type Config struct {
 
 	// ConnectTimeout bounds one dial, name resolution and TLS handshake included. A connection that breaks is
 	// noticed after two thirds of the session timeout at the latest, so that what is left must suffice to find another
-	// server. Defaults to a sixth of the granted session timeout, but at most 15 s.
+	// server.
+	// Defaults to a sixth of the granted session timeout while there is an address that has not been tried since the last
+	// connection, and to half of what is left of the session otherwise; at most 15 s.
 	ConnectTimeout time.Duration
 
 	// HandshakeTimeout bounds ZooKeeper's own handshake on a new connection, so that a server which accepts and then
-	// hangs costs no more than this. Defaults to a sixth of the granted session timeout, but at most 15 s.
+	// hangs costs no more than this. Set it if one address stands for several servers, as that of a load balancer does: the
+	// default takes it for the only server.
+	// Defaults to a sixth of the granted session timeout, at most 15 s, while there is an address that has not been tried since
+	// the last connection. Otherwise it defaults to what is left of the session, at most 2 min: all of it for the only
+	// address, and all but a sixth of the timeout if there are others.
 	HandshakeTimeout time.Duration
 
 	// OperationTimeout bounds operations of Client whose ctx has no deadline; negative means no bound. Operations of
@@ -97,6 +106,12 @@ type Config struct {
 
 	// ACL is what created nodes get unless the create says otherwise. Defaults to OpenACL.
 	ACL []ACL
+
+	// PersistentParents makes the parents of created nodes persistent nodes instead of containers, which servers remove some time
+	// after their last child was deleted. Servers before ZooKeeper 3.5.3, and some that speak its protocol, do not know containers:
+	// then parents are persistent in any case.
+	// Defaults to false.
+	PersistentParents bool
 
 	// Auth are the identities presented on every connection. Defaults to none.
 	Auth []Auth
@@ -122,7 +137,7 @@ type Config struct {
 	ReconnectPolicy retry.Policy
 
 	// MaxRequestSize is the largest request that is sent, in bytes: the servers' jute.maxbuffer, over which they cut the
-	// connection without a word. At least 163840, which the driver needs to set its watches again after a reconnect.
+	// connection without a word. At least 163840, enough to set watches again after a reconnect.
 	// Defaults to 1048575.
 	MaxRequestSize int
 
@@ -200,8 +215,8 @@ func (c *Config) validateLimits(bad reporter) {
 	if c.MaxRequestSize < minRequestSize {
 		bad("MaxRequestSize", "%d is less than %d bytes", c.MaxRequestSize, minRequestSize)
 	}
-	if c.MaxReplySize < smallBuffer {
-		bad("MaxReplySize", "%d is less than %d bytes", c.MaxReplySize, smallBuffer)
+	if c.MaxReplySize < minReplySize {
+		bad("MaxReplySize", "%d is less than %d bytes", c.MaxReplySize, minReplySize)
 	}
 	for i, a := range c.ACL {
 		if a.Scheme == "" || a.Perms&^zk.PermAll != 0 || a.Perms == 0 {

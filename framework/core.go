@@ -12,6 +12,7 @@ import (
 
 	"github.com/docent-zk/docent/internal/fanout"
 	"github.com/docent-zk/docent/internal/telemetry"
+	"github.com/docent-zk/docent/internal/wire"
 )
 
 // core is what the views of one client (namespaces, sessions) share. One goroutine, the supervisor, moves it from epoch to
@@ -25,18 +26,19 @@ type core struct {
 	random    *random
 	telemetry *telemetry.Client
 	sleep     *sleepLog
+	abandoned *wire.Abandoned
 
 	gate    atomic.Pointer[gate]
 	hub     fanout.Hub[StateChange]
 	janitor janitor
 	live    registry
-	trees   treeSupport
 	service service
+	overdue overdue
 
 	creating creating
 	era      atomic.Int64 // counts how often the servers have gone back to an earlier transaction
 
-	plainCreates bool // the servers do not know create2, as an epoch has learnt; the supervisor's
+	can capabilities
 
 	closing  chan struct{} // closed by Close: recipes and claims are being ended
 	quit     chan struct{} // closed when the supervisor should end the last epoch
@@ -168,7 +170,6 @@ func (c *core) supervise(e *epoch) {
 			e.watches.end(ErrClosed)
 			break
 		}
-		c.plainCreates = c.plainCreates || e.wire.CreateStatUnsupported()
 		c.retire(e)
 		next, err := openEpoch(c, e.n+1, e.zxid())
 		if err != nil { // the driver refuses its own arguments: not in this world
@@ -178,6 +179,7 @@ func (c *core) supervise(e *epoch) {
 		e = next
 	}
 	c.retiring.Wait()
+	c.abandoned.Close()
 	c.publish(nil, StateChange{State: Closed, Epoch: e.n, Cause: ErrClosed})
 	c.hub.Close()
 	c.telemetry.Close()
@@ -236,7 +238,6 @@ func (c *core) handle(e *epoch, signals []signal) error {
 func (c *core) up(e *epoch, server string) {
 	c.dialled(nil)
 	e.server = server
-	e.created.clear()
 	switch c.gate.Load().State {
 	case Connected, Reconnected: // its break was not reported: it is the same link to us
 	case Suspended:
@@ -245,6 +246,18 @@ func (c *core) up(e *epoch, server string) {
 	default:
 		c.publish(e, StateChange{State: Connected})
 	}
+	if _, late := e.openedLate(); late {
+		c.askAtOnce(e)
+	}
+}
+
+// askAtOnce sends an exists, because its answer is needed before the first ping's.
+func (c *core) askAtOnce(e *epoch) {
+	c.retiring.Go(func() {
+		ctx, cancel := context.WithTimeout(e.ctx, e.wire.Timeout())
+		defer cancel()
+		_, _ = e.stat(ctx, "/")
+	})
 }
 
 // down is the report of a broken link, or of a failed attempt to get one, which says nothing new.
@@ -270,7 +283,7 @@ func (c *core) checkClocks(e *epoch) error {
 	if e.silent() {
 		return e.silence()
 	}
-	if c.gate.Load().State.Connected() {
+	if c.gate.Load().State.Connected() && !e.spared() {
 		cause := fmt.Errorf("%w: %s has not answered since %v", ErrUntrusted, e.server, time.Since(last).Round(time.Millisecond))
 		e.wire.Break(cause) // another server may answer while the session still lives
 		c.down(e, cause)

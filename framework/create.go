@@ -11,7 +11,9 @@ import (
 
 	"github.com/go-zookeeper/zk"
 
+	"github.com/docent-zk/docent/internal/jute"
 	"github.com/docent-zk/docent/internal/seqnode"
+	"github.com/docent-zk/docent/internal/wire"
 )
 
 // CreateOption says how a node is created: a [Mode], [Parents], [Protected], [WithTTL], [WithACL] or [Idempotent].
@@ -22,8 +24,9 @@ type createOption func(*create)
 func (f createOption) applyCreate(c *create) { f(c) }
 
 var (
-	// Parents creates missing parents, as containers without data. Servers remove empty containers at any time; a
-	// create that meets that creates them again.
+	// Parents creates missing parents, without data. They are containers, or persistent nodes with [Config.PersistentParents] and
+	// on servers that do not know containers. Servers remove empty containers at any time; a create that meets that creates them
+	// again.
 	Parents CreateOption = createOption(func(c *create) { c.parents = true })
 
 	// Protected puts a GUID into the node's name, "_c_<GUID>-name" as Curator does, so that a node whose create was
@@ -78,15 +81,15 @@ type create struct {
 func (o *ops) Create(ctx context.Context, path string, data []byte, opts ...CreateOption) (Node, error) {
 	c, err := o.newCreate(path, data, opts)
 	if err != nil {
-		return Node{}, &OpError{Op: "create", Path: path, State: o.core.gate.Load().State, Err: err}
+		return Node{}, o.failUnsent("create", path, err)
 	}
 	return c.run(ctx, o, path)
 }
 
-// CreateInQueue creates a protected ephemeral sequential node named name in dir, with dir and its parents if need be, and
+// createInQueue creates a protected ephemeral sequential node named name in dir, with dir and its parents if need be, and
 // lists dir right behind it on the session's ordered connection: one round trip for both. The node is in the list.
 // When the node was created and the list cannot be had, the node comes with the error.
-func (s *Session) CreateInQueue(ctx context.Context, dir, name string, data []byte, opts ...CreateOption) (Node, []string, error) {
+func (s *Session) createInQueue(ctx context.Context, dir, name string, data []byte, opts ...CreateOption) (Node, []string, error) {
 	opts = append([]CreateOption{defaultMode(EphemeralSequential), Parents, Protected}, opts...)
 	path := Join(dir, name)
 	c, err := s.newCreate(path, data, opts)
@@ -94,7 +97,7 @@ func (s *Session) CreateInQueue(ctx context.Context, dir, name string, data []by
 		path, err = dir, fault // Join would hide it
 	}
 	if err != nil {
-		return Node{}, nil, &OpError{Op: "create", Path: path, State: s.core.gate.Load().State, Err: err}
+		return Node{}, nil, s.failUnsent("create", path, err)
 	}
 	c.list = &listing{}
 	node, err := c.run(ctx, &s.ops, path)
@@ -140,7 +143,7 @@ func (o *ops) newCreate(path string, data []byte, opts []CreateOption) (*create,
 func (o *ops) resolveNew(path string, m Mode) (string, error) {
 	dir, ok := strings.CutSuffix(path, "/")
 	switch {
-	case !ok || !m.sequential():
+	case !ok || !m.sequential() || strings.HasSuffix(dir, "/"):
 		return o.space.resolve(path)
 	case dir == "":
 		return string(o.space) + "/", nil
@@ -151,7 +154,7 @@ func (o *ops) resolveNew(path string, m Mode) (string, error) {
 
 func (c *create) run(ctx context.Context, o *ops, path string) (Node, error) {
 	if err := c.protect(o.core.random); err != nil {
-		return Node{}, &OpError{Op: "create", Path: path, Err: err}
+		return Node{}, o.failUnsent("create", path, err)
 	}
 	r := request{op: "create", path: path, size: c.size(), repeatable: c.repeat && !c.protected, passing: c.mode.ephemeral(), try: c.try}
 	if c.decidable() {
@@ -220,83 +223,92 @@ func (c *create) try(ctx context.Context, e *epoch) error {
 	return &explainedError{ErrNoNode, fmt.Sprintf("the parent was deleted %d times while the node was created", enough)}
 }
 
-// send creates the node and, for CreateInQueue, lists its directory behind it.
+// send creates the node and, for createInQueue, lists its directory behind it. If the create lingers, its answer is waited for a little
+// longer than ctx: the caller then knows which node to remove.
 func (c *create) send(ctx context.Context, e *epoch) ([]Node, error) {
-	if c.list == nil {
-		return c.ask(ctx, e)
-	}
-	before := ctx // the list is not waited for once it has ended
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	sent, remove := e.sent.await(opAny, c.at)
-	defer remove()
-	listed := make(chan listing, 1)
-	go func() {
-		defer close(listed)
-		select {
-		case <-sent:
-		case <-ctx.Done():
-			return
-		}
-		dir, _ := Split(c.at)
-		l, err := call(ctx, e, func(conn *zk.Conn) (listing, error) { return listChildren(conn, dir) })
-		if err == nil {
-			listed <- l
-		}
-	}()
-	nodes, err := c.ask(before, e)
+	q, err := c.query(e)
 	if err != nil {
-		cancel()
+		return nil, err
 	}
-	*c.list = <-listed // empty when it failed; the caller then lists again
-	return nodes, err
-}
-
-// ask sends the create. If the create lingers, ask waits for the answer a little longer than ctx: the caller then knows which node
-// to remove.
-func (c *create) ask(ctx context.Context, e *epoch) ([]Node, error) {
-	create := func(conn *zk.Conn) ([]Node, error) { return c.create(conn, e) }
+	first := q.call(ctx)
+	calls := []*wire.Call{&first.Call}
+	var list *asked[listing]
+	if c.list != nil {
+		dir, _ := Split(c.at)
+		list = childrenQuery(dir, false).call(ctx)
+		calls, *c.list = append(calls, &list.Call), listing{}
+	}
+	if err := e.send(ctx, calls...); err != nil {
+		return nil, err
+	}
+	longer, cancel := ctx, func() {}
 	if c.lingers {
-		return lingeringCall(ctx, e, create)
+		longer, cancel = e.linger(ctx, nil)
 	}
-	return call(ctx, e, create)
+	defer cancel()
+	nodes, err := first.wait(longer, e)
+	if err != nil {
+		if list != nil {
+			list.Wait(settled) // taken back, if it has not left
+		}
+		return nil, err
+	}
+	if list != nil {
+		if l, err := list.wait(ctx, e); err == nil {
+			*c.list = l // else the caller lists again
+		}
+	}
+	return c.complete(longer, e, nodes)
 }
 
 // errDeletedSince says that a node was created and cannot be returned as it is.
 var errDeletedSince error = &explainedError{ErrNoNode, "the node was created, and deleted by somebody before its Stat could be read"}
 
-// create is the driver call. It runs to its end also when the caller has left.
-func (c *create) create(conn *zk.Conn, e *epoch) ([]Node, error) {
+// query is the request for the node, or for all twins. It fails if the servers do not know the mode.
+func (c *create) query(e *epoch) (query[[]Node], error) {
 	if c.twins != nil {
-		return c.createTwins(conn)
+		return c.twinsQuery(), nil
 	}
-	at, err := c.driverCreate(conn)
-	if err != nil {
-		return nil, err
-	}
-	stat, ok := e.created.take(at)
-	if !ok { // a server that does not return it
-		there, s, err := conn.Exists(at)
-		switch {
-		case err != nil: // whatever became of the look, the create was applied
-			return nil, fmt.Errorf("%w (%v)", zk.ErrConnectionClosed, err)
-		case !there:
-			return nil, errDeletedSince
+	body := jute.CreateRequest{Path: c.at, Data: c.data, ACL: juteACLs(c.acl), Flags: int32(c.mode)}
+	q := query[[]Node]{op: jute.OpCreate, at: c.at, body: &body, long: isLong(c.size()), decode: func(d *jute.Decoder) []Node {
+		node := Node{Path: c.space.local(d.String()), Data: c.data}
+		if d.Remaining() > 0 { // older servers say no more
+			node.Stat = decodeStat(d)
 		}
-		stat = *s
-	}
-	return []Node{{Path: c.space.local(at), Data: c.data, Stat: stat}}, nil
-}
-
-func (c *create) driverCreate(conn *zk.Conn) (string, error) {
+		return []Node{node}
+	}}
+	can := &e.core.can
 	switch {
 	case c.mode == Container:
-		return conn.CreateContainer(c.at, c.data, int32(c.mode), c.acl)
+		q.op, q.kind = jute.OpCreateContainer, can.kind(capContainer)
+		return q, can.lack(capContainer)
 	case c.mode.ttl():
-		return conn.CreateTTL(c.at, c.data, int32(c.mode), c.acl, c.ttl)
-	default:
-		return conn.Create(c.at, c.data, int32(c.mode), c.acl)
+		q.op, q.body, q.kind = jute.OpCreateTTL, &jute.CreateTTLRequest{CreateRequest: body, TTL: c.ttl.Milliseconds()}, can.kind(capTTL)
+		return q, can.lack(capTTL)
+	case can.answers(capCreate2), can.has(capCreate2) && !q.long: // one thing at a time is under suspicion
+		q.op, q.kind = jute.OpCreate2, can.kind(capCreate2)
 	}
+	return q, nil
+}
+
+// complete reads the Stat of a node that was created, if the server has not returned it.
+func (c *create) complete(ctx context.Context, e *epoch, nodes []Node) ([]Node, error) {
+	if len(nodes) != 1 || nodes[0].Stat.Czxid != 0 {
+		return nodes, nil
+	}
+	at, err := c.space.resolve(nodes[0].Path)
+	if err != nil { // a server's odd path, of a node that was created
+		return nil, fmt.Errorf("%w (%v)", zk.ErrConnectionClosed, err)
+	}
+	stat, err := e.stat(ctx, at)
+	switch {
+	case err != nil: // whatever became of the look, the create was applied
+		return nil, fmt.Errorf("%w (%v)", zk.ErrConnectionClosed, err)
+	case stat == nil:
+		return nil, errDeletedSince
+	}
+	nodes[0].Stat = *stat
+	return nodes, nil
 }
 
 // makeParents creates what is missing above at. It may be repeated at will.
@@ -305,11 +317,7 @@ func (c *create) makeParents(ctx context.Context, e *epoch, at string) error {
 	if dir == "/" {
 		return nil
 	}
-	_, err := call(ctx, e, func(conn *zk.Conn) (string, error) {
-		made, err := c.makeParent(conn, dir, e.core.cfg.ACL)
-		e.created.take(made)
-		return made, err
-	})
+	_, err := ask(ctx, e, c.parentQuery(e, dir))
 	switch {
 	case err == nil, errors.Is(err, ErrNodeExists):
 		return nil
@@ -324,12 +332,15 @@ func (c *create) makeParents(ctx context.Context, e *epoch, at string) error {
 	return &unsentError{err} // as far as the node itself is concerned
 }
 
-// makeParent creates one node above the node: a container, or what twins stand in.
-func (c *create) makeParent(conn *zk.Conn, dir string, acl []ACL) (string, error) {
-	if own, _ := Split(c.at); c.twins != nil && dir == own {
-		return conn.Create(dir, []byte{}, zk.FlagPersistent, acl)
+// parentQuery creates one node above the node: a container if the servers know them, and if not, or for twins, a persistent node.
+func (c *create) parentQuery(e *epoch, dir string) query[struct{}] {
+	cfg, can := &e.core.cfg, &e.core.can
+	body := &jute.CreateRequest{Path: dir, Data: []byte{}, ACL: juteACLs(cfg.ACL), Flags: int32(Persistent)}
+	if own, _ := Split(c.at); c.twins != nil && dir == own || cfg.PersistentParents || !can.has(capContainer) {
+		return query[struct{}]{op: jute.OpCreate, at: dir, body: body}
 	}
-	return conn.CreateContainer(dir, []byte{}, zk.FlagContainer, acl)
+	body.Flags = int32(Container)
+	return query[struct{}]{op: jute.OpCreateContainer, at: dir, body: body, kind: can.kind(capContainer)}
 }
 
 // settle finds out what became of a create whose answer was lost.
@@ -340,7 +351,7 @@ func (c *create) settle(ctx context.Context, e *epoch) (verdict, error) {
 	if c.protected {
 		return c.settleProtected(ctx, e)
 	}
-	node, err := call(ctx, e, func(conn *zk.Conn) (Node, error) { return getNode(conn, c.space, c.at) })
+	node, err := ask(ctx, e, getQuery(c.space, c.at, false))
 	if errors.Is(err, ErrNoNode) {
 		return notApplied, nil
 	}
@@ -389,7 +400,7 @@ func (c *create) abandon(o *ops, err error) {
 		return
 	}
 	dir, _ := Split(c.at)
-	t := task{name: "remove " + c.at, at: []string{c.at}, size: len(c.at), guid: c.guid, lists: true, after: leftBehind(err)}
+	t := task{name: "remove " + c.at, at: []string{c.at}, size: len(c.at), guid: c.guid, after: leftBehind(err)}
 	t.run = func(ctx context.Context, e *epoch) error { return e.removeProtected(ctx, dir, c.guid) }
 	if c.mode.ephemeral() {
 		t.in = c.sentIn
@@ -404,7 +415,7 @@ func isRefusal(err error) bool {
 
 // removeProtected deletes what carries a GUID of ours in dir: at most one node of each session that was tried in.
 func (e *epoch) removeProtected(ctx context.Context, dir, guid string) error {
-	if err := e.sync(ctx); err != nil {
+	if err := e.sync(ctx, dir); err != nil {
 		return err
 	}
 	found, err := e.find(ctx, dir, guid)
@@ -418,7 +429,7 @@ func (e *epoch) removeProtected(ctx context.Context, dir, guid string) error {
 
 // find lists what carries a GUID of ours in dir.
 func (e *epoch) find(ctx context.Context, dir, guid string) ([]string, error) {
-	l, err := call(ctx, e, func(conn *zk.Conn) (listing, error) { return listChildren(conn, dir) })
+	l, err := ask(ctx, e, childrenQuery(dir, false))
 	if errors.Is(err, ErrNoNode) {
 		return nil, nil
 	}
@@ -433,7 +444,7 @@ func (e *epoch) find(ctx context.Context, dir, guid string) ([]string, error) {
 
 // remove deletes a node on an epoch. One that is gone already is as good.
 func (e *epoch) remove(ctx context.Context, at string, version int32) error {
-	_, err := call(ctx, e, func(conn *zk.Conn) (struct{}, error) { return struct{}{}, conn.Delete(at, version) })
+	_, err := ask(ctx, e, deleteQuery(at, version))
 	if errors.Is(err, ErrNoNode) {
 		return nil
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/recipekit"
 	"github.com/docent-zk/docent/zktest"
 )
 
@@ -298,7 +299,7 @@ func TestCreateInQueue(t *testing.T) {
 		cli := connected(t, s)
 		session := sessionOf(t, cli)
 		before := s.Counts()
-		first, names, err := session.CreateInQueue(t.Context(), "/locks/one", "lock-", []byte("data"))
+		first, names, err := recipekit.CreateInQueue(t.Context(), session, "/locks/one", "lock-", []byte("data"))
 		require.NoError(t, err)
 		requireAsAtServer(t, s, "", first)
 		assert.Equal(t, []string{first.Path[len("/locks/one/"):]}, names)
@@ -307,14 +308,14 @@ func TestCreateInQueue(t *testing.T) {
 
 		before = s.Counts()
 		start := time.Now()
-		second, names, err := session.CreateInQueue(t.Context(), "/locks/one", "lock-", nil)
+		second, names, err := recipekit.CreateInQueue(t.Context(), session, "/locks/one", "lock-", nil)
 		require.NoError(t, err)
 		assert.Less(t, time.Since(start), 700*time.Microsecond, "one round trip, not two")
 		assert.Len(t, names, 2)
 		assert.Contains(t, names, second.Path[len("/locks/one/"):])
 		assert.Equal(t, map[zktest.Op]int64{zktest.OpCreate2: 1, zktest.OpGetChildren2: 1}, s.Counts().Sub(before).Requests)
 
-		_, _, err = session.CreateInQueue(t.Context(), "/locks//one", "lock-", nil)
+		_, _, err = recipekit.CreateInQueue(t.Context(), session, "/locks//one", "lock-", nil)
 		require.ErrorIs(t, err, framework.ErrInvalidPath)
 	})
 }
@@ -330,7 +331,7 @@ func TestCreateInQueueWithLostReplies(t *testing.T) {
 					cli := connected(t, s)
 					session := sessionOf(t, cli)
 					onceOn(t, s, stage, op, zktest.Cut, nothing)
-					node, names, err := session.CreateInQueue(t.Context(), "/q", "n-", nil)
+					node, names, err := recipekit.CreateInQueue(t.Context(), session, "/q", "n-", nil)
 					require.NoError(t, err)
 					assert.Equal(t, children(t, s, "/q"), names)
 					assert.Equal(t, []string{node.Path[len("/q/"):]}, names)
@@ -349,7 +350,7 @@ func TestCreateInQueueThatIsLeft(t *testing.T) {
 			session := sessionOf(t, cli)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(after)*100*time.Microsecond)
 			defer cancel()
-			node, _, err := session.CreateInQueue(ctx, "/q/sub", "n-", nil)
+			node, _, err := recipekit.CreateInQueue(ctx, session, "/q/sub", "n-", nil)
 			time.Sleep(time.Second)
 			if err != nil && node.Path == "" && s.Exists("/q/sub") {
 				assert.Empty(t, children(t, s, "/q/sub"), "left after %v", after)
@@ -370,7 +371,7 @@ func TestCreateInQueueThatIsNotSent(t *testing.T) {
 		}
 		synctest.Wait()
 		start := time.Now()
-		_, _, err := session.CreateInQueue(context.Background(), "/q", "n-", nil)
+		_, _, err := recipekit.CreateInQueue(context.Background(), session, "/q", "n-", nil)
 		// Room comes free when the link breaks, at the same moment at which nothing more can be sent on it. A request that
 		// was handed over in between is reported as unknown, to be on the safe side.
 		require.ErrorIs(t, err, framework.ErrSessionLost)

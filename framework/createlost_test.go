@@ -106,9 +106,12 @@ func TestCreateThatWasNotCommittedIsRepeated(t *testing.T) {
 				cli := connected(t, s, func(c *framework.Config) {
 					c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("me:secret")}}
 				})
-				cuts := 0
+				cuts, most := 0, 3
+				if createOp(opts) == zktest.OpCreateTTL {
+					most = 1 // after two, the server counts as one that does not know the request
+				}
 				defer s.OnFrame(func(f zktest.Frame) zktest.Verdict {
-					if f.Stage != zktest.Request || f.Op != createOp(opts) && f.Op != zktest.OpCreate || cuts == 3 {
+					if f.Stage != zktest.Request || f.Op != createOp(opts) && f.Op != zktest.OpCreate || cuts == most {
 						return zktest.Pass
 					}
 					cuts++
@@ -116,7 +119,7 @@ func TestCreateThatWasNotCommittedIsRepeated(t *testing.T) {
 				})()
 				node, err := cli.Create(t.Context(), "/dir/node", nil, opts...)
 				require.NoError(t, err)
-				assert.Equal(t, 3, cuts)
+				assert.Equal(t, most, cuts)
 				assert.Equal(t, []string{node.Path[len("/dir/"):]}, children(t, s, "/dir"))
 			})
 		})

@@ -38,6 +38,22 @@
 // this does not cover. When the machine was suspended for longer than the margin since the last answer, trust is void until the
 // next answer. On Linux that is told by two clocks that cannot be set, elsewhere by the wall clock.
 //
+// A connection can be up without trust, because both clocks count from when the handshake was sent. This is a handshake of 0.9 T:
+//
+//	sent                  T - margin     answered                                       1.9 T
+//	  |-----------------------|-------------|---------------------------------------------|
+//	  Connecting, Lost or Suspended         Connected or Reconnected                      Suspended and Lost, unless
+//	                          claims end    an exists is sent; its answer restores trust  something was answered before
+//
+// A connection opens late if less than T/3 of trust is left when its handshake is answered. The answer to the first ping would come too
+// late then, so the client sends an exists at once. Operations are sent as on any connection. A claim needs trust as always: it
+// ends with [ErrUntrusted] while trust is missing. The connection is not replaced because trust is missing, and its session
+// counts as lost T after the handshake was answered, unless something else was answered before. If the connection breaks, T counts from
+// the sending of the handshake again.
+//
+// The bytes of a long reply say that the server is at work, although they prove nothing about the session. While they arrive, claims
+// end with trust, but the connection is not replaced and the session does not count as lost.
+//
 // A process that was stopped may run on before its timers do. The contexts of [Session.ClaimContext] and [Session.Context] therefore look
 // at the clocks whenever they are asked, and so do those of [WithCancelCause].
 //
@@ -63,6 +79,9 @@
 //		},
 //	})
 //
+// A recipe of your own can use everything in this package. The example "Queue" is a fair queue with a claim. docs/design.md lists
+// what serves which purpose.
+//
 // # Operations
 //
 // The operations of [Client] run on whatever session is current and those of [Session] on that one only. Both honour ctx at
@@ -73,17 +92,51 @@
 //   - may have been applied: reads again; writes are looked at first (behind a sync, so that a lagging server cannot
 //     answer from the past) and repeated only when they certainly were not applied. What cannot be decided returns
 //     [ErrOutcomeUnknown]; nothing is ever silently applied twice. [Idempotent] opts out of the question.
+//     [SafeToRetry] tells whether an error says that nothing was applied.
 //
 // A session that the client counts as lost may still live on the servers, and a request that a network has held back may
 // still be applied in it. Seen from the next session, a write that must not be applied twice is therefore unknown until the
 // servers have said that the old session is over.
 //
 // [Client] operations are bounded by [Config.RetryPolicy] and, when ctx has no deadline, by [Config.OperationTimeout].
-// [Session] operations go on for as long as the session may live. Both give up a request that keeps breaking the connection
-// because it or its answer is too large ([ErrTooLarge], [ErrReplyRefused]). Data is copied: it is the caller's again when the
+// [Session] operations go on for as long as the session may live, but not over a server that answers other requests and not this
+// one: they return within three session timeouts then. Both give up a request that is too large, or whose answer is, for the
+// servers or for the client ([ErrTooLarge], [ErrReplyRefused]). Data is copied: it is the caller's again when the
 // call returns.
 //
 // Errors are [*OpError] with the path and a sentinel to test with errors.Is, ours or go-zookeeper's: they are the same values.
+//
+// # Capabilities
+//
+// Not every server knows every kind of request: ZooKeeper has learnt some over the years, and other servers that speak its protocol
+// leave some out. The client learns that from the answers, once for all of its sessions, recipes and caches:
+//
+//	request                      since    without it
+//	create2                      3.5.0    create, followed by an exists
+//	createContainer              3.5.3    parents are persistent nodes; a node of mode Container is ErrUnsupported
+//	createTTL                    3.5.3    ErrUnsupported
+//	addWatch                     3.6.0    ErrUnsupported; caches use one-shot watches
+//	setWatches, setWatches2      3.3, 3.6 each watch is set again by itself
+//	multiRead                    3.6.0    each node is read by itself
+//	removeWatches                3.5.0    watches that nobody needs stay on the server
+//	whoAmI                       3.7.0    nothing is known of the client's identity
+//
+// A server that does not know a request answers that it is not implemented, or closes the connection without an answer. The rule:
+//
+//   - The answer "not implemented" settles it.
+//   - When a connection ends over an unanswered request, the request comes under suspicion. So do all others of its kind. A
+//     suspected request is sent alone: other requests wait until it is answered, or the connection ends. If the connection
+//     ends then, the servers count as not knowing the kind. If the kind has been answered before, it takes one more such end.
+//   - Any other answer shows that the servers know the kind, and ends the suspicion.
+//   - What the servers do not know, they may know after an upgrade. The client tries the kind again when an hour has passed and there has
+//     been a new connection in that time, other than the one that followed from the failure itself. The request is sent alone. If it fails, another hour
+//     begins.
+//
+// So a kind of request that servers close the connection over costs two connections, or three, and later one in an hour at most.
+// The log says once what the servers do not know. [Client.Info] lists it, and so does package debugpage.
+//
+// A request that is too long for the servers gets the same treatment, but for itself alone: one of more than 64 KiB is
+// [ErrTooLarge] when three connections have ended over it, two of them while it was alone.
 //
 // # Health
 //
@@ -95,6 +148,7 @@
 //	no server answers (connection away, or hanging)        the last request that was answered    Silence  T     -
 //	operations fail or are not answered, although a        the first of them, or the last       Silence  T     -
 //	  server answers handshakes or pings                     operation that was answered
+//	one operation is not answered, although others are     the loss of its first reply           Silence  T     -
 //	a recipe is not well: a node does not stand, a cache   its first report of that              Unwell   T     -
 //	  is stale, what it asks for is refused, a claim has
 //	  ended and was not given up (Unlock is missing)
@@ -116,8 +170,8 @@
 //
 // [Session.WatchData], [Session.WatchExists] and [Session.WatchChildren] read and watch in one step. A [Watch] fires exactly
 // once, with the event or with the end of its session, unless it is stopped. All watches of one kind on one path share a
-// single watch on the server, and one whose last user left is kept for the next, because ZooKeeper clients of this
-// generation cannot take one back: what is left behind is bounded by the number of paths, not of calls.
+// single watch on the server, and one whose last user left is kept for the next, because to take it back would
+// cost a request each time: what is left behind is bounded by the number of paths, not of calls.
 //
 // An event can get lost on its way, at a server that forgets a watch for example. So a [Watch] that somebody waits for is checked
 // about every 10 session timeouts, jittered by 20 %, and fires if its node is not what it was when the watch was set. A waiter

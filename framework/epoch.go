@@ -15,13 +15,8 @@ import (
 	"github.com/docent-zk/docent/internal/wire"
 )
 
-const (
-	// smallBuffer is what the driver's two buffers start with; its own defaults cost 3 MiB per connection.
-	smallBuffer = 64 << 10
-	// maxCalls bounds the driver calls of one epoch that are under way, and so the goroutines that outlive a cancelled
-	// ctx: they end with the reply or with the link.
-	maxCalls = 1024
-)
+// smallBuffer is the size of the driver's two buffers: it sends and receives nothing but the handshake, pings and the end of the session.
+const smallBuffer = 1 << 10
 
 // errLink says that a connection broke. Its text is completed with the server's address and the reason.
 var errLink = errors.New("connection broke")
@@ -43,17 +38,13 @@ type epoch struct {
 
 	signals signals
 	remarks driverLog
-	slots   chan struct{}
 	watches watches
-	created created
-	sent    sentHooks
-	base    int64        // newest change that the epochs before it have seen
-	buffer  atomic.Int64 // size of the driver's sending buffer; negative while it is to be given that size
-	upAt    time.Time    // when the latest link was established; the driver's main goroutine's
-	up      atomic.Bool  // the driver has a link, which it says before the supervisor can
-	gone    atomic.Bool  // the servers have said that the session is over: nothing that was sent in it can be applied any more
-	server  string       // the latest one; the supervisor's
-	void    time.Time    // the answer whose trust has ended, the latest of them; the supervisor's
+	base    int64       // newest change that the epochs before it have seen
+	upAt    time.Time   // when the latest link was established; the driver's main goroutine's
+	up      atomic.Bool // the driver has a link, which it says before the supervisor can
+	gone    atomic.Bool // the servers have said that the session is over: nothing that was sent in it can be applied any more
+	server  string      // the latest one; the supervisor's
+	void    time.Time   // the answer whose trust has ended, the latest of them; the supervisor's
 
 	mu       sync.Mutex
 	over     bool
@@ -110,11 +101,11 @@ func (s *signals) take() []signal {
 
 // openEpoch starts epoch n. The driver dials in the background.
 func openEpoch(c *core, n uint64, base int64) (*epoch, error) {
-	e := &epoch{n: n, core: c, base: base, slots: make(chan struct{}, maxCalls), signals: signals{ready: make(chan struct{}, 1)}}
+	e := &epoch{n: n, core: c, base: base, signals: signals{ready: make(chan struct{}, 1)}}
 	e.ctx, e.end = context.WithCancelCause(context.Background())
-	e.buffer.Store(smallBuffer)
 	e.remarks.log = c.log
-	e.openWire()
+	e.wire = wire.NewSession(e.wireOptions())
+	e.watches.zxid, e.watches.unwatch = e.wire.LinkZxid, e.unwatch
 	e.startLookout()
 	_, quit, err := zk.Connect([]string{"epoch"}, c.cfg.SessionTimeout,
 		func(conn *zk.Conn) { e.conn = conn }, // before its goroutine starts, which dials
@@ -141,58 +132,42 @@ func (e *epoch) wireOptions() wire.Options {
 		auth[i] = wire.Auth{Scheme: a.Scheme, Data: a.Credentials}
 	}
 	return wire.Options{
-		HandshakeTimeout: func() time.Duration { return e.core.bounds().handshake },
-		OnEstablished:    func(in wire.Established) { e.core.grant.take(in.Timeout) },
+		HandshakeTimeout: func() time.Duration { return e.core.hosts.handshakeLimit(e.left()) },
+		Abandoned:        e.core.abandoned,
+		OnEstablished:    e.onEstablished,
 		MaxFrame:         cfg.MaxReplySize,
 		Auth:             auth,
 		OnForeign:        func(asked, got int64) { e.expire(foreignError(asked, got)) },
-		OnCreated:        e.created.put,
-		PlainCreates:     e.core.plainCreates,
 		SeenZxid:         e.base,
 		OnRegress:        func() { e.core.regressed(e.wire.ID()) },
-		OnRequest:        e.sent.fire,
-		BeforeWrite:      e.growSend,
-		BeforeFirstRead:  func() { zk.WithMaxBufferSize(cfg.MaxReplySize)(e.conn) },
+		OnLink:           e.rearm,
+		OnEvent:          e.onWatchEvent,
+		OnAnswered:       e.core.noteCode,
 		OnAuthFailed:     e.onAuthFailed,
 		Logger:           e.core.log,
 	}
+}
+
+// onEstablished is called when a server has accepted the session on a connection.
+func (e *epoch) onEstablished(in wire.Established) {
+	e.core.grant.take(in.Timeout)
+	e.core.can.connected()
 }
 
 func foreignError(asked, got int64) error {
 	return fmt.Errorf("the server answered the resume of session %#x with another session, %#x: %w", asked, got, ErrSessionLost)
 }
 
-// growSend gives the driver a larger buffer when one was asked for. It runs in the driver's sending goroutine, the only
-// one that touches the buffer.
-func (e *epoch) growSend() {
-	if want := e.buffer.Load(); want < 0 {
-		e.buffer.Store(-want)
-		zk.WithMaxConnBufferSize(int(-want))(e.conn)
-	}
-}
-
 // overhead is more than a request needs besides what the caller can count: headers, lengths, flags.
 const overhead = 256
 
-// fit makes sure that a request of size bytes fits the driver's sending buffer. Finding out by trying is no way: a request
-// that ends exactly at the end of the buffer panics in the driver.
-func (e *epoch) fit(ctx context.Context, size int) error {
+// fit checks that a request of size bytes may be sent.
+func (e *epoch) fit(size int) error {
 	limit := e.core.cfg.MaxRequestSize
 	if size += overhead; size > limit {
 		return fmt.Errorf("%w: about %d bytes, MaxRequestSize is %d; store less, or raise it together with the servers' jute.maxbuffer", ErrTooLarge, size, limit)
 	}
-	if size <= smallBuffer || e.buffer.Load() == int64(limit)+overhead {
-		return nil
-	}
-	return e.grow(ctx)
-}
-
-// grow asks for a sending buffer for the largest request and waits until the driver has it: the driver takes it over with
-// the next request, whatever that is.
-func (e *epoch) grow(ctx context.Context) error {
-	e.buffer.Store(-int64(e.core.cfg.MaxRequestSize) - overhead)
-	_, err := call(ctx, e, func(conn *zk.Conn) (*Stat, error) { return existsStat(conn, "/") })
-	return err
+	return nil
 }
 
 // dial is the driver's zk.Dialer. It runs in the driver's main goroutine, between links.
@@ -203,8 +178,7 @@ func (e *epoch) dial(_, server string, _ time.Duration) (net.Conn, error) {
 	if err := sleep(e.ctx, pause); err != nil {
 		return nil, err
 	}
-	zk.WithMaxBufferSize(smallBuffer)(e.conn) // the next receiving goroutine starts with it
-	conn, err := e.core.hosts.dial(e.ctx, server)
+	conn, err := e.core.hosts.dial(e.ctx, server, e.left())
 	e.core.telemetry.Dialled(err)
 	if err != nil {
 		if e.ctx.Err() == nil {
@@ -298,9 +272,6 @@ func (y yardstick) broken(c *core) bool { return y.era != c.era.Load() }
 func (e *epoch) onEvent(ev zk.Event) {
 	switch {
 	case ev.Type != zk.EventSession:
-		e.watches.fire(ev)
-	case ev.State == zk.StateConnected:
-		e.remarks.clear()
 	case ev.State == zk.StateHasSession:
 		e.upAt = time.Now()
 		e.up.Store(true)
@@ -308,13 +279,28 @@ func (e *epoch) onEvent(ev zk.Event) {
 		e.core.service.connected(e.wire.Timeout())
 		e.signals.push(signal{kind: linkUp, server: ev.Server})
 	case ev.State == zk.StateDisconnected:
-		// Not left to the supervisor: the driver now returns what was under way, which makes room for others, and dials.
-		cause := e.remarks.broken(ev.Server)
+		// Not left to the supervisor: the driver dials now.
+		cause := e.broken(ev.Server)
 		e.core.hosts.broken(time.Now(), !e.linkEnded(ev.Server, cause))
 		e.signals.push(signal{kind: linkDown, server: ev.Server, cause: cause})
 	case ev.State == zk.StateExpired:
 		e.expire(fmt.Errorf("%s says that the session has expired: %w", ev.Server, ErrSessionLost))
 	}
+}
+
+// onWatchEvent is called for each event of a server, in the receiving goroutine.
+func (e *epoch) onWatchEvent(kind int32, path string) {
+	if event := EventType(kind); event >= EventCreated && event <= EventChildrenChanged { // the protocol's numbers
+		e.watches.fire(event, path)
+	}
+}
+
+// broken describes the end of the connection to server.
+func (e *epoch) broken(server string) error {
+	if why := e.wire.Ended(); why != nil {
+		return fmt.Errorf("%w: %s: %w", errLink, server, why)
+	}
+	return fmt.Errorf("%w: %s", errLink, server)
 }
 
 // linkEnded notes that a connection, or the attempt to get one, has ended. It reports whether connections end again and again
@@ -375,7 +361,7 @@ func (e *epoch) shutdown(graceful bool, cause error) {
 	e.calls.Wait()
 }
 
-// why prefers the reason why the epoch ends to what the driver says of a request that came to grief with it.
+// why prefers the reason why the epoch ends to what is said of a request that came to grief with it.
 func (e *epoch) why(err error) error {
 	switch cause := causeOf(e.ctx); {
 	case cause != nil:
@@ -384,79 +370,4 @@ func (e *epoch) why(err error) error {
 		return ErrClosed
 	}
 	return err
-}
-
-// enter admits one driver call, when there is room. Calls that wait for room are sent back when the connection breaks: what
-// is handed to a broken one may or may not be sent later, and nobody could tell.
-func (e *epoch) enter(ctx context.Context) error {
-	g := e.core.gate.Load()
-	select {
-	case e.slots <- struct{}{}:
-	default:
-		select {
-		case e.slots <- struct{}{}:
-		case <-g.changed:
-			return errNotAdmitted
-		case <-ctx.Done():
-			return &unsentError{ContextError(ctx)}
-		}
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.over || !e.up.Load() || !e.core.gate.Load().serves(e) {
-		<-e.slots
-		return errNotAdmitted
-	}
-	e.calls.Add(1)
-	return nil
-}
-
-func (e *epoch) leave() {
-	<-e.slots
-	e.calls.Done()
-}
-
-// call runs one blocking driver call and leaves it when ctx ends.
-func call[T any](ctx context.Context, e *epoch, fn func(*zk.Conn) (T, error)) (T, error) {
-	if err := e.enter(ctx); err != nil {
-		var zero T
-		return zero, err
-	}
-	return follow(ctx, e, fn)
-}
-
-// follow is call for one that was admitted already. What the call returns comes through a channel, so that one which is
-// left behind writes nothing that its caller could read.
-func follow[T any](ctx context.Context, e *epoch, fn func(*zk.Conn) (T, error)) (T, error) {
-	var zero T
-	if ctx.Done() == nil {
-		defer e.leave()
-		v, err := fn(e.conn)
-		e.core.noteAnswer(err)
-		return v, err
-	}
-	type result struct {
-		v   T
-		err error
-	}
-	back, done, late := make(chan result, 1), make(chan struct{}), new(error)
-	go func() {
-		defer e.leave()
-		defer close(done)
-		v, err := fn(e.conn)
-		e.core.noteAnswer(err)
-		*late = err
-		back <- result{v, err}
-	}()
-	select {
-	case r := <-back:
-		return r.v, r.err
-	case <-ctx.Done():
-	}
-	select {
-	case r := <-back: // an answer that is there is better than a doubt
-		return r.v, r.err
-	default:
-		return zero, &errCallEnded{cause: ContextError(ctx), done: done, late: late}
-	}
 }

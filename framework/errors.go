@@ -35,10 +35,10 @@ var (
 	// ErrOutcomeUnknown says that the operation was sent and that nobody can say whether it was applied. Read, then decide.
 	ErrOutcomeUnknown = errors.New("outcome unknown: it was sent, but the answer was lost")
 	// ErrUnsupported says that the servers do not know what was asked for.
-	ErrUnsupported = errors.New("the servers do not support recursive watches (ZooKeeper does since 3.6)")
+	ErrUnsupported = errors.New("the servers do not know this kind of request")
 	// ErrReplyRefused says that a server's answer was not accepted: it is longer than Config.MaxReplySize, or breaks the
-	// protocol. Each time the connection was closed over it, so it is not asked for again and again. A request whose answer
-	// is short (exists, a write) is not given up for it.
+	// protocol. It is not asked for again. The connection stays, unless the answer is longer than four times MaxReplySize. A write
+	// that is answered so is ErrOutcomeUnknown as well.
 	ErrReplyRefused = errors.New("the server's answer is longer than MaxReplySize, or breaks the protocol")
 	// ErrInvalidPath says that a path is not one that ZooKeeper can have. The error's text names the rule.
 	ErrInvalidPath = zk.ErrInvalidPath
@@ -74,6 +74,8 @@ type OpError struct {
 	Attempts int    // how often it was sent; 0 when it never was
 	State    State  // the connection's state when the operation ended
 	Err      error  // unwraps to one of the sentinels, or to the cause of the end of ctx
+
+	unapplied bool // see SafeToRetry
 }
 
 // Error names the operation, the path, what happened and, where the connection had a part in it, its state.
@@ -148,22 +150,28 @@ var errNotAdmitted = &unsentError{errors.New("the connection broke before the re
 type errCallEnded struct {
 	cause error
 	done  <-chan struct{} // closed when the call that was left behind has returned
-	late  *error          // what it has returned, once done is closed
+	late  func() error    // what it has returned, once done is closed
 }
 
 func (e *errCallEnded) Error() string { return e.cause.Error() }
 func (e *errCallEnded) Unwrap() error { return e.cause }
 
-// outcomeOf reads a driver error. ErrNoServer is given only to requests that were never written; everything else that is
-// not a refusal may have reached a server (a request is flushed with ErrConnectionClosed whether or not it was on the wire, and
-// an answer may be one of a server that has lost track of the request, so the doubt goes to the careful side).
+// outcomeOf reads the error of a try. What is neither a refusal nor marked as unsent may have reached a server: an answer may be one of a
+// server that has lost track of the request, so the doubt goes to the careful side.
 func outcomeOf(err error) outcome {
+	if err == nil {
+		return answered // and nothing is allocated
+	}
+	return outcomeOfError(err)
+}
+
+func outcomeOfError(err error) outcome {
 	var left *errCallEnded
 	var unsent *unsentError
 	switch {
-	case err == nil, errors.Is(err, ErrOutcomeUnknown):
+	case errors.Is(err, ErrOutcomeUnknown):
 		return answered
-	case errors.As(err, &unsent), errors.Is(err, zk.ErrNoServer), isThrottled(err):
+	case errors.As(err, &unsent), isThrottled(err):
 		return notSent
 	case errors.As(err, &left):
 		return ended

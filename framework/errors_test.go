@@ -25,7 +25,6 @@ func TestOutcomes(t *testing.T) {
 		{&MultiError{Err: errors.New("unknown error: -125")}, answered},
 		{&MultiError{Err: zk.ErrBadVersion}, answered},
 		{fmt.Errorf("%w: %w", ErrOutcomeUnknown, zk.ErrConnectionClosed), answered},
-		{zk.ErrNoServer, notSent},
 		{errNotAdmitted, notSent},
 		{&unsentError{zk.ErrConnectionClosed}, notSent},
 		{&unsentError{left}, notSent},

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/recipekit"
 	"github.com/docent-zk/docent/zktest"
 )
 
@@ -82,7 +83,7 @@ func TestTwoModes(t *testing.T) {
 		cli := connected(t, s)
 		err := create(t, cli, "/n", framework.Ephemeral, framework.Persistent)
 		require.ErrorContains(t, err, "two were given, Ephemeral and Persistent")
-		_, _, err = sessionOf(t, cli).CreateInQueue(t.Context(), "/q", "n-", nil, framework.Ephemeral)
+		_, _, err = recipekit.CreateInQueue(t.Context(), sessionOf(t, cli), "/q", "n-", nil, framework.Ephemeral)
 		require.NoError(t, err, "another one than the default")
 		require.NoError(t, create(t, cli, "/n", framework.Ephemeral, framework.Ephemeral))
 		require.ErrorContains(t, create(t, cli, "/n", framework.Mode(9)), "no mode 9")

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/recipekit"
 	"github.com/docent-zk/docent/zktest"
 )
 
@@ -87,7 +88,7 @@ func TestRandom(t *testing.T) {
 		draw := func() string {
 			cli := newClient(t, s)
 			b := make([]byte, 16)
-			_, err := cli.Random().Read(b)
+			_, err := recipekit.Random(cli).Read(b)
 			require.NoError(t, err)
 			return string(b)
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/recipekit"
 	"github.com/docent-zk/docent/retry"
 	"github.com/docent-zk/docent/zktest"
 )
@@ -110,9 +111,9 @@ func TestFunctionsOfTheConfigurationThatPanic(t *testing.T) {
 				}
 				require.NoError(t, cli.WaitConnected(within(t, time.Minute)))
 				if name == "Random" {
-					_, err := cli.Random().Read(make([]byte, 8))
+					_, err := recipekit.Random(cli).Read(make([]byte, 8))
 					require.ErrorIs(t, err, framework.ErrPanicked)
-					_, err = cli.Random().Read(make([]byte, 8))
+					_, err = recipekit.Random(cli).Read(make([]byte, 8))
 					require.NoError(t, err)
 				}
 				function, _, _ := strings.Cut(name, " ")
@@ -129,9 +130,10 @@ func TestARetryPolicyThatPanics(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := startServer(t, zktest.Config{})
 		cli := connected(t, s, func(c *framework.Config) { c.RetryPolicy = retry.FromBackOff(boom) })
-		_, err := cli.Create(t.Context(), "/a", nil)
+		s.LoseReply(zktest.OpCreate2, 1)
+		_, err := cli.Create(t.Context(), "/b", nil)
 		require.ErrorIs(t, err, framework.ErrPanicked)
-		assert.False(t, s.Exists("/a"))
+		require.ErrorIs(t, err, framework.ErrOutcomeUnknown)
 		cli = connected(t, s, func(c *framework.Config) { c.RetryPolicy = retry.FromBackOff(newFitful) })
 		s.LoseReply(zktest.OpSetData, 1)
 		_, err = cli.Create(t.Context(), "/a", nil)

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/docent-zk/docent/internal/wire"
 )
 
 // HealthBounds say for how long something may be wrong before [Client.Health] names it as a reason. The package
@@ -100,8 +102,10 @@ func (c *Client) HealthWithin(bounds HealthBounds) Health {
 		e.note(HealthReason{Text: "the client is closed", Since: info.Time, Err: ErrClosed})
 		return e.health()
 	}
+	e.reply, e.receiving = c.core.arriving()
 	if !e.silence(info) {
 		e.service(c.core, info)
+		e.overdue(c.core)
 	}
 	e.clocks(info)
 	for _, r := range c.core.live.list() {
@@ -116,6 +120,9 @@ type examination struct {
 	timeout time.Duration
 	bounds  HealthBounds
 	reasons []HealthReason
+
+	reply     wire.Arriving
+	receiving bool // a part of reply has come, and lately
 }
 
 func (e *examination) health() Health { return Health{Time: e.now, Reasons: e.reasons} }
@@ -163,6 +170,9 @@ func (e *examination) silence(info Info) bool {
 	if err != nil {
 		text += ": " + err.Error()
 	}
+	if e.receiving {
+		text += fmt.Sprintf("; a reply about %s is arriving, %d of %d bytes so far", e.reply.Path, e.reply.Got, e.reply.Size)
+	}
 	e.note(HealthReason{Text: text, Since: last, Err: err})
 	return true
 }
@@ -175,6 +185,9 @@ func (e *examination) clocks(info Info) {
 		return
 	case info.State.Connected():
 		due, what = info.TrustedUntil, "suspended"
+		if e.receiving && e.reply.Latest.After(due) { // the connection is left alone while it comes
+			due = e.reply.Latest
+		}
 	case info.State == Suspended:
 		due, what = info.LastAnswer.Add(e.timeout), "lost"
 	default:
@@ -203,4 +216,13 @@ func (e *examination) recipe(r LiveRecipe) {
 		Notice:  errors.Is(r.Status.Err, ErrDegraded),
 		Restart: errors.Is(r.Status.Err, ErrOverstayed) && e.lasted(since, e.bounds.Stuck),
 	})
+}
+
+// arriving returns the reply that is arriving on the present connection, if bytes of it have come lately.
+func (c *core) arriving() (reply wire.Arriving, receiving bool) {
+	e := c.gate.Load().epoch
+	if e == nil || !e.receives() {
+		return reply, false
+	}
+	return e.wire.Arriving()
 }

@@ -34,10 +34,13 @@ type hosts struct {
 	known  map[string][]string // the addresses that a name had when it was last resolved
 	tried  map[string]uint64   // when a name, or an address, was last tried: the count of tries then
 	tries  uint64
+	proven uint64          // tries when a session was up last: what was tried later has failed
+	latest string          // the address that was dialled last
 	since  int             // dials since a connection lasted
 	pauses *retry.Attempts // of the reconnect policy, once since > targets()
 	last   time.Duration   // the policy's last delay, for when it ends
 	up     time.Time       // when the current connection was established; zero while there is none
+	waited int             // handshakes for a new session since a session was up, with nobody better to ask
 }
 
 func newHosts(cfg *Config, g *grant, servers []string, r *random, panicked func(function, path string, value any)) *hosts {
@@ -128,7 +131,7 @@ func (h *hosts) ask() {
 func (h *hosts) established(now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.up = now
+	h.up, h.proven, h.waited = now, h.tries, 0
 }
 
 // lasting is how long a connection must have been up for its end to be news and not a habit.
@@ -147,15 +150,19 @@ func (h *hosts) broken(now time.Time, good bool) {
 // size is the number of servers in the connect string.
 func (h *hosts) size() int { return len(h.names) }
 
-// dial connects to the address of server whose turn it is, within ConnectTimeout, name resolution and TLS included.
-func (h *hosts) dial(ctx context.Context, server string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, h.bounds().connect)
+// dial connects to the address of server whose turn it is, within ConnectTimeout, name resolution and TLS included. left is
+// what is left of the session.
+func (h *hosts) dial(ctx context.Context, server string, left time.Duration) (net.Conn, error) {
+	begun := time.Now()
+	ctx, cancel := context.WithDeadline(ctx, begun.Add(h.connectLimit(server, left)))
 	defer cancel()
 	addrs, err := h.resolve(ctx, server)
 	addr := h.choose(server, addrs)
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancelDial := context.WithDeadline(ctx, begun.Add(h.connectLimit(addr, left)))
+	defer cancelDial()
 	conn, err := h.dialAddr(ctx, server, addr)
 	if err != nil && addr != server {
 		return nil, fmt.Errorf("%s at %s: %w", server, addr, err)
@@ -170,6 +177,7 @@ func (h *hosts) choose(server string, addrs []string) (addr string) {
 	if len(addrs) > 0 {
 		addr = h.first(addrs)
 		h.try(addr)
+		h.latest = addr
 	}
 	h.known[server] = addrs
 	maps.DeleteFunc(h.tried, func(target string, _ uint64) bool { return !h.knows(target) })
@@ -183,6 +191,52 @@ func (h *hosts) knows(target string) bool {
 	}
 	for _, addrs := range h.known {
 		if slices.Contains(addrs, target) {
+			return true
+		}
+	}
+	return false
+}
+
+// connectLimit is how long a dial of target may take when so much is left of the session. target is a name of the connect string while
+// its addresses are being looked up.
+func (h *hosts) connectLimit(target string, left time.Duration) time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	limit := h.bounds().connect
+	if h.better(target) {
+		return limit.usual
+	}
+	return max(limit.usual, min(limit.patient, left/2)) // the handshake is to come
+}
+
+// handshakeLimit is how long a handshake with the address that was dialled last may take when so much is left of the session. The only
+// server may take all of it. If there are others, which have failed, time for one more handshake is kept back.
+//
+// A new session has nothing to lose, so each handshake gets twice the time of the one before: a server that starts can leave a
+// connection without an answer for ever.
+func (h *hosts) handshakeLimit(left time.Duration) time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	limit := h.bounds().handshake
+	switch {
+	case h.better(h.latest):
+		return limit.usual
+	case left == unlimited:
+		h.waited++
+		return min(limit.usual<<min(h.waited-1, 8), limit.patient)
+	case h.targets() == 1:
+		return limit.patient // the end of the session cuts it short
+	}
+	return max(limit.usual, min(limit.patient, left-limit.usual))
+}
+
+// better reports whether another address than target, which is an address or a name, has not been tried since a session was up last.
+func (h *hosts) better(target string) bool {
+	untried := func(other string) bool { return other != target && h.tried[other] <= h.proven }
+	for _, name := range h.names {
+		switch addrs := h.known[name]; {
+		case name == target:
+		case len(addrs) == 0 && untried(name), slices.ContainsFunc(addrs, untried):
 			return true
 		}
 	}

@@ -103,7 +103,7 @@ func dialled(t *testing.T, h *hosts, n int) (order []string) {
 	defer func() { h.cfg.Dialer = dialer }()
 	for range n {
 		server, _ := h.take()
-		_, err := h.dial(t.Context(), server)
+		_, err := h.dial(t.Context(), server, unlimited)
 		require.Error(t, err)
 	}
 	return order
@@ -164,7 +164,7 @@ func TestAddressesAreNotLookedUp(t *testing.T) {
 		}
 	})
 	for _, server := range []string{"127.0.0.1:2181", "[::1]:2181", "[fe80::1%eth0]:2181"} {
-		_, err := h.dial(t.Context(), server)
+		_, err := h.dial(t.Context(), server, unlimited)
 		require.EqualError(t, err, "refused")
 	}
 	assert.Equal(t, []string{"tcp 127.0.0.1:2181", "tcp [::1]:2181", "tcp [fe80::1%eth0]:2181"}, dialled)
@@ -179,7 +179,7 @@ func TestNamesGoToTheDialer(t *testing.T) {
 			return nil, nil
 		}
 	})
-	_, err := h.dial(t.Context(), "zk0:2181")
+	_, err := h.dial(t.Context(), "zk0:2181", unlimited)
 	require.ErrorContains(t, err, "Config.Dialer has returned no connection to zk0:2181 and no error")
 	assert.Equal(t, "zk0:2181", dialled)
 }
@@ -209,4 +209,22 @@ func TestRandomIsEven(t *testing.T) {
 		sum += f
 	}
 	assert.InDelta(t, 5000, sum, 300)
+}
+
+// Time for one more handshake is kept back for the servers that have failed before.
+func TestHandshakeLimitOfTheLastOfThree(t *testing.T) {
+	h := testHosts(3, nil)
+	for _, want := range []time.Duration{T / 6, T / 6, T - T/6, T - T/6} {
+		dialled(t, h, 1)
+		assert.Equal(t, want, h.handshakeLimit(T))
+	}
+	assert.Equal(t, T/6, h.handshakeLimit(T/4), "never less than usual")
+	for _, want := range []time.Duration{T / 6, T / 3, T * 2 / 3, T, T} {
+		assert.InDelta(t, want, h.handshakeLimit(unlimited), 10, "of a session that has not begun")
+	}
+	assert.Equal(t, T/2, h.connectLimit(h.latest, T))
+	h.established(time.Now())
+	dialled(t, h, 1)
+	assert.Equal(t, T/6, h.handshakeLimit(T))
+	assert.Equal(t, T/6, h.connectLimit(h.latest, T))
 }

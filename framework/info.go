@@ -18,12 +18,24 @@ type Info struct {
 	// Err says why there is no connection: what has become of the last attempt, and whether a server has refused an identity
 	// of Config.Auth. It is nil while there is a connection, and while there was no attempt.
 	Err error
+	// Lacks are the kinds of requests that the servers have turned out not to know.
+	Lacks []Lack
+}
+
+// Lack is a kind of request that the servers of a client do not know: see Capabilities in the package documentation.
+type Lack struct {
+	// Request is what ZooKeeper calls it, such as "createContainer".
+	Request string
+	// Since is when the client learnt it last.
+	Since time.Time
+	// Reason says how it learnt it, Instead what the client does without the request.
+	Reason, Instead string
 }
 
 // Info returns what the client knows of its connection. It asks no server and never waits.
 func (c *Client) Info() Info {
 	g := c.core.gate.Load()
-	info := Info{StateChange: g.StateChange, Namespace: c.space.name()}
+	info := Info{StateChange: g.StateChange, Namespace: c.space.name(), Lacks: c.core.can.lacks()}
 	if g.epoch != nil {
 		info.LastAnswer, info.TrustedUntil = g.epoch.wire.LastAnswered(), g.epoch.trustedUntil()
 	}

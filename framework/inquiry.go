@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync/atomic"
 
+	"github.com/docent-zk/docent/internal/jute"
 	"github.com/docent-zk/docent/internal/wire"
 )
 
@@ -17,11 +17,13 @@ type inquiry struct {
 	data, children []string // as the server knows them
 	synced         bool     // a sync lies behind
 	refusal        error    // why there will be no answer
+	length         oversize // judges it, once it is known that the servers know others
 
 	// What follows is of one try, and guarded by the mutex of the watches.
 	topics   map[string]topic // of what was asked
 	answered bool
-	reached  int64 // how far the server was
+	reached  int64    // how far the server was
+	beside   []string // paths that are watched recursively, and were not asked about
 	code     int32
 }
 
@@ -36,43 +38,69 @@ const (
 )
 
 var (
-	// errInquiryLost sends a caller round again.
-	errInquiryLost = &unsentError{errors.New("the connection broke before the request was sent")}
-	// errInquiryDelayed does so too.
+	// errInquiryDelayed sends a caller round again.
 	errInquiryDelayed = &unsentError{errors.New("the server was too busy to look at the request")}
 	// errBehind does so too, behind a sync.
 	errBehind = &unsentError{errors.New("the server is behind")}
 )
 
-// try asks once. The request leaves ahead of the next one of the driver, so the answer to a read that is sent now comes behind
-// the answer to it.
+// try asks once.
 func (q *inquiry) try(ctx context.Context, e *epoch) error {
-	support := &e.core.trees.inquiries
-	if q.refusal = support.refusal(); q.refusal != nil {
+	if q.refusal = e.core.can.lack(capSetWatches); q.refusal != nil {
 		return nil
 	}
-	asked := &wire.Inquiry{Zxid: q.zxid}
-	watched := q.begin(&e.watches, asked)
-	e.wire.Ask(asked)
-	_, err := e.stat(ctx, "/")
-	e.wire.Retract(asked)
+	body := &jute.SetWatchesRequest{RelativeZxid: q.zxid}
+	watched := q.begin(&e.watches, body)
+	a := query[struct{}]{op: jute.OpSetWatches, at: first(q.data, q.children), body: body, kind: q.kind(e)}.call(ctx)
+	a.Answered = func(zxid int64, code int32) { q.noteAnswer(&e.watches, zxid, code) }
+	a.Over = func(err error) { q.over(e, err) }
+	err := e.send(ctx, &a.Call)
+	if err == nil {
+		_, err = a.wait(ctx, e)
+	}
 	if !q.end(&e.watches) {
-		if err == nil || outcomeOf(err) == answered {
-			return errInquiryLost
-		}
-		if outcomeOf(err) == unknown {
-			support.deaths.Add(1)
+		if q.length.out(0, err) != nil {
+			q.refusal = errNoInquiries
+			return nil
 		}
 		return err
 	}
-	if err := q.judge(ctx, e, support); err != nil || q.refusal != nil {
+	if err := q.judge(ctx, e); err != nil || q.refusal != nil {
 		return err
 	}
 	return q.look(ctx, e, watched)
 }
 
+// kind is what learns from how the request ends. Servers that know others close the connection over this one because of its length.
+func (q *inquiry) kind(e *epoch) wire.Kind {
+	if e.core.can.answers(capSetWatches) {
+		return &q.length
+	}
+	return e.core.can.kind(capSetWatches)
+}
+
+// noteAnswer takes the header of the answer, behind the events.
+func (q *inquiry) noteAnswer(t *watches, zxid int64, code int32) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	q.answered, q.reached, q.code = true, zxid, code
+	t.inquiries = slices.DeleteFunc(t.inquiries, func(other *inquiry) bool { return other == q })
+}
+
+// over sets recursive watches again that came into being meanwhile: the request may have taken their place.
+func (q *inquiry) over(e *epoch, err error) {
+	if err != nil {
+		return
+	}
+	for _, at := range slices.Concat(q.data, q.children) {
+		if e.watches.treeLive(at) && !q.besides(at) {
+			e.repair(at)
+		}
+	}
+}
+
 // begin listens for events of the nodes that were asked about, and returns those that must not be asked about.
-func (q *inquiry) begin(t *watches, asked *wire.Inquiry) (watched []string) {
+func (q *inquiry) begin(t *watches, asked *jute.SetWatchesRequest) (watched []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	q.topics, q.answered = make(map[string]topic, len(q.data)), false
@@ -87,16 +115,14 @@ func (q *inquiry) begin(t *watches, asked *wire.Inquiry) (watched []string) {
 		}
 		return free
 	}
-	asked.Data, asked.Children = sort(q.data, askedNode), sort(q.children, askedChildren)
-	asked.Answered = func(zxid int64, code int32) {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		q.answered, q.reached, q.code = true, zxid, code
-		t.inquiries = slices.DeleteFunc(t.inquiries, func(other *inquiry) bool { return other == q })
-	}
+	asked.Data, asked.Exist, asked.Child = filled(sort(q.data, askedNode)), []string{}, filled(sort(q.children, askedChildren))
+	q.beside = watched
 	t.inquiries = append(t.inquiries, q)
 	return watched
 }
+
+// besides reports whether a path was not asked about.
+func (q *inquiry) besides(at string) bool { return slices.Contains(q.beside, at) }
 
 // end stops listening and reports whether there was an answer.
 func (q *inquiry) end(t *watches) bool {
@@ -120,19 +146,17 @@ func (t *watches) inform(event EventType, at string) {
 }
 
 // judge looks at the answer. Without an error and a refusal it is one.
-func (q *inquiry) judge(ctx context.Context, e *epoch, support *inquirySupport) error {
+func (q *inquiry) judge(ctx context.Context, e *epoch) error {
 	switch {
 	case q.code == codeTooBusy:
 		return errInquiryDelayed
 	case q.code == codeUnimplemented:
-		support.denied.Store(true)
 		q.refusal = errNoInquiries
 		return nil
 	case q.code != 0:
 		q.refusal = fmt.Errorf("it answers with error %d", q.code)
 		return nil
 	}
-	support.answered()
 	switch {
 	case q.reached >= q.zxid:
 		return nil
@@ -140,7 +164,7 @@ func (q *inquiry) judge(ctx context.Context, e *epoch, support *inquirySupport) 
 		q.refusal = fmt.Errorf("its newest transaction is %#x, asked for was %#x", q.reached, q.zxid)
 		return nil
 	}
-	if err := e.sync(ctx); err != nil {
+	if err := e.sync(ctx, slices.Concat(q.data, q.children)[0]); err != nil {
 		return err
 	}
 	q.synced = true
@@ -174,36 +198,4 @@ func (q *inquiry) found(paths []string, what topic) (list []string) {
 	return list
 }
 
-// inquirySupport is what a client has learnt of its servers.
-type inquirySupport struct {
-	known  atomic.Bool  // one has answered an inquiry
-	denied atomic.Bool  // one does not know them
-	deaths atomic.Int32 // connections that were lost over unanswered ones, since one was answered
-}
-
-// maxInquiryDeaths is how many connections may be lost over inquiries, one after the other, until these are taken for the reason.
-const maxInquiryDeaths = 3
-
-var (
-	errNoInquiries     = errors.New("it does not know setWatches")
-	errInquiriesDeadly = errors.New("it closes the connection over setWatches, which it may not know, or which may be too long for it; see its jute.maxbuffer")
-)
-
-// refusal says why nobody should ask. A server that has answered before is asked again the next time.
-func (s *inquirySupport) refusal() error {
-	switch {
-	case s.denied.Load():
-		return errNoInquiries
-	case s.deaths.Load() < maxInquiryDeaths:
-		return nil
-	case s.known.Load():
-		s.deaths.Store(0)
-	}
-	return errInquiriesDeadly
-}
-
-// answered notes that a server knows what it was asked.
-func (s *inquirySupport) answered() {
-	s.known.Store(true)
-	s.deaths.Store(0)
-}
+var errNoInquiries = errors.New("it does not know setWatches, or closes the connection over it, which may be too long for it; see its jute.maxbuffer")

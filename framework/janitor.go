@@ -14,7 +14,6 @@ type task struct {
 	at      []string        // the paths that it is about, at least one
 	size    int             // of its requests at the most, in bytes
 	guid    string          // of the nodes that a create may have made there; "" if the paths are those of nodes
-	lists   bool            // it reads the names of children
 	in      *epoch          // the session that what it removes goes with; nil if it does not
 	begun   *errCallEnded   // its first try, which was left behind; nil if there is none
 	after   <-chan struct{} // closed when another call that was left behind has returned; nil if there is none
@@ -156,22 +155,17 @@ func (j *janitor) do(t task) error {
 		return err
 	}
 	o := ops{core: j.core}
-	var strikes strikes
 	pauses := sessionRetries.WithRand(j.core.random.float64).Start()
 	for {
 		e, err := o.await(j.ctx, j.core.quit)
 		if err != nil {
 			return err
 		}
-		strikes.begin(e, t.lists)
-		if err = e.fit(j.ctx, t.size); err == nil {
+		if err = e.fit(t.size); err == nil {
 			err = t.run(j.ctx, e)
 		}
-		if outcomeOf(err) == answered {
+		if outcomeOf(err) == answered || errors.Is(err, ErrReplyRefused) {
 			return err
-		}
-		if out := strikes.out(e, 0, err); out != nil {
-			return out
 		}
 		if err := pauses.Wait(j.ctx); err != nil {
 			return err
@@ -196,7 +190,7 @@ func (j *janitor) begun(t task) (over bool, err error) {
 	if t.begun == nil {
 		return false, nil
 	}
-	switch err := *t.begun.late; {
+	switch err := t.begun.late(); {
 	case errors.Is(err, ErrNoNode):
 		return len(t.at) == 1, nil // of several, the others may be there
 	case outcomeOf(err) != answered:

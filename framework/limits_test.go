@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/recipekit"
 	"github.com/docent-zk/docent/zktest"
 )
 
@@ -166,18 +167,6 @@ func TestBuffersGrowUnderLoad(t *testing.T) {
 	})
 }
 
-// The link breaks while room is made for a large request: that is no doubt about the request.
-func TestLinkBreaksWhileABufferGrows(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		s := startServer(t, zktest.Config{})
-		cli := connected(t, s)
-		onceOn(t, s, zktest.Request, zktest.OpExists, zktest.Cut, nothing)
-		node, err := cli.Create(t.Context(), "/n-", make([]byte, 500_000), framework.PersistentSequential)
-		require.NoError(t, err)
-		assert.Equal(t, "/n-0000000000", node.Path)
-	})
-}
-
 func TestManyChildren(t *testing.T) {
 	const count = 100_000
 	bubble(t, func(t *testing.T) {
@@ -193,7 +182,7 @@ func TestManyChildren(t *testing.T) {
 		assert.Len(t, names, count)
 		assert.EqualValues(t, count, stat.NumChildren)
 		session := sessionOf(t, cli)
-		node, names, err := session.CreateInQueue(t.Context(), "/dir", "n-", nil)
+		node, names, err := recipekit.CreateInQueue(t.Context(), session, "/dir", "n-", nil)
 		require.NoError(t, err)
 		assert.Len(t, names, count+1)
 		require.NoError(t, session.Delete(t.Context(), node.Path, framework.AnyVersion))
@@ -202,8 +191,7 @@ func TestManyChildren(t *testing.T) {
 	})
 }
 
-// An answer that is longer than MaxReplySize costs the connection. The call that it is for gives up after a few, so that it
-// does not keep breaking the connection of everybody else.
+// An answer that is longer than MaxReplySize fails the call that it is for, and no other: the connection stays.
 func TestMaxReplySize(t *testing.T) {
 	const limit = 200_000
 	bubble(t, func(t *testing.T) {
@@ -221,7 +209,8 @@ func TestMaxReplySize(t *testing.T) {
 			_, err = get(t.Context(), "/long")
 			require.ErrorIs(t, err, framework.ErrReplyRefused, name)
 			require.ErrorContains(t, err, "get /long", name)
-			assert.EqualValues(t, 3, s.Counts().Sub(before).Requests[zktest.OpGetData], name)
+			assert.EqualValues(t, 1, s.Counts().Sub(before).Requests[zktest.OpGetData], name)
+			assert.Equal(t, framework.Connected, cli.State().State, name)
 			assert.Less(t, time.Since(start), sessionTimeout, name)
 		}
 		_, err = session.Get(t.Context(), "/small")

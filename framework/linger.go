@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"time"
-
-	"github.com/go-zookeeper/zk"
 )
 
 // lingering is the part of the session timeout for which a call may outlast its ctx: T/8.
@@ -44,34 +42,6 @@ func (e *epoch) outlast(ctx context.Context, enough <-chan struct{}) {
 	case <-ctx.Done():
 	}
 }
-
-// lingeringCall is call, but a call that was sent when ctx ends is waited for: see linger.
-func lingeringCall[T any](ctx context.Context, e *epoch, fn func(*zk.Conn) (T, error)) (T, error) {
-	if err := e.enter(ctx); err != nil {
-		var zero T
-		return zero, err
-	}
-	longer, cancel := e.linger(ctx, nil)
-	defer cancel()
-	return follow(longer, e, fn)
-}
-
-// writtenCall is call, but it does not return before the request with that opcode and path is written to the connection, even
-// if ctx has ended when it is called: see linger for how long that may take. Then the answer is not waited for.
-func writtenCall[T any](ctx context.Context, e *epoch, op int32, path string, fn func(*zk.Conn) (T, error)) (T, error) {
-	written, forget := e.sent.await(op, path)
-	defer forget()
-	longer, cancel := e.linger(ctx, written)
-	defer cancel()
-	return call(longer, e, fn)
-}
-
-// Opcodes of requests whose writing is waited for; 0 is any.
-const (
-	opAny    int32 = 0
-	opDelete int32 = 2
-	opMulti  int32 = 14
-)
 
 // neverSent reports whether an operation has ended without a try.
 func neverSent(err error) bool {

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/recipekit"
 	"github.com/docent-zk/docent/zktest"
 )
 
@@ -45,11 +46,11 @@ var pathOperations = map[string]func(ctx context.Context, s *framework.Session, 
 		return err
 	},
 	"create in queue": func(ctx context.Context, s *framework.Session, p string) error {
-		_, _, err := s.CreateInQueue(ctx, "/", p[1:], nil, framework.Ephemeral)
+		_, _, err := recipekit.CreateInQueue(ctx, s, "/", p[1:], nil, framework.Ephemeral)
 		return err
 	},
 	"create twins": func(ctx context.Context, s *framework.Session, p string) error {
-		_, _, err := s.CreateTwinsInQueue(ctx, "/", []string{p[1:]}, nil, framework.Ephemeral)
+		_, _, err := recipekit.CreateTwinsInQueue(ctx, s, "/", []string{p[1:]}, nil, framework.Ephemeral)
 		return err
 	},
 	"set": func(ctx context.Context, s *framework.Session, p string) error {
@@ -60,7 +61,7 @@ var pathOperations = map[string]func(ctx context.Context, s *framework.Session, 
 		return s.Delete(ctx, p, framework.AnyVersion, framework.Guaranteed)
 	},
 	"delete twins": func(ctx context.Context, s *framework.Session, p string) error {
-		return s.DeleteTwins(ctx, []string{p})
+		return recipekit.DeleteTwins(ctx, s, []string{p})
 	},
 	"multi": func(ctx context.Context, s *framework.Session, p string) error {
 		_, err := s.Multi(ctx, []framework.Op{framework.CheckOp(p, framework.AnyVersion)})

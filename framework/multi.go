@@ -2,10 +2,14 @@ package framework
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/go-zookeeper/zk"
+
+	"github.com/docent-zk/docent/internal/jute"
+	"github.com/docent-zk/docent/internal/wire"
 )
 
 // Op is one operation of a [Client.Multi]. Make it with [CreateOp], [SetOp], [DeleteOp] or [CheckOp].
@@ -67,14 +71,16 @@ func (o *ops) Multi(ctx context.Context, operations []Op, opts ...WriteOption) (
 		path = operations[0].path
 	}
 	if err != nil {
-		return nil, &OpError{Op: "multi", Path: path, State: o.core.gate.Load().State, Err: err}
+		return nil, o.failUnsent("multi", path, err)
 	}
 	var results []OpResult
 	err = o.do(ctx, request{op: "multi", path: path, size: size, repeatable: w.repeat,
 		try: func(ctx context.Context, e *epoch) error {
-			answers, err := call(ctx, e, func(conn *zk.Conn) ([]zk.MultiResponse, error) { return conn.Multi(requests...) })
+			q := multiQuery(path, requests)
+			q.long = isLong(size)
+			answers, err := ask(ctx, e, q)
 			if err != nil {
-				return o.core.refusal(operations, answers, err)
+				return o.core.refusal(operations, err)
 			}
 			results = o.results(answers)
 			return nil
@@ -82,7 +88,7 @@ func (o *ops) Multi(ctx context.Context, operations []Op, opts ...WriteOption) (
 	return results, err
 }
 
-func (o *ops) multiRequests(operations []Op) (requests []any, size int, err error) {
+func (o *ops) multiRequests(operations []Op) (requests []jute.MultiOp, size int, err error) {
 	for _, op := range operations {
 		at, err := o.resolveNew(op.path, op.mode)
 		if err != nil {
@@ -104,43 +110,82 @@ func (o *ops) multiRequests(operations []Op) (requests []any, size int, err erro
 	return requests, size, nil
 }
 
-func (o *ops) multiRequest(op Op, at string) (any, error) {
+func (o *ops) multiRequest(op Op, at string) (jute.MultiOp, error) {
 	switch op.name {
 	case "create":
 		if !op.mode.valid() || op.mode == Container || op.mode.ttl() {
-			return nil, fmt.Errorf("create %s: %w: a multi creates persistent and ephemeral nodes, sequential or not", op.path, zk.ErrInvalidFlags)
+			return jute.MultiOp{}, fmt.Errorf("create %s: %w: a multi creates persistent and ephemeral nodes, sequential or not", op.path, zk.ErrInvalidFlags)
 		}
-		return &zk.CreateRequest{Path: at, Data: owned(op.data), Acl: op.acl, Flags: int32(op.mode)}, nil
+		return createOp(at, owned(op.data), op.acl, op.mode), nil
 	case "set":
-		return &zk.SetDataRequest{Path: at, Data: owned(op.data), Version: op.version}, nil
+		return setOp(at, owned(op.data), op.version), nil
 	case "delete":
-		return &zk.DeleteRequest{Path: at, Version: op.version}, nil
+		return deleteOp(at, op.version), nil
 	case "check":
-		return &zk.CheckVersionRequest{Path: at, Version: op.version}, nil
+		return jute.MultiOp{Type: jute.OpCheck, Body: &jute.PathInt32Request{Path: at, Value: op.version}}, nil
 	}
-	return nil, fmt.Errorf("%w: an Op must come from CreateOp, SetOp, DeleteOp or CheckOp", zk.ErrBadArguments)
+	return jute.MultiOp{}, fmt.Errorf("%w: an Op must come from CreateOp, SetOp, DeleteOp or CheckOp", zk.ErrBadArguments)
 }
 
-// refusal names the first operation that the server refused: those before it carry no error, those behind it an
-// unspecific one.
-func (c *core) refusal(operations []Op, answers []zk.MultiResponse, err error) error {
-	for i, a := range answers {
-		if a.Error != nil && i < len(operations) {
-			op := operations[i]
-			return &MultiError{Index: i, Op: op.name, Path: op.path, Err: c.explain(op.name, op.path, a.Error)}
-		}
-	}
-	return err
+func createOp(at string, data []byte, acl []ACL, mode Mode) jute.MultiOp {
+	return jute.MultiOp{Type: jute.OpCreate, Body: &jute.CreateRequest{Path: at, Data: data, ACL: juteACLs(acl), Flags: int32(mode)}}
 }
 
-func (o *ops) results(answers []zk.MultiResponse) []OpResult {
+func setOp(at string, data []byte, version int32) jute.MultiOp {
+	return jute.MultiOp{Type: jute.OpSetData, Body: &jute.SetDataRequest{Path: at, Data: data, Version: version}}
+}
+
+func deleteOp(at string, version int32) jute.MultiOp {
+	return jute.MultiOp{Type: jute.OpDelete, Body: &jute.PathInt32Request{Path: at, Value: version}}
+}
+
+// refusedPart is the error of a multi of which one operation was refused.
+type refusedPart struct {
+	index int
+	err   error // the server's answer to that operation
+}
+
+func (e *refusedPart) Error() string { return e.err.Error() }
+func (e *refusedPart) Unwrap() error { return e.err }
+
+// multiQuery is answered with the results of all operations. Its error is a refusedPart if a server has refused one.
+func multiQuery(at string, requests []jute.MultiOp) query[[]jute.MultiResult] {
+	return query[[]jute.MultiResult]{
+		op: jute.OpMulti, at: at, body: &jute.MultiRequest{Ops: requests}, decode: (*jute.Decoder).MultiResults,
+		judge: func(results []jute.MultiResult) error { return judgeMulti(results, len(requests)) },
+	}
+}
+
+// judgeMulti looks for a refusal. Operations before the refused one carry no error, those behind it an unspecific one.
+func judgeMulti(results []jute.MultiResult, want int) error {
+	i := slices.IndexFunc(results, func(r jute.MultiResult) bool { return r.Err != 0 })
+	switch {
+	case i >= 0:
+		return &refusedPart{index: i, err: codeError(results[i].Err)}
+	case len(results) != want:
+		return fmt.Errorf("%w: a multi of %d operations is answered with %d results", wire.ErrMalformed, want, len(results))
+	}
+	return nil
+}
+
+// refusal names the operation that was refused.
+func (c *core) refusal(operations []Op, err error) error {
+	var part *refusedPart
+	if !errors.As(err, &part) || part.index >= len(operations) {
+		return err
+	}
+	op := operations[part.index]
+	return &MultiError{Index: part.index, Op: op.name, Path: op.path, Err: c.explain(op.name, op.path, part.err)}
+}
+
+func (o *ops) results(answers []jute.MultiResult) []OpResult {
 	results := make([]OpResult, len(answers))
 	for i, a := range answers {
-		if a.String != "" {
-			results[i].Path = o.space.local(a.String)
+		if a.Path != "" {
+			results[i].Path = o.space.local(a.Path)
 		}
 		if a.Stat != nil {
-			results[i].Stat = *a.Stat
+			results[i].Stat = Stat(*a.Stat)
 		}
 	}
 	return results

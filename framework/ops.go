@@ -1,9 +1,11 @@
 package framework
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/docent-zk/docent/internal/telemetry"
@@ -33,6 +35,7 @@ type request struct {
 	size       int    // of its body at the most, in bytes
 	repeatable bool   // applying it twice is harmless
 	passing    bool   // what it makes goes with the session that it was sent in
+	inParts    bool   // its error does not say that no part of it was applied
 	try        func(ctx context.Context, e *epoch) error
 	// settle looks at what became of a try whose answer was lost. It runs behind a sync.
 	settle func(ctx context.Context, e *epoch) (verdict, error)
@@ -75,12 +78,9 @@ func (o *ops) do(ctx context.Context, r request) error {
 
 // perform is do; op is nil while nobody wants to know.
 func (o *ops) perform(ctx context.Context, r request, op *telemetry.Operation) error {
-	ctx, cancel := o.bounded(ctx)
-	defer cancel()
+	ctx, limit := o.bounded(ctx)
+	defer limit.release()
 	a := attempt{request: r, ops: o}
-	if err := a.start(); err != nil {
-		return a.fail(err)
-	}
 	for {
 		if op != nil {
 			o.tellWait(op)
@@ -89,7 +89,6 @@ func (o *ops) perform(ctx context.Context, r request, op *telemetry.Operation) e
 		if err != nil {
 			return a.fail(err)
 		}
-		a.strikes.begin(e, answeredAtLength(r.op, a.doubt))
 		err = a.step(ctx, e)
 		if a.baffled(err) {
 			return a.fail(err)
@@ -99,8 +98,18 @@ func (o *ops) perform(ctx context.Context, r request, op *telemetry.Operation) e
 			return a.answer(err)
 		case ended:
 			return a.fail(err)
+		case notSent:
+			if out := a.lost(err); out != nil { // of a request that goes ahead of it
+				return a.fail(out)
+			}
 		case unknown:
-			if out := a.strikes.out(e, r.size, err); out != nil {
+			if errors.Is(err, ErrReplyRefused) {
+				return a.fail(err)
+			}
+			if out := a.length.out(a.size, err); out != nil {
+				return a.fail(out)
+			}
+			if out := a.lost(err); out != nil {
 				return a.fail(out)
 			}
 		}
@@ -113,13 +122,14 @@ func (o *ops) perform(ctx context.Context, r request, op *telemetry.Operation) e
 	}
 }
 
-// bounded applies OperationTimeout where nothing else bounds the operation.
-func (o *ops) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+// bounded applies OperationTimeout where nothing else bounds the operation. The limit, which may be nil, has to be released.
+func (o *ops) bounded(ctx context.Context) (context.Context, *limited) {
 	limit := o.core.bounds().operation
 	if _, has := ctx.Deadline(); has || o.fixed != nil || limit < 0 {
-		return ctx, func() {}
+		return ctx, nil
 	}
-	return context.WithTimeoutCause(ctx, limit, errOperationTimeout)
+	c := &limited{Context: ctx, deadline: time.Now().Add(limit), cause: errOperationTimeout}
+	return c, c
 }
 
 func (o *ops) retries() retry.Policy {
@@ -183,24 +193,22 @@ type attempt struct {
 	ops    *ops
 	pauses *retry.Attempts
 	tries  int
-	doubt  bool   // a try was sent and its answer lost
-	sentIn *epoch // that try
-	astray bool   // its answer said that the server does not know what became of it
-	odds   int    // answers that said neither yes nor no
-	strikes
+	doubt  bool      // a try was sent and its answer lost
+	sentIn *epoch    // that try
+	astray bool      // its answer said that the server does not know what became of it
+	odds   int       // answers that said neither yes nor no
+	length *oversize // nil unless the request is long
+
+	mayBeApplied bool      // an earlier try, as far as its reply and a look can tell
+	lostAt       time.Time // when a reply was first lost on a connection that went on; zero before
 }
 
-// start begins the pauses. The policy may be the user's own.
-func (a *attempt) start() error {
-	return guarded("RetryPolicy", a.path, func() error {
-		a.pauses = a.ops.retries().WithRand(a.ops.core.random.float64).Start()
-		return nil
-	}, a.ops.core.panicked)
-}
-
-// next returns the next pause, [retry.ErrExhausted] if there is none.
+// next returns the next pause, [retry.ErrExhausted] if there is none. The policy may be the user's own.
 func (a *attempt) next() (delay time.Duration, err error) {
 	err = guarded("RetryPolicy", a.path, func() error {
+		if a.pauses == nil {
+			a.pauses = a.ops.retries().WithRand(a.ops.core.random.float64).Start()
+		}
 		d, ok := a.pauses.Next()
 		if delay = d; !ok {
 			return retry.ErrExhausted
@@ -232,7 +240,7 @@ func (a *attempt) pause(ctx context.Context) error {
 
 // step sends the request, or settles the doubt about the last try first.
 func (a *attempt) step(ctx context.Context, e *epoch) error {
-	if err := e.fit(ctx, a.size); err != nil { // ahead of the look too, which names the same paths
+	if err := e.fit(a.size); err != nil { // ahead of the look too, which names the same paths
 		return err
 	}
 	if a.doubt {
@@ -241,13 +249,21 @@ func (a *attempt) step(ctx context.Context, e *epoch) error {
 			return err
 		}
 		a.doubt = false
+		a.mayBeApplied = a.mayBeApplied || a.op == "create" // somebody may have deleted the node before the look
+	}
+	if isLong(a.size) {
+		ctx = a.judged(ctx)
 	}
 	err := answerTo(a.op, a.try(ctx, e))
 	known := outcomeOf(err)
 	if known != notSent {
 		a.tries++
 	}
-	if a.repeatable || known != unknown && known != ended {
+	if known != unknown && known != ended {
+		return err
+	}
+	if a.repeatable {
+		a.mayBeApplied = true
 		return err
 	}
 	a.doubt, a.sentIn, a.astray = true, e, isOdd(err)
@@ -255,6 +271,14 @@ func (a *attempt) step(ctx context.Context, e *epoch) error {
 		return fmt.Errorf("%w: %w", ErrOutcomeUnknown, e.why(err))
 	}
 	return err
+}
+
+// judged has the long queries of a try judged by their length.
+func (a *attempt) judged(ctx context.Context) context.Context {
+	if a.length == nil {
+		a.length = new(oversize)
+	}
+	return context.WithValue(ctx, oversizeKey{}, a.length)
 }
 
 // baffled counts answers that say neither yes nor no, and reports whether there were too many.
@@ -291,7 +315,7 @@ func (a *attempt) resolve(ctx context.Context, e *epoch) (verdict, error) {
 
 // look goes behind a sync: the server may be another one, which lags behind.
 func (a *attempt) look(ctx context.Context, e *epoch) (verdict, error) {
-	if err := e.sync(ctx); err != nil {
+	if err := e.sync(ctx, a.where()); err != nil {
 		return undecided, err
 	}
 	return a.settle(ctx, e)
@@ -304,14 +328,23 @@ func ofAnother(err error) error {
 	if !errors.As(err, &left) {
 		return err
 	}
-	late := error(errNotAdmitted)
-	return &errCallEnded{cause: left.cause, done: left.done, late: &late}
+	return &errCallEnded{cause: left.cause, done: left.done, late: func() error { return errNotAdmitted }}
+}
+
+// where is the path that the operation is about, as the server knows it; the root for one that has none.
+func (a *attempt) where() string {
+	at, err := a.ops.space.resolve(cmp.Or(strings.TrimRight(a.path, "/"), "/"))
+	if err != nil {
+		return "/"
+	}
+	return at
 }
 
 // answer wraps what the server said.
 func (a *attempt) answer(err error) error {
+	a.over(true)
 	if err != nil {
-		return a.wrap(a.ops.core.explain(a.op, a.path, err))
+		return a.wrap(a.ops.core.explain(a.op, a.path, err), a.unapplied(err, true))
 	}
 	if identity := &a.ops.core.identity; identity.Load() != nil {
 		identity.Store(nil)
@@ -321,15 +354,18 @@ func (a *attempt) answer(err error) error {
 
 // fail wraps why the operation was given up, and says so when it may have been applied.
 func (a *attempt) fail(err error) error {
+	a.over(false)
 	err = a.ops.core.blame(err)
 	if a.doubt && !errors.Is(err, ErrOutcomeUnknown) {
 		err = fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
 	}
-	return a.wrap(err)
+	return a.wrap(err, a.unapplied(err, false))
 }
 
-func (a *attempt) wrap(err error) error {
-	return &OpError{Op: a.op, Path: a.path, Attempts: a.tries, State: a.ops.core.gate.Load().State, Err: err}
+func (a *attempt) wrap(err error, unapplied bool) error {
+	e := a.ops.failUnsent(a.op, a.path, err)
+	e.Attempts, e.unapplied = a.tries, unapplied
+	return e
 }
 
 // why chooses between the reason to stop and the failure of the last try, which explains it.

@@ -9,17 +9,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/recipekit"
 	"github.com/docent-zk/docent/zktest"
 )
 
 // queueCreates are the creates that list the directory right behind them. With Ephemeral the path asked for is the path of the node.
 var queueCreates = map[string]func(ctx context.Context, s *framework.Session) ([]string, error){
 	"create in queue": func(ctx context.Context, s *framework.Session) ([]string, error) {
-		_, names, err := s.CreateInQueue(ctx, "/q", "name", nil, framework.Ephemeral)
+		_, names, err := recipekit.CreateInQueue(ctx, s, "/q", "name", nil, framework.Ephemeral)
 		return names, err
 	},
 	"create twins in queue": func(ctx context.Context, s *framework.Session) ([]string, error) {
-		_, names, err := s.CreateTwinsInQueue(ctx, "/q", []string{"one"}, nil, framework.Ephemeral)
+		_, names, err := recipekit.CreateTwinsInQueue(ctx, s, "/q", []string{"one"}, nil, framework.Ephemeral)
 		return names, err
 	},
 }

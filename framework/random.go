@@ -13,10 +13,6 @@ type random struct {
 	panicked func(function, path string, value any) // nil: nobody is told of a reader that panics
 }
 
-// Random is the client's source of randomness, Config.Random, for use by many goroutines. Recipes draw their jitter and
-// their GUIDs from it, so that a simulation replays them too.
-func (o *ops) Random() io.Reader { return o.core.random }
-
 // Read serves GUIDs.
 func (r *random) Read(p []byte) (n int, err error) {
 	r.mu.Lock()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/internal/realzk"
+	"github.com/docent-zk/docent/internal/recipekit"
 )
 
 // The tests in this file hold the framework to its word on real ZooKeeper servers.
@@ -68,7 +69,7 @@ func TestRealModesAndStats(t *testing.T) {
 		assert.Equal(t, framework.DigestACL(31, "me", "secret"), acl)
 	}
 	session := sessionOf(t, cli)
-	node, names, err := session.CreateInQueue(ctx, "/q", "n-", nil)
+	node, names, err := recipekit.CreateInQueue(ctx, session, "/q", "n-", nil)
 	require.NoError(t, err)
 	_, own := framework.Split(node.Path)
 	assert.Equal(t, []string{own}, names)

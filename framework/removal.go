@@ -190,7 +190,7 @@ func (o *ops) delegate(ctx context.Context, t task, send func(context.Context, *
 		return
 	case isRefusal(err):
 		return
-	case t.in != nil && ctx.Err() != nil && neverSent(err) && o.core.gate.Load().serves(t.in) && t.in.fit(ctx, t.size) == nil:
+	case t.in != nil && ctx.Err() != nil && neverSent(err) && o.core.gate.Load().serves(t.in) && t.in.fit(t.size) == nil:
 		err = send(ctx, t.in)
 		if err == nil || errors.Is(err, ErrNoNode) && len(t.at) == 1 {
 			return

@@ -194,7 +194,7 @@ func isServed(err error) bool {
 	return err == nil || refused && slices.Contains(servedCodes, code)
 }
 
-// servedCodes are those among them that the driver has no name for.
+// servedCodes are those among them that have no name.
 var servedCodes = []int32{codeUnimplemented, codeEphemeralOnLocal, codeQuotaExceeded}
 
 // isLocal reports whether an operation has ended for a reason that says nothing of the servers.
@@ -202,7 +202,16 @@ func isLocal(err error) bool {
 	return errors.Is(err, ErrTooLarge) || errors.Is(err, ErrInvalidPath) || errors.Is(err, ErrUnsupported) || errors.Is(err, ErrClosed)
 }
 
-// noteAnswer draws the conclusion from how a call of the driver has ended.
+// noteCode draws the conclusion from the code of an answer.
+func (c *core) noteCode(code int32) {
+	if code == 0 {
+		c.noteAnswer(nil)
+		return
+	}
+	c.noteAnswer(codeError(code))
+}
+
+// noteAnswer draws the conclusion from an answer.
 func (c *core) noteAnswer(err error) {
 	if !isServed(err) {
 		if code, ok := codeOf(err); ok && codeTexts[code] != "" {

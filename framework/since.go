@@ -72,7 +72,7 @@ func (s *Session) resolveAll(paths []string) ([]string, error) {
 	for i, path := range paths {
 		var err error
 		if at[i], err = s.space.resolve(path); err != nil {
-			return nil, &OpError{Op: "changedSince", Path: path, State: s.core.gate.Load().State, Err: err}
+			return nil, s.failUnsent("changedSince", path, err)
 		}
 	}
 	return at, nil
@@ -116,7 +116,9 @@ func (q *inquiry) run(ctx context.Context) error {
 		return err
 	}
 	if q.refusal != nil {
-		return &OpError{Op: r.op, Path: r.path, Attempts: 1, State: q.session.core.gate.Load().State, Err: fmt.Errorf("%w: %w", ErrNotTold, q.refusal)}
+		e := q.session.failUnsent(r.op, r.path, fmt.Errorf("%w: %w", ErrNotTold, q.refusal))
+		e.Attempts = 1
+		return e
 	}
 	return nil
 }

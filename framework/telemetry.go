@@ -11,9 +11,8 @@ import (
 	"github.com/docent-zk/docent/retry"
 )
 
-// Telemetry is what the recipes of this module report to, on the providers of Config. A recipe of one's own takes its tracers
-// and meters from those: the contexts of operations carry spans in the usual way.
-func (c *Client) Telemetry() *telemetry.Client {
+// reporter is what docent's recipes report to, on the providers of Config. It is nil for a Client that is nil or empty.
+func (c *Client) reporter() *telemetry.Client {
 	if c.usable() != nil {
 		return nil
 	}

@@ -6,29 +6,23 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-zookeeper/zk"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-zk/docent/zktest"
 )
 
-// bareGet is Get, and bareRead is read, as they would be without telemetry: what do adds is left out.
-func bareGet(ctx context.Context, o *ops, path string) (Node, error) {
-	return bareRead(ctx, o, "get", path, func(conn *zk.Conn, at string) (Node, error) { return getNode(conn, o.space, at) })
-}
-
-func bareRead[T any](ctx context.Context, o *ops, op, path string, fn func(conn *zk.Conn, path string) (T, error)) (T, error) {
-	var v T
+// bareGet is Get as it would be without telemetry: what do adds is left out.
+func bareGet(ctx context.Context, o *ops, path string) (node Node, err error) {
 	at, err := o.space.resolve(path)
 	if err != nil {
-		return v, &OpError{Op: op, Path: path, State: o.core.gate.Load().State, Err: err}
+		return node, o.failUnsent("get", path, err)
 	}
-	err = o.perform(ctx, request{op: op, path: path, size: len(at), repeatable: true, try: func(ctx context.Context, e *epoch) (err error) {
-		v, err = call(ctx, e, func(conn *zk.Conn) (T, error) { return fn(conn, at) })
+	err = o.perform(ctx, request{op: "get", path: path, size: len(at), repeatable: true, try: func(ctx context.Context, e *epoch) (err error) {
+		node, err = ask(ctx, e, getQuery(o.space, at, false))
 		return err
 	}}, nil)
-	return v, err
+	return node, err
 }
 
 // onNode calls f with a client and the ways to read a node: with telemetry that nobody has asked for, and without.

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"sync"
 
-	"github.com/go-zookeeper/zk"
+	"github.com/docent-zk/docent/internal/wire"
 )
 
 // TreeWatch reports every change of a node and of everything below it, in order, until it is stopped or its session ends.
@@ -60,16 +60,15 @@ var errWatchDelayed = &unsentError{errors.New("the server was too busy to set th
 // the call and not the watch. All watches on one path share one at the server, which the last one that is stopped takes back.
 //
 // It returns [ErrUnsupported] if a server turns out not to know such watches: ZooKeeper before 3.6, and some of the servers
-// that speak its protocol. The first time that costs a connection, or three with servers that do not answer at all; after
-// that the client knows.
+// that speak its protocol: see Capabilities in the package documentation.
 //
 // One-shot watches on the same path ([Session.WatchData] and its like) are no danger to it, although servers before 3.9 let
 // one put an end to the other (ZOOKEEPER-4466): while there is a TreeWatch they are served from it. They may fire without need
-// then: after a reset, and when the last TreeWatch on the path ends.
+// then: when the first TreeWatch on the path is set, after a reset, and when the last one ends.
 func (s *Session) WatchTree(ctx context.Context, path string) (*TreeWatch, error) {
 	at, err := s.space.resolve(path)
 	if err != nil {
-		return nil, &OpError{Op: "watchTree", Path: path, State: s.core.gate.Load().State, Err: err}
+		return nil, s.failUnsent("watchTree", path, err)
 	}
 	w := &TreeWatch{space: s.space, at: at, table: &s.e.watches, ready: make(chan struct{}, 1)}
 	err = s.do(ctx, request{op: "watchTree", path: path, size: len(at), repeatable: true, try: w.arm})
@@ -80,22 +79,46 @@ func (s *Session) WatchTree(ctx context.Context, path string) (*TreeWatch, error
 	return w, nil
 }
 
-// arm asks for the watch and waits until it is in force. The request for it leaves ahead of the next one of the driver, so
-// the answer to a read that is sent now comes behind that to the request.
+// arm asks for the watch and waits until it is in force.
 func (w *TreeWatch) arm(ctx context.Context, e *epoch) error {
-	if err := w.table.joinTree(w); err != nil {
-		return err
+	a := e.addWatchCall(w.at)
+	a.Over = func(err error) { _ = e.addWatchOver(w.at, err) }
+	asked, err := w.join(ctx, e, &a.Call)
+	if err == nil && asked {
+		_, err = a.wait(ctx, e)
 	}
-	_, err := call(ctx, e, func(conn *zk.Conn) (*Stat, error) { return existsStat(conn, w.at) })
 	switch over := w.err(); {
 	case over != nil:
 		return over
-	case outcomeOf(err) != answered:
+	case err != nil:
 		return err
-	case !w.table.treeArmed(w.at):
+	case !w.table.treeServes(w):
 		return errWatchDelayed
 	}
 	return nil
+}
+
+// join makes w a user of the watch on its path, and sends the call if that is not in force. A watch that is left at the same time is
+// taken back before, or after, but not in between.
+func (w *TreeWatch) join(ctx context.Context, e *epoch, c *wire.Call) (asked bool, err error) {
+	w.table.order.Lock()
+	defer w.table.order.Unlock()
+	live, err := w.table.joinTree(w, e.core.can.lack(capAddWatch))
+	if live || err != nil {
+		return false, err
+	}
+	return true, e.send(ctx, c)
+}
+
+// leave is the opposite of join. The last user has the server take the watch back, and with it every watch of the session on the path. That
+// is sent while one-shot watches on the path are still served from the recursive one, so that none is set ahead of it.
+func (w *TreeWatch) leave() {
+	w.table.order.Lock()
+	defer w.table.order.Unlock()
+	if w.table.lastUser(w) && w.table.unwatch != nil {
+		w.table.unwatch(w.at)
+	}
+	w.table.leaveTree(w)
 }
 
 // Path is the watched path, absolute in the client's namespace.
@@ -153,12 +176,21 @@ func (w *TreeWatch) pop() (ev Event, ok bool, err error) {
 // So for a reader that calls Zxid, then Take, and gets no reset from that, all changes up to the transaction are among the events
 // that it has had since its last reset. What it has read since that shows them all is as of the transaction or newer: see
 // [Session.ChangedSince].
-func (w *TreeWatch) Zxid() int64 { return w.table.treeZxid(w) }
+func (w *TreeWatch) Zxid() int64 {
+	if !w.table.treeServes(w) {
+		return 0
+	}
+	zxid := w.table.zxid()
+	if !w.table.treeServes(w) { // the connection has changed in between
+		return 0
+	}
+	return zxid
+}
 
-// Stop ends the watch: no more events come, and those that were not read are gone. The server is told, when it was the last
-// one on the path, with whatever the client sends next. It may be called repeatedly.
+// Stop ends the watch: no more events come, and those that were not read are gone. The server is told at once when it was the last
+// one on the path. It may be called repeatedly.
 func (w *TreeWatch) Stop() {
-	w.table.leaveTree(w)
+	w.leave()
 	w.mu.Lock()
 	w.events, w.cost = nil, 0
 	w.mu.Unlock()

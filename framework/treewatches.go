@@ -6,10 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"sync/atomic"
 
-	"github.com/go-zookeeper/zk"
-
+	"github.com/docent-zk/docent/internal/jute"
 	"github.com/docent-zk/docent/internal/wire"
 )
 
@@ -21,19 +19,30 @@ type trees map[string]*tree
 type tree struct {
 	users []*TreeWatch // in the order in which they came
 	armed bool         // it has been in force
+	live  bool         // it is in force on the present connection
+	era   int          // the connection on which it was asked for first
 }
 
-// treeServer asks the server for recursive watches; the wire does.
-type treeServer interface {
-	WatchTree(path string) bool
-	UnwatchTree(path string)
-	TreeZxid(path string) int64
+// recursiveMode is addWatch's mode of a watch on a node and everything below it; anyWatcher makes removeWatches take back all watches
+// of a path. It is the only type that every version knows which ends a recursive watch.
+const (
+	recursiveMode = 1
+	anyWatcher    = 3
+)
+
+// addWatchCall asks for a recursive watch.
+func (e *epoch) addWatchCall(at string) *asked[struct{}] {
+	body := &jute.PathInt32Request{Path: at, Value: recursiveMode}
+	return query[struct{}]{op: jute.OpAddWatch, at: at, body: body, kind: e.core.can.kind(capAddWatch)}.call(e.ctx)
 }
 
-// codeNoAuth is the only refusal that has a meaning of its own here.
-const codeNoAuth = -102
+// removeWatchesCall takes all watches on a path back.
+func (e *epoch) removeWatchesCall(at string) *asked[struct{}] {
+	body := &jute.PathInt32Request{Path: at, Value: anyWatcher}
+	return query[struct{}]{op: jute.OpRemoveWatches, at: at, body: body, kind: e.core.can.kind(capRemoveWatches)}.call(e.ctx)
+}
 
-// treeRefusal is the error for a server's answer.
+// treeRefusal is the error for a server's answer. That the node's ACL does not allow it is the only one with a meaning of its own.
 func treeRefusal(code int32) error {
 	err := error(ErrNoAuth)
 	if code != codeNoAuth {
@@ -42,19 +51,20 @@ func treeRefusal(code int32) error {
 	return fmt.Errorf("the server refuses the recursive watch: %w", err)
 }
 
-// joinTree makes w a user of the watch on its path, and has the watch set if it is the first. It may be repeated.
-func (t *watches) joinTree(w *TreeWatch) error {
+// joinTree makes w a user of the watch on its path, unless lack says why there can be none. It reports whether the watch is in force. It
+// may be repeated.
+func (t *watches) joinTree(w *TreeWatch, lack error) (live bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.ended != nil {
-		return t.ended
+		return false, t.ended
 	}
 	tr := t.trees[w.at]
 	if tr == nil {
-		if t.server == nil || !t.server.WatchTree(w.at) {
-			return ErrUnsupported
+		if lack != nil {
+			return false, lack
 		}
-		tr = &tree{}
+		tr = &tree{era: t.era}
 		if t.trees == nil {
 			t.trees = make(trees)
 		}
@@ -63,7 +73,15 @@ func (t *watches) joinTree(w *TreeWatch) error {
 	if !slices.Contains(tr.users, w) {
 		tr.users = append(tr.users, w)
 	}
-	return nil
+	return tr.live, nil
+}
+
+// lastUser reports whether w is the only user of a watch.
+func (t *watches) lastUser(w *TreeWatch) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	tr := t.trees[w.at]
+	return tr != nil && len(tr.users) == 1 && tr.users[0] == w
 }
 
 // leaveTree takes w out. With the last user the watch goes.
@@ -80,46 +98,109 @@ func (t *watches) leaveTree(w *TreeWatch) {
 	}
 	if tr.users = slices.Delete(tr.users, i, i+1); len(tr.users) == 0 {
 		delete(t.trees, w.at)
-		t.server.UnwatchTree(w.at)
 		t.surrender(w.at)
 	}
 }
 
-// treeArmed reports whether the watch on a path has been in force.
-func (t *watches) treeArmed(at string) bool {
+// treeLive reports whether the watch on a path is in force.
+func (t *watches) treeLive(at string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.trees[at] != nil && t.trees[at].armed
+	return t.trees[at] != nil && t.trees[at].live
 }
 
-// treeZxid is up to where everything was told to w.
-func (t *watches) treeZxid(w *TreeWatch) int64 {
+// treeServes reports whether w is a user of a watch that is in force.
+func (t *watches) treeServes(w *TreeWatch) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if tr := t.trees[w.at]; tr == nil || !slices.Contains(tr.users, w) {
-		return 0
+	tr := t.trees[w.at]
+	return tr != nil && tr.live && slices.Contains(tr.users, w)
+}
+
+// treeInForce notes that a server has set the watch on a path. Any time but the first it may have been gone for a while. The mutex is
+// held.
+func (t *watches) treeInForce(at string) {
+	tr := t.trees[at]
+	if tr == nil || tr.live {
+		return
 	}
-	return t.server.TreeZxid(w.at)
+	tr.live = true
+	if !tr.armed {
+		tr.armed = true
+		t.surrenderUnserved(at, tr)
+		return
+	}
+	for _, w := range tr.users {
+		w.push(EventReset, at)
+	}
+	t.surrender(at)
 }
 
-// treeAnswered takes a server's answer to the request for a watch. Any but the first means that the watch was gone for a
-// while. It runs in the driver's receiving goroutine.
+// treeAnswered takes a server's answer to an addWatch.
 func (t *watches) treeAnswered(at string, code int32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	tr := t.trees[at]
 	switch {
-	case tr == nil:
-	case code != 0:
+	case code == 0:
+		t.treeInForce(at)
+	case t.trees[at] != nil:
 		t.endTree(at, treeRefusal(code))
-	case !tr.armed:
-		tr.armed = true
-	default:
-		for _, w := range tr.users {
-			w.push(EventReset, at)
-		}
-		t.surrender(at)
 	}
+}
+
+// addWatchOver takes the answer to an addWatch, or why there is none. It runs in the receiving goroutine if there is one. It returns an
+// error that is neither a refusal of this watch nor of all.
+func (e *epoch) addWatchOver(at string, err error) error {
+	var code *wire.CodeError
+	lack := e.core.can.lack(capAddWatch)
+	switch {
+	case lack != nil:
+		e.watches.treesUnsupported(lack)
+	case err == nil:
+		e.watches.treeAnswered(at, 0)
+	case !errors.As(err, &code), disowns(code.Code), code.Code == codeTooBusy, code.Code == codeUnimplemented:
+		return err
+	default:
+		e.watches.treeAnswered(at, code.Code)
+	}
+	return nil
+}
+
+// repair sets a recursive watch again that a one-shot watch on the same path has taken the place of: see ZOOKEEPER-4466. It was asked
+// for when there was no recursive one.
+func (e *epoch) repair(at string) {
+	t := &e.watches
+	t.mu.Lock()
+	tr := t.trees[at]
+	if tr != nil {
+		tr.live = false
+	}
+	t.mu.Unlock()
+	if tr == nil {
+		return
+	}
+	c := &e.addWatchCall(at).Call
+	c.Over = func(err error) {
+		var code *wire.CodeError
+		if err := e.addWatchOver(at, err); errors.As(err, &code) { // on the next connection it is set again
+			e.wire.Break(fmt.Errorf("%w: addWatch is answered with error %d", errNotRearmed, code.Code))
+		}
+		if err == nil && !t.treeLive(at) { // nobody wants it any more
+			e.unwatch(at)
+			t.mu.Lock()
+			t.surrender(at) // one-shot watches that were set meanwhile go with it
+			t.mu.Unlock()
+		}
+	}
+	_ = e.wire.Send(c) // one that is not sent is set again on the next connection
+}
+
+// unwatch has the server take back its watches on a path.
+func (e *epoch) unwatch(at string) {
+	if !e.core.can.has(capRemoveWatches) {
+		return
+	}
+	_ = e.wire.Send(&e.removeWatchesCall(at).Call) // the end of the connection does it too
 }
 
 // endTrees ends every watch.
@@ -139,10 +220,27 @@ func (t *watches) endTree(at string, cause error) {
 }
 
 // treesUnsupported ends every watch because the server does not know such watches.
-func (t *watches) treesUnsupported() {
+func (t *watches) treesUnsupported(lack error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.endTrees(ErrUnsupported)
+	t.endTrees(lack)
+}
+
+// surrenderUnserved fires the one-shot watches on a path that counted on a recursive watch which was not in force until now: those that
+// came since it was asked for, and all of them if that was on another connection, where nobody set them again.
+func (t *watches) surrenderUnserved(at string, tr *tree) {
+	for _, kind := range []watchKind{dataWatch, existsWatch, childWatch} {
+		key := watchKey{kind, at}
+		entry := t.m[key]
+		if entry == nil || tr.era == t.era && (entry.armed || entry.arming > 0) {
+			continue
+		}
+		event := EventDataChanged
+		if kind == childWatch {
+			event = EventChildrenChanged
+		}
+		t.expend(key, event)
+	}
 }
 
 // surrender fires the one-shot watches on a path, which nothing serves any more, or which may have missed something.
@@ -162,55 +260,22 @@ func (t *watches) expend(key watchKey, event EventType) {
 
 // fireTrees delivers a server's event to all watches above it. Lists of children are watched on the side: a server before
 // 3.9 that watches a path recursively does not tell of them.
-func (t *watches) fireTrees(ev zk.Event) {
-	event, _ := watchesOf(ev.Type)
-	if len(t.trees) == 0 || event == 0 || event == EventChildrenChanged {
+func (t *watches) fireTrees(event EventType, path string) {
+	if len(t.trees) == 0 || event == EventChildrenChanged {
 		return
 	}
-	for at := ev.Path; ; at, _ = Split(at) {
+	for at := path; ; at, _ = Split(at) {
 		if tr := t.trees[at]; tr != nil {
 			for _, w := range tr.users {
-				w.push(event, ev.Path)
+				w.push(event, path)
 			}
 		}
 		if at == "/" || at == "" {
 			break
 		}
 	}
-	parent, _ := Split(ev.Path)
-	if t.trees[parent] != nil && event != EventDataChanged && ev.Path != "/" {
+	parent, _ := Split(path)
+	if t.trees[parent] != nil && event != EventDataChanged && path != "/" {
 		t.expend(watchKey{childWatch, parent}, EventChildrenChanged)
 	}
-}
-
-// treeSupport is what a client has learnt of its servers.
-type treeSupport struct {
-	known  atomic.Bool // one has set such a watch
-	denied atomic.Bool // one does not know them
-
-	inquiries inquirySupport
-}
-
-// openWire makes the epoch's wire session. It is asked for recursive watches unless they are known not to be there.
-func (e *epoch) openWire() {
-	opt, support := e.wireOptions(), &e.core.trees
-	opt.OnTree, opt.OnTreesUnsupported, opt.TreesSupported = e.onTree, e.onTreesUnsupported, support.known.Load()
-	e.wire = wire.NewSession(opt)
-	if !support.denied.Load() {
-		e.watches.server = e.wire
-	}
-}
-
-// onTree is called with a server's answer to a request for a recursive watch.
-func (e *epoch) onTree(at string, code int32) {
-	if code == 0 {
-		e.core.trees.known.Store(true)
-	}
-	e.watches.treeAnswered(at, code)
-}
-
-// onTreesUnsupported is called when a server does not know recursive watches.
-func (e *epoch) onTreesUnsupported() {
-	e.core.trees.denied.Store(true)
-	e.watches.treesUnsupported()
 }

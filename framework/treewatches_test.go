@@ -6,37 +6,29 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/go-zookeeper/zk"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// treeOrders notes what was asked of the server.
-type treeOrders struct {
-	orders  []string
-	refuses bool
-}
-
-func (o *treeOrders) WatchTree(path string) bool {
-	o.orders = append(o.orders, "watch "+path)
-	return !o.refuses
-}
-
-func (o *treeOrders) UnwatchTree(path string) { o.orders = append(o.orders, "unwatch "+path) }
-
-func (o *treeOrders) TreeZxid(path string) int64 { return int64(len(path)) }
-
-// treeTable is a table whose server is there, and what it asks of it.
-func treeTable() (*watches, *treeOrders) {
-	orders := &treeOrders{}
-	return &watches{server: orders}, orders
+// treeTable is a table of watches that are in force, and the paths whose watches it has had taken back.
+func treeTable() (*watches, *[]string) {
+	back := new([]string)
+	return &watches{unwatch: func(path string) { *back = append(*back, path) }, zxid: func() int64 { return 7 }}, back
 }
 
 func treeUser(t *testing.T, table *watches, at string) *TreeWatch {
 	t.Helper()
 	w := &TreeWatch{at: at, table: table, ready: make(chan struct{}, 1)}
-	require.NoError(t, table.joinTree(w))
+	_, err := table.joinTree(w, nil)
+	require.NoError(t, err)
 	return w
+}
+
+// relink is another connection, on which nothing is in force.
+func (t *watches) relink() {
+	for _, tr := range t.trees {
+		tr.live = false
+	}
 }
 
 func (w *TreeWatch) taken(t *testing.T) []Event {
@@ -46,23 +38,32 @@ func (w *TreeWatch) taken(t *testing.T) []Event {
 	return events
 }
 
-func changed(path string) zk.Event { return zk.Event{Type: zk.EventNodeDataChanged, Path: path} }
+// happening is an event of a server.
+type happening struct {
+	event EventType
+	path  string
+}
+
+func (t *watches) happens(h happening) { t.fire(h.event, h.path) }
+
+func changed(path string) happening { return happening{EventDataChanged, path} }
 
 // All users of a path share one watch, which the last one takes back.
 func TestTreeWatchesShare(t *testing.T) {
-	table, server := treeTable()
+	table, back := treeTable()
 	one, two := treeUser(t, table, "/a"), treeUser(t, table, "/a")
-	require.NoError(t, table.joinTree(one), "again")
+	_, err := table.joinTree(one, nil)
+	require.NoError(t, err, "again")
 	assert.Len(t, table.trees["/a"].users, 2)
-	table.fire(changed("/a/b"))
+	table.happens(changed("/a/b"))
 	assert.Equal(t, one.taken(t), two.taken(t))
 	one.Stop()
 	one.Stop()
-	assert.Equal(t, []string{"watch /a"}, server.orders)
-	table.fire(changed("/a/b"))
+	assert.Empty(t, *back)
+	table.happens(changed("/a/b"))
 	assert.Len(t, two.taken(t), 1)
 	two.Stop()
-	assert.Equal(t, []string{"watch /a", "unwatch /a"}, server.orders)
+	assert.Equal(t, []string{"/a"}, *back)
 	events, err := two.Take()
 	assert.Empty(t, events)
 	require.ErrorIs(t, err, ErrWatchStopped)
@@ -74,29 +75,33 @@ func TestTreeWatchesAbove(t *testing.T) {
 	table, _ := treeTable()
 	root, a, ab, other := treeUser(t, table, "/"), treeUser(t, table, "/a"), treeUser(t, table, "/a/b"), treeUser(t, table, "/a/bc")
 	for _, path := range []string{"/a/b/c", "/a/b", "/a", "/", "/z"} {
-		table.fire(changed(path))
+		table.happens(changed(path))
 	}
 	assert.Len(t, root.taken(t), 5)
 	assert.Len(t, a.taken(t), 3)
 	assert.Len(t, ab.taken(t), 2)
 	assert.Empty(t, other.taken(t))
-	table.fire(zk.Event{Type: zk.EventNodeChildrenChanged, Path: "/a"})
-	table.fire(zk.Event{Type: zk.EventNotWatching, Path: "/a"})
-	assert.Empty(t, a.taken(t), "neither is an event of a recursive watch")
+	table.happens(happening{EventChildrenChanged, "/a"})
+	assert.Empty(t, a.taken(t), "it is no event of a recursive watch")
 }
 
 // The first answer means that the watch is in force, every later one that it was not for a while.
 func TestTreeWatchResets(t *testing.T) {
 	table, _ := treeTable()
 	w := treeUser(t, table, "/a")
-	assert.False(t, table.treeArmed("/a"))
+	assert.False(t, table.treeLive("/a"))
 	table.treeAnswered("/a", 0)
-	assert.True(t, table.treeArmed("/a"))
+	assert.True(t, table.treeLive("/a"))
 	assert.Empty(t, w.taken(t))
-	table.fire(changed("/a/b"))
-	table.fire(changed("/a/c"))
+	table.happens(changed("/a/b"))
+	table.happens(changed("/a/c"))
 	table.treeAnswered("/a", 0)
-	table.fire(changed("/a/d"))
+	assert.Len(t, w.events, 2, "it was in force all the time")
+	table.relink()
+	assert.Zero(t, w.Zxid())
+	table.treeAnswered("/a", 0)
+	assert.EqualValues(t, 7, w.Zxid())
+	table.happens(changed("/a/d"))
 	assert.Equal(t, []Event{{Type: EventReset, Path: "/a"}, {Type: EventDataChanged, Path: "/a/d"}}, w.taken(t), "what was not read gives way")
 	table.treeAnswered("/nobody", 0)
 	table.treeAnswered("/nobody", -1)
@@ -104,9 +109,9 @@ func TestTreeWatchResets(t *testing.T) {
 
 func TestTreeWatchRefused(t *testing.T) {
 	for code, want := range map[int32]error{-102: ErrNoAuth, -5: nil} {
-		table, server := treeTable()
+		table, back := treeTable()
 		w := treeUser(t, table, "/a")
-		table.fire(changed("/a"))
+		table.happens(changed("/a"))
 		table.treeAnswered("/a", code)
 		events, err := w.Take()
 		assert.Len(t, events, 1, "what was told before counts")
@@ -116,26 +121,24 @@ func TestTreeWatchRefused(t *testing.T) {
 			require.ErrorIs(t, err, want)
 		}
 		w.Stop()
-		assert.Equal(t, []string{"watch /a"}, server.orders, "there is nothing to take back")
+		assert.Empty(t, *back, "there is nothing to take back")
 	}
 }
 
 func TestTreeWatchUnsupported(t *testing.T) {
-	table, server := treeTable()
+	table, _ := treeTable()
 	w := treeUser(t, table, "/a")
-	table.treesUnsupported()
+	table.treesUnsupported(ErrUnsupported)
 	_, err := w.Take()
 	require.ErrorIs(t, err, ErrUnsupported)
 	assert.Equal(t, answered, outcomeOf(err), "final")
-	server.refuses = true
-	require.ErrorIs(t, table.joinTree(w), ErrUnsupported)
-	table.server = nil
-	require.ErrorIs(t, table.joinTree(w), ErrUnsupported)
+	_, err = table.joinTree(w, ErrUnsupported)
+	require.ErrorIs(t, err, ErrUnsupported)
 	assert.Empty(t, table.trees)
 }
 
 func TestTreeWatchesEndWithTheSession(t *testing.T) {
-	table, server := treeTable()
+	table, back := treeTable()
 	w, stopped := treeUser(t, table, "/a"), treeUser(t, table, "/b")
 	stopped.Stop()
 	table.end(ErrSessionLost)
@@ -145,49 +148,49 @@ func TestTreeWatchesEndWithTheSession(t *testing.T) {
 		_, err = w.Next(t.Context())
 		require.ErrorIs(t, err, want)
 	}
-	require.ErrorIs(t, table.joinTree(w), ErrSessionLost)
+	_, err := table.joinTree(w, nil)
+	require.ErrorIs(t, err, ErrSessionLost)
 	w.Stop()
-	assert.Equal(t, []string{"watch /a", "watch /b", "unwatch /b"}, server.orders)
+	assert.Equal(t, []string{"/b"}, *back)
 }
 
 // One-shot watches on the path itself live on what the recursive one tells.
 func TestTreeWatchStandsInForOneShots(t *testing.T) {
-	created, deleted := zk.EventNodeCreated, zk.EventNodeDeleted
+	created, deleted := EventCreated, EventDeleted
 	for _, c := range []struct {
 		kind watchKind
-		on   zk.Event
+		on   happening
 		want Event
 	}{
 		{dataWatch, changed("/a"), Event{Type: EventDataChanged, Path: "/a"}},
-		{dataWatch, zk.Event{Type: deleted, Path: "/a"}, Event{Type: EventDeleted, Path: "/a"}},
-		{existsWatch, zk.Event{Type: created, Path: "/a"}, Event{Type: EventCreated, Path: "/a"}},
-		{childWatch, zk.Event{Type: created, Path: "/a/b"}, Event{Type: EventChildrenChanged, Path: "/a"}},
-		{childWatch, zk.Event{Type: deleted, Path: "/a/b"}, Event{Type: EventChildrenChanged, Path: "/a"}},
-		{childWatch, zk.Event{Type: deleted, Path: "/a"}, Event{Type: EventDeleted, Path: "/a"}},
+		{dataWatch, happening{deleted, "/a"}, Event{Type: EventDeleted, Path: "/a"}},
+		{existsWatch, happening{created, "/a"}, Event{Type: EventCreated, Path: "/a"}},
+		{childWatch, happening{created, "/a/b"}, Event{Type: EventChildrenChanged, Path: "/a"}},
+		{childWatch, happening{deleted, "/a/b"}, Event{Type: EventChildrenChanged, Path: "/a"}},
+		{childWatch, happening{deleted, "/a"}, Event{Type: EventDeleted, Path: "/a"}},
 	} {
-		t.Run(fmt.Sprint(c.kind, c.on.Type, c.on.Path), func(t *testing.T) {
+		t.Run(fmt.Sprint(c.kind, c.on.event, c.on.path), func(t *testing.T) {
 			table, _ := treeTable()
 			treeUser(t, table, "/a")
 			w, armed := table.join("", watchKey{c.kind, "/a"})
 			assert.True(t, armed, "a plain read will do")
-			table.fire(changed("/a/x"))
-			table.fire(changed("/ab"))
-			table.fire(zk.Event{Type: created, Path: "/ab/c"})
-			table.fire(zk.Event{Type: created, Path: "/a/b/c"})
+			table.happens(changed("/a/x"))
+			table.happens(changed("/ab"))
+			table.happens(happening{created, "/ab/c"})
+			table.happens(happening{created, "/a/b/c"})
 			assert.Empty(t, w.C)
-			table.fire(c.on)
+			table.happens(c.on)
 			assert.Equal(t, c.want, <-w.C)
 			assert.Empty(t, table.m)
-			assert.Zero(t, table.size())
 		})
 	}
 	t.Run("the root", func(t *testing.T) {
 		table, _ := treeTable()
 		treeUser(t, table, "/")
 		w, _ := table.join("", watchKey{childWatch, "/"})
-		table.fire(changed("/"))
+		table.happens(changed("/"))
 		assert.Empty(t, w.C)
-		table.fire(zk.Event{Type: created, Path: "/a"})
+		table.happens(happening{created, "/a"})
 		assert.Equal(t, Event{Type: EventChildrenChanged, Path: "/"}, <-w.C)
 	})
 	t.Run("stopped", func(t *testing.T) {
@@ -206,9 +209,9 @@ func TestTreeWatchStandsInForOneShots(t *testing.T) {
 func TestTreeWatchSurrendersOneShots(t *testing.T) {
 	for name, end := range map[string]func(table *watches, w *TreeWatch){
 		"stopped":     func(_ *watches, w *TreeWatch) { w.Stop() },
-		"reset":       func(table *watches, _ *TreeWatch) { table.treeAnswered("/a", 0) },
+		"reset":       func(table *watches, _ *TreeWatch) { table.relink(); table.treeAnswered("/a", 0) },
 		"refused":     func(table *watches, _ *TreeWatch) { table.treeAnswered("/a", -1) },
-		"unsupported": func(table *watches, _ *TreeWatch) { table.treesUnsupported() },
+		"unsupported": func(table *watches, _ *TreeWatch) { table.treesUnsupported(ErrUnsupported) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			table, _ := treeTable()
@@ -218,6 +221,7 @@ func TestTreeWatchSurrendersOneShots(t *testing.T) {
 			elsewhere, _ := table.join("", watchKey{dataWatch, "/a/b"})
 			tree := treeUser(t, table, "/a")
 			table.treeAnswered("/a", 0)
+			assert.Empty(t, before.C, "it was set, on this connection")
 			data, _ := table.join("", watchKey{dataWatch, "/a"})
 			exists, _ := table.join("", watchKey{existsWatch, "/a"})
 			arming, _ := table.join("", watchKey{dataWatch, "/b"})
@@ -241,19 +245,19 @@ func TestTreeWatchOverflow(t *testing.T) {
 	long := "/a/" + strings.Repeat("x", 1000)
 	fits := treeBacklog / (eventCost + len(long))
 	for range fits {
-		table.fire(changed(long))
+		table.happens(changed(long))
 	}
 	assert.Len(t, w.events, fits)
 	for range 10 * fits {
-		table.fire(changed(long))
+		table.happens(changed(long))
 		require.LessOrEqual(t, w.cost, treeBacklog)
 	}
-	table.fire(changed("/a/last"))
+	table.happens(changed("/a/last"))
 	events := w.taken(t)
 	assert.Equal(t, Event{Type: EventReset, Path: "/a"}, events[0])
 	assert.Equal(t, Event{Type: EventDataChanged, Path: "/a/last"}, events[len(events)-1])
 	assert.Zero(t, w.cost)
-	table.fire(changed("/a/next"))
+	table.happens(changed("/a/next"))
 	assert.Equal(t, []Event{{Type: EventDataChanged, Path: "/a/next"}}, w.taken(t))
 }
 
@@ -262,7 +266,7 @@ func TestTreeWatchNextAndTake(t *testing.T) {
 	table, _ := treeTable()
 	w := treeUser(t, table, "/a")
 	for i := range 10 {
-		table.fire(changed(fmt.Sprintf("/a/%d", i)))
+		table.happens(changed(fmt.Sprintf("/a/%d", i)))
 	}
 	for i := range 5 {
 		ev, err := w.Next(t.Context())
@@ -271,7 +275,7 @@ func TestTreeWatchNextAndTake(t *testing.T) {
 	}
 	assert.Len(t, w.taken(t), 5)
 	assert.Zero(t, w.cost)
-	table.fire(changed("/a"))
+	table.happens(changed("/a"))
 	_, err := w.Next(t.Context())
 	require.NoError(t, err)
 	assert.Zero(t, w.cost)
@@ -280,4 +284,22 @@ func TestTreeWatchNextAndTake(t *testing.T) {
 	w.finish(errors.New("over"))
 	_, err = w.Next(t.Context())
 	require.EqualError(t, err, "over")
+}
+
+// Until a recursive watch is in force it serves nobody: one-shot watches that counted on it fire then.
+func TestOneShotsOnAPathThatIsNotWatchedYet(t *testing.T) {
+	for _, relinked := range []bool{false, true} {
+		table, _ := treeTable()
+		before, _ := table.join("", watchKey{dataWatch, "/a"})
+		table.attempted(before, &glimpse{})
+		treeUser(t, table, "/a")
+		during, armed := table.join("", watchKey{childWatch, "/a"})
+		assert.True(t, armed, "a plain read will do")
+		if relinked {
+			table.era++ // where before was not set again
+		}
+		table.treeAnswered("/a", 0)
+		assert.Len(t, during.C, 1, "it may have missed something")
+		assert.Equal(t, relinked, len(before.C) == 1)
+	}
 }

@@ -19,9 +19,47 @@ func (e *epoch) trustedUntil() time.Time {
 	return last.Add(timeout - margin)
 }
 
-// lostAt is when the session counts as lost unless another answer comes.
+// lostAt is when the session counts as lost unless another answer comes. On a connection that has opened late, T counts from then, and
+// while bytes of a reply arrive from the latest of them.
 func (e *epoch) lostAt() time.Time {
-	return e.wire.LastAnswered().Add(e.wire.Timeout())
+	from := e.wire.LastAnswered()
+	if opened, late := e.openedLate(); late {
+		from = opened
+	}
+	if reply, ok := e.wire.Arriving(); ok && reply.Latest.After(from) {
+		from = reply.Latest
+	}
+	return from.Add(e.wire.Timeout())
+}
+
+// openedLate reports whether the handshake of the connection took so long that less than T/3 of trust was left when it was answered, and
+// nothing has been answered since. The answer to the first ping, which is sent after T/3, would come too late to prolong it.
+func (e *epoch) openedLate() (opened time.Time, late bool) {
+	answered := e.wire.LastAnswered()
+	opened = e.wire.Opened() // behind it: then it is not older
+	timeout := e.wire.Timeout()
+	trust := timeout - e.core.cfg.margin(timeout)
+	return opened, opened.Sub(answered) > trust-timeout/3
+}
+
+// spared reports whether the connection is kept although trust is missing.
+func (e *epoch) spared() bool {
+	_, late := e.openedLate()
+	return late || e.receives()
+}
+
+// receives reports whether bytes of a reply have arrived in the last T/3.
+func (e *epoch) receives() bool {
+	reply, ok := e.wire.Arriving()
+	return ok && time.Since(reply.Latest) < e.wire.Timeout()/3
+}
+
+// left is how much of the session is left before it counts as lost.
+func (e *epoch) left() time.Duration {
+	if e.wire.LastAnswered().IsZero() {
+		return unlimited
+	}
+	return time.Until(e.lostAt())
 }
 
 // trusted reports whether what the session holds is certain. What is compared with the time is read before it: this goroutine may be

@@ -8,10 +8,12 @@ import (
 
 	"github.com/go-zookeeper/zk"
 
+	"github.com/docent-zk/docent/internal/jute"
 	"github.com/docent-zk/docent/internal/seqnode"
+	"github.com/docent-zk/docent/internal/wire"
 )
 
-// CreateTwins creates, as one change, one protected node of the session in dir for each of names: ephemeral ones, sequential
+// createTwins creates, as one change, one protected node of the session in dir for each of names: ephemeral ones, sequential
 // if opts do not say [Ephemeral]. They are returned in the order of names, share one GUID and one czxid, and sequential ones
 // have numbers that follow each other.
 //
@@ -23,16 +25,16 @@ import (
 //
 // One transaction tells nobody its own zxid, so the czxid is read off a further node, which the same change creates, sets and
 // deletes. Nobody ever sees that one, but it takes a sequence number.
-func (s *Session) CreateTwins(ctx context.Context, dir string, names []string, data []byte, opts ...CreateOption) ([]Node, error) {
-	nodes, _, err := s.createTwins(ctx, dir, names, data, nil, opts)
+func (s *Session) createTwins(ctx context.Context, dir string, names []string, data []byte, opts ...CreateOption) ([]Node, error) {
+	nodes, _, err := s.makeTwins(ctx, dir, names, data, nil, opts)
 	return nodes, err
 }
 
-// CreateTwinsInQueue is CreateTwins with a list of dir, which is sent right behind it: one round trip for both. The nodes are in the
+// createTwinsInQueue is createTwins with a list of dir, which is sent right behind it: one round trip for both. The nodes are in the
 // list. When they were created and the list cannot be had, they come with the error.
-func (s *Session) CreateTwinsInQueue(ctx context.Context, dir string, names []string, data []byte, opts ...CreateOption) ([]Node, []string, error) {
+func (s *Session) createTwinsInQueue(ctx context.Context, dir string, names []string, data []byte, opts ...CreateOption) ([]Node, []string, error) {
 	list := &listing{}
-	nodes, at, err := s.createTwins(ctx, dir, names, data, list, opts)
+	nodes, at, err := s.makeTwins(ctx, dir, names, data, list, opts)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -43,12 +45,12 @@ func (s *Session) CreateTwinsInQueue(ctx context.Context, dir string, names []st
 	return nodes, list.names, nil
 }
 
-// createTwins returns the nodes and the path of the first one.
-func (s *Session) createTwins(ctx context.Context, dir string, names []string, data []byte, list *listing, opts []CreateOption) ([]Node, string, error) {
+// makeTwins creates the twins. It returns them and the path of the first one.
+func (s *Session) makeTwins(ctx context.Context, dir string, names []string, data []byte, list *listing, opts []CreateOption) ([]Node, string, error) {
 	opts = append([]CreateOption{defaultMode(EphemeralSequential), Parents}, opts...)
 	c, err := s.newTwins(dir, names, data, append(opts, Protected))
 	if err != nil {
-		return nil, "", &OpError{Op: "create", Path: dir, State: s.core.gate.Load().State, Err: err}
+		return nil, "", s.failUnsent("create", dir, err)
 	}
 	c.list = list
 	if _, err := c.run(ctx, &s.ops, Join(dir, names[0])); err != nil {
@@ -93,43 +95,42 @@ func (c *create) twinPaths() []string {
 	return paths
 }
 
-// createTwins is the driver call. The server checks an operation of a multi against those before it.
-func (c *create) createTwins(conn *zk.Conn) ([]Node, error) {
-	var requests []any
+// twinsQuery is the request for all twins. The server checks an operation of a multi against those before it.
+func (c *create) twinsQuery() query[[]Node] {
+	var requests []jute.MultiOp
 	for _, at := range c.twinPaths() {
-		requests = append(requests, &zk.CreateRequest{Path: at, Data: c.data, Acl: c.acl, Flags: int32(c.mode)})
+		requests = append(requests, createOp(at, c.data, c.acl, c.mode))
 	}
 	n := len(requests)
 	dir, _ := Split(c.at)
 	stamp := Join(dir, seqnode.Protected(c.guid, "stamp"))
-	requests = append(requests,
-		&zk.CreateRequest{Path: stamp, Data: []byte{}, Acl: OpenACL(), Flags: zk.FlagEphemeral},
-		&zk.SetDataRequest{Path: stamp, Data: []byte{}, Version: AnyVersion},
-		&zk.DeleteRequest{Path: stamp, Version: AnyVersion})
-	answers, err := conn.Multi(requests...)
-	if err != nil {
-		return nil, firstRefusal(answers, err)
+	requests = append(requests, createOp(stamp, []byte{}, OpenACL(), Ephemeral), setOp(stamp, []byte{}, AnyVersion), deleteOp(stamp, AnyVersion))
+	multi := multiQuery(c.at, requests)
+	var refused error // decode and judge run one after the other
+	return query[[]Node]{op: multi.op, at: c.at, body: multi.body, long: isLong(c.size()),
+		decode: func(d *jute.Decoder) []Node {
+			results := multi.decode(d)
+			refused = multi.judge(results)
+			if refused == nil && results[n+1].Stat == nil {
+				refused = fmt.Errorf("%w: a set in a multi is answered without a Stat", wire.ErrMalformed)
+			}
+			if refused != nil || d.Err() != nil {
+				return nil
+			}
+			return c.twinNodes(results[:n], Stat(*results[n+1].Stat))
+		},
+		judge: func([]Node) error { return refused },
 	}
-	if len(answers) != len(requests) || answers[n+1].Stat == nil {
-		return nil, fmt.Errorf("%w (a multi of %d operations was answered with %d results)", zk.ErrConnectionClosed, len(requests), len(answers))
-	}
-	stat := *answers[n+1].Stat
-	stat.Czxid, stat.Pzxid, stat.Version, stat.DataLength = stat.Mzxid, stat.Mzxid, 0, int32(len(c.data))
-	nodes := make([]Node, n)
-	for i := range nodes {
-		nodes[i] = Node{Path: c.space.local(answers[i].String), Data: c.data, Stat: stat}
-	}
-	return nodes, nil
 }
 
-// firstRefusal is the server's answer to the operation that it refused.
-func firstRefusal(answers []zk.MultiResponse, err error) error {
-	for _, a := range answers {
-		if a.Error != nil {
-			return a.Error
-		}
+// twinNodes are the nodes with those results; stamp is the Stat of the further node.
+func (c *create) twinNodes(results []jute.MultiResult, stamp Stat) []Node {
+	stamp.Czxid, stamp.Pzxid, stamp.Version, stamp.DataLength = stamp.Mzxid, stamp.Mzxid, 0, int32(len(c.data))
+	nodes := make([]Node, len(results))
+	for i := range nodes {
+		nodes[i] = Node{Path: c.space.local(results[i].Path), Data: c.data, Stat: stamp}
 	}
-	return err
+	return nodes
 }
 
 // settleTwins looks for the twins by their GUID: all of them, or none.
@@ -188,22 +189,22 @@ func (c *create) twinAt(at string) int {
 	return -1
 }
 
-// DeleteTwins removes ephemeral nodes of this session as one change. If some of them are gone already the others are removed all
+// deleteTwins removes ephemeral nodes of this session as one change. If some of them are gone already the others are removed all
 // the same, and the result is [ErrNoNode]. What ctx leaves undone is done in the background, as with [Guaranteed]. When an
 // answer was lost, nodes that are gone have been deleted, whoever did it.
-func (s *Session) DeleteTwins(ctx context.Context, paths []string) error {
+func (s *Session) deleteTwins(ctx context.Context, paths []string) error {
 	d := &twinDelete{known: s.known()}
 	for _, path := range paths {
 		at, err := s.space.resolve(path)
 		if err != nil {
-			return &OpError{Op: "delete", Path: path, State: s.core.gate.Load().State, Err: err}
+			return s.failUnsent("delete", path, err)
 		}
 		d.at = append(d.at, at)
 	}
 	if len(paths) == 0 {
 		return nil
 	}
-	err := s.do(ctx, request{op: "delete", path: paths[0], size: d.size(), try: d.try, settle: d.settle})
+	err := s.do(ctx, request{op: "delete", path: paths[0], size: d.size(), inParts: true, try: d.try, settle: d.settle})
 	if err != nil {
 		t := task{name: "delete " + d.at[0] + " and its twins", at: d.at, size: d.size(), in: s.fixed, run: d.finish}
 		s.delegate(ctx, t, d.try, err)
@@ -211,7 +212,7 @@ func (s *Session) DeleteTwins(ctx context.Context, paths []string) error {
 	return err
 }
 
-// twinDelete is a DeleteTwins on its way.
+// twinDelete is a deleteTwins on its way.
 type twinDelete struct {
 	at    []string
 	known knowledge // when it was asked for
@@ -227,17 +228,11 @@ func (d *twinDelete) size() int {
 }
 
 func (d *twinDelete) try(ctx context.Context, e *epoch) error {
-	requests := make([]any, len(d.at))
+	requests := make([]jute.MultiOp, len(d.at))
 	for i, at := range d.at {
-		requests[i] = &zk.DeleteRequest{Path: at, Version: AnyVersion}
+		requests[i] = deleteOp(at, AnyVersion)
 	}
-	_, err := writtenCall(ctx, e, opMulti, d.at[0], func(conn *zk.Conn) (struct{}, error) {
-		answers, err := conn.Multi(requests...)
-		if err != nil {
-			err = firstRefusal(answers, err)
-		}
-		return struct{}{}, err
-	})
+	_, err := askWritten(ctx, e, multiQuery(d.at[0], requests))
 	if !errors.Is(err, ErrNoNode) {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/recipekit"
 	"github.com/docent-zk/docent/internal/seqnode"
 	"github.com/docent-zk/docent/zktest"
 )
@@ -37,14 +38,14 @@ func TestCreateTwinsInQueue(t *testing.T) {
 		s := startServer(t, zktest.Config{})
 		cli := connected(t, s)
 		session := sessionOf(t, cli)
-		nodes, names, err := session.CreateTwinsInQueue(t.Context(), "/q", twinNames, []byte("data"))
+		nodes, names, err := recipekit.CreateTwinsInQueue(t.Context(), session, "/q", twinNames, []byte("data"))
 		require.NoError(t, err)
 		requireTwins(t, s, session, nodes)
 		assert.Len(t, names, 3)
 		assert.Equal(t, zktest.Persistent, s.Dump()["/q"].Mode, "no server takes the directory away from the others")
 
 		before, start := s.Counts(), time.Now()
-		more, names, err := session.CreateTwinsInQueue(t.Context(), "/q", twinNames, nil)
+		more, names, err := recipekit.CreateTwinsInQueue(t.Context(), session, "/q", twinNames, nil)
 		require.NoError(t, err)
 		assert.Less(t, time.Since(start), 700*time.Microsecond, "one round trip, not two")
 		requireTwins(t, s, session, more)
@@ -58,7 +59,7 @@ func TestParentsOfTwins(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := startServer(t, zktest.Config{})
 		session := sessionOf(t, connected(t, s))
-		_, _, err := session.CreateTwinsInQueue(t.Context(), "/a/b/q", twinNames, nil)
+		_, _, err := recipekit.CreateTwinsInQueue(t.Context(), session, "/a/b/q", twinNames, nil)
 		require.NoError(t, err)
 		for path, mode := range map[string]zktest.Mode{"/a": zktest.Container, "/a/b": zktest.Container, "/a/b/q": zktest.Persistent} {
 			assert.Equal(t, mode, s.Dump()[path].Mode, path)
@@ -72,7 +73,7 @@ func TestCreateTwinsWithNumbers(t *testing.T) {
 		s := startServer(t, zktest.Config{})
 		session := sessionOf(t, connected(t, s))
 		before := s.Counts()
-		nodes, err := session.CreateTwins(t.Context(), "/q", []string{"lock-0000000007", "__lock__0000000008"}, nil, framework.Ephemeral)
+		nodes, err := recipekit.CreateTwins(t.Context(), session, "/q", []string{"lock-0000000007", "__lock__0000000008"}, nil, framework.Ephemeral)
 		require.NoError(t, err)
 		assert.Zero(t, s.Counts().Sub(before).Requests[zktest.OpGetChildren2])
 		require.Len(t, nodes, 2)
@@ -99,17 +100,17 @@ func TestTwinsThatCannotBe(t *testing.T) {
 			{"/q", twinNames, []framework.CreateOption{framework.Persistent}},
 			{"/q", twinNames, []framework.CreateOption{framework.Container}},
 		} {
-			_, err := session.CreateTwins(t.Context(), c.dir, c.names, nil, c.opts...)
+			_, err := recipekit.CreateTwins(t.Context(), session, c.dir, c.names, nil, c.opts...)
 			var refused *framework.OpError
 			require.ErrorAs(t, err, &refused, "%+v", c)
 			assert.Zero(t, refused.Attempts)
 		}
 		assert.False(t, s.Exists("/q"))
 		var refused *framework.OpError
-		require.ErrorAs(t, session.DeleteTwins(t.Context(), []string{"/q/"}), &refused)
-		require.NoError(t, session.DeleteTwins(t.Context(), nil))
+		require.ErrorAs(t, recipekit.DeleteTwins(t.Context(), session, []string{"/q/"}), &refused)
+		require.NoError(t, recipekit.DeleteTwins(t.Context(), session, nil))
 		mustCreate(t, s, "/q", "")
-		_, err := session.CreateTwins(t.Context(), "/q", twinNames, make([]byte, 400<<10))
+		_, err := recipekit.CreateTwins(t.Context(), session, "/q", twinNames, make([]byte, 400<<10))
 		require.ErrorIs(t, err, framework.ErrTooLarge, "the sum counts")
 	})
 }
@@ -132,7 +133,7 @@ func TestTwinsWithLostReplies(t *testing.T) {
 							cut++
 							return zktest.Cut
 						})()
-						nodes, names, err := session.CreateTwinsInQueue(t.Context(), "/q", twinNames, []byte("data"))
+						nodes, names, err := recipekit.CreateTwinsInQueue(t.Context(), session, "/q", twinNames, []byte("data"))
 						require.NoError(t, err)
 						requireTwins(t, s, session, nodes)
 						assert.ElementsMatch(t, children(t, s, "/q"), names)
@@ -162,7 +163,7 @@ func TestTwinsOfWhichOneIsDeletedMeanwhile(t *testing.T) {
 					}
 				}
 			})
-			nodes, names, err := session.CreateTwinsInQueue(t.Context(), "/q", twinNames, nil)
+			nodes, names, err := recipekit.CreateTwinsInQueue(t.Context(), session, "/q", twinNames, nil)
 			require.NoError(t, err)
 			requireTwins(t, s, session, nodes)
 			assert.Len(t, names, 3)
@@ -185,7 +186,7 @@ func TestTwinThatWasReplaced(t *testing.T) {
 			_, err := s.Create(replaced, nil, zktest.Persistent)
 			assert.NoError(t, err)
 		})
-		nodes, _, err := session.CreateTwinsInQueue(t.Context(), "/q", twinNames, nil)
+		nodes, _, err := recipekit.CreateTwinsInQueue(t.Context(), session, "/q", twinNames, nil)
 		require.NoError(t, err)
 		requireTwins(t, s, session, nodes)
 		assert.True(t, s.Exists(replaced), "what is somebody else's stays")
@@ -211,7 +212,7 @@ func TestTwinsBesideAForgedName(t *testing.T) {
 			_, err := s.CreateFor(session.ID(), forged, nil, zktest.Ephemeral)
 			assert.NoError(t, err)
 		})
-		nodes, _, err := session.CreateTwinsInQueue(t.Context(), "/q", twinNames, nil)
+		nodes, _, err := recipekit.CreateTwinsInQueue(t.Context(), session, "/q", twinNames, nil)
 		require.NoError(t, err)
 		requireTwins(t, s, session, nodes)
 		assert.True(t, s.Exists(forged))
@@ -226,7 +227,7 @@ func TestTwinsThatAreLeft(t *testing.T) {
 			session := sessionOf(t, connected(t, s))
 			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(after)*100*time.Microsecond)
 			defer cancel()
-			nodes, _, err := session.CreateTwinsInQueue(ctx, "/q/sub", twinNames, nil)
+			nodes, _, err := recipekit.CreateTwinsInQueue(ctx, session, "/q/sub", twinNames, nil)
 			time.Sleep(time.Second)
 			if err != nil && nodes == nil && s.Exists("/q/sub") {
 				assert.Empty(t, children(t, s, "/q/sub"), "left after %v", after)
@@ -242,7 +243,7 @@ func TestTwinsAreRefused(t *testing.T) {
 		mustCreate(t, s, "/q", "")
 		_, err := s.CreateFor(session.ID(), "/leaf", nil, zktest.Ephemeral)
 		require.NoError(t, err)
-		_, _, err = session.CreateTwinsInQueue(t.Context(), "/leaf", twinNames, nil)
+		_, _, err = recipekit.CreateTwinsInQueue(t.Context(), session, "/leaf", twinNames, nil)
 		require.ErrorIs(t, err, framework.ErrNoChildrenForEphemerals)
 	})
 }
@@ -250,7 +251,7 @@ func TestTwinsAreRefused(t *testing.T) {
 // made creates a set of twins and returns their paths.
 func made(t *testing.T, session *framework.Session) []string {
 	t.Helper()
-	nodes, _, err := session.CreateTwinsInQueue(t.Context(), "/q", twinNames, nil)
+	nodes, _, err := recipekit.CreateTwinsInQueue(t.Context(), session, "/q", twinNames, nil)
 	require.NoError(t, err)
 	var paths []string
 	for _, node := range nodes {
@@ -265,13 +266,13 @@ func TestDeleteTwins(t *testing.T) {
 		session := sessionOf(t, connected(t, s))
 		paths := made(t, session)
 		before := s.Counts()
-		require.NoError(t, session.DeleteTwins(t.Context(), paths))
+		require.NoError(t, recipekit.DeleteTwins(t.Context(), session, paths))
 		assert.Equal(t, map[zktest.Op]int64{zktest.OpMulti: 1}, s.Counts().Sub(before).Requests)
 		assert.Empty(t, children(t, s, "/q"))
 
 		paths = made(t, session)
 		require.NoError(t, s.Delete(paths[1]))
-		require.ErrorIs(t, session.DeleteTwins(t.Context(), paths), framework.ErrNoNode)
+		require.ErrorIs(t, recipekit.DeleteTwins(t.Context(), session, paths), framework.ErrNoNode)
 		assert.Empty(t, children(t, s, "/q"), "one was gone, and the others went")
 	})
 }
@@ -288,7 +289,7 @@ func TestDeleteTwinsWithLostReplies(t *testing.T) {
 						require.NoError(t, s.Delete(paths[0]))
 					}
 					onceOn(t, s, stage, op, zktest.Cut, nothing)
-					err := session.DeleteTwins(t.Context(), paths)
+					err := recipekit.DeleteTwins(t.Context(), session, paths)
 					if missing {
 						require.ErrorIs(t, err, framework.ErrNoNode)
 					} else {
@@ -314,7 +315,7 @@ func TestDeleteTwinsRemembersThatOneWasMissing(t *testing.T) {
 			}
 			return zktest.Pass
 		})
-		require.ErrorIs(t, session.DeleteTwins(t.Context(), paths), framework.ErrNoNode)
+		require.ErrorIs(t, recipekit.DeleteTwins(t.Context(), session, paths), framework.ErrNoNode)
 		assert.Empty(t, children(t, s, "/q"))
 	})
 }
@@ -332,7 +333,7 @@ func TestDeleteTwinsInTheBackground(t *testing.T) {
 		s.Cut(zktest.AllConns())
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		require.ErrorIs(t, session.DeleteTwins(ctx, paths), context.DeadlineExceeded)
+		require.ErrorIs(t, recipekit.DeleteTwins(ctx, session, paths), context.DeadlineExceeded)
 		require.NoError(t, s.Accept())
 		time.Sleep(time.Second)
 		assert.Equal(t, []string{paths[2][len("/q/"):]}, children(t, s, "/q"), "somebody else's stays")

@@ -3,13 +3,12 @@ package framework
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/go-zookeeper/zk"
 )
 
 // EventType is what a [Watch] or a [TreeWatch] reports.
@@ -96,11 +95,14 @@ func (k watchKey) compare(l watchKey) int {
 type watches struct {
 	mu    sync.Mutex
 	m     map[watchKey]*watchEntry
-	bytes int   // of the paths that the driver has to send again after a reconnect
 	ended error // set once
+	era   int   // the number of the connection
 
-	trees  trees
-	server treeServer // nil when the servers know no recursive watches
+	trees    trees
+	order    sync.Mutex        // of the requests that set and take back recursive watches; taken before mu
+	unwatch  func(path string) // sends such a request; nil in a table without an epoch
+	zxid     func() int64      // the newest transaction in a reply on the present connection
+	rearming rearming
 
 	inquiries []*inquiry // under way
 
@@ -137,7 +139,6 @@ func (t *watches) join(s space, key watchKey) (w *Watch, armed bool) {
 	if entry == nil {
 		entry = &watchEntry{}
 		t.m[key] = entry
-		t.bytes += len(key.path) + 4
 	}
 	w.entry = entry
 	if len(entry.users) == 0 {
@@ -152,8 +153,9 @@ func (t *watches) join(s space, key watchKey) (w *Watch, armed bool) {
 }
 
 // attempted notes that the read which arms the watch has returned: the server has it if the read has succeeded, and shown
-// what is in g, which is nil otherwise. If the watch has fired meanwhile, that says nothing of the next one.
-func (t *watches) attempted(w *Watch, g *glimpse) {
+// what is in g, which is nil otherwise. If the watch has fired meanwhile, that says nothing of the next one. It reports whether there
+// is a recursive watch on the path now.
+func (t *watches) attempted(w *Watch, g *glimpse) (beside bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	w.entry.arming--
@@ -162,6 +164,7 @@ func (t *watches) attempted(w *Watch, g *glimpse) {
 		t.note(w, g)
 	}
 	t.tidy(w.key, w.entry)
+	return g != nil && t.trees[w.key.path] != nil
 }
 
 func (t *watches) leave(w *Watch) {
@@ -183,27 +186,23 @@ func (t *watches) tidy(key watchKey, entry *watchEntry) {
 	}
 }
 
-func (t *watches) drop(key watchKey) {
-	delete(t.m, key)
-	t.bytes -= len(key.path) + 4
-}
+func (t *watches) drop(key watchKey) { delete(t.m, key) }
 
-// fire delivers a server's event. It runs in the driver's receiving goroutine.
-func (t *watches) fire(ev zk.Event) {
-	event, kinds := watchesOf(ev.Type)
+// fire delivers a server's event. It runs in the receiving goroutine.
+func (t *watches) fire(event EventType, path string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, kind := range kinds {
-		key := watchKey{kind, ev.Path}
+	for _, kind := range watchesOf(event) {
+		key := watchKey{kind, path}
 		entry := t.m[key]
 		if entry == nil {
 			continue
 		}
 		t.drop(key)
-		entry.fire(event, ev.Path, nil)
+		entry.fire(event, path, nil)
 	}
-	t.fireTrees(ev)
-	t.inform(event, ev.Path)
+	t.fireTrees(event, path)
+	t.inform(event, path)
 }
 
 // fire tells the users of an entry that is not in the table any more.
@@ -214,20 +213,20 @@ func (e *watchEntry) fire(t EventType, at string, err error) {
 	e.users = nil
 }
 
-// watchesOf maps a server's event to the watches that it uses up. A watch on existence is kept by the driver, and so by the
-// server's set-watches, as a data watch once the node exists; here it stays what its user asked for.
-func watchesOf(t zk.EventType) (EventType, []watchKind) {
+// watchesOf returns the watches that a server's event uses up. A watch on existence also tells of a node that exists; here it stays what
+// its user asked for.
+func watchesOf(t EventType) []watchKind {
 	switch t {
-	case zk.EventNodeCreated:
-		return EventCreated, []watchKind{existsWatch}
-	case zk.EventNodeDeleted:
-		return EventDeleted, []watchKind{dataWatch, existsWatch, childWatch}
-	case zk.EventNodeDataChanged:
-		return EventDataChanged, []watchKind{dataWatch, existsWatch}
-	case zk.EventNodeChildrenChanged:
-		return EventChildrenChanged, []watchKind{childWatch}
+	case EventCreated:
+		return []watchKind{existsWatch}
+	case EventDeleted:
+		return []watchKind{dataWatch, existsWatch, childWatch}
+	case EventDataChanged:
+		return []watchKind{dataWatch, existsWatch}
+	case EventChildrenChanged:
+		return []watchKind{childWatch}
 	}
-	return 0, nil
+	return nil
 }
 
 // end fires every watch, now and later, with the end of the session.
@@ -240,73 +239,62 @@ func (t *watches) end(cause error) {
 	for _, key := range slices.SortedFunc(maps.Keys(t.m), watchKey.compare) {
 		t.m[key].fire(EventSessionOver, key.path, t.ended)
 	}
-	t.m, t.bytes = nil, 0
+	t.m = nil
 	t.lookout.stop()
 	t.endTrees(t.ended)
 }
 
-func (t *watches) size() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.bytes
-}
-
-// reader is one driver call that reads a node.
-type reader[T any] func(conn *zk.Conn, at string) (T, error)
-
-// watching are the ways to read a node that is watched: plain, or with arm when the server has no watch yet. stat is the Stat in
-// what was read, nil for a node that does not exist.
+// watching is how to read a node that is watched.
 type watching[T any] struct {
-	plain, arm reader[T]
-	stat       func(T) *Stat
+	query func(at string, watch bool) query[T]
+	// stat returns the Stat in what was read, nil for a node that does not exist, and whether the server has set the watch.
+	stat func(T, error) (s *Stat, watched bool)
 }
 
 // watch reads and watches.
 func watch[T any](ctx context.Context, o *ops, op, path string, kind watchKind, how watching[T]) (value T, w *Watch, err error) {
-	at, err := o.space.resolve(path)
+	at, err := o.locate(op, path)
 	if err != nil {
-		return value, nil, &OpError{Op: op, Path: path, State: o.core.gate.Load().State, Err: err}
+		return value, nil, err
 	}
 	err = o.do(ctx, request{op: op, path: path, size: len(at), repeatable: true, try: func(ctx context.Context, e *epoch) error {
 		candidate, armed := e.watches.join(o.space, watchKey{kind, at})
 		var err error
 		if armed {
-			value, err = call(ctx, e, func(conn *zk.Conn) (T, error) { return how.plain(conn, at) })
+			value, err = ask(ctx, e, how.query(at, false))
 		} else {
-			value, err = armWatch(ctx, e, candidate, at, how)
+			value, err = armWatch(ctx, e, candidate, how.query(at, true), how.stat)
 		}
-		if err == nil {
-			e.watches.saw(candidate, glimpseOf(how.stat(value)))
-		} else {
+		stat, watched := how.stat(value, err)
+		if !watched {
 			candidate.Stop()
 			return err
 		}
+		e.watches.saw(candidate, glimpseOf(stat))
 		w = candidate
 		return nil
 	}})
 	return value, w, err
 }
 
-// armWatch makes room for the paths of all watches, for the driver to set them again after a reconnect, and reads.
-func armWatch[T any](ctx context.Context, e *epoch, w *Watch, at string, how watching[T]) (T, error) {
-	err := e.fit(ctx, min(2*e.watches.size(), minRequestSize-overhead))
-	if err == nil {
-		err = e.enter(ctx)
+// armWatch reads and has the server watch.
+func armWatch[T any](ctx context.Context, e *epoch, w *Watch, q query[T], stat func(T, error) (*Stat, bool)) (T, error) {
+	a := q.call(ctx)
+	a.Over = func(err error) {
+		var g *glimpse
+		if s, watched := stat(a.answer, callError(e.ctx, err)); watched {
+			g = glimpseOf(s)
+		}
+		if e.watches.attempted(w, g) {
+			e.repair(w.key.path)
+		}
 	}
-	if err != nil {
+	if err := e.send(ctx, &a.Call); err != nil {
 		e.watches.attempted(w, nil)
 		var none T
 		return none, err
 	}
-	return follow(ctx, e, func(conn *zk.Conn) (T, error) {
-		v, err := how.arm(conn, at)
-		var g *glimpse
-		if err == nil {
-			g = glimpseOf(how.stat(v))
-		}
-		e.watches.attempted(w, g)
-		return v, err
-	})
+	return a.wait(ctx, e)
 }
 
 // WatchData reads a node and watches it: the watch fires when its data is set or it is deleted. On a node that does not
@@ -315,15 +303,8 @@ func armWatch[T any](ctx context.Context, e *epoch, w *Watch, at string, how wat
 // The watch belongs to the session in which the node was read.
 func (o *ops) WatchData(ctx context.Context, path string) (Node, *Watch, error) {
 	return watch(ctx, o, "watchData", path, dataWatch, watching[Node]{
-		plain: func(conn *zk.Conn, at string) (Node, error) { return getNode(conn, o.space, at) },
-		arm: func(conn *zk.Conn, at string) (Node, error) {
-			data, stat, _, err := conn.GetW(at)
-			if err != nil {
-				return Node{}, err
-			}
-			return Node{Path: o.space.local(at), Data: data, Stat: *stat}, nil
-		},
-		stat: func(n Node) *Stat { return &n.Stat },
+		query: func(at string, watch bool) query[Node] { return getQuery(o.space, at, watch) },
+		stat:  func(n Node, err error) (*Stat, bool) { return &n.Stat, err == nil },
 	})
 }
 
@@ -331,35 +312,26 @@ func (o *ops) WatchData(ctx context.Context, path string) (Node, *Watch, error) 
 // deleted. Watching nodes that never come leaves a watch on each; watch their parent's children instead if there are many.
 func (o *ops) WatchExists(ctx context.Context, path string) (Stat, bool, *Watch, error) {
 	stat, w, err := watch(ctx, o, "watchExists", path, existsWatch, watching[*Stat]{
-		plain: existsStat,
-		arm: func(conn *zk.Conn, at string) (*Stat, error) {
-			ok, stat, _, err := conn.ExistsW(at)
-			if err != nil || !ok {
-				return nil, err
+		query: existsQuery,
+		stat: func(s *Stat, err error) (*Stat, bool) {
+			if errors.Is(err, ErrNoNode) {
+				return nil, true
 			}
-			return stat, nil
+			return s, err == nil
 		},
-		stat: func(s *Stat) *Stat { return s },
 	})
 	if stat == nil {
 		return Stat{}, false, w, err
 	}
-	return *stat, true, w, nil
+	return *stat, true, w, err
 }
 
 // WatchChildren lists a node's children and watches the list: the watch fires when a child is created or deleted, or the
 // node itself is deleted. It returns [ErrNoNode], and leaves no watch behind, if the node does not exist.
 func (o *ops) WatchChildren(ctx context.Context, path string) ([]string, Stat, *Watch, error) {
 	l, w, err := watch(ctx, o, "watchChildren", path, childWatch, watching[listing]{
-		plain: listChildren,
-		arm: func(conn *zk.Conn, at string) (listing, error) {
-			names, stat, _, err := conn.ChildrenW(at)
-			if err != nil {
-				return listing{}, err
-			}
-			return listing{names: names, stat: *stat}, nil
-		},
-		stat: func(l listing) *Stat { return &l.stat },
+		query: childrenQuery,
+		stat:  func(l listing, err error) (*Stat, bool) { return &l.stat, err == nil },
 	})
 	return l.names, l.stat, w, err
 }

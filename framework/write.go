@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-
-	"github.com/go-zookeeper/zk"
 )
 
 // WriteOption changes how a set, delete or multi behaves: [Idempotent] or, for delete, [Guaranteed].
@@ -57,7 +55,7 @@ func (o *ops) newWrite(op, path string, version int32, opts []WriteOption) (*wri
 	}
 	at, err := o.space.resolve(path)
 	if err != nil {
-		return nil, &OpError{Op: op, Path: path, State: o.core.gate.Load().State, Err: err}
+		return nil, o.failUnsent(op, path, err)
 	}
 	w.at = at
 	return w, nil
@@ -90,21 +88,22 @@ func (o *ops) Set(ctx context.Context, path string, data []byte, version int32, 
 	err = o.do(ctx, request{op: "set", path: path, size: len(w.at) + len(data), repeatable: w.repeat,
 		try: func(ctx context.Context, e *epoch) error {
 			w.sending(e)
-			return w.statCall(ctx, e, func(conn *zk.Conn) (*Stat, error) { return conn.Set(w.at, data, version) })
+			return w.ask(ctx, e, setQuery(w.at, data, version))
 		},
 		settle: w.settleSet,
 	})
 	return w.stat, err
 }
 
-// owned returns a copy of data for the connection, which may still read it after the call was left, and with empty data in
-// place of null, which readers in other languages stumble over.
+// owned returns a copy of data, which a later try may send again, with empty data in place of null, which readers in other languages
+// stumble over.
 func owned(data []byte) []byte { return append([]byte{}, data...) }
 
-func (w *write) statCall(ctx context.Context, e *epoch, fn func(*zk.Conn) (*Stat, error)) error {
-	stat, err := call(ctx, e, fn)
+// ask sends a query whose answer is the new Stat.
+func (w *write) ask(ctx context.Context, e *epoch, q query[Stat]) error {
+	stat, err := ask(ctx, e, q)
 	if err == nil {
-		w.stat = *stat
+		w.stat = stat
 	}
 	return err
 }
@@ -148,12 +147,12 @@ func (o *ops) Delete(ctx context.Context, path string, version int32, opts ...Wr
 // tryDelete sends the delete. A guaranteed one is on the wire when it returns.
 func (w *write) tryDelete(ctx context.Context, e *epoch) error {
 	w.sending(e)
-	deleted := func(conn *zk.Conn) (struct{}, error) { return struct{}{}, conn.Delete(w.at, w.version) }
+	q := deleteQuery(w.at, w.version)
 	if w.guaranteed {
-		_, err := writtenCall(ctx, e, opDelete, w.at, deleted)
+		_, err := askWritten(ctx, e, q)
 		return err
 	}
-	_, err := call(ctx, e, deleted)
+	_, err := ask(ctx, e, q)
 	return err
 }
 
@@ -196,7 +195,7 @@ func (w *write) settleDelete(ctx context.Context, e *epoch) (verdict, error) {
 
 // removeKnown deletes the node if it existed at that time and is not another session's.
 func (w *write) removeKnown(ctx context.Context, e *epoch, since *knowledge) error {
-	if err := e.sync(ctx); err != nil {
+	if err := e.sync(ctx, w.at); err != nil {
 		return err
 	}
 	if since.zxid == 0 {
@@ -239,7 +238,7 @@ func (o *ops) SetACL(ctx context.Context, path string, acl []ACL, version int32,
 	err = o.do(ctx, request{op: "setACL", path: path, size: size, repeatable: w.repeat,
 		try: func(ctx context.Context, e *epoch) error {
 			w.sending(e)
-			return w.statCall(ctx, e, func(conn *zk.Conn) (*Stat, error) { return conn.SetACL(w.at, acl, version) })
+			return w.ask(ctx, e, setACLQuery(w.at, acl, version))
 		},
 		settle: func(ctx context.Context, e *epoch) (verdict, error) {
 			stat, err := e.stat(ctx, w.at)

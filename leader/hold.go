@@ -5,6 +5,7 @@ import (
 
 	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/internal/contend"
+	"github.com/docent-zk/docent/internal/recipekit"
 	"github.com/docent-zk/docent/internal/telemetry"
 )
 
@@ -16,7 +17,7 @@ func (e *Election) subject() telemetry.Subject {
 // acquire waits in the queue, and has telemetry tell of it.
 func (e *Election) acquire(ctx context.Context, s *framework.Session, q contend.Queue) (*contend.Claim, error) {
 	q.Joined = s.RetryErrors
-	ctx, wait := e.cli.Telemetry().Wait(ctx, e.subject())
+	ctx, wait := recipekit.Telemetry(e.cli).Wait(ctx, e.subject())
 	claim, err := q.Acquire(ctx, s, e.holding)
 	wait.End(err)
 	return claim, err
@@ -24,6 +25,6 @@ func (e *Election) acquire(ctx context.Context, s *framework.Session, q contend.
 
 // hold has telemetry tell of a term from now on. What is done under the result is part of that.
 func (e *Election) hold(claim *contend.Claim) (context.Context, *telemetry.Hold) {
-	hold := e.cli.Telemetry().Hold(claim.Context(), e.subject(), claim.Token())
+	hold := recipekit.Telemetry(e.cli).Hold(claim.Context(), e.subject(), claim.Token())
 	return hold.Context(claim.Context()), hold
 }

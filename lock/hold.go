@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/docent-zk/docent/internal/contend"
+	"github.com/docent-zk/docent/internal/recipekit"
 	"github.com/docent-zk/docent/internal/telemetry"
 )
 
@@ -17,7 +18,7 @@ func (r recipe) subject() telemetry.Subject {
 
 // told has telemetry tell of a call that acquires.
 func told[T any](ctx context.Context, r recipe, call func(ctx context.Context) (T, error)) (T, error) {
-	ctx, wait := r.cli.Telemetry().Wait(ctx, r.subject())
+	ctx, wait := recipekit.Telemetry(r.cli).Wait(ctx, r.subject())
 	got, err := call(ctx)
 	wait.End(err)
 	return got, err
@@ -25,7 +26,7 @@ func told[T any](ctx context.Context, r recipe, call func(ctx context.Context) (
 
 // hold has telemetry tell of what was granted, until its context ends. What is done under the result is part of that.
 func (r recipe) hold(ctx context.Context, token int64) (context.Context, *telemetry.Hold) {
-	hold := r.cli.Telemetry().Hold(ctx, r.subject(), token)
+	hold := recipekit.Telemetry(r.cli).Hold(ctx, r.subject(), token)
 	hold.Until(ctx)
 	return hold.Context(ctx), hold
 }

@@ -67,7 +67,7 @@
 //
 //	Keep                               create, and one read that watches the node (and what missing parents cost)
 //	nothing happens                    no requests; pings are the client's
-//	blip within the session            no requests; the driver sets its watches again
+//	blip within the session            no requests but the one that sets its watches again
 //	deleted by somebody                create and one read
 //	new session, ghost gone            create and one read
 //	new session, ghost still there     a refused create, one read, one multi and one read

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/recipekit"
 )
 
 // Errors of this package, besides those of package framework.
@@ -88,7 +89,7 @@ func (k *Keeper) linger() {
 // run is the goroutine of a Keeper. The client waits for it when it is closed.
 func (k *Keeper) run() {
 	defer close(k.done)
-	defer k.cli.Telemetry().Kept(func() bool { return k.Standing().Stands })()
+	defer recipekit.Telemetry(k.cli).Kept(func() bool { return k.Standing().Stands })()
 	u := &upkeep{Keeper: k}
 	err := k.cli.Run(k.work, framework.Recipe{Name: k.spec.listed, Path: k.spec.path, Policy: keeping, Attrs: k.spec.attrs, Run: u.session})
 	u.have(nil)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/recipekit"
 	"github.com/docent-zk/docent/internal/seqnode"
 )
 
@@ -84,7 +85,7 @@ func newSpec(cli *framework.Client, path string, opts []Option) (spec, error) {
 	}
 	s.path = framework.Abs(path)
 	if s.protected {
-		guid, err := seqnode.ReadGUID(cli.Random())
+		guid, err := seqnode.ReadGUID(recipekit.Random(cli))
 		if err != nil {
 			return spec{}, fmt.Errorf("node %s: %w", path, err)
 		}

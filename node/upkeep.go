@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/recipekit"
 	"github.com/docent-zk/docent/retry"
 )
 
@@ -247,7 +248,7 @@ func (t *tenure) pause() {
 // draw returns a number in [0,1) from the client's source of randomness.
 func draw(cli *framework.Client) float64 {
 	var b [8]byte
-	_, _ = io.ReadFull(cli.Random(), b[:]) // a source that fails costs jitter
+	_, _ = io.ReadFull(recipekit.Random(cli), b[:]) // a source that fails costs jitter
 	return float64(binary.BigEndian.Uint64(b[:])>>11) / (1 << 53)
 }
 

@@ -32,10 +32,11 @@ type conn struct {
 
 	framer    framer
 	in, out   gate
-	unserved  int  // bytes that have arrived and not been served
-	unsent    int  // bytes that the outward gate holds
-	gone      bool // the server has ended it: nothing more is read
-	muted     bool // cut by a fault: nothing more is sent either
+	unserved  int       // bytes that have arrived and not been served
+	unsent    int       // bytes that the outward gate holds
+	gone      bool      // the server has ended it: nothing more is read
+	muted     bool      // cut by a fault: nothing more is sent either
+	overtaken []*packet // sent behind the next reply
 	session   *session
 	sessionID int64 // stays when the session is gone
 	ids       []authID

@@ -46,6 +46,8 @@
 //	srv.Cut(zktest.SessionConns(id))                               // reset; the session lives on
 //	heal := srv.Blackhole(zktest.ClientConns("worker"), zktest.Both)
 //	heal := srv.Delay(zktest.AllConns(), 50*time.Millisecond)
+//	heal := srv.Throttle(zktest.AllConns(), 200_000)               // bytes per second
+//	heal := srv.StopReading(zktest.AllConns())                     // the TCP window closes
 //	srv.ExpireSession(id)
 //
 // Faults of the server's process are aimed at endpoints by number, or at all of them:

@@ -1,6 +1,7 @@
 package zktest
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -65,31 +66,51 @@ func (d Direction) covers(way direction) bool {
 type fault struct {
 	match Match
 	hole  bool // packets in the directions of dir do not pass
+	deaf  bool // nor are bytes taken from the client
 	dir   Direction
 	delay time.Duration
+	rate  int // bytes per second in each direction; 0 for no limit
 }
 
-// faultsOn returns what the standing faults do to one direction of a connection.
-func (s *Server) faultsOn(c *conn, way direction) (shut bool, delay time.Duration) {
-	shut = c.endpoint.paused
-	if len(s.faults) == 0 {
-		return shut, 0
+// effect is what the standing faults do to one direction of a connection.
+type effect struct {
+	shut  bool
+	deaf  bool
+	delay time.Duration
+	rate  int // bytes per second; 0 for no limit
+}
+
+// faultsOn returns the effect of the standing faults on a connection.
+func (s *Server) faultsOn(c *conn, way direction) effect {
+	e := effect{}
+	if len(s.faults) > 0 {
+		e = s.faultsAt(c.info(), way)
 	}
-	hole, delay := s.faultsAt(c.info(), way)
-	return shut || hole, delay
+	e.shut = e.shut || c.endpoint.paused
+	return e
 }
 
-func (s *Server) faultsAt(info ConnInfo, way direction) (hole bool, delay time.Duration) {
+func (s *Server) faultsAt(info ConnInfo, way direction) (e effect) {
 	for _, f := range s.faults {
 		switch {
 		case !f.match(info):
 		case f.hole:
-			hole = hole || f.dir.covers(way)
+			e.shut = e.shut || f.dir.covers(way)
+			e.deaf = e.deaf || f.deaf
+		case f.rate > 0:
+			e.rate = f.rate
 		default:
-			delay += f.delay
+			e.delay += f.delay
 		}
 	}
-	return hole, delay
+	return e
+}
+
+// deafTo reports whether a client's bytes are not taken.
+func (s *Server) deafTo(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.closing && s.faultsOn(c, toServer).deaf
 }
 
 // inject makes a fault stand until the function it returns is called.
@@ -130,6 +151,25 @@ func (s *Server) Blackhole(match Match, dir Direction) (heal func()) {
 // connections made later as well. Packets keep their order.
 func (s *Server) Delay(match Match, d time.Duration) (heal func()) {
 	return s.inject(&fault{match: match, delay: d})
+}
+
+// Throttle lets matching connections carry no more than so many bytes per second, each by itself and in each direction,
+// until heal is called. It holds for connections made later as well. A long reply reaches the client little by little; a
+// long request is served when its last byte has arrived. Nothing overtakes on a connection. What was sent before heal
+// still takes its time. Throttle panics if bytesPerSecond is not positive.
+func (s *Server) Throttle(match Match, bytesPerSecond int) (heal func()) {
+	if bytesPerSecond <= 0 {
+		panic(fmt.Sprintf("zktest: Throttle to %d bytes per second; it must be positive", bytesPerSecond))
+	}
+	return s.inject(&fault{match: match, rate: bytesPerSecond})
+}
+
+// StopReading makes the server take no bytes from matching connections until heal is called: after 64 KiB that nobody
+// has taken, a client's Write waits, as it does when the window of a TCP connection is closed. Over TCP the buffers of
+// the system come on top. The server goes on sending, and takes what has come in when it is healed. It holds for
+// connections made later as well.
+func (s *Server) StopReading(match Match) (heal func()) {
+	return s.inject(&fault{match: match, hole: true, dir: ToServer, deaf: true})
 }
 
 // RenewSessions makes the server give a new session to a client that asks for one that has ended, without saying so, as

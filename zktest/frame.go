@@ -78,6 +78,9 @@ const (
 	// CutAfter lets the frame go on and then resets the connection: a request is processed but its reply is lost, a
 	// reply or event arrives and nothing after it does.
 	CutAfter Verdict = -3
+	// Overtaken lets the next reply on the connection go first, and this reply or event behind it. It means Pass for a request.
+	// ZooKeeper never does that, but some servers that speak its protocol answer reads while a write waits.
+	Overtaken Verdict = -4
 )
 
 // DelayBy lets the frame go on after d. What follows it in the same direction of the same connection waits behind it.

@@ -66,6 +66,29 @@ func TestHooksSeeEveryFrame(t *testing.T) {
 	})
 }
 
+// A reply that is overtaken comes behind the next one, whatever that answers.
+func TestRepliesOutOfTurn(t *testing.T) {
+	onBoth(t, zktest.Config{}, func(w *world) {
+		a := w.join("a")
+		first := true
+		w.srv.OnFrame(func(f zktest.Frame) zktest.Verdict {
+			if f.Op == zktest.OpCreate && first {
+				first = f.Stage != zktest.Reply
+				return zktest.Overtaken
+			}
+			return zktest.Pass
+		})
+		a.post(zktest.OpCreate, creating("/late", "", 0))
+		a.post(zktest.OpExists, &jute.PathWatchRequest{Path: "/late"})
+		sooner, _, err := a.answer()
+		require.NoError(w, err)
+		later, _, err := a.answer()
+		require.NoError(w, err)
+		require.Equal(w, sooner.Xid-1, later.Xid)
+		w.works(a)
+	})
+}
+
 func TestVerdictsOnRequests(t *testing.T) {
 	onBoth(t, zktest.Config{}, func(w *world) {
 		a, b := w.join("a"), w.join("b")

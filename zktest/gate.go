@@ -10,13 +10,15 @@ import (
 // partitions, delays and pauses act, so that they mean the same on both transports. Like TCP, a gate never loses or
 // reorders what it holds: it lets it through when the fault has healed.
 type gate struct {
-	held []*packet // in order
+	held []*packet     // in order
+	free time.Duration // when a throttled line has carried what it was given
 }
 
 type packetKind uint8
 
 const (
 	framePacket packetKind = iota
+	partPacket             // of a frame, but not its last one
 	wordPacket             // a four-letter word
 	endPacket              // end of the stream; outwards, the connection is closed after all before it was sent
 	resetPacket            // outwards only: the connection is reset
@@ -78,34 +80,70 @@ func (s *Server) emit(c *conn, p *packet) {
 	s.outbox = append(s.outbox, queued{c, p})
 }
 
-// depart takes a packet through the outward gate to the transport.
+// depart takes a packet through the outward gate to the transport, in parts if the line is slow.
 func (s *Server) depart(c *conn, p *packet) {
+	rate := 0
+	if p.kind == framePacket {
+		rate = s.faultsOn(c, toClient).rate
+	}
+	if rate > 0 {
+		size := max(rate/partsPerSecond, 1)
+		for whole := p; len(p.data) > size; {
+			part := *whole
+			part.kind, part.data = partPacket, p.data[:size]
+			rest := *whole
+			rest.data = p.data[size:]
+			if p = &rest; !s.pass(c, &part) {
+				return
+			}
+		}
+	}
+	s.pass(c, p)
+}
+
+// partsPerSecond is in how many parts a slow line carries what it can carry in a second.
+const partsPerSecond = 20
+
+// pass takes a packet or part through the outward gate. It reports false if that cost the connection.
+func (s *Server) pass(c *conn, p *packet) bool {
 	s.lastPacket++
 	p.seq = s.lastPacket
 	if !s.stop(c, &c.out, toClient, p) {
-		s.transmit(c, p)
-	} else if c.unsent += len(p.data); c.unsent > s.cfg.maxQueued {
-		s.sever(c)
+		return s.transmit(c, p)
 	}
+	if c.unsent += len(p.data); c.unsent > s.cfg.maxQueued {
+		s.sever(c)
+		return false
+	}
+	return true
 }
 
 // stop holds a packet if the gate is shut, or if others are held before it, or if it is too early for it.
 func (s *Server) stop(c *conn, g *gate, dir direction, p *packet) bool {
 	now := s.clock()
-	shut, delay := s.faultsOn(c, dir)
+	e := s.faultsOn(c, dir)
 	if p.kind == resetPacket && c.endpoint.paused {
-		shut, delay = s.faultsAt(c.info(), dir) // resets come from the network, not from the frozen process
+		e = s.faultsAt(c.info(), dir) // resets come from the network, not from the frozen process
 	}
-	p.due = max(p.due, now+delay)
-	if !shut && len(g.held) == 0 && p.due <= now {
+	p.due = max(p.due, g.carried(len(p.data), e.rate, now)+e.delay)
+	if !e.shut && len(g.held) == 0 && p.due <= now {
 		return false
 	}
 	g.hold(p)
 	s.holding[c] = struct{}{}
-	if !shut {
+	if !e.shut {
 		s.nextRelease = min(s.nextRelease, g.held[0].due)
 	}
 	return true
+}
+
+// carried returns when a line of so many bytes per second has carried n bytes more: at once if there is no limit.
+func (g *gate) carried(n, rate int, now time.Duration) time.Duration {
+	if rate == 0 {
+		return now
+	}
+	g.free = max(g.free, now) + time.Duration(n)*time.Second/time.Duration(rate)
+	return g.free
 }
 
 // release lets pass what is held and no longer has to be, in the order in which it came.
@@ -132,7 +170,7 @@ func (s *Server) release() {
 
 // drain appends to list what may pass a gate now, and notes when the next may.
 func (s *Server) drain(list []queued, c *conn, g *gate, dir direction, now time.Duration) []queued {
-	if shut, _ := s.faultsOn(c, dir); shut {
+	if s.faultsOn(c, dir).shut {
 		return list
 	}
 	for p := g.pop(now); p != nil; p = g.pop(now) {
@@ -144,8 +182,8 @@ func (s *Server) drain(list []queued, c *conn, g *gate, dir direction, now time.
 	return list
 }
 
-// transmit hands a packet to the transport.
-func (s *Server) transmit(c *conn, p *packet) {
+// transmit hands a packet to the transport. It reports false if that cost the connection.
+func (s *Server) transmit(c *conn, p *packet) bool {
 	switch {
 	case p.kind == resetPacket:
 		c.link.abort()
@@ -161,6 +199,8 @@ func (s *Server) transmit(c *conn, p *packet) {
 		}
 		if !c.link.send(p.data) {
 			s.sever(c)
+			return false
 		}
 	}
+	return true
 }

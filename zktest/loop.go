@@ -123,6 +123,9 @@ func (s *Server) dispatch(c *conn, p *packet) {
 	case verdict == Cut:
 		s.sever(c)
 		return
+	case verdict == Overtaken:
+		c.overtaken = append(c.overtaken, p)
+		return
 	case verdict == CutAfter:
 		s.detach(c)
 		c.muted = true
@@ -135,9 +138,24 @@ func (s *Server) dispatch(c *conn, p *packet) {
 		p.due = s.clock() + time.Duration(verdict)
 		s.depart(c, p)
 	}
-	if p.meta.Stage == Event {
+	s.departed(c, p)
+}
+
+// departed counts an event that was sent, and sends what a reply has overtaken.
+func (s *Server) departed(c *conn, p *packet) {
+	switch {
+	case p.kind != framePacket:
+		return
+	case p.meta.Stage == Event:
 		for t := range c.tallies {
 			t.events++
+		}
+	case p.meta.Stage == Reply:
+		late := c.overtaken
+		c.overtaken = nil
+		for _, p := range late {
+			s.depart(c, p)
+			s.departed(c, p)
 		}
 	}
 }
@@ -208,8 +226,7 @@ func (s *Server) refuse(c *conn, frame []byte, err ErrCode) bool {
 
 // putBack holds a packet that was let in before a fault or before a delay of an earlier one.
 func (s *Server) putBack(c *conn, p *packet) bool {
-	shut, _ := s.faultsOn(c, toServer)
-	if !shut && len(c.in.held) == 0 {
+	if !s.faultsOn(c, toServer).shut && len(c.in.held) == 0 {
 		return false
 	}
 	c.in.hold(p)

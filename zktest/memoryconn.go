@@ -27,8 +27,15 @@ type memoryConn struct {
 	closed        bool
 	readDeadline  time.Time
 	writeDeadline time.Time
-	alarm         *time.Timer // wakes a reader at its deadline
+	readAlarm     *time.Timer // wakes a reader at its deadline
+	writeAlarm    *time.Timer // wakes a writer that nobody listens to
+	writing       bool        // somebody is in Write
+	untaken       int         // bytes written since the server stopped to listen
+	hearings      int         // how often it may have begun again
 }
+
+// window is how many bytes a server that does not listen is sent.
+const window = 64 << 10
 
 // newConn makes the client's end of a connection that is being opened.
 func (n *memoryNetwork) newConn(c *Client, e *endpoint) *memoryConn {
@@ -91,7 +98,7 @@ func (m *memoryConn) end(err error) {
 func (m *memoryConn) Read(b []byte) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	defer m.stopAlarm()
+	defer stopAlarm(&m.readAlarm)
 	for {
 		switch {
 		case m.closed:
@@ -107,7 +114,7 @@ func (m *memoryConn) Read(b []byte) (int, error) {
 		case m.ended != nil:
 			return 0, m.opError("read", m.ended)
 		}
-		m.setAlarm()
+		m.setAlarm(&m.readAlarm, m.readDeadline)
 		m.changed.Wait()
 	}
 }
@@ -125,21 +132,21 @@ func (m *memoryConn) take(b []byte) int {
 	return n
 }
 
-// setAlarm makes a reader that is about to wait look again at its deadline.
-func (m *memoryConn) setAlarm() {
+// setAlarm makes somebody who is about to wait look again at the deadline.
+func (m *memoryConn) setAlarm(alarm **time.Timer, deadline time.Time) {
 	switch {
-	case m.readDeadline.IsZero():
-		m.stopAlarm()
-	case m.alarm == nil:
-		m.alarm = time.AfterFunc(time.Until(m.readDeadline), m.ring)
+	case deadline.IsZero():
+		stopAlarm(alarm)
+	case *alarm == nil:
+		*alarm = time.AfterFunc(time.Until(deadline), m.ring)
 	default:
-		m.alarm.Reset(time.Until(m.readDeadline))
+		(*alarm).Reset(time.Until(deadline))
 	}
 }
 
-func (m *memoryConn) stopAlarm() {
-	if m.alarm != nil {
-		m.alarm.Stop()
+func stopAlarm(alarm **time.Timer) {
+	if *alarm != nil {
+		(*alarm).Stop()
 	}
 }
 
@@ -153,25 +160,82 @@ func passed(deadline time.Time) bool {
 	return !deadline.IsZero() && !time.Now().Before(deadline)
 }
 
-// Write sends b as one message. It never waits: the network takes whatever it is given.
+// Write sends b as one message. The network takes whatever it is given, unless the server has stopped listening: then
+// Write waits when the window is full, as one of TCP does.
 func (m *memoryConn) Write(b []byte) (int, error) {
 	m.mu.Lock()
-	peer, err := m.peer, error(nil)
+	defer m.mu.Unlock()
+	for m.writing {
+		m.changed.Wait()
+	}
+	m.writing = true
+	defer m.wrote()
+	for done := 0; ; {
+		seen := m.hearings
+		n := m.room(len(b) - done)
+		if err := m.unwritable(); err != nil {
+			return done, m.opError("write", err)
+		}
+		if done += m.push(b[done : done+n]); done == len(b) {
+			return done, nil
+		}
+		if n == 0 && seen == m.hearings {
+			m.setAlarm(&m.writeAlarm, m.writeDeadline)
+			m.changed.Wait()
+		}
+	}
+}
+
+// wrote ends a Write.
+func (m *memoryConn) wrote() {
+	m.writing = false
+	stopAlarm(&m.writeAlarm)
+	m.changed.Broadcast()
+}
+
+// unwritable returns why nothing can be written, if nothing can.
+func (m *memoryConn) unwritable() error {
 	switch {
 	case m.closed:
-		err = net.ErrClosed
+		return net.ErrClosed
 	case passed(m.writeDeadline):
-		err = os.ErrDeadlineExceeded
+		return os.ErrDeadlineExceeded
 	case m.ended != nil && m.ended != io.EOF:
-		err = syscall.EPIPE
+		return syscall.EPIPE
 	}
+	return nil
+}
+
+// room returns how many of n bytes the other side takes now. It lets go of m.mu, which the server may want.
+func (m *memoryConn) room(n int) int {
+	peer := m.peer
 	m.mu.Unlock()
-	if err != nil {
-		return 0, m.opError("write", err)
+	deaf := m.n.s.deafTo(peer)
+	m.mu.Lock()
+	if !deaf {
+		m.untaken = 0
+		return n
 	}
-	msg := slices.Clone(b)
+	return min(n, max(window-m.untaken, 0))
+}
+
+// push hands bytes to the network.
+func (m *memoryConn) push(b []byte) int {
+	if len(b) == 0 {
+		return 0
+	}
+	m.untaken += len(b)
+	peer, msg := m.peer, slices.Clone(b)
 	m.n.send(&m.up, 0, func() { m.n.s.receive(peer, msg) })
-	return len(b), nil
+	return len(b)
+}
+
+// heard lets a writer look again whether the server listens.
+func (m *memoryConn) heard() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.hearings++
+	m.changed.Broadcast()
 }
 
 // Close closes the connection. What was written before still reaches the server.

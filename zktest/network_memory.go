@@ -228,15 +228,14 @@ func (dialTimeout) Is(err error) bool {
 func (d *memoryDial) arrive() {
 	s, info := d.n.s, ConnInfo{Client: d.conn.client.name, Endpoint: d.endpoint.index, Addr: d.conn.local}
 	s.mu.Lock()
-	holeUp, delay := s.faultsAt(info, toServer)
-	holeDown, _ := s.faultsAt(info, toClient)
+	up, down := s.faultsAt(info, toServer), s.faultsAt(info, toClient)
 	s.mu.Unlock()
 	switch {
-	case holeUp || holeDown:
+	case up.shut && !up.deaf || down.shut: // the system accepts for a process that does not read
 		d.n.lose(d)
-	case delay > 0 && !d.late:
+	case up.delay > 0 && !d.late:
 		d.late = true
-		d.n.send(&d.conn.up, 2*delay, d.arrive)
+		d.n.send(&d.conn.up, 2*up.delay, d.arrive)
 	case d.conn.attach(d.endpoint):
 		d.n.send(&d.conn.down, 0, func() { d.result <- nil })
 	default:
@@ -268,7 +267,7 @@ func (n *memoryNetwork) lose(d *memoryDial) {
 	d.lost = true
 }
 
-// changed lets dials that a black hole has swallowed try again.
+// changed lets dials that a black hole has swallowed try again, and writers that nobody listened to.
 func (n *memoryNetwork) changed() {
 	n.mu.Lock()
 	var again []*memoryDial
@@ -278,7 +277,11 @@ func (n *memoryNetwork) changed() {
 			again = append(again, d)
 		}
 	}
+	conns := n.conns
 	n.mu.Unlock()
+	for _, c := range conns {
+		c.heard()
+	}
 	for _, d := range again {
 		n.send(&d.conn.up, 0, d.arrive)
 	}

@@ -23,11 +23,12 @@ type tcpNetwork struct {
 	listeners map[*endpoint]net.Listener
 	links     map[*tcpLink]struct{}
 	closed    bool
+	healed    chan struct{} // closed, and replaced, when faults may have changed
 }
 
 func newTCPNetwork(s *Server) *tcpNetwork {
 	n := &tcpNetwork{s: s, names: make(map[string]string), listeners: make(map[*endpoint]net.Listener),
-		links: make(map[*tcpLink]struct{})}
+		links: make(map[*tcpLink]struct{}), healed: make(chan struct{})}
 	n.named = sync.NewCond(&n.mu)
 	return n
 }
@@ -115,6 +116,7 @@ func (n *tcpNetwork) start(e *endpoint, socket *net.TCPConn) {
 	n.links[l] = struct{}{}
 	n.wg.Go(func() {
 		l.write()
+		close(l.over)
 		n.mu.Lock()
 		delete(n.links, l)
 		n.mu.Unlock()
@@ -131,14 +133,31 @@ func (n *tcpNetwork) read(e *endpoint, l *tcpLink) {
 		return
 	}
 	buf := make([]byte, 16<<10)
-	for {
+	for n.listens(c, l) {
 		size, err := l.socket.Read(buf)
 		if size > 0 {
 			n.s.receive(c, buf[:size])
 		}
 		if err != nil {
-			n.s.receiveEnd(c)
-			return
+			break
+		}
+	}
+	n.s.receiveEnd(c)
+}
+
+// listens waits until the server takes what a client sends. It reports false if the connection ends before.
+func (n *tcpNetwork) listens(c *conn, l *tcpLink) bool {
+	for {
+		n.mu.Lock()
+		healed := n.healed
+		n.mu.Unlock()
+		if !n.s.deafTo(c) {
+			return true
+		}
+		select {
+		case <-healed:
+		case <-l.over:
+			return false
 		}
 	}
 }
@@ -174,7 +193,13 @@ func (n *tcpNetwork) dial(ctx context.Context, c *Client, network, addr string) 
 	return socket, err
 }
 
-func (n *tcpNetwork) changed() {}
+// changed lets connections look again whether the server listens.
+func (n *tcpNetwork) changed() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	close(n.healed)
+	n.healed = make(chan struct{})
+}
 
 func (n *tcpNetwork) close() {
 	n.mu.Lock()
@@ -194,6 +219,7 @@ func (n *tcpNetwork) close() {
 // tcpLink is the transport of one connection. Its queue keeps a client that does not read from blocking the server.
 type tcpLink struct {
 	socket *net.TCPConn
+	over   chan struct{} // closed when the socket is
 
 	mu     sync.Mutex
 	ready  *sync.Cond
@@ -205,7 +231,7 @@ type tcpLink struct {
 }
 
 func newTCPLink(socket *net.TCPConn, maxQueued int) *tcpLink {
-	l := &tcpLink{socket: socket, max: maxQueued}
+	l := &tcpLink{socket: socket, max: maxQueued, over: make(chan struct{})}
 	l.ready = sync.NewCond(&l.mu)
 	return l
 }

@@ -24,7 +24,11 @@ func (h *handler) client(cli named, number int) Client {
 		c.State = "nil"
 		return c
 	}
-	c.connection(cli.Info(), health.Time)
+	info := cli.Info()
+	c.connection(info, health.Time)
+	for _, l := range info.Lacks {
+		c.Lacks = append(c.Lacks, Lack{Request: l.Request, Since: stamp(l.Since), Reason: l.Reason, Instead: l.Instead})
+	}
 	for _, ch := range cli.History() {
 		c.History = append(c.History, Change{
 			State: ch.State.String(), Time: stamp(ch.Time), Epoch: ch.Epoch, Session: sessionID(ch.SessionID), Server: ch.Server, Cause: text(ch.Cause),

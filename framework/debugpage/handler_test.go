@@ -68,7 +68,7 @@ func TestFieldsOfTheReport(t *testing.T) {
 	now, bad := time.Now(), "x"
 	full := Report{Time: now, Clients: []Client{{
 		Since: now, Cause: bad, Error: bad, Session: bad, Server: bad, LastAnswer: now, TrustedUntil: now, Namespace: bad,
-		Reasons: []Reason{{Restart: true, Notice: true}},
+		Reasons: []Reason{{Restart: true, Notice: true}}, Lacks: []Lack{{}},
 		History: []Change{{Session: bad, Server: bad, Cause: bad}},
 		Recipes: []Recipe{{Error: bad, Unwell: now, Attrs: []Attr{{}}, Queue: bad}},
 	}}, Queue: &Queue{Error: bad, Others: 1, Places: []Place{{WaitsFor: 1, Owner: bad}}}}
@@ -78,7 +78,8 @@ func TestFieldsOfTheReport(t *testing.T) {
 	require.NoError(t, json.Unmarshal(encoded, &decoded))
 	assert.Equal(t, strings.Fields(`
 		clients clients.cause clients.epoch clients.error clients.history clients.history.cause clients.history.epoch
-		clients.history.server clients.history.session clients.history.state clients.history.time clients.lastAnswer clients.live clients.name
+		clients.history.server clients.history.session clients.history.state clients.history.time clients.lacks clients.lacks.instead
+		clients.lacks.reason clients.lacks.request clients.lacks.since clients.lastAnswer clients.live clients.name
 		clients.namespace clients.number clients.ready clients.reasons clients.reasons.notice clients.reasons.restart clients.reasons.since clients.reasons.text
 		clients.recipes clients.recipes.attrs clients.recipes.attrs.key clients.recipes.attrs.value clients.recipes.epoch clients.recipes.error
 		clients.recipes.graceMillis clients.recipes.held clients.recipes.name clients.recipes.namespace clients.recipes.onLost
@@ -225,5 +226,29 @@ func TestNoSecrets(t *testing.T) {
 				}
 			}
 		}
+	})
+}
+
+// What the servers do not know is on the page.
+func TestLacks(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.OnFrame(func(f zktest.Frame) zktest.Verdict {
+			if f.Stage == zktest.Request && f.Op == zktest.OpCreateContainer {
+				return zktest.AnswerWith(-6)
+			}
+			return zktest.Pass
+		})
+		cli := w.client("a")
+		h := Handler(cli)
+		assert.Empty(t, report(t, h, "").Clients[0].Lacks)
+		assert.NotContains(t, get(h, "text/html", "").Body.String(), "do not know")
+		w.stand(cli, "holding", "/locks/a/lock-", "me")
+		lacks := report(t, h, "").Clients[0].Lacks
+		require.Len(t, lacks, 1)
+		assert.Equal(t, "createContainer", lacks[0].Request)
+		assert.Equal(t, time.Now().UTC().Truncate(time.Minute), lacks[0].Since.Truncate(time.Minute))
+		assert.NotEmpty(t, lacks[0].Reason)
+		assert.Contains(t, get(h, "text/html", "").Body.String(), "Without it, "+lacks[0].Instead)
+		assert.True(t, report(t, h, "").Ready, "that is no reason to be unready")
 	})
 }

@@ -48,6 +48,8 @@ type Client struct {
 	Live  bool `json:"live"` // see Ready
 	// Reasons say what is wrong.
 	Reasons []Reason `json:"reasons,omitempty"`
+	// Lacks are the kinds of requests that the servers do not know.
+	Lacks []Lack `json:"lacks,omitempty"`
 	// History is the latest states of the connection, oldest first, the present one last.
 	History []Change `json:"history"`
 	// Recipes are what runs on the client, and what is held, oldest first.
@@ -64,6 +66,17 @@ type Reason struct {
 	Notice bool `json:"notice,omitempty"`
 	// Restart says that a restart of the process would cure it.
 	Restart bool `json:"restart,omitempty"`
+}
+
+// Lack is a framework.Lack.
+type Lack struct {
+	// Request is what ZooKeeper calls it.
+	Request string `json:"request"`
+	// Since is when the client learnt it last.
+	Since time.Time `json:"since"`
+	// Reason says how it learnt it, Instead what it does without the request.
+	Reason  string `json:"reason"`
+	Instead string `json:"instead"` // see Reason
 }
 
 // Change is one change of a client's state.

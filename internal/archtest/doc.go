@@ -17,6 +17,10 @@
 //     decided before its first line;
 //   - dependencies: which package may import which foreign module, and that
 //     nothing outside test files imports a testing library;
+//   - the public API: no package that users can import exports a type of an
+//     internal one, and only framework and internal/recipekit import the seam
+//     between them;
+//   - the driver: go-zookeeper's connection carries no requests of docent's;
 //   - size: lines of a file, of a function, of the median function;
 //   - documentation: every package, every exported identifier;
 //   - time: no test sleeps in real time;

@@ -59,6 +59,28 @@ var layersExamples = map[string]example{
 	"tests may use servers and their own package": {files: sources{
 		"lock/l_test.go": importing("lock_test", "example.org/m/lock", "example.org/m/zktest", "example.org/m/internal/realzk", "example.org/m/framework"),
 	}},
+	"recipes may use what framework keeps from users, and its tests too": {files: sources{
+		"lock/l.go":           importing("lock", "example.org/m/internal/recipekit"),
+		"discovery/d.go":      importing("discovery", "example.org/m/internal/recipekit"),
+		"framework/f_test.go": importing("framework_test", "example.org/m/internal/recipekit"),
+	}},
+	"others may not": {
+		files: sources{
+			"framework/f.go":           importing("framework", "example.org/m/internal/recipekit"),
+			"framework/health/h.go":    importing("health", "example.org/m/internal/recipekit"),
+			"examples/lock/main.go":    importing("main", "example.org/m/internal/recipekit"),
+			"internal/wire/w_test.go":  importing("wire", "example.org/m/internal/recipekit"),
+			"internal/recipekit/r.go":  importing("recipekit", "example.org/m/framework", "example.org/m/internal/seam"),
+			"internal/telemetry/ts.go": importing("telemetry", "example.org/m/internal/seam"),
+		},
+		want: []string{
+			"examples/lock/main.go:4: examples/lock may not import internal/recipekit",
+			"framework/f.go:4: framework may not import internal/recipekit",
+			"framework/health/h.go:4: framework/health may not import internal/recipekit",
+			"internal/telemetry/ts.go:4: internal/telemetry may not import internal/seam",
+			"internal/wire/w_test.go:4: internal/wire may not import internal/recipekit",
+		},
+	},
 	"tests point downwards too": {
 		files: sources{"framework/f_test.go": importing("framework_test", "example.org/m/lock")},
 		want:  []string{"framework/f_test.go:4: framework may not import lock"},
@@ -80,6 +102,21 @@ var layersExamples = map[string]example{
 		want:  []string{"lock/l.go:4: lock may not import .", "m.go: its package is not in the table"},
 	},
 	"a module with a similar name": {files: sources{"lock/l.go": importing("lock", "example.org/mm/leader")}},
+}
+
+var seamExamples = map[string]example{
+	"around recipekit": {
+		files: sources{
+			"framework/f.go":          importing("framework", "example.org/m/internal/seam"),
+			"internal/recipekit/r.go": importing("recipekit", "example.org/m/internal/seam"),
+			"lock/l.go":               importing("lock", "example.org/m/internal/seam"),
+			"lock/l_test.go":          importing("lock", "example.org/m/internal/seam", "example.org/other/internal/seam"),
+		},
+		want: []string{
+			"lock/l.go:4: lock may not import internal/seam: use internal/recipekit",
+			"lock/l_test.go:4: lock may not import internal/seam: use internal/recipekit",
+		},
+	},
 }
 
 var dependenciesExamples = map[string]example{

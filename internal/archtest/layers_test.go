@@ -16,25 +16,27 @@ var layers = map[string][]string{
 	"internal/guard":     {},
 	"internal/seqnode":   {},
 	"internal/jute":      {},
-	"internal/wire":      {},
+	"internal/wire":      {"internal/jute"},
 	"internal/telemetry": {},
+	"internal/seam":      {"internal/telemetry"},
 
 	"framework": {
-		"retry", "internal/fanout", "internal/seqnode", "internal/jute", "internal/wire", "internal/telemetry",
+		"retry", "internal/fanout", "internal/seqnode", "internal/jute", "internal/wire", "internal/telemetry", "internal/seam",
 	},
+	"internal/recipekit": {"framework"},
 
 	"internal/accept":     {},
 	"framework/health":    {"framework", "internal/accept"},
 	"framework/debugpage": {"framework", "internal/seqnode", "internal/accept"},
 
-	"internal/contend": {"framework"},
+	"internal/contend": {"internal/recipekit"},
 	"lock":             {"internal/contend"},
 	"leader":           {"internal/contend"},
 	"barrier":          {"internal/contend"},
 
-	"node":      {"framework"},
-	"cache":     {"framework", "internal/guard"},
-	"counter":   {"framework"},
+	"node":      {"internal/recipekit"},
+	"cache":     {"internal/recipekit", "internal/guard"},
+	"counter":   {"internal/recipekit"},
 	"discovery": {"node", "cache"},
 
 	"zktest":            {"internal/jute"},
@@ -109,9 +111,23 @@ func checkLayers(t *tree) []finding {
 	return all
 }
 
-// testMayImport is what test files may import in addition.
+// checkSeam keeps internal/seam for the two packages that it joins. All others get what passes through it from internal/recipekit,
+// with its types.
+func checkSeam(t *tree) []finding {
+	var all []finding
+	for _, f := range t.files {
+		for _, imp := range f.imports() {
+			if target, _ := t.inside(imp.path); target == "internal/seam" && f.dir != "framework" && f.dir != "internal/recipekit" {
+				all = append(all, t.find(imp.at, "%s may not import internal/seam: use internal/recipekit", f.dir))
+			}
+		}
+	}
+	return all
+}
+
+// testMayImport is what test files may import in addition. Framework's tests call what framework does for recipes only.
 func testMayImport(dir, target string) bool {
-	return target == dir || slices.Contains(grounds, target)
+	return target == dir || slices.Contains(grounds, target) || dir == "framework" && target == "internal/recipekit"
 }
 
 // inside returns the path of a package within the module.

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/recipekit"
 	"github.com/docent-zk/docent/internal/seqnode"
 )
 
@@ -63,7 +64,7 @@ func (b batch) withdraw() {
 		if len(paths) == 1 {
 			_ = s.Delete(now, paths[0], framework.AnyVersion, framework.Guaranteed)
 		} else {
-			_ = s.DeleteTwins(now, paths)
+			_ = recipekit.DeleteTwins(now, s, paths)
 		}
 	}
 }

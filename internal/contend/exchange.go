@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/recipekit"
 )
 
 // Exchange takes a claim on nodes of queue q, of as many as the own place has, with the numbers of the own ones, and ends the
@@ -65,7 +66,7 @@ func (p *Place) beside(ctx context.Context, q Queue) (*Place, error) {
 // createAs creates the nodes of a place with numbers of the caller's choice.
 func (q Queue) createAs(ctx context.Context, s *framework.Session, names []string) ([]framework.Node, error) {
 	if len(names) > 1 {
-		return s.CreateTwins(ctx, q.Dir, names, q.Data, append(q.options(), framework.Ephemeral)...)
+		return recipekit.CreateTwins(ctx, s, q.Dir, names, q.Data, append(q.options(), framework.Ephemeral)...)
 	}
 	node, err := s.Create(ctx, framework.Join(q.Dir, names[0]), q.Data,
 		append(q.options(), framework.Ephemeral, framework.Protected)...)

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/recipekit"
 	"github.com/docent-zk/docent/internal/seqnode"
 	"github.com/docent-zk/docent/internal/telemetry"
 )
@@ -60,9 +61,9 @@ func (q Queue) enter(ctx context.Context, s *framework.Session) (*Place, []strin
 // missing.
 func (q Queue) create(ctx context.Context, s *framework.Session) ([]framework.Node, []string, error) {
 	if len(q.Twins) > 0 {
-		return s.CreateTwinsInQueue(ctx, q.Dir, q.names(), q.Data, q.options()...)
+		return recipekit.CreateTwinsInQueue(ctx, s, q.Dir, q.names(), q.Data, q.options()...)
 	}
-	node, names, err := s.CreateInQueue(ctx, q.Dir, q.Name, q.Data, q.options()...)
+	node, names, err := recipekit.CreateInQueue(ctx, s, q.Dir, q.Name, q.Data, q.options()...)
 	if node.Path == "" {
 		return nil, nil, err
 	}
@@ -242,7 +243,7 @@ func (p *Place) leave(ctx context.Context) error {
 // remove deletes the nodes, as one change. framework.ErrNoNode says that some were gone, and that the others are now.
 func (p *Place) remove(ctx context.Context) error {
 	if len(p.twins) > 0 {
-		return p.session.DeleteTwins(ctx, p.paths())
+		return recipekit.DeleteTwins(ctx, p.session, p.paths())
 	}
 	return p.session.Delete(ctx, p.node.Path, framework.AnyVersion, framework.Guaranteed)
 }

@@ -27,6 +27,9 @@ func NewDecoder(buf []byte) *Decoder {
 	return &Decoder{buf: buf}
 }
 
+// Reset makes d read buf.
+func (d *Decoder) Reset(buf []byte) { *d = Decoder{buf: buf} }
+
 // Err returns the first error, wrapped with its position, or nil.
 func (d *Decoder) Err() error {
 	return d.err
@@ -39,6 +42,9 @@ func (d *Decoder) Remaining() int {
 	}
 	return len(d.buf) - d.off
 }
+
+// Fail makes err the error of d, unless there is one.
+func (d *Decoder) Fail(err error) { d.fail(err) }
 
 func (d *Decoder) fail(err error) {
 	if d.err == nil {

@@ -12,6 +12,9 @@ func NewEncoder(buf []byte) *Encoder {
 	return &Encoder{buf: buf}
 }
 
+// Reset forgets what was encoded, and keeps the memory.
+func (e *Encoder) Reset() { e.buf = e.buf[:0] }
+
 // Bytes returns everything encoded so far. The slice is valid until the next call that appends.
 func (e *Encoder) Bytes() []byte {
 	return e.buf

@@ -1,5 +1,7 @@
 package jute
 
+import "errors"
+
 // CreateRequest is the body of create, create2 and createContainer.
 type CreateRequest struct {
 	Path  string
@@ -226,4 +228,66 @@ func (r *MultiHeader) Decode(d *Decoder) {
 	r.Type = d.Int32()
 	r.Done = d.Bool()
 	r.Err = d.Int32()
+}
+
+// MultiRequest is the body of multi. It is only ever encoded.
+type MultiRequest struct {
+	Ops []MultiOp
+}
+
+// MultiOp is one operation of a multi.
+type MultiOp struct {
+	Type int32
+	Body Record
+}
+
+// Encode appends the record.
+func (r *MultiRequest) Encode(e *Encoder) {
+	for _, op := range r.Ops {
+		(&MultiHeader{Type: op.Type, Err: -1}).Encode(e)
+		op.Body.Encode(e)
+	}
+	EndOfMulti().Encode(e)
+}
+
+// MultiResult is the result of one operation of a multi.
+type MultiResult struct {
+	Err  int32  // 0, or an error code
+	Path string // of a created node
+	Stat *Stat  // of a node that was set; of a created one too, if the server says so
+}
+
+// ErrMultiResult is the error of a Decoder that met a result of a type that it does not know.
+var ErrMultiResult = errors.New("jute: unknown type of a result")
+
+// MultiResults reads the body of the reply to a multi.
+func (d *Decoder) MultiResults() (results []MultiResult) {
+	for d.err == nil {
+		var h MultiHeader
+		h.Decode(d)
+		if h.Done || d.err != nil {
+			break
+		}
+		results = append(results, d.multiResult(h.Type))
+	}
+	return results
+}
+
+func (d *Decoder) multiResult(kind int32) (r MultiResult) {
+	switch kind {
+	case -1:
+		r.Err = d.Int32()
+	case OpCreate:
+		r.Path = d.String()
+	case OpCreate2, OpCreateContainer, OpCreateTTL:
+		r.Path, r.Stat = d.String(), new(Stat)
+		r.Stat.Decode(d)
+	case OpSetData:
+		r.Stat = new(Stat)
+		r.Stat.Decode(d)
+	case OpDelete, OpCheck:
+	default:
+		d.fail(ErrMultiResult)
+	}
+	return r
 }

@@ -55,8 +55,8 @@
 //
 // # Faults on the network
 //
-// Proxy is a TCP proxy in front of one server. It cuts, refuses, delays, and
-// black-holes connections in one or both directions, without root. Bytes that
+// Proxy is a TCP proxy in front of one server. It cuts, refuses, delays, throttles,
+// and black-holes connections in one or both directions, without root. Bytes that
 // meet a black hole are held back and arrive after Heal, as TCP would resend
 // them; those of a connection that is cut meanwhile are lost.
 //

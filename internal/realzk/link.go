@@ -14,6 +14,9 @@ const (
 	// chunksAhead bounds what a black hole swallows per connection and direction;
 	// beyond it the sender's own buffers fill, as with a real one.
 	chunksAhead = 64
+	// partsPerSecond is in how many parts a slow line carries what it can carry in a
+	// second.
+	partsPerSecond = 50
 )
 
 // link is one connection through a proxy. Each direction has a goroutine that
@@ -60,7 +63,7 @@ func (l *link) run() {
 func (l *link) reach() (*net.TCPConn, error) {
 	giveUp := time.Now().Add(l.proxy.patience)
 	for {
-		if !l.pass(ToServer, time.Now()) {
+		if !l.pass(ToServer, time.Now(), time.Time{}) {
 			return nil, l.ctx.Err()
 		}
 		conn, err := new(net.Dialer).DialContext(l.ctx, "tcp4", l.proxy.target)
@@ -123,13 +126,18 @@ func (l *link) send(chunks chan<- chunk, c chunk) bool {
 
 // write passes chunks on, each when its time has come.
 func (l *link) write(way Direction, to *net.TCPConn, chunks <-chan chunk) {
+	line := slowLine{}
 	for c := range chunks {
-		if !l.pass(way, c.at) {
-			return
-		}
-		if _, err := to.Write(c.bytes); err != nil {
-			l.cut()
-			return
+		for first := true; first || len(c.bytes) > 0; first = false {
+			n, free := line.carry(len(c.bytes), c.at, l.proxy.now().rate)
+			if !l.pass(way, c.at, free) {
+				return
+			}
+			if _, err := to.Write(c.bytes[:n]); err != nil {
+				l.cut()
+				return
+			}
+			c.bytes = c.bytes[n:]
 		}
 		switch {
 		case errors.Is(c.err, io.EOF):
@@ -140,13 +148,35 @@ func (l *link) write(way Direction, to *net.TCPConn, chunks <-chan chunk) {
 	}
 }
 
-// pass waits until bytes read at the given time may go on. It returns false if
-// the link was cut before.
-func (l *link) pass(way Direction, at time.Time) bool {
+// slowLine keeps one direction of a link to a rate.
+type slowLine struct {
+	free time.Time // when it has carried what it was given
+}
+
+// carry takes some of n bytes that came at the given time and returns how many, and
+// when the line has carried them: all of them and at once if there is no limit.
+func (s *slowLine) carry(n int, at time.Time, rate int) (int, time.Time) {
+	if rate <= 0 {
+		return n, time.Time{}
+	}
+	n = min(n, max(rate/partsPerSecond, 1))
+	if s.free.Before(at) {
+		s.free = at
+	}
+	s.free = s.free.Add(time.Duration(n) * time.Second / time.Duration(rate))
+	return n, s.free
+}
+
+// pass waits until bytes read at the given time may go on, by a line that is free
+// then. It returns false if the link was cut before.
+func (l *link) pass(way Direction, at, free time.Time) bool {
 	for {
 		w := l.proxy.now()
 		open := w.hole&way == 0
 		wait := time.Until(at.Add(w.delay))
+		if w.rate > 0 {
+			wait = max(wait, time.Until(free))
+		}
 		if open && wait <= 0 {
 			return l.ctx.Err() == nil
 		}

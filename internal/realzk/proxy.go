@@ -39,6 +39,7 @@ type Proxy struct {
 type weather struct {
 	hole    Direction // these directions let nothing through
 	delay   time.Duration
+	rate    int           // bytes per second that each connection carries each way; 0 for no limit
 	changed chan struct{} // closed when there is new weather
 }
 
@@ -120,10 +121,16 @@ func (p *Proxy) Delay(d time.Duration) {
 	p.change(func(w *weather) { w.delay = d })
 }
 
+// Throttle lets each connection carry no more than so many bytes per second, each
+// way, until Heal. The proxy reads up to 1 MiB ahead of what it has passed on.
+func (p *Proxy) Throttle(bytesPerSecond int) {
+	p.change(func(w *weather) { w.rate = bytesPerSecond })
+}
+
 // Heal takes all faults back. It fails only if the port has been taken by
 // somebody else while connections were refused, which Linux prevents.
 func (p *Proxy) Heal() error {
-	p.change(func(w *weather) { w.hole, w.delay = 0, 0 })
+	p.change(func(w *weather) { w.hole, w.delay, w.rate = 0, 0, 0 })
 	return p.listen()
 }
 

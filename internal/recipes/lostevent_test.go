@@ -121,6 +121,18 @@ func waitingClaims() []waiting {
 			})
 			return func() { require.NoError(s, term.Resign(s.Context())) }, func() bool { return succeeded(s, calls) }
 		}},
+		{"leader.Run", func(s *stage) (func(), func() bool) {
+			term, err := leader.New(s.other, path).Campaign(s.Context())
+			require.NoError(s, err)
+			calls := newCalls()
+			calls.start(s, func(ctx context.Context) error {
+				return leader.Run(ctx, s.cli, path, func(context.Context, *leader.Term) error { return nil })
+			})
+			return func() { require.NoError(s, term.Resign(s.Context())) }, func() bool { return succeeded(s, calls) }
+		}},
+		behind("lock with hand-over", func(_ *stage, cli *framework.Client) locking {
+			return holdingOf(lock.New(cli, path, lock.LocalHandover(3)).Lock)
+		}),
 		{"lock, held, its node deleted", func(s *stage) (func(), func() bool) {
 			held, err := lock.New(s.cli, path).Lock(s.Context())
 			require.NoError(s, err)
@@ -274,6 +286,12 @@ func followers() []waiting {
 		}},
 		{"cache with one-shot watches, a node set", func(s *stage) (func(), func() bool) { return oneShotCache(s, path) }},
 		{"cache with one-shot watches, a node created", func(s *stage) (func(), func() bool) { return oneShotCache(s, path+"/child") }},
+		{"cache with a recursive watch", func(s *stage) (func(), func() bool) {
+			return mirrored(s, func() (mirror, error) { return cache.Open(s.Context(), s.cli, path) })
+		}},
+		{"cache of children", func(s *stage) (func(), func() bool) {
+			return mirrored(s, func() (mirror, error) { return cache.OpenChildren(s.Context(), s.cli, path) })
+		}},
 		{"value", func(s *stage) (func(), func() bool) {
 			_, err := s.other.Create(s.Context(), path, []byte("old"), framework.Parents)
 			require.NoError(s, err)
@@ -292,9 +310,11 @@ func latest[T any](c <-chan T, wanted func(T) bool) func() bool {
 	return func() bool {
 		for {
 			select {
-			case last = <-c:
-				any = true
-				continue
+			case v, open := <-c:
+				if open {
+					last, any = v, true
+					continue
+				}
 			default:
 			}
 			return any && wanted(last)
@@ -317,6 +337,20 @@ func oneShotCache(s *stage, at string) (change func(), noticed func() bool) {
 	s.Cleanup(func() { require.NoError(s, tree.Close()) })
 	return func() { put(s, at) }, func() bool {
 		node, ok := tree.Get(at)
+		return ok && string(node.Data) == "new"
+	}
+}
+
+// mirrored has a cache that is to notice that a child is set.
+func mirrored(s *stage, open func() (mirror, error)) (change func(), noticed func() bool) {
+	child := path + "/child"
+	_, err := s.other.Create(s.Context(), child, []byte("old"), framework.Parents)
+	require.NoError(s, err)
+	m, err := open()
+	require.NoError(s, err)
+	s.Cleanup(func() { require.NoError(s, m.Close()) })
+	return func() { put(s, child) }, func() bool {
+		node, ok := m.Get(child)
 		return ok && string(node.Data) == "new"
 	}
 }

@@ -34,9 +34,7 @@ func (l *link) sendAuth() error {
 	if len(l.s.auth) == 0 {
 		return nil
 	}
-	n, err := l.conn.Write(l.s.auth)
-	l.s.counters.bytesOut.Add(uint64(n))
-	if err != nil {
+	if err := l.put(l.s.auth); err != nil {
 		return fmt.Errorf("wire: sending credentials to %s: %w", l.peer(), err)
 	}
 	l.s.counters.framesOut.Add(uint64(len(l.s.opt.Auth)))

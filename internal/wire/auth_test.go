@@ -40,6 +40,7 @@ func TestCredentialsGoFirstOnEveryLink(t *testing.T) {
 		assert.Zero(t, s.Stats().Malformed)
 	}
 	assert.EqualValues(t, 2*(1+2+1), s.Stats().FramesOut)
+	assert.EqualValues(t, 2*(1+1+1), s.Stats().Writes, "the credentials leave in one")
 }
 
 func TestCredentialsAreCopied(t *testing.T) {
@@ -117,5 +118,5 @@ func TestUnexpectedAuthReply(t *testing.T) {
 	assert.EqualValues(t, 1, s.Stats().Malformed)
 	tp.hangUp(io.EOF)
 	_, err := readFrame(conn)
-	assert.Equal(t, io.EOF, err)
+	assert.ErrorIs(t, err, io.EOF)
 }

@@ -13,6 +13,7 @@ type deadlines struct {
 	limit time.Time // of the handshake; zero before and after
 	read  time.Time // the driver's
 	write time.Time
+	given bool // the connection is no longer the link's
 }
 
 // start caps reads and writes from now on.
@@ -24,14 +25,21 @@ func (d *deadlines) start(conn net.Conn, limit time.Duration) {
 	conn.SetWriteDeadline(d.capped(d.write))
 }
 
-// lift opens the link and puts the driver's own deadlines in force.
+// lift opens the link. From now on it has deadlines of its own.
 func (d *deadlines) lift(l *link) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.limit = time.Time{}
-	l.conn.SetReadDeadline(d.read)
-	l.conn.SetWriteDeadline(d.write)
+	l.conn.SetReadDeadline(time.Time{})
+	l.conn.SetWriteDeadline(time.Time{})
 	l.open.Store(true)
+}
+
+// give makes what the driver sets from now on mean nothing.
+func (d *deadlines) give() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.given = true
 }
 
 // capped returns the earlier of t and the limit; zero means none.
@@ -51,26 +59,32 @@ func (l *link) SetDeadline(t time.Time) error {
 }
 
 // SetReadDeadline sets the deadline of reads. During the handshake it can only
-// shorten its limit.
+// shorten its limit. On an open link, which does not read for the driver alone, it does nothing.
 func (l *link) SetReadDeadline(t time.Time) error {
 	if l.open.Load() {
-		return l.conn.SetReadDeadline(t)
+		return nil
 	}
 	d := &l.limits
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.read = t
+	if d.given {
+		return nil
+	}
 	return l.conn.SetReadDeadline(d.capped(t))
 }
 
 // SetWriteDeadline sets the deadline of writes, likewise.
 func (l *link) SetWriteDeadline(t time.Time) error {
 	if l.open.Load() {
-		return l.conn.SetWriteDeadline(t)
+		return nil
 	}
 	d := &l.limits
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.write = t
+	if d.given {
+		return nil
+	}
 	return l.conn.SetWriteDeadline(d.capped(t))
 }

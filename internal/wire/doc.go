@@ -1,178 +1,156 @@
-// Package wire is the net.Conn that docent hands to go-zookeeper: it sits
-// between the driver and the socket and sees every byte of the session
-// protocol in both directions.
+// Package wire is the net.Conn that docent hands to go-zookeeper. It sits
+// between the driver and the socket, sees every byte of the session protocol in
+// both directions, and sends docent's own requests on the same connection.
 //
-// The driver keeps to itself what a coordination framework has to know (the
-// negotiated timeout, when the server last answered), trusts the network where
-// it must not (claimed lengths, session ids, a server that never answers) and
-// forgets a few things across reconnects. All of that can be seen and put
-// right on the wire, without changing the driver.
+// The driver dials, makes the handshake, pings and closes the session. Every
+// other request is a Call. The driver does not see calls, their replies, or
+// watch events.
 //
 // # Sessions and links
 //
 // A Session belongs to one zk.Conn, hence to at most one ZooKeeper session: one
-// epoch of the framework. The driver dials TCP connections one after another;
-// each is wrapped and then called a link. A link lives like this:
+// epoch of the framework. The driver dials TCP connections one after another.
+// Each is wrapped and is then called a link. A link lives like this:
 //
 //	              ConnectRequest             id as expected
 //	Wrap ─▶ new ────────────────▶ asking ─────────────────────▶ open ──▶ ended
 //	         │                      │  │                          ▲
 //	         │ wants a second       │  │ id 0 on a resume         │ credentials sent,
-//	         │ session              │  └─────▶ parting ──▶ ended  │ OnEstablished called,
-//	         ▼                      │ another id     (OnExpired)  │ then the driver reads
-//	       fenced ◀─────────────────┘ (OnForeign)                 │ the answer
+//	         │ session              │  └─────▶ parting ──▶ ended  │ calls of OnLink sent,
+//	         ▼                      │ another id     (OnExpired)  │ OnEstablished called,
+//	       fenced ◀─────────────────┘ (OnForeign)                 │ then the driver reads
+//	                                                              │ the answer
 //
 // and the Session above it like this:
 //
 //	none ──first link opens──▶ established ──Fence, expired, foreign──▶ fenced
 //	  └────────────────────────────Fence──────────────────────────────────▲
 //
-// Fenced is final. No byte moves in either direction after it and no further
-// link is accepted, so that nothing that was meant for this session can ever
-// run in another one. The single exception is the answer "your session has
-// expired" itself: the driver reads it to its end, because its own expiry event
-// comes from it.
+// Fenced is final. No request leaves after it, no reply is delivered and no
+// further link is accepted, so that nothing that was meant for this session can
+// run in another one. There are two exceptions. The driver reads the answer
+// "your session has expired" to its end, because its own expiry event comes from
+// it. And a connection on which a new session was requested, but not yet granted,
+// goes to Abandoned, which closes the session that the server may still start.
+//
+// # Calls
+//
+// Session.Send hands calls in. Call.Wait waits for one of them:
+//
+//	Send ─▶ gathered ─────▶ written ──────▶ answered
+//	  │      ▲    │             │  │
+//	  │      │    │             │  └─ the link ends ─▶ ErrUnanswered
+//	  │      │    │             │
+//	  │      │    │             └─ given up ─▶ left ─▶ answered, or ErrUnanswered
+//	  │      │    │
+//	  │      │    └─ given up (taken back), or the link ends ─▶ ErrNotSent
+//	  │      │
+//	  └─▶ held back (see Kind) ─ given up, or the link ends ─▶ ErrNotSent
+//
+// A call is given up when the channel passed to Wait is closed, or when its
+// Deadline passes. A call that has not been written is then removed from the
+// buffer and is certainly not applied. A call that has been written stays open
+// until its reply comes or the link ends; Left returns the channel that reports
+// this. Each call ends exactly once.
+//
+// Callers add their frames to one buffer per link, which the driver shares. A caller
+// that finds nobody writing writes the buffer itself. Frames that arrive during a
+// write are gathered for the next write, which a goroutine does. A caller writes
+// only while the unanswered requests of the link fit the buffer of any socket
+// (smallWrite). Otherwise the goroutine does, so that a peer that reads nothing
+// cannot block a caller.
+//
+// Some servers close the connection over a request that they do not know. A Kind
+// tells wire that a call must be the only open call on its link. Calls behind it
+// are held back until it is answered.
 //
 // # Guarantees
 //
-//   - One session. The driver never gets to see the answer that would move it
-//     from one session into another: not after an expiry, which it survives by
-//     asking for a new session, and not if the server hands out a new session
+// Session:
+//
+//   - There is one session. The driver never sees the answer that would move it
+//     from one session into another: neither after an expiry, which it survives by
+//     asking for a new session, nor if the server hands out a new session
 //     without being asked (ClickHouse/ClickHouse#116690).
-//   - A handshake is bounded, by a third of the session timeout by default; the
-//     driver alone would wait for 6.7 timeouts. Until it is accepted, deadlines
-//     set by the driver can only shorten the bound.
-//   - What the server says cannot panic the driver and cannot make it allocate
-//     more than a small multiple of what has really arrived. Frames are handed
-//     on whole, after the structure of the reply was checked against the
-//     opcode of its request. A frame that fails the check ends the link.
-//   - LastAnswered is the time at which a request was sent that has been
-//     answered since: everything that the server knows about the session is at
-//     least as fresh as that. It never moves on watch events, on replies to
-//     requests that were not sent, and on our own credentials (a server answers
-//     those without touching the session).
-//   - Watches lose no event across links; see "Catching up".
-//   - Each read of the socket takes all that has arrived. A reply costs no
-//     allocation.
+//   - A handshake is bounded, by a third of the session timeout by default. The
+//     driver alone would wait for 6.7 timeouts. Until the handshake is accepted,
+//     the driver's deadlines can only shorten the bound. After that, links have
+//     deadlines of their own.
+//   - A ConnectRequest carries the newest zxid that the session has seen. The
+//     driver would send the newest one in replies to its own requests.
+//   - LastAnswered is the time at which a request was handed in that has been
+//     answered since. Everything that the server knows about the session is at
+//     least as fresh as that. Watch events, replies to requests that were not sent,
+//     and replies to credentials do not move it. (A server answers credentials
+//     without touching the session.)
 //
-// # Catching up
+// Order:
 //
-// Watches belong to a link. On the next link the driver re-arms them with
-// setWatches, whose relativeZxid tells the server how far the client has seen:
-// a node that changed later gets its event at once. go-zookeeper fills the
-// field with its lastZxid at the time it builds the request. That is wrong in
-// two ways. Replies on the new link may have moved lastZxid already, and then
-// the changes between the two links are passed over. And when a link dies before
-// its setWatches was answered, nothing was caught up on it, yet replies on it
-// have moved lastZxid all the same.
+//   - Requests are written in the order in which they were handed in. The calls of
+//     one Send are written with nothing between them, unless a Kind holds some of
+//     them back. The calls that OnLink returns are written first on a link, behind
+//     credentials.
+//   - Nothing is written behind the driver's closeSession.
+//   - Replies and events are processed one at a time, in the order in which they
+//     came. The callbacks of a reply return before the next frame is looked at.
 //
-// So wire keeps the zxid up to which every watch is known to be caught up, and
-// writes it into each setWatches. The candidate for a new value is lastZxidSeen
-// of a link's ConnectRequest: at that moment the driver has processed the
-// previous link to its end and all its events up to that zxid. The candidate
-// replaces the old value only if that previous link was complete, which means
-// that every watch had been armed on it:
+// Attribution:
 //
-//   - it was the first link of the session: there was nothing to re-arm; or
-//   - it carried setWatches, all of them were answered without an error, the
-//     latest was no longer than 64 KiB, and after that a ping was sent and answered.
+//   - A reply that is malformed, or longer than MaxFrame, fails the call that it
+//     answers and no other. A reply that is too long is read and dropped, if it
+//     is not longer than four times MaxFrame and arrives within a third of the
+//     session timeout. Otherwise the link ends as well.
+//   - When a link ends, calls that were not written end with ErrNotSent. Calls of
+//     which a byte may have been written end with ErrUnanswered. Both errors wrap
+//     the reason why the link ended. If the server closed it, the reason is
+//     ErrHungUp.
+//   - What the server sends cannot panic the driver, and cannot make wire allocate
+//     more than a small multiple of what has arrived.
 //
-// The length tells whether more was to come: the driver starts another frame
-// when one would grow beyond 128 KiB and waits for each answer, so the first of
-// two is longer than 64 KiB as long as no path is. The ping is there for a
-// setWatches that the previous link left in the driver's queue: it comes out
-// first on the new link and may look just like the new one, but knows nothing
-// of the watches set in between. The queue is in order and the first ping leaves
-// only after a third of the timeout, when the queue has long been
-// drained. (A left-over whose relativeZxid is older than the link itself gives
-// itself away and is not counted at all.)
+// # Lost replies
 //
-// A setWatches that is answered with an error leaves every watch in it unarmed, on
-// a link that may live for months. So the error ends the link, and from then on
-// wire sends an exists for each watch in place of the setWatches, with an xid of its
-// own. It compares the answers with the zxid above as a server does, hands the
-// driver an event for each watch that has missed something, and the answer to its
-// setWatches behind the last of them. A watch on a list of children cannot be set
-// without reading the list. Its event comes in any case, and its user reads. Three
-// links in a row that the server closes over a setWatches count as a refusal. An
-// error that disowns the session ends the link too, and setWatches is tried again.
+// A server answers the requests of a connection in order. (The replies to
+// credentials are an exception; wire does not count them.) So when a reply comes,
+// the replies to all earlier requests have come, or are lost. Pings count too: on
+// an idle link a lost reply is noticed after a third of the session timeout.
 //
-// A link without setWatches leaves the value alone, since one may have been on
-// its way. An older relativeZxid than necessary costs spurious events, a newer
-// one loses events, so every doubt is settled towards the older one.
+// A reply is overtaken when a later one comes first. It then has a grace of 100 ms,
+// or a twentieth of the session timeout if that is shorter. If it has not come by
+// then, the link ends with ErrReplyLost, which names the request. If it does come,
+// the server answers out of turn. This is logged once, and overtaken replies are no
+// longer a reason to end a link of this Session.
 //
-// # Creating with a Stat
+// # Deadlines
 //
-// The driver knows only create, whose reply is the path. With OnCreated set,
-// single creates leave as create2 (same request, path and Stat in the reply;
-// the driver ignores the Stat), so that the czxid of a new node costs no second
-// round trip. A server that does not know create2 says "unimplemented" or just
-// closes the connection, as ClickHouse Keeper does with operations it does not
-// know (ClickHouse/ClickHouse#75752). Both are noticed; from then on creates go
-// out unchanged and CreateStatUnsupported is true; Options.PlainCreates tells the
-// next Session so.
+// Four deadlines end an open link. T is the session timeout.
 //
-// # Recursive watches
+//	nothing arrives, of anything                       2/3 T   ErrSilent
+//	the peer does not take 64 KiB                      2/3 T   a timeout of the write
+//	the oldest request is not answered                     T   ErrNoReply
+//	an overtaken reply does not come                  100 ms   ErrReplyLost
 //
-// The driver knows one-shot watches only. WatchTree has wire set a recursive one
-// itself (addWatch, ZooKeeper 3.6) and keep it: its requests go out among the
-// driver's frames, with transaction ids from -1000 downwards, and the driver does
-// not see their answers. Events reach the driver as those of any watch; it finds
-// no watcher for them and passes them to its event callback.
+// The third one starts when the request is handed in, or when the reply before it
+// came. Bytes of a reply that is arriving start it again, so a long reply
+// on a slow line does not end the link. Session.Arriving reports such a reply.
+// Events do not count.
 //
-//	driver's goroutine:   ... | addWatch /a + the driver's frame | ...
-//	                             one write, queued by WatchTree
-//	next link:            handshake | credentials | addWatch /a | the driver's frames
+// # Callbacks
 //
-// Nothing is written but by the goroutine in which the driver writes, so a request
-// waits for the driver's next frame, which is a ping at the latest. Whoever waits
-// for a watch has the driver send something: the server answers in order.
-//
-// On a new link the watches come first, ahead of whatever the driver reads. The
-// server does not tell what they have missed. OnTree is called for each answer,
-// in the reading goroutine, between the frames before and after it.
-//
-// On servers before 3.9 a one-shot watch on a path takes the place of a recursive
-// one on exactly that path, and both are gone after one event (ZOOKEEPER-4466).
-// Every frame of the driver that sets one there, setWatches included, is therefore
-// followed by another addWatch, in the same write. Its answer counts as that of a
-// new link: what happened in between may have been missed.
-//
-// A server that does not know addWatch answers "unimplemented" and closes the
-// connection, or just closes it; after three such losses that is taken for the
-// reason, unless an addWatch was ever answered. OnTreesUnsupported is called then.
-//
-// TreeZxid is how far such a watch is known to have told everything: to the zxid
-// of the latest reply on the present link, as long as the watch is in force there
-// and OnTree has been called. It is forgotten with each link, and while a request
-// for the watch is unanswered.
-//
-// # Inquiries
-//
-// Ask sends a setWatches of wire's own, to learn which of some nodes have changed
-// since a zxid that the caller chooses. It goes the way of the recursive watches:
-// ahead of the driver's next frame, with an xid of its own, its answer hidden. The
-// server tells of the changes with events ahead of the answer, which the driver
-// gets, and Answered is called behind them. The watches that it leaves on the other
-// nodes are unknown to the driver and end with the link; the events that come of
-// them find no watcher. An inquiry is for one link: whoever asks sees that link
-// break, and asks again. Nothing of it counts as catching up.
-//
-// # API
-//
-// NewSession makes a Session; Wrap turns each dialed connection into a link and
-// is what the driver's zk.Dialer returns. Fence ends the session for good,
-// Break only the current link. WatchTree and UnwatchTree keep recursive watches, Ask and Retract
-// make inquiries. ID, Password, Timeout, LastAnswered, LastZxid, CreateStatUnsupported, TreeZxid
-// and Stats may be read at any time. Everything else is a callback in Options. Callbacks run
-// on the driver's own goroutines, with no lock of this package held; they must not
-// block, and may call any method of the Session.
+// Decode, Answered and Options.OnEvent, OnAnswered and OnRegress run in the goroutine in
+// which the driver reads, and so do the callbacks of the handshake. Call.Over runs
+// there too if a reply has come. If the call was taken back, Over runs in Wait. If the link has
+// ended, it runs in the goroutine that ended the link, which may be the caller of
+// Fence or Break, the caller of Send, a writer or a timer. No lock of this package is held, except
+// for the methods of Kind. Callbacks must not block, and may call any method of the Session
+// but Wait on a call of the same link.
 //
 // # Assumptions
 //
 // The driver has at most one reader and one writer per link at a time and makes
 // the handshake before it starts either, as go-zookeeper 1.0.4 does. Close, the
-// deadlines, Break and Fence may come from any goroutine. Replies come in the
-// order of the requests (the server answers only auth out of turn); others are
-// matched by xid all the same. The package starts no goroutines.
+// deadlines, Break and Fence may come from any goroutine.
+//
+// A link has a goroutine while there is more to write than its callers may write
+// themselves, and Abandoned has one for each connection. Wire starts no others.
+// Timers of a link stop with it.
 package wire

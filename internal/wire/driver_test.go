@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bytes"
 	"errors"
 	"net"
 	"sync"
@@ -46,8 +45,9 @@ func TestDriverPassesAHungServer(t *testing.T) {
 		start := time.Now()
 		d.until(zk.StateHasSession)
 		assert.Equal(t, testTimeout/3, time.Since(start))
-		_, _, err := d.Get("/a")
-		assert.NoError(t, err)
+		c := getData("/a")
+		require.NoError(t, s.Send(&c.Call))
+		assert.NoError(t, c.ended(t))
 		d.Close()
 		m.stop()
 		for _, c := range hung {
@@ -58,32 +58,20 @@ func TestDriverPassesAHungServer(t *testing.T) {
 }
 
 func TestDriverThroughTheWire(t *testing.T) {
-	got := make(map[string]Stat)
-	s := NewSession(Options{OnCreated: func(path string, stat Stat) { got[path] = stat }})
-	inBubble(t, &mini{timeout: 4 * time.Second}, s, func(t *testing.T, d *driver) {
-		data, stat, err := d.Get("/a")
-		require.NoError(t, err)
-		assert.Equal(t, "/a", string(data))
-		assert.Equal(t, zk.Stat(aStat), *stat)
-		children, _, err := d.Children("/a")
-		require.NoError(t, err)
-		assert.Equal(t, []string{"/a", "b"}, children)
-		acl, _, err := d.GetACL("/a")
-		require.NoError(t, err)
-		assert.Equal(t, "/a", acl[0].ID)
-		path, err := d.Create("/a", nil, 0, zk.WorldACL(zk.PermAll))
-		require.NoError(t, err)
-		assert.Equal(t, "/a", path)
-		_, err = d.CreateContainer("/c", nil, zk.FlagContainer, zk.WorldACL(zk.PermAll))
-		require.NoError(t, err)
-		_, err = d.CreateTTL("/t", nil, zk.FlagTTL, zk.WorldACL(zk.PermAll), time.Second)
-		require.NoError(t, err)
-		assert.Equal(t, map[string]Stat{"/a": aStat, "/c": aStat, "/t": aStat}, got)
-		results, err := d.Multi(&zk.CreateRequest{Path: "/m"}, &zk.SetDataRequest{Path: "/m"}, &zk.DeleteRequest{Path: "/m"})
-		require.NoError(t, err)
-		assert.Equal(t, "/m", results[0].String)
+	inBubble(t, &mini{timeout: 4 * time.Second}, NewSession(Options{}), func(t *testing.T, d *driver) {
+		d.until(zk.StateHasSession)
+		for range 3 {
+			c := getData("/a")
+			require.NoError(t, d.s.Send(&c.Call))
+			require.NoError(t, c.ended(t))
+			assert.Equal(t, "/a", c.data)
+			assert.Equal(t, testStat, c.stat)
+			time.Sleep(4 * time.Second)
+		}
 		assert.Equal(t, 4*time.Second, d.s.Timeout())
 		assert.Equal(t, d.SessionID(), d.s.ID())
+		assert.EqualValues(t, 1, d.s.Stats().Links)
+		assert.Zero(t, d.s.Stats().Malformed)
 	})
 }
 
@@ -121,15 +109,16 @@ func TestDriverStaysOutOfASilentNewSession(t *testing.T) {
 		m.mu.Lock()
 		m.ignore = func(op int32) bool { return op == opDelete }
 		m.mu.Unlock()
-		failed := make(chan error, 20)
-		for range cap(failed) {
-			go func() { failed <- d.Delete("/a", -1) }()
+		calls := make([]*testCall, 20)
+		for i := range calls {
+			calls[i] = deleteNode("/a")
+			require.NoError(t, s.Send(&calls[i].Call))
 		}
 		synctest.Wait()
 		before := len(m.seen(opDelete))
 		m.cut()
-		for range cap(failed) {
-			assert.Error(t, next(t, failed))
+		for _, c := range calls {
+			assert.ErrorIs(t, c.ended(t), ErrUnanswered)
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
@@ -167,10 +156,10 @@ func TestDriverWhenCredentialsCannotBeSent(t *testing.T) {
 			}
 			return m.dial()
 		}, "mini")
-		_, _, err := d.Get("/a")
-		assert.NoError(t, err)
+		d.until(zk.StateHasSession)
+		synctest.Wait()
 		assert.Equal(t, 2, dials)
-		assert.Len(t, m.seen(opGetData), 1)
+		assert.Len(t, m.seen(opAuth), 2)
 		d.Close()
 		m.stop()
 		time.Sleep(5 * time.Second)
@@ -190,31 +179,23 @@ func (c *failing) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// Requests that wait for the new link are answered before the driver looks at
-// its lastZxid to re-arm the watches; the changes in between must not be lost.
-func TestDriverCatchesUpFromTheEndOfTheOldLink(t *testing.T) {
+// The driver knows of its own replies only, and asks for a session that has seen nothing else.
+func TestDriverAsksWithTheNewestZxid(t *testing.T) {
 	m := &mini{}
 	inBubble(t, m, NewSession(Options{}), func(t *testing.T, d *driver) {
 		d.until(zk.StateHasSession)
-		_, _, _, err := d.GetW("/a")
-		require.NoError(t, err)
-		for range 3 {
-			_, _, err = d.Get("/b")
-			require.NoError(t, err)
-		}
 		m.mu.Lock()
-		m.zxid += 100 // others are busy
+		m.zxid += 100
 		m.mu.Unlock()
+		c := getData("/a")
+		require.NoError(t, d.s.Send(&c.Call))
+		require.NoError(t, c.ended(t))
+		seen := d.s.LastZxid()
 		m.cut()
-		for range 10 {
-			go d.Get("/b")
-		}
 		d.until(zk.StateHasSession)
-		time.Sleep(time.Second)
-		rearmed := m.seen(opSetWatches)
-		require.Len(t, rearmed, 1)
-		assert.Equal(t, m.asks[1].zxid, int64At(rearmed[0], relativeZxidAt))
-		assert.True(t, bytes.Contains(rearmed[0], []byte("/a")))
+		require.Len(t, m.asks, 2)
+		assert.EqualValues(t, 101, seen)
+		assert.Equal(t, seen, m.asks[1].zxid)
 	})
 }
 
@@ -223,15 +204,19 @@ func TestDriverWhenFenced(t *testing.T) {
 	m := &mini{ignore: func(op int32) bool { return op == opGetData }}
 	inBubble(t, m, NewSession(Options{}), func(t *testing.T, d *driver) {
 		d.until(zk.StateHasSession)
-		failed := make(chan error, 50)
-		for range cap(failed) {
-			go func() { _, _, err := d.Get("/a"); failed <- err }()
+		calls := make([]*testCall, 50)
+		for i := range calls {
+			calls[i] = getData("/a")
+			require.NoError(t, d.s.Send(&calls[i].Call))
 		}
 		synctest.Wait()
 		d.s.Fence(errTest)
-		for range cap(failed) {
-			assert.Error(t, next(t, failed))
+		for _, c := range calls {
+			err := c.ended(t)
+			assert.ErrorIs(t, err, ErrUnanswered)
+			assert.ErrorIs(t, err, errTest)
 		}
+		assert.ErrorIs(t, d.s.Send(&getData("/a").Call), ErrNotSent)
 		assert.Len(t, m.asks, 1)
 	})
 }

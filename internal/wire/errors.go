@@ -35,9 +35,8 @@ var (
 	// ErrAuthFailed ends a link on which the server rejected a credential.
 	ErrAuthFailed = errors.New("wire: authentication failed")
 
-	// ErrNotRearmed ends a link on which the server refused to set the watches of
-	// earlier links again.
-	ErrNotRearmed = errors.New("wire: the server does not set the watches again")
+	// ErrHungUp ends a link that the server has closed, or whose connection has failed.
+	ErrHungUp = errors.New("wire: the server closed the connection")
 
 	// ErrTooManyRequests ends a link with more unanswered requests than any
 	// server would let pile up.
@@ -53,6 +52,12 @@ var errSuperseded = errors.New("another connection took its place")
 
 // stop is the reason why nothing moves any more.
 type stop struct{ err error }
+
+// hungUp makes an error of the connection match ErrHungUp.
+type hungUp struct{ error }
+
+func (e *hungUp) Unwrap() error        { return e.error }
+func (e *hungUp) Is(target error) bool { return target == ErrHungUp }
 
 func (l *link) malformed(format string, args ...any) error {
 	return fmt.Errorf("%w from %s: %s", ErrMalformed, l.peer(), fmt.Sprintf(format, args...))

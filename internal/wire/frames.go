@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
+	"time"
 )
 
 const (
@@ -37,6 +39,71 @@ func checkFrameLen(prefix []byte, lo, hi int) (int, error) {
 type frameReader struct {
 	buf  []byte
 	r, w int // buf[r:w] has been read and not handed out
+
+	at      time.Time // of the latest read
+	partial bool      // part is set
+	mu      sync.Mutex
+	part    part // what is known of a frame of which a part has come, unless it is an event
+}
+
+// part is a frame of which a part has come.
+type part struct {
+	xid       int32
+	got, size int // bytes
+	at        time.Time
+}
+
+// arriving returns what has come of an unfinished reply, the zero value if there is none.
+func (f *frameReader) arriving() part {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.part
+}
+
+// notePart notes that a frame of so many bytes is arriving, unless it is an event.
+func (f *frameReader) notePart(need int) {
+	if f.w-f.r < prefixLen+replyHeaderLen {
+		return
+	}
+	if xid := int32At(f.buf, f.r+prefixLen); xid != xidEvent {
+		f.setPart(part{xid: xid, got: f.w - f.r, size: need, at: f.at})
+		f.partial = true
+	}
+}
+
+func (f *frameReader) setPart(p part) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.part = p
+}
+
+// header returns the beginning of the next frame, at least size bytes of it, prefix included,
+// without handing it out.
+func (f *frameReader) header(src io.Reader, size int) ([]byte, error) {
+	for f.w-f.r < size {
+		if err := f.more(src, size); err != nil {
+			return nil, err
+		}
+	}
+	return f.buf[f.r : f.r+size], nil
+}
+
+// skip throws the next n bytes away. more is asked ahead of each read whether to go on.
+func (f *frameReader) skip(src io.Reader, n int, more func() error) error {
+	for {
+		have := min(n, f.w-f.r)
+		f.r += have
+		if n -= have; n == 0 {
+			return nil
+		}
+		f.r, f.w = 0, 0
+		if err := more(); err != nil {
+			return err
+		}
+		if err := f.more(src, readBufferLen); err != nil {
+			return err
+		}
+	}
 }
 
 // next returns the next frame with its prefix. It is valid until the following
@@ -56,8 +123,13 @@ func (f *frameReader) next(src io.Reader, lo, hi int) ([]byte, error) {
 		if f.w-f.r >= need && need > prefixLen {
 			frame := f.buf[f.r : f.r+need : f.r+need]
 			f.r += need
+			if f.partial {
+				f.setPart(part{})
+				f.partial = false
+			}
 			return frame, nil
 		}
+		f.notePart(need)
 		if err := f.more(src, need); err != nil {
 			return nil, err
 		}
@@ -85,6 +157,7 @@ func (f *frameReader) more(src io.Reader, need int) error {
 		f.w += n
 		switch {
 		case n > 0:
+			f.at = time.Now()
 			return nil // an error that came along will come again
 		case err == io.EOF && f.w > f.r:
 			return io.ErrUnexpectedEOF

@@ -4,93 +4,77 @@ import (
 	"bytes"
 	"io"
 	"net"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/go-zookeeper/zk"
 	"github.com/stretchr/testify/require"
+
+	"github.com/docent-zk/docent/internal/jute"
 )
 
-// fuzzOps is a request of every kind that the driver makes. They get the xids
-// 1, 2, 3 and so on.
+// fuzzOps is a call of every kind, with what reads its reply and a reply that is right.
 var fuzzOps = []struct {
-	op   int32
-	call func(*zk.Conn)
+	op     int32
+	decode func(*jute.Decoder)
+	body   enc
 }{
-	{opCreate, func(c *zk.Conn) { c.Create("/a", nil, 0, nil) }},
-	{opDelete, func(c *zk.Conn) { c.Delete("/a", -1) }},
-	{opExists, func(c *zk.Conn) { c.ExistsW("/a") }},
-	{opGetData, func(c *zk.Conn) { c.GetW("/a") }},
-	{opSetData, func(c *zk.Conn) { c.Set("/a", nil, -1) }},
-	{opGetACL, func(c *zk.Conn) { c.GetACL("/a") }},
-	{opSetACL, func(c *zk.Conn) { c.SetACL("/a", nil, -1) }},
-	{opSync, func(c *zk.Conn) { c.Sync("/a") }},
-	{opGetChildren2, func(c *zk.Conn) { c.ChildrenW("/a") }},
-	{opMulti, func(c *zk.Conn) { c.Multi(&zk.DeleteRequest{Path: "/a"}) }},
-	{opReconfig, func(c *zk.Conn) { c.Reconfig(nil, -1) }},
-	{opContainer, func(c *zk.Conn) { c.CreateContainer("/a", nil, zk.FlagContainer, nil) }},
-	{opTTL, func(c *zk.Conn) { c.CreateTTL("/a", nil, zk.FlagTTL, nil, time.Second) }},
+	{opCreate, func(d *jute.Decoder) { _ = d.String() }, enc{}.str("/a")},
+	{opCreate2, func(d *jute.Decoder) { _ = d.String(); new(jute.Stat).Decode(d) }, enc{}.str("/a").aStat()},
+	{opDelete, func(*jute.Decoder) {}, nil},
+	{opExists, func(d *jute.Decoder) { new(jute.Stat).Decode(d) }, enc{}.aStat()},
+	{opGetData, func(d *jute.Decoder) { d.Buffer(); new(jute.Stat).Decode(d) }, enc{}.str("data").aStat()},
+	{opGetACL, func(d *jute.Decoder) { d.ACLs(); new(jute.Stat).Decode(d) }, enc{}.i32(1).i32(31).str("world").str("anyone").aStat()},
+	{opGetChildren2, func(d *jute.Decoder) { d.Strings(); new(jute.Stat).Decode(d) }, enc{}.i32(2).str("a").str("").aStat()},
+	{opMulti, func(d *jute.Decoder) { d.MultiResults() }, enc{}.i32(opDelete).flag(0).i32(0).i32(-1).flag(1).i32(-1)},
+	{jute.OpSetWatches2, nil, nil},
 }
 
-// seeds returns every valid reply to fuzzOps, and all of them in one stream.
-func seeds() (all [][]byte) {
+// FuzzServerFrames feeds arbitrary bytes behind a valid handshake, in chunks, while a
+// call of each kind and a ping are unanswered. The bytes are a stream of frames, or the
+// body of a reply to the call with that number, counted from 1.
+func FuzzServerFrames(f *testing.F) {
 	var stream []byte
 	for i, o := range fuzzOps {
-		for _, b := range bodies {
-			if b.op == o.op {
-				frame := replyFrame(int32(i+1), 9, 0, b.body)
-				all = append(all, frame)
-			}
-		}
-		stream = append(stream, all[len(all)-1]...)
+		f.Add([]byte(o.body), uint8(200), int8(i+1))
+		stream = append(stream, replyFrame(firstXid+int32(i), 9, 0, o.body)...)
 	}
-	stream = append(stream, eventFrame(3, "/a")...)
-	stream = append(stream, replyFrame(xidPing, 9, 0, nil)...)
-	for _, code := range []int32{0, codeUnimplemented, codeThrottled, -102} {
-		all = append(all, append(replyFrame(firstOwnXid, 9, code, nil), replyFrame(firstOwnXid-1, 9, code, nil)...))
-	}
-	return append(all, stream, eventFrame(1, "/a"), replyFrame(xidAuth, 0, -115, nil), enc{}.i32(1<<31-1))
-}
-
-// FuzzServerFrames feeds arbitrary bytes behind a valid handshake, first to
-// wire alone, then through it to a real driver with a request of each kind
-// outstanding. The bytes are a stream of frames, or the body of a successful
-// reply to the request with that xid.
-func FuzzServerFrames(f *testing.F) {
-	for i, b := range seeds() {
+	tooLong := replyFrame(firstXid, 9, 0, enc{}.zeros(fuzzMaxFrame))
+	for i, b := range [][]byte{
+		slices.Concat(stream, eventFrame(3, "/a"), replyFrame(xidPing, 9, 0, nil)), eventFrame(1, "/a"), stream[20:],
+		replyFrame(xidAuth, 0, -115, nil), replyFrame(xidPing, 9, -101, nil), enc{}.i32(1<<31 - 1), enc{}.i32(-1).zeros(16),
+		slices.Concat(tooLong, stream), tooLong[:100], replyFrame(firstXid, 9, 0, enc{}.zeros(5*fuzzMaxFrame)),
+	} {
 		f.Add(b, uint8(i), int8(0))
+		f.Add(b, uint8(255), int8(0))
 	}
-	for i, o := range fuzzOps {
-		for _, b := range bodies {
-			if b.op == o.op {
-				f.Add([]byte(b.body), uint8(200), int8(i+1))
-			}
+	for _, n := range []int32{1<<31 - 1, -1, 1 << 30} {
+		for xid := range fuzzOps {
+			f.Add([]byte(enc{}.i32(n).aStat()), uint8(3), int8(xid+1))
 		}
 	}
-	for _, b := range []enc{enc{}.i32(1<<31 - 1).aStat(), enc{}.i32(-1).aStat(), enc{}.i32(1 << 30).aStat()} {
-		f.Add([]byte(b), uint8(3), int8(4))
-		f.Add([]byte(b), uint8(3), int8(6))
-		f.Add([]byte(b), uint8(3), int8(9))
-	}
-	f.Fuzz(func(t *testing.T, data []byte, chunk uint8, xid int8) {
-		if xid != 0 {
-			data = replyFrame(int32(xid), 9, 0, data)
+	f.Fuzz(func(t *testing.T, data []byte, chunk uint8, call int8) {
+		if call != 0 {
+			data = replyFrame(firstXid-1+int32(call), 9, 0, data)
 		}
-		fuzzAlone(t, data, int(chunk)+1)
-		synctest.Test(t, func(t *testing.T) { fuzzDriver(t, data, int(chunk)+1) })
+		fuzzCalls(t, data, int(chunk)+1)
 	})
 }
 
-// fuzzAlone checks what wire hands out and what it allocates for it.
-func fuzzAlone(t *testing.T, data []byte, chunk int) {
-	s, conn, tp := opened(t, Options{Auth: twoCredentials[:1], OnCreated: func(string, Stat) {}, OnTree: func(string, int32) {}})
-	s.WatchTree("/a")
-	s.WatchTree("/b")
-	s.Ask(&Inquiry{Data: []string{"/a"}, Answered: func(int64, int32) {}})
-	for i, o := range fuzzOps {
-		_, err := conn.Write(requestFrame(int32(i+1), o.op, enc{}.str("/a")))
-		require.NoError(t, err)
+const fuzzMaxFrame = 4 << 10
+
+// fuzzCalls checks what becomes of open calls, what the driver sees, and what all that allocates.
+func fuzzCalls(t *testing.T, data []byte, chunk int) {
+	s, conn, tp := opened(t, Options{Auth: twoCredentials[:1], MaxFrame: fuzzMaxFrame, OnEvent: func(int32, string) {}})
+	var calls []*testCall
+	for _, o := range fuzzOps {
+		c := newCall(o.op, "/a", &jute.PathRequest{Path: "/a"})
+		if o.decode != nil {
+			c.Decode = func(d *jute.Decoder) error { o.decode(d); return nil }
+		}
+		require.NoError(t, s.Send(&c.Call))
+		calls = append(calls, c)
 	}
 	_, err := conn.Write(pingFrame)
 	require.NoError(t, err)
@@ -99,8 +83,7 @@ func fuzzAlone(t *testing.T, data []byte, chunk int) {
 		tp.feed(bytes.Clone(rest[:min(chunk, len(rest))]))
 	}
 	tp.hangUp(io.EOF)
-	buf := make([]byte, 512)
-	passed := 0
+	buf, passed := make([]byte, 512), 0
 	var readErr error
 	got := grown(func() {
 		for readErr == nil {
@@ -109,7 +92,7 @@ func fuzzAlone(t *testing.T, data []byte, chunk int) {
 			passed += n
 		}
 	})
-	if limit := uint64(64<<10 + 16*len(data)); got > limit {
+	if limit := uint64(64<<10 + 64*len(data)); got > limit {
 		t.Errorf("%d bytes allocated for %d that arrived", got, len(data))
 	}
 	if passed > len(data) {
@@ -118,43 +101,9 @@ func fuzzAlone(t *testing.T, data []byte, chunk int) {
 	if !tp.isClosed() || s.LastAnswered().After(latest) {
 		t.Errorf("link open after %v, or answers from the future", readErr)
 	}
-}
-
-// fuzzDriver runs in a bubble and must not panic, nor allocate what is only claimed.
-func fuzzDriver(t *testing.T, data []byte, chunk int) {
-	m, s := &mini{ignore: func(int32) bool { return true }}, NewSession(Options{OnCreated: func(string, Stat) {}})
-	s.WatchTree("/a")
-	var server net.Conn
-	d := drive(t, s, func(string) net.Conn {
-		if server != nil {
-			s.Fence(errTest)
-		}
-		client, end := net.Pipe()
-		server = end
-		m.wg.Go(func() { m.serve(end) })
-		return client
-	}, "mini")
-	d.until(zk.StateHasSession)
-	for _, o := range fuzzOps {
-		go o.call(d.Conn)
-		synctest.Wait()
+	for _, c := range calls {
+		c.ended(t)
 	}
-	got := grown(func() {
-		for rest := data; len(rest) > 0; rest = rest[min(chunk, len(rest)):] {
-			if _, err := server.Write(rest[:min(chunk, len(rest))]); err != nil {
-				break
-			}
-		}
-		synctest.Wait()
-	})
-	if limit := uint64(1<<20 + 64*len(data)); got > limit {
-		t.Errorf("%d bytes allocated for %d that arrived", got, len(data))
-	}
-	s.Fence(errTest)
-	server.Close()
-	d.Close()
-	m.stop()
-	time.Sleep(5 * time.Second)
 }
 
 // FuzzHandshake answers the handshake of a new session or of a resume with
@@ -238,22 +187,21 @@ func greetDriver(t *testing.T, data []byte, resume bool) {
 	time.Sleep(5 * time.Second)
 }
 
-// FuzzClientWrites writes arbitrary bytes in arbitrary pieces. Whatever whole
-// frames they hold must come out, with what wire changes changed.
+// FuzzClientWrites writes arbitrary bytes in arbitrary pieces as the driver. Whatever whole
+// frames they hold must come out, as they are, until the session is closed.
 func FuzzClientWrites(f *testing.F) {
 	var stream []byte
 	for i, o := range fuzzOps {
 		stream = append(stream, requestFrame(int32(i+1), o.op, enc{}.str("/a").flag(1))...)
 	}
-	stream = append(append(stream, setWatchesFrame(50, 1<<40, "/a")...), pingFrame...)
+	stream = append(stream, pingFrame...)
 	f.Add(stream, []byte{1, 2, 3, 200})
 	f.Add(stream, []byte{})
 	f.Add(append(bytes.Clone(stream), enc{}.i32(7)...), []byte{0, 9})
+	f.Add(slices.Concat(stream, requestFrame(9, opClose, nil), stream), []byte{0, 9})
 	f.Add([]byte(enc{}.i32(1<<31-1)), []byte{1})
 	f.Fuzz(func(t *testing.T, data, cuts []byte) {
-		s := NewSession(Options{OnCreated: func(string, Stat) {}, OnRequest: func(int32, []byte) {}})
-		conn, tp := shake(t, s, 0, 0)
-		s.WatchTree("/a")
+		_, conn, tp := opened(t, Options{})
 		keep := bytes.Clone(data)
 		var err error
 		for i, rest := 0, data; len(rest) > 0 && err == nil; i++ {
@@ -264,29 +212,16 @@ func FuzzClientWrites(f *testing.F) {
 			_, err = conn.Write(rest[:n])
 			rest = rest[n:]
 		}
-		want, nonsense := rewritten(data)
+		want, nonsense := passedOn(data)
 		require.Equal(t, nonsense, err != nil)
 		require.True(t, bytes.Equal(keep, data), "the driver's bytes were changed")
-		require.True(t, bytes.Equal(withoutOwn(want), withoutOwn(tp.out.Bytes())))
+		require.True(t, bytes.Equal(want, tp.out.Bytes()))
 	})
 }
 
-// withoutOwn takes wire's own requests, and what looks like them, out of a stream of frames.
-func withoutOwn(stream []byte) (out []byte) {
-	for len(stream) > 0 {
-		n := 4 + int(int32At(stream, 0))
-		if int32At(stream, 4) > firstOwnXid || int32At(stream, 8) != opAddWatch {
-			out = append(out, stream[:n]...)
-		}
-		stream = stream[n:]
-	}
-	return out
-}
-
-// rewritten is what should come out for a stream of frames, up to the first
-// that cannot be one.
-func rewritten(stream []byte) (out []byte, nonsense bool) {
-	for len(stream) >= 4 {
+// passedOn is what should come out for a stream of frames, up to the first that cannot be one.
+func passedOn(stream []byte) (out []byte, nonsense bool) {
+	for over := false; len(stream) >= 4; {
 		n := int(int32At(stream, 0))
 		if n < requestHeaderLen || n > maxRequestLen {
 			return out, true
@@ -294,14 +229,11 @@ func rewritten(stream []byte) (out []byte, nonsense bool) {
 		if len(stream) < 4+n {
 			break
 		}
-		frame := bytes.Clone(stream[:4+n])
-		switch op := int32At(frame, 8); {
-		case op == opCreate:
-			frame[11] = opCreate2
-		case op == opSetWatches && n >= 16:
-			clear(frame[12:20])
+		if !over {
+			out = append(out, stream[:4+n]...)
+			over = int32At(stream, 8) == opClose
 		}
-		out, stream = append(out, frame...), stream[4+n:]
+		stream = stream[4+n:]
 	}
 	return out, false
 }

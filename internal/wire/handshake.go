@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -65,21 +66,37 @@ func (l *link) writeConnect(p []byte) (int, error) {
 	if used < len(p) {
 		return 0, l.fail(errors.New("wire: the driver wrote more than the ConnectRequest"))
 	}
+	frame = l.seen(frame)
 	l.ask = parseConnectRequest(frame[prefixLen:])
 	if err := l.s.admit(l.ask); err != nil {
 		l.s.Fence(err)
 		return 0, l.halted()
 	}
 	l.asked = true
+	if !l.use() {
+		return 0, l.halted()
+	}
+	defer l.unuse()
 	l.limits.start(l.conn, l.s.handshakeLimit(l.ask))
 	l.askedAt = time.Now()
-	n, err := l.conn.Write(frame)
-	l.s.counters.bytesOut.Add(uint64(n))
-	if err != nil {
+	if err := l.put(frame); err != nil {
 		return 0, l.handshakeFailed(err)
 	}
 	l.s.counters.framesOut.Add(1)
+	l.begin(l.ask.id == 0 && l.s.opt.Abandoned != nil)
 	return len(p), nil
+}
+
+// seen puts the newest transaction that this session has seen into a ConnectRequest:
+// the driver knows only of replies to requests of its own.
+func (l *link) seen(frame []byte) []byte {
+	zxid := l.s.LastZxid()
+	if zxid <= int64At(frame, prefixLen+4) {
+		return frame
+	}
+	frame = bytes.Clone(frame)
+	binary.BigEndian.PutUint64(frame[prefixLen+4:], uint64(zxid))
+	return frame
 }
 
 // admit decides whether the driver may ask for a session. Once there was one in
@@ -111,7 +128,14 @@ func (s *Session) handshakeLimit(ask connectRequest) time.Duration {
 // handshake reads the answer to the ConnectRequest and, if it is what the
 // session needs, leaves it for the driver.
 func (l *link) handshake() error {
+	if !l.use() {
+		return l.halted()
+	}
+	defer l.unuse()
 	frame, err := l.in.next(meter{l}, connectAnswerLen, maxHandshake)
+	if err == nil || !isTimeout(err) {
+		l.begin(false)
+	}
 	if err != nil {
 		return l.handshakeFailed(err)
 	}
@@ -149,20 +173,29 @@ func (l *link) judge(answer connectAnswer) error {
 	return l.halted()
 }
 
-// established makes the link the session's open one. Credentials and recursive
-// watches go first: as long as nothing is established, a failure costs no more
-// than this link.
+// established makes the link the session's open one. Credentials go first: as
+// long as nothing is established, a failure costs no more than this link.
 func (l *link) established(answer connectAnswer) error {
 	if err := l.sendAuth(); err != nil {
 		return l.handshakeFailed(err)
-	}
-	if err := l.sendStanding(); err != nil {
-		return err
 	}
 	if err := l.s.establish(l, answer); err != nil {
 		return err
 	}
 	l.limits.lift(l)
+	l.watch()
+	if l.s.opt.OnLink != nil {
+		calls := l.s.opt.OnLink(l.ask.zxid)
+		if err := l.handIn(calls); err != nil {
+			for _, c := range calls {
+				c.notSent(err)
+			}
+		}
+	}
+	l.s.current.Store(l)
+	if l.cause.Load() != nil { // it has ended meanwhile
+		l.s.forget(l)
+	}
 	l.s.log.Debug("link open", "session", hex(answer.id), "server", l.peer(),
 		"timeout", answer.timeout, "resumed", l.ask.id != 0)
 	if l.s.opt.OnEstablished != nil {
@@ -186,10 +219,12 @@ func (s *Session) establish(l *link, answer connectAnswer) error {
 		return err
 	}
 	s.id, s.timeout, s.password = answer.id, answer.timeout, answer.password
+	l.timeout, l.quiet = answer.timeout, answer.timeout*2/3
+	s.opened = time.Now()
 	if l.askedAt.After(s.answered) {
 		s.answered = l.askedAt
 	}
-	l.watches, s.replied = s.openLink(l.ask.zxid), false
+	s.linkZxid, s.replied = 0, false
 	return nil
 }
 

@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"net"
 	"sync/atomic"
+	"syscall"
 	"time"
+
+	"github.com/docent-zk/docent/internal/jute"
 )
 
 // maxStrays is how many replies to nothing a link survives. One may be a
@@ -22,27 +25,32 @@ type link struct {
 	closed  atomic.Bool          // Close was called
 	cause   atomic.Pointer[stop] // why the connection was closed, whoever did it
 	limits  deadlines
+	usage   usage
 	reqs    pending
+	writer  writer
+	late    overdue
+
+	// Set when the link is opened.
+	timeout time.Duration // of the session
+	quiet   time.Duration // how long nothing may come, or be taken
 
 	// Set by the handshake, which is over before the driver reads and writes at
 	// the same time.
 	ask     connectRequest
 	asked   bool      // the ConnectRequest was written
 	askedAt time.Time // before it was
-	watches *rearming
 
 	// The reader's.
 	in           frameReader
-	owes         [][]byte // frames of wire's own for the driver, ahead of the next one of the server
-	out          []byte   // what the driver has not yet read of the latest frame
-	greeting     bool     // out is the answer to the handshake
-	begun        bool     // BeforeFirstRead was called
+	body         jute.Decoder
+	readBy       time.Time // deadline of the latest read of the socket
+	out          []byte    // what the driver has not yet read of the latest frame
+	greeting     bool      // out is the answer to the handshake
 	authAnswered int
 	strays       int
 
 	// The writer's.
-	asm     assembler
-	scratch []byte // the latest frame that had to be changed
+	asm assembler
 }
 
 // Read hands out validated frames, at most one per call. The next frame is not
@@ -67,12 +75,6 @@ func (l *link) advance() error {
 	if !l.open.Load() {
 		return l.handshake()
 	}
-	if !l.begun {
-		l.begun = true
-		if l.s.opt.BeforeFirstRead != nil {
-			l.s.opt.BeforeFirstRead()
-		}
-	}
 	frame, err := l.nextReply()
 	if err == nil {
 		err = l.halted() // a callback may have fenced
@@ -91,9 +93,6 @@ func (l *link) Write(p []byte) (int, error) {
 	}
 	if !l.open.Load() {
 		return l.writeConnect(p)
-	}
-	if l.s.opt.BeforeWrite != nil {
-		l.s.opt.BeforeWrite()
 	}
 	for done := 0; done < len(p); {
 		frame, used, err := l.asm.cut(p[done:], requestHeaderLen, maxRequestLen)
@@ -167,8 +166,12 @@ func (l *link) end(err error) error {
 	if !l.open.Load() && !l.parting.Load() {
 		l.s.counters.handshakesFailed.Add(1)
 	}
+	l.s.noteEnd(err)
 	l.s.forget(l)
-	return abort(l.conn)
+	l.unwatch()
+	closed := l.discard()
+	l.closeLane(err)
+	return closed
 }
 
 // fail ends the link because of err and returns the error for the driver: the
@@ -184,26 +187,11 @@ func (l *link) fail(err error) error {
 
 // lost ends the link because the connection failed or the server closed it.
 func (l *link) lost(err error) error {
-	if l.cause.Load() == nil && !isTimeout(err) {
-		l.blame()
+	if !isTimeout(err) {
+		err = &hungUp{err}
 	}
 	l.end(err)
 	return l.halted()
-}
-
-// blame counts a loss against the requests that servers may not know.
-func (l *link) blame() {
-	if l.reqs.awaitsCreate2() {
-		l.s.create2Lost()
-	}
-	if l.reqs.awaits(markRearm) {
-		l.s.rearmLost()
-	}
-	if l.s.standing.busy.Load() && l.reqs.awaits(markTree) {
-		l.s.standingLost(true)
-	} else if l.reqs.awaits(markUntree) {
-		l.s.standingLost(false)
-	}
 }
 
 // abort closes a connection at once. A TLS connection would first try to say
@@ -217,6 +205,9 @@ func abort(conn net.Conn) error {
 
 // isTimeout reports whether a deadline has passed, which does not end a link.
 func isTimeout(err error) bool {
+	if errors.Is(err, syscall.ETIMEDOUT) { // the network's: the connection is gone
+		return false
+	}
 	var ne net.Error
 	return errors.As(err, &ne) && ne.Timeout()
 }

@@ -14,29 +14,13 @@ const (
 
 // request is what is remembered of a frame until its reply comes.
 type request struct {
-	sent  time.Time // before the write
-	xid   int32
-	op    int32 // as it went out
-	marks marks
+	sent time.Time // before the write
+	xid  int32
+	op   int32 // as it went out
+	done bool  // answered out of turn; still in the queue
+	size int   // of its frame; for several frames, that of all is the first one's
+	call *Call // nil for one of the driver, or of wire's own
 }
-
-// marks say what the reply to a request means beyond being a reply.
-type marks uint8
-
-const (
-	markDone    marks = 1 << iota // answered out of turn; still in the queue
-	markCreate2                   // left the driver as create
-	markRearm                     // a setWatches that counts
-	markProof                     // a ping that proves that no setWatches was held back
-	markTree                      // an addWatch of wire's own
-	markUntree                    // a removeWatches of wire's own
-	markInquiry                   // a setWatches of wire's own
-	markSingle                    // a read that stands in for a part of a setWatches
-
-	markOwn = markTree | markUntree | markInquiry | markSingle // the driver does not know of it
-)
-
-func (r *request) has(m marks) bool { return r.marks&m != 0 }
 
 // pending is the queue of unanswered requests of a link: a ring that grows by
 // doubling and does not allocate once it has its size.
@@ -44,7 +28,8 @@ type pending struct {
 	mu      sync.Mutex
 	ring    []request // its length is a power of two
 	head, n int
-	creates int // unanswered ones with markCreate2
+	bytes   int // of the frames that are unanswered
+	open    int // unanswered ones that are not pings
 }
 
 // push adds a request at the end. It reports false if there are too many.
@@ -56,56 +41,106 @@ func (p *pending) push(r request) bool {
 	}
 	*p.at(p.n) = r
 	p.n++
-	if r.has(markCreate2) {
-		p.creates++
+	p.bytes += r.size
+	if r.op != opPing {
+		p.open++
 	}
 	return true
 }
 
 // take removes the oldest request with that xid. That is the first one unless
-// the server answers out of turn.
-func (p *pending) take(xid int32) (request, bool) {
+// the server answers out of turn: then overtook is true.
+func (p *pending) take(xid int32) (found request, ok, overtook bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := range p.n {
 		r := p.at(i)
-		if r.xid != xid || r.has(markDone) {
+		if r.xid != xid || r.done {
 			continue
 		}
-		found := *r
-		r.marks |= markDone
-		if found.has(markCreate2) {
-			p.creates--
+		found = *r
+		r.done = true
+		r.call = nil
+		p.bytes -= r.size
+		if r.op != opPing {
+			p.open--
 		}
 		p.dropDone()
-		return found, true
+		return found, true, i > 0
 	}
-	return request{}, false
+	return request{}, false, false
 }
 
-// awaitsCreate2 reports whether a create that left as create2 is unanswered.
-func (p *pending) awaitsCreate2() bool {
+// oldest returns the request that has waited longest for its reply.
+func (p *pending) oldest() (r request, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.creates > 0
+	if p.n == 0 {
+		return request{}, false
+	}
+	return *p.at(0), true
 }
 
-// awaits reports whether a request with one of the marks is unanswered.
-func (p *pending) awaits(m marks) bool {
+// find returns the oldest request with that xid.
+func (p *pending) find(xid int32) (found request, ok bool) {
+	p.each(func(r *request) {
+		if !ok && r.xid == xid {
+			found, ok = *r, true
+		}
+	})
+	return found, ok
+}
+
+// unanswered is how many bytes have been handed in whose requests are unanswered.
+func (p *pending) unanswered() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.bytes
+}
+
+// busy is how many requests are unanswered, pings apart.
+func (p *pending) busy() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.open
+}
+
+// withdraw removes the request of a call, if it is there.
+func (p *pending) withdraw(c *Call) bool {
+	r, ok, _ := p.take(c.xid)
+	return ok && r.call == c
+}
+
+// each calls fn with all unanswered requests, in order.
+func (p *pending) each(fn func(*request)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := range p.n {
-		if r := p.at(i); r.has(m) && !r.has(markDone) {
-			return true
+		if r := p.at(i); !r.done {
+			fn(r)
 		}
 	}
-	return false
+}
+
+// drain removes all requests and returns them, in order.
+func (p *pending) drain() (all []request) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all = make([]request, 0, p.n)
+	for i := range p.n {
+		if r := p.at(i); !r.done {
+			all = append(all, *r)
+		}
+	}
+	clear(p.ring)
+	p.head, p.n, p.bytes, p.open = 0, 0, 0, 0
+	return all
 }
 
 func (p *pending) at(i int) *request { return &p.ring[(p.head+i)&(len(p.ring)-1)] }
 
 func (p *pending) dropDone() {
-	for p.n > 0 && p.at(0).has(markDone) {
+	for p.n > 0 && p.at(0).done {
 		p.head = (p.head + 1) & (len(p.ring) - 1)
 		p.n--
 	}

@@ -4,17 +4,24 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
+
+	"github.com/docent-zk/docent/internal/jute"
 )
 
 // nextReply returns the next frame that the driver is to see.
 func (l *link) nextReply() ([]byte, error) {
 	for {
-		if len(l.owes) > 0 {
-			frame := l.owes[0]
-			l.owes = l.owes[1:]
-			return frame, nil
+		if err := l.halted(); err != nil {
+			return nil, err // what came of it before is not looked at any more
 		}
 		frame, err := l.in.next(meter{l}, replyHeaderLen, l.s.opt.MaxFrame)
+		if errors.Is(err, errFrameLength) {
+			if err = l.drain(err); err == nil {
+				l.letGo()
+				continue
+			}
+		}
 		if err != nil {
 			return nil, l.readFailed(err)
 		}
@@ -23,6 +30,7 @@ func (l *link) nextReply() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+		l.letGo()
 		if pass {
 			return frame, nil
 		}
@@ -34,55 +42,53 @@ func (l *link) nextReply() ([]byte, error) {
 func (l *link) inspect(body []byte) (pass bool, err error) {
 	h := parseReplyHeader(body)
 	if h.xid == xidEvent {
-		if !conforms(layoutEvent, body[replyHeaderLen:]) {
-			return false, l.broken(l.malformed("a watch event of %d bytes", len(body)))
-		}
-		return true, nil
+		return false, l.event(body[replyHeaderLen:])
 	}
 	if h.xid == xidAuth && l.awaitsAuth() {
 		return false, l.authReply(h)
 	}
-	r, ok := l.reqs.take(h.xid)
+	r, ok, overtook := l.reqs.take(h.xid)
 	if !ok {
 		return false, l.stray(h)
 	}
-	if h.code == 0 && !conforms(replyLayout(r.op), body[replyHeaderLen:]) {
-		return false, l.broken(l.malformed("a reply of %d bytes to xid %d cannot be one to opcode %d",
-			len(body), r.xid, r.op))
+	l.replied(h.xid, overtook)
+	l.answered(r, h)
+	if r.call == nil {
+		return true, nil
 	}
-	l.accept(r, h, body[replyHeaderLen:])
-	if r.has(markRearm) && h.code != 0 {
-		if !disowns(h.code) { // which says nothing of setWatches
-			l.s.rearmRefused()
-		}
-		return false, l.fail(fmt.Errorf("%w: %s answered setWatches with error %d", ErrNotRearmed, l.peer(), h.code))
-	}
-	return !r.has(markOwn), nil
+	l.body.Reset(body[replyHeaderLen:])
+	r.call.answered(h, &l.body)
+	return false, nil
 }
 
-// accept draws the conclusions from a valid reply.
-func (l *link) accept(r request, h replyHeader, body []byte) {
+// answered notes what the header of a reply says.
+func (l *link) answered(r request, h replyHeader) {
 	l.s.noteAnswer(r.sent, h.zxid, h.code)
-	if r.has(markRearm | markProof) {
-		l.s.rearmAnswered(l.watches, r, h.code)
+	if r.call != nil && l.s.opt.OnAnswered != nil {
+		l.s.opt.OnAnswered(h.code)
 	}
-	if r.has(markCreate2) {
-		l.s.create2Answered(h.code)
+}
+
+// event tells of a change.
+func (l *link) event(body []byte) error {
+	var ev jute.WatcherEvent
+	l.body.Reset(body)
+	ev.Decode(&l.body)
+	if err := l.body.Err(); err != nil {
+		return l.broken(l.malformed("a watch event: %v", err))
 	}
-	switch {
-	case r.has(markSingle):
-		l.singleAnswered(h, body)
-	case r.has(markOwn):
-		l.ownReply(r, h)
+	if l.s.opt.OnEvent != nil {
+		l.s.opt.OnEvent(ev.Type, ev.Path)
 	}
-	if h.code == 0 && (r.op == opCreate2 || r.op == opContainer || r.op == opTTL) {
-		l.s.noteCreated(body)
-	}
+	return nil
 }
 
 // stray counts a reply to something that was not sent. The driver must not see
 // it: it would take over the zxid.
 func (l *link) stray(h replyHeader) error {
+	if err := l.halted(); err != nil {
+		return err // its call has ended with the link
+	}
 	l.strays++
 	if l.strays > maxStrays {
 		return l.broken(l.malformed("%d replies to requests that were not sent, the latest with xid %d",
@@ -107,8 +113,10 @@ func (l *link) readFailed(err error) error {
 	switch {
 	case errors.Is(err, errFrameLength):
 		return l.broken(l.malformed("%v", err))
+	case isTimeout(err) && time.Now().Before(l.readBy):
+		return err // not the link's own deadline; nothing is lost
 	case isTimeout(err):
-		return err // nothing is lost: a later read goes on from here
+		return l.fail(fmt.Errorf("%w: nothing came from %s for %v: %w", ErrSilent, l.peer(), l.quiet, err))
 	case err == io.EOF:
 		return l.lost(io.EOF)
 	}
@@ -119,7 +127,58 @@ func (l *link) readFailed(err error) error {
 type meter struct{ l *link }
 
 func (m meter) Read(p []byte) (int, error) {
+	if m.l.open.Load() {
+		m.l.readBy = time.Now().Add(m.l.quiet)
+		_ = m.l.conn.SetReadDeadline(m.l.readBy)
+	}
 	n, err := m.l.conn.Read(p)
 	m.l.s.counters.bytesIn.Add(uint64(n))
 	return n, err
+}
+
+// maxDrain is how many times MaxFrame a reply may have to be thrown away; beyond that it costs the link.
+const maxDrain = 4
+
+// drain throws a reply away that is longer than MaxFrame, and ends the call that it answers.
+// It fails if the frame is none, nobody's, or so long that it costs less to break the link:
+// then the call that it answers is over all the same.
+func (l *link) drain(cause error) error {
+	prefix, err := l.in.header(meter{l}, prefixLen)
+	if err != nil || int32At(prefix, 0) < replyHeaderLen {
+		return cause
+	}
+	header, err := l.in.header(meter{l}, prefixLen+replyHeaderLen)
+	if err != nil {
+		return cause
+	}
+	n, h := int(int32At(header, 0)), parseReplyHeader(header[prefixLen:])
+	r, ok := l.reqs.find(h.xid)
+	if !ok || r.call == nil {
+		return cause
+	}
+	r, ok, overtook := l.reqs.take(h.xid)
+	if !ok {
+		return l.stray(h) // the link has ended
+	}
+	l.s.counters.malforms.Add(1)
+	tooLong := fmt.Errorf("%w: %s is answered with %d bytes, accepted are %d", ErrReplyTooLong, r.describe(), n, l.s.opt.MaxFrame)
+	defer r.call.finish(tooLong)
+	if n/maxDrain > l.s.opt.MaxFrame {
+		return l.fail(tooLong)
+	}
+	late := time.Now().Add(l.timeout / 3)
+	l.in.notePart(prefixLen + n)
+	l.replied(h.xid, overtook)
+	err = l.in.skip(meter{l}, prefixLen+n, func() error {
+		if time.Now().After(late) {
+			return l.fail(tooLong)
+		}
+		return nil
+	})
+	l.in.setPart(part{})
+	if err == nil {
+		l.replied(h.xid, overtook)
+		l.answered(r, h)
+	}
+	return err
 }

@@ -111,7 +111,7 @@ func (m *mini) answer(frame []byte) []byte {
 // path that was asked for.
 func reply(frame []byte, zxid int64) []byte {
 	xid, op := int32At(frame, prefixLen), int32At(frame, prefixLen+4)
-	path, body := string(requestPath(op, frame)), enc{}
+	path, body := requestPath(frame), enc{}
 	switch op {
 	case opGetData:
 		body = body.str(path).aStat()
@@ -123,12 +123,17 @@ func reply(frame []byte, zxid int64) []byte {
 		body = body.str(path).aStat()
 	case opGetChildren2:
 		body = body.i32(2).str(path).str("b").aStat()
-	case opGetACL:
-		body = body.i32(1).acl("world", path).aStat()
-	case opMulti:
-		body = body.result(opCreate, 0, 0).str("/m").result(opSetData, 0, 0).aStat().result(opDelete, 0, 0).end()
 	}
 	return replyFrame(xid, zxid, 0, body)
+}
+
+// requestPath returns the path of a request of one path, "" for one without.
+func requestPath(frame []byte) string {
+	const at = prefixLen + requestHeaderLen
+	if len(frame) < at+4 || len(frame) < at+4+int(int32At(frame, at)) {
+		return ""
+	}
+	return string(frame[at+4 : at+4+int(int32At(frame, at))])
 }
 
 // rotation is a HostProvider without pauses.

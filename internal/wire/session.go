@@ -26,6 +26,11 @@ type Options struct {
 	// ConnectRequest asks for.
 	HandshakeTimeout func() time.Duration
 
+	// Abandoned takes over the connections on which the server was asked for a
+	// new session, in full, and has not answered when the link ends. Without it
+	// they are closed. A resume that is given up is always closed.
+	Abandoned *Abandoned
+
 	// MaxFrame is the length in bytes of the longest frame accepted from the
 	// server. Defaults to 64 MiB.
 	MaxFrame int
@@ -48,44 +53,17 @@ type Options struct {
 	// sees the answer.
 	OnForeign func(asked, got int64)
 
-	// OnCreated is called with the path and Stat of a node that was created
-	// outside a multi, in the reading goroutine, before the driver sees the
-	// reply. It is not called where the server sends no Stat. Setting it makes
-	// creates leave as create2. Defaults to plain creates.
-	OnCreated func(path string, stat Stat)
+	// OnLink is called when a handshake was accepted, ahead of OnEstablished and in the
+	// reading goroutine, with the zxid that the ConnectRequest said. The calls that it
+	// returns are the first ones of the link.
+	OnLink func(zxid int64) []*Call
 
-	// PlainCreates says that the servers are known not to support create2, from
-	// an earlier Session: creates leave as they are from the start.
-	PlainCreates bool
+	// OnEvent is called for each watch event, in the reading goroutine.
+	OnEvent func(kind int32, path string)
 
-	// OnRequest is called in the driver's sending goroutine after a frame of the
-	// driver was written, with the driver's opcode and the path of the request,
-	// that of the first operation for a multi, nil if it has none (ping,
-	// setWatches). The path is valid during
-	// the call only. The reply may have been read already.
-	OnRequest func(op int32, path []byte)
-
-	// BeforeWrite is called in the driver's sending goroutine at the start of
-	// every Write after the handshake.
-	BeforeWrite func()
-
-	// BeforeFirstRead is called in the driver's receiving goroutine at the
-	// first Read of each link after the handshake.
-	BeforeFirstRead func()
-
-	// OnTree is called with the answer to each request for the recursive watch
-	// on path, 0 or an error code, in the reading goroutine: from then on the
-	// watch is in force, or given up. A further answer with 0 says that the
-	// watch was set anew: events may have been missed before it.
-	OnTree func(path string, code int32)
-
-	// OnTreesUnsupported is called once when the server turns out not to know
-	// recursive watches. All of them are given up.
-	OnTreesUnsupported func()
-
-	// TreesSupported says that the servers are known to support recursive
-	// watches, so that the loss of a link is no sign of the opposite.
-	TreesSupported bool
+	// OnAnswered is called for each Call that has got a reply, with its error code or
+	// 0, in the reading goroutine, ahead of Call.Over.
+	OnAnswered func(code int32)
 
 	// OnAuthFailed is called when the server rejected a credential. The link is
 	// closed after it; the driver will dial again.
@@ -130,23 +108,20 @@ type Session struct {
 
 	counters counters
 	fence    atomic.Pointer[stop] // set once, under mu
-	noStat   atomic.Bool          // creates leave unchanged
+	current  atomic.Pointer[link] // the one that is open, for calls
 
-	mu       sync.Mutex
-	link     *link // the latest, until it ends
-	id       int64
-	timeout  time.Duration
-	password []byte
-	answered time.Time
-	zxid     int64
-	replied  bool // the latest link has had a reply with a zxid
-	caughtUp int64
-	watches  *rearming // of the latest link that was open
-	singly   bool      // servers do not accept setWatches
-	create2  create2
-	standing standing
-
-	rearmDeaths int // links lost in a row while a setWatches was unanswered
+	mu        sync.Mutex
+	link      *link // the latest, until it ends
+	ended     error // why a link has ended that nobody has asked about
+	outOfTurn bool  // a reply that was overtaken came after all
+	id        int64
+	timeout   time.Duration
+	password  []byte
+	answered  time.Time
+	opened    time.Time // when the handshake of link was accepted; zero before
+	zxid      int64
+	linkZxid  int64 // the highest in a reply on the latest link
+	replied   bool  // that has had a reply with a zxid
 }
 
 // NewSession returns a Session that has no links yet.
@@ -157,7 +132,6 @@ func NewSession(opt Options) *Session {
 	opt.MaxFrame = min(opt.MaxFrame, math.MaxInt32-prefixLen) // prefix and frame fit an int
 	opt.Auth = slices.Clone(opt.Auth)
 	s := &Session{opt: opt, log: opt.Logger, auth: authFrames(opt.Auth)}
-	s.noStat.Store(opt.PlainCreates)
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -175,7 +149,7 @@ func (s *Session) Wrap(conn net.Conn) (net.Conn, error) {
 	s.mu.Lock()
 	fence, old := s.fence.Load(), s.link
 	if fence == nil {
-		s.link = l
+		s.link, s.opened = l, time.Time{}
 	}
 	s.mu.Unlock()
 	if fence != nil {
@@ -259,6 +233,15 @@ func (s *Session) LastAnswered() time.Time {
 	return s.answered
 }
 
+// Opened returns when the handshake of the current link was accepted, and the
+// zero time while no link is open. Read it after LastAnswered: then what was
+// answered is not newer than the link.
+func (s *Session) Opened() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.opened
+}
+
 // LastZxid returns the highest zxid seen in the header of a reply of this
 // Session, 0 before the first, and begins anew when OnRegress is called.
 func (s *Session) LastZxid() int64 {
@@ -267,10 +250,16 @@ func (s *Session) LastZxid() int64 {
 	return s.zxid
 }
 
-// CreateStatUnsupported reports whether OnCreated will not be called for plain
-// creates because the server does not know create2. It never becomes false
-// again.
-func (s *Session) CreateStatUnsupported() bool { return s.noStat.Load() }
+// LinkZxid returns the highest zxid seen in the header of a reply on the present
+// link, 0 if there is none.
+func (s *Session) LinkZxid() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current.Load() == nil {
+		return 0
+	}
+	return s.linkZxid
+}
 
 // noteAnswer records that the server answered a request sent at that time.
 func (s *Session) noteAnswer(sent time.Time, zxid int64, code int32) {
@@ -286,7 +275,7 @@ func (s *Session) note(sent time.Time, zxid int64, code int32) (regress bool) {
 	if !disowns(code) && sent.After(s.answered) {
 		s.answered = sent
 	}
-	s.standing.zxid = max(s.standing.zxid, zxid)
+	s.linkZxid = max(s.linkZxid, zxid)
 	if s.replied || zxid <= 0 {
 		s.zxid = max(s.zxid, zxid)
 		return false
@@ -305,13 +294,31 @@ func disowns(code int32) bool {
 	return code == codeSessionExpired || code == codeSessionMoved || code == codeSASLRequired
 }
 
+// noteEnd notes why a link has ended.
+func (s *Session) noteEnd(cause error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = cause
+}
+
+// Ended returns why the latest link has ended, once; nil if there has been none since
+// it was asked last.
+func (s *Session) Ended() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	cause := s.ended
+	s.ended = nil
+	return cause
+}
+
 // forget drops a link that has ended, so that its buffers can go.
 func (s *Session) forget(l *link) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.link == l {
-		s.link = nil
+		s.link, s.opened = nil, time.Time{}
 	}
+	s.current.CompareAndSwap(l, nil)
 }
 
 // hex formats a session id the way servers log it.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/docent-zk/docent/internal/jute"
 )
 
 var errTest = errors.New("test says so")
@@ -223,11 +226,10 @@ func TestFenceWithoutACause(t *testing.T) {
 	assert.ErrorIs(t, err, ErrFenced)
 }
 
-// After a fence from inside any callback, the frame that caused it stays here.
+// A fence from inside a callback holds for the reply that caused it.
 func TestFenceFromACallback(t *testing.T) {
 	var s *Session
 	fence := func() { s.Fence(errTest) }
-	created := replyFrame(1, 5, 0, enc{}.str("/a").stat(Stat{}))
 	t.Run("OnEstablished", func(t *testing.T) {
 		s = NewSession(Options{OnEstablished: func(Established) { fence() }})
 		tp := &tape{}
@@ -240,37 +242,29 @@ func TestFenceFromACallback(t *testing.T) {
 		assert.ErrorIs(t, err, errTest)
 		assert.Zero(t, n)
 	})
-	t.Run("OnCreated", func(t *testing.T) {
-		opened, conn, tp := opened(t, Options{OnCreated: func(string, Stat) { fence() }})
-		s = opened
-		_, err := conn.Write(requestFrame(1, opCreate, enc{}.str("/a")))
-		require.NoError(t, err)
-		tp.feed(created)
-		n, err := conn.Read(make([]byte, 100))
-		assert.ErrorIs(t, err, errTest)
-		assert.Zero(t, n)
-	})
-	t.Run("BeforeFirstRead", func(t *testing.T) {
-		opened, conn, tp := opened(t, Options{BeforeFirstRead: func() { fence() }})
-		s = opened
-		tp.feed(eventFrame(1, "/a"))
-		n, err := conn.Read(make([]byte, 100))
-		assert.ErrorIs(t, err, errTest)
-		assert.Zero(t, n)
-	})
-	t.Run("BeforeWrite", func(t *testing.T) {
-		opened, conn, tp := opened(t, Options{BeforeWrite: func() { fence() }})
-		s = opened
-		_, err := conn.Write(pingFrame)
-		assert.ErrorIs(t, err, errTest)
-		assert.Empty(t, tp.written(t))
-	})
-	t.Run("OnRequest", func(t *testing.T) {
-		opened, conn, _ := opened(t, Options{OnRequest: func(int32, []byte) { fence() }})
-		s = opened
-		_, err := conn.Write(append(pingFrame[:len(pingFrame):len(pingFrame)], pingFrame...))
-		assert.ErrorIs(t, err, errTest, "the second frame of the write")
-	})
+	for name, c := range map[string]struct {
+		opt  Options
+		call *Call
+	}{
+		"OnEvent":    {Options{OnEvent: func(int32, string) { fence() }}, &Call{}},
+		"OnAnswered": {Options{OnAnswered: func(int32) { fence() }}, &Call{}},
+		"OnRegress":  {Options{SeenZxid: 100, OnRegress: fence}, &Call{}},
+		"Decode":     {Options{}, &Call{Decode: func(*jute.Decoder) error { fence(); return nil }}},
+		"Answered":   {Options{}, &Call{Answered: func(int64, int32) { fence() }}},
+		"Over":       {Options{}, &Call{Over: func(error) { fence() }}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			opened, conn, tp := opened(t, c.opt)
+			s, c.call.Op = opened, opDelete
+			require.NoError(t, s.Send(c.call))
+			_, err := conn.Write(pingFrame)
+			require.NoError(t, err)
+			tp.feed(slices.Concat(eventFrame(1, "/a"), replyFrame(firstXid, 5, 0, nil), replyFrame(xidPing, 5, 0, nil)))
+			n, err := conn.Read(make([]byte, 100))
+			assert.ErrorIs(t, err, errTest)
+			assert.Zero(t, n)
+		})
+	}
 }
 
 func TestBreak(t *testing.T) {
@@ -341,36 +335,6 @@ func TestFenceDoesNotWaitForATLSGoodbye(t *testing.T) {
 	assert.True(t, c.rude)
 }
 
-// The hooks run where and when they are promised.
-func TestHooks(t *testing.T) {
-	var log []string
-	note := func(s string) func() { return func() { log = append(log, s) } }
-	_, conn, tp := opened(t, Options{
-		BeforeWrite:     note("write"),
-		BeforeFirstRead: note("read"),
-		OnRequest:       func(op int32, path []byte) { log = append(log, string(path)) },
-	})
-	assert.Empty(t, log, "the handshake counts for no hook")
-	exchange(t, conn, tp, requestFrame(1, opDelete, enc{}.str("/a").i32(-1)), replyFrame(1, 1, 0, nil))
-	exchange(t, conn, tp, requestFrame(2, opMulti, enc{}.end()), replyFrame(2, 1, 0, enc{}.end()))
-	exchange(t, conn, tp, pingFrame, replyFrame(xidPing, 1, 0, nil))
-	assert.Equal(t, []string{"write", "/a", "read", "write", "", "write", ""}, log)
-}
-
-// BeforeFirstRead is once for each link.
-func TestBeforeFirstRead(t *testing.T) {
-	calls := 0
-	s := NewSession(Options{BeforeFirstRead: func() { calls++ }})
-	for link := range 3 {
-		conn, tp := shake(t, s, 0, s.ID())
-		assert.Equal(t, link, calls)
-		for range 3 {
-			exchange(t, conn, tp, pingFrame, replyFrame(xidPing, 1, 0, nil))
-			assert.Equal(t, link+1, calls)
-		}
-	}
-}
-
 func TestLogger(t *testing.T) {
 	var log strings.Builder
 	s, conn, tp := opened(t, Options{Auth: twoCredentials, Logger: slog.New(slog.NewTextHandler(&log,
@@ -415,23 +379,9 @@ func TestLinkEndsAheadOfTheLog(t *testing.T) {
 	assert.Equal(t, []bool{false}, h.open)
 }
 
-func TestRequestPath(t *testing.T) {
-	path := enc{}.str("/some/path")
-	assert.Equal(t, "/some/path", string(requestPath(opGetData, requestFrame(1, opGetData, path.flag(1)))))
-	first := enc{}.result(opCreate, 0, -1).str("/some/path").flag(1)
-	assert.Equal(t, "/some/path", string(requestPath(opMulti, requestFrame(1, opMulti, first))), "of the first operation")
-	assert.Nil(t, requestPath(opMulti, requestFrame(1, opMulti, first[:8])), "no operation")
-	assert.Nil(t, requestPath(opMulti, requestFrame(1, opMulti, first[:15])), "cut short")
-	assert.Nil(t, requestPath(opMulti, requestFrame(1, opMulti, enc{}.result(-1, 1, -1))), "nothing to do")
-	assert.Nil(t, requestPath(opMulti, requestFrame(1, opMulti, enc{}.result(opMulti, 0, -1).str("/some/path"))), "none in itself")
-	assert.Nil(t, requestPath(opGetData, requestFrame(1, opGetData, path[:2])), "no length")
-	assert.Nil(t, requestPath(opGetData, requestFrame(1, opGetData, path[:6])), "cut short")
-	assert.Nil(t, requestPath(opGetData, requestFrame(1, opGetData, enc{}.i32(-1))), "null")
-}
-
 // Every entry point at once; the race detector watches.
 func TestConcurrentUse(t *testing.T) {
-	s := NewSession(Options{OnCreated: func(string, Stat) {}})
+	s := NewSession(Options{})
 	for range 20 {
 		client, server := net.Pipe()
 		conn, err := s.Wrap(client)

@@ -8,6 +8,7 @@ type Stats struct {
 	HandshakesFailed uint64 // links that ended without an answer to their handshake
 	FramesIn         uint64 // whole frames read, those hidden from the driver included
 	FramesOut        uint64 // whole frames written, credentials included
+	Writes           uint64 // calls of the connection's Write, handshakes included
 	BytesIn          uint64 // read from the socket
 	BytesOut         uint64 // written to the socket
 	Malformed        uint64 // frames that broke the protocol or answered nothing
@@ -17,6 +18,7 @@ type counters struct {
 	links, handshakesFailed     atomic.Uint64
 	framesIn, framesOut         atomic.Uint64
 	bytesIn, bytesOut, malforms atomic.Uint64
+	writes                      atomic.Uint64
 }
 
 // Stats returns the totals so far. Each is exact; together they are not a
@@ -28,8 +30,17 @@ func (s *Session) Stats() Stats {
 		HandshakesFailed: c.handshakesFailed.Load(),
 		FramesIn:         c.framesIn.Load(),
 		FramesOut:        c.framesOut.Load(),
+		Writes:           c.writes.Load(),
 		BytesIn:          c.bytesIn.Load(),
 		BytesOut:         c.bytesOut.Load(),
 		Malformed:        c.malforms.Load(),
 	}
+}
+
+// put writes to the connection, and counts.
+func (l *link) put(b []byte) error {
+	l.s.counters.writes.Add(1)
+	n, err := l.conn.Write(b)
+	l.s.counters.bytesOut.Add(uint64(n))
+	return err
 }

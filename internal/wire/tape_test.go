@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/docent-zk/docent/internal/jute"
 )
 
 const (
@@ -18,7 +20,11 @@ const (
 	testTimeout = 6 * time.Second
 )
 
-var testPassword = []byte("0123456789abcdef")
+var (
+	testPassword = []byte("0123456789abcdef")
+	testStat     = jute.Stat{Czxid: 1, Mzxid: 2, Ctime: 3, Mtime: 4, Version: 5, Cversion: 6, Aversion: 7,
+		EphemeralOwner: 8, DataLength: 9, NumChildren: 10, Pzxid: 11}
+)
 
 // tape is a connection in memory with a recorded server: reads play what was
 // fed, chunk by chunk, and writes are recorded. An empty tape reads like a
@@ -120,28 +126,18 @@ func (c *tape) written(t testing.TB) [][]byte {
 // enc builds records.
 type enc []byte
 
-func (e enc) i32(v int32) enc     { return binary.BigEndian.AppendUint32(e, uint32(v)) }
-func (e enc) i64(v int64) enc     { return binary.BigEndian.AppendUint64(e, uint64(v)) }
-func (e enc) flag(v byte) enc     { return append(e, v) }
-func (e enc) raw(b []byte) enc    { return append(e, b...) }
-func (e enc) str(s string) enc    { return append(e.i32(int32(len(s))), s...) }
-func (e enc) stat(s Stat) enc     { return e.statHead(s).statTail(s) }
-func (e enc) frame() []byte       { return append(enc{}.i32(int32(len(e))), e...) }
-func (e enc) end() enc            { return e.result(-1, 1, -1) }
-func (e enc) zeros(n int) enc     { return append(e, make([]byte, n)...) }
-func (e enc) acl(s, i string) enc { return e.i32(31).str(s).str(i) }
+func (e enc) i32(v int32) enc  { return binary.BigEndian.AppendUint32(e, uint32(v)) }
+func (e enc) i64(v int64) enc  { return binary.BigEndian.AppendUint64(e, uint64(v)) }
+func (e enc) flag(v byte) enc  { return append(e, v) }
+func (e enc) raw(b []byte) enc { return append(e, b...) }
+func (e enc) str(s string) enc { return append(e.i32(int32(len(s))), s...) }
+func (e enc) aStat() enc       { return e.stat(testStat) }
+func (e enc) frame() []byte    { return append(enc{}.i32(int32(len(e))), e...) }
+func (e enc) zeros(n int) enc  { return append(e, make([]byte, n)...) }
 
-func (e enc) statHead(s Stat) enc {
-	return e.i64(s.Czxid).i64(s.Mzxid).i64(s.Ctime).i64(s.Mtime).i32(s.Version).i32(s.Cversion).i32(s.Aversion)
-}
-
-func (e enc) statTail(s Stat) enc {
+func (e enc) stat(s jute.Stat) enc {
+	e = e.i64(s.Czxid).i64(s.Mzxid).i64(s.Ctime).i64(s.Mtime).i32(s.Version).i32(s.Cversion).i32(s.Aversion)
 	return e.i64(s.EphemeralOwner).i32(s.DataLength).i32(s.NumChildren).i64(s.Pzxid)
-}
-
-// result is the header of a result inside a multi.
-func (e enc) result(kind int32, done byte, code int32) enc {
-	return e.i32(kind).flag(done).i32(code)
 }
 
 func connectFrame(zxid int64, timeout time.Duration, id int64) []byte {

@@ -1,0 +1,144 @@
+package framework
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/go-zookeeper/zk"
+
+	"github.com/docent-zk/docent/internal/jute"
+	"github.com/docent-zk/docent/internal/wire"
+)
+
+// query is a request to the servers and how the answer to it is read.
+type query[T any] struct {
+	op     int32
+	at     string // the path that it is about, for errors
+	body   wire.Body
+	decode func(*jute.Decoder) T // nil if the answer has nothing in it
+	judge  func(T) error         // finds a refusal in the answer; nil if there can be none
+	kind   wire.Kind             // nil if every server knows the request
+	long   bool                  // its length may be the reason if the server closes the connection
+}
+
+// asked is a query under way.
+type asked[T any] struct {
+	wire.Call
+	answer T
+}
+
+func (q query[T]) call(ctx context.Context) *asked[T] {
+	a := &asked[T]{}
+	a.Op, a.Path, a.Body, a.Kind = q.op, q.at, q.body, q.kind
+	if o := oversized(ctx); q.long && o != nil {
+		a.Kind = &longKind{oversize: o, kind: q.kind}
+	}
+	if q.decode != nil {
+		a.Decode = func(d *jute.Decoder) error {
+			a.answer = q.decode(d)
+			if q.judge != nil && d.Err() == nil {
+				return q.judge(a.answer)
+			}
+			return nil
+		}
+	}
+	return a
+}
+
+// ask sends a query in an epoch and waits for the answer, or leaves it when ctx ends.
+func ask[T any](ctx context.Context, e *epoch, q query[T]) (T, error) {
+	a := q.call(ctx)
+	if err := e.send(ctx, &a.Call); err != nil {
+		var none T
+		return none, err
+	}
+	return a.wait(ctx, e)
+}
+
+// askWritten is ask, but the query has been written to the connection when it returns, even if ctx has ended before: see linger for
+// how long that may take. Then the answer is not waited for.
+func askWritten[T any](ctx context.Context, e *epoch, q query[T]) (T, error) {
+	a := q.call(ctx)
+	a.Written = make(chan struct{})
+	longer, cancel := e.linger(ctx, a.Written)
+	defer cancel()
+	if err := e.send(longer, &a.Call); err != nil {
+		var none T
+		return none, err
+	}
+	return a.wait(longer, e)
+}
+
+// send hands calls in, next to each other.
+func (e *epoch) send(ctx context.Context, calls ...*wire.Call) error {
+	if ctx.Err() != nil {
+		return &unsentError{ContextError(ctx)}
+	}
+	_, deadline := until(ctx)
+	for _, c := range calls {
+		c.Deadline = deadline
+	}
+	if e.ctx.Err() != nil || !e.core.gate.Load().serves(e) || e.wire.Send(calls...) != nil {
+		return errNotAdmitted
+	}
+	return nil
+}
+
+// wait waits for the answer.
+func (a *asked[T]) wait(ctx context.Context, e *epoch) (T, error) {
+	gaveUp, _ := until(ctx)
+	over, err := a.Wait(gaveUp)
+	if !over {
+		var none T
+		return none, e.leftBehind(ctx, &a.Call)
+	}
+	if err = callError(ctx, err); ofKind(a.Kind) && isUnimplemented(err) {
+		err = &unsentError{fmt.Errorf("the server does not know the request: %w", err)}
+	}
+	return a.answer, err
+}
+
+// leftBehind is the error of a call that is left because ctx has ended.
+func (e *epoch) leftBehind(ctx context.Context, c *wire.Call) error {
+	done, late := c.Left()
+	return &errCallEnded{cause: ContextError(ctx), done: done, late: func() error { return callError(ctx, *late) }}
+}
+
+// callError is the error of an operation for that of a call.
+func callError(ctx context.Context, err error) error {
+	if err == nil {
+		return nil // and nothing is allocated
+	}
+	return errorOfCall(ctx, err)
+}
+
+func errorOfCall(ctx context.Context, err error) error {
+	var code *wire.CodeError
+	var part *refusedPart
+	switch {
+	case errors.Is(err, wire.ErrUnanswered): // for whatever reason the connection ended: it may concern another request
+		return fmt.Errorf("%w (%w)", zk.ErrConnectionClosed, err)
+	case errors.As(err, &code):
+		return codeError(code.Code)
+	case errors.As(err, &part):
+		return part
+	case errors.Is(err, wire.ErrNotSent) && ctx.Err() != nil:
+		return &unsentError{ContextError(ctx)}
+	case errors.Is(err, wire.ErrNotSent):
+		return errNotAdmitted
+	case errors.Is(err, wire.ErrReplyTooLong), errors.Is(err, wire.ErrMalformed):
+		return fmt.Errorf("%w: %w", ErrReplyRefused, err)
+	}
+	return fmt.Errorf("%w (%v)", zk.ErrConnectionClosed, err)
+}
+
+// codeError is the error for a code with which a server has answered.
+func codeError(code int32) error {
+	for _, named := range codeErrors {
+		if named.code == code {
+			return named.err
+		}
+	}
+	return fmt.Errorf("%s%d", unknownCode, code)
+}

@@ -1,0 +1,74 @@
+package framework
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/docent-zk/docent/internal/wire"
+)
+
+// accidents is how many connections may end over one request before it is given up.
+const accidents = 2
+
+// isLong reports whether servers may close the connection over a request of that many bytes: see their jute.maxbuffer.
+func isLong(size int) bool { return size > 64<<10 }
+
+// oversize is the suspicion that servers close the connection over the length of one request. It implements wire.Kind: the
+// request is sent alone once a connection has been lost over it, and further losses count only then.
+type oversize struct{ lost atomic.Int32 }
+
+// Alone implements wire.Kind.
+func (o *oversize) Alone() bool { return o.lost.Load() > 0 }
+
+// Ended implements wire.Kind.
+func (o *oversize) Ended(alone bool, err error) {
+	if isLoss(err) && (alone || o.lost.Load() == 0) {
+		o.lost.Add(1)
+	}
+}
+
+// out returns an error when another try would be one too many, of a request of size bytes.
+func (o *oversize) out(size int, err error) error {
+	if o == nil || o.lost.Load() <= accidents {
+		return nil
+	}
+	return fmt.Errorf("%w: about %d bytes, over which the servers seem to close the connection; see their jute.maxbuffer (%w)", ErrTooLarge, size, err)
+}
+
+// longKind is the Kind of a long request of some other kind, nil for one that every server knows. A connection that is lost over it may be
+// so for either reason, and is counted against its length alone.
+type longKind struct {
+	*oversize
+	kind wire.Kind
+}
+
+// Alone implements wire.Kind.
+func (l *longKind) Alone() bool { return l.oversize.Alone() || l.kind != nil && l.kind.Alone() }
+
+// Ended implements wire.Kind.
+func (l *longKind) Ended(alone bool, err error) {
+	l.oversize.Ended(alone, err)
+	if l.kind != nil && !isLoss(err) {
+		l.kind.Ended(alone, err)
+	}
+}
+
+// ofKind reports whether a request is of a kind that a server may not know.
+func ofKind(k wire.Kind) bool {
+	if long, ok := k.(*longKind); ok {
+		k = long.kind
+	}
+	return k != nil
+}
+
+type oversizeKey struct{}
+
+// oversized returns what judges the long queries of a try, nil if nothing does.
+func oversized(ctx context.Context) *oversize {
+	o, _ := ctx.Value(oversizeKey{}).(*oversize)
+	return o
+}
+
+// MaxReplySize is Config.MaxReplySize, or its default: the largest reply that the client accepts, in bytes.
+func (c *Client) MaxReplySize() int { return c.core.cfg.MaxReplySize }

@@ -1,0 +1,88 @@
+package framework_test
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/realzk"
+	"github.com/docent-zk/docent/retry"
+)
+
+// globalSessions is how many sessions a server has.
+func globalSessions(ctx context.Context, t *testing.T, srv *realzk.Server) int {
+	t.Helper()
+	answer, err := srv.FourLetter(ctx, "mntr")
+	require.NoError(t, err)
+	_, behind, found := strings.Cut(answer, "zk_global_sessions\t")
+	require.True(t, found, "%s", answer)
+	line, _, _ := strings.Cut(behind, "\n")
+	count, err := strconv.Atoi(line)
+	require.NoError(t, err)
+	return count
+}
+
+// The way to the only server takes 0.9 T while the client shakes hands, first for a new session and then to resume it.
+func TestRealHandshakeOfNineTenthsOfTheTimeout(t *testing.T) {
+	t.Parallel()
+	srv := realzk.Standalone(t, realzk.Options{})
+	proxy := realzk.NewProxy(t, srv.Addr())
+	ctx := within(t, 2*patience)
+	proxy.Delay(ofT(0.3)) // to connect, to ask, to answer
+	begun := time.Now()
+	cli := realClient(t, proxy.Addr())
+	took := time.Since(begun)
+	require.NoError(t, proxy.Heal())
+	t.Logf("connected after %.2f T, with %d connections", took.Seconds()/sessionTimeout.Seconds(), proxy.Accepted())
+	assert.GreaterOrEqual(t, took, ofT(0.9))
+	session := sessionOf(t, cli)
+	_, err := session.Create(ctx, "/mine", nil, framework.Ephemeral)
+	require.NoError(t, err)
+	assert.True(t, session.TrustedUntil().After(time.Now()))
+	assert.Equal(t, 1, globalSessions(ctx, t, srv))
+
+	_, _, err = session.Exists(ctx, "/mine")
+	require.NoError(t, err)
+	proxy.Delay(ofT(0.3))
+	proxy.Cut()
+	await(t, cli, framework.Suspended)
+	again := await(t, cli, framework.Reconnected)
+	require.NoError(t, proxy.Heal())
+	assert.Equal(t, session.ID(), again.SessionID)
+	_, _, err = session.Exists(ctx, "/mine")
+	require.NoError(t, err)
+	assert.Equal(t, again, cli.State())
+}
+
+// No answer comes back. Each try starts a session on the server, and closes it.
+func TestRealHandshakesWithoutAnAnswerLeaveNoSessionsBehind(t *testing.T) {
+	t.Parallel()
+	const tries = 6
+	srv := realzk.Standalone(t, realzk.Options{})
+	proxy := realzk.NewProxy(t, srv.Addr())
+	ctx := within(t, 2*patience)
+	proxy.Blackhole(realzk.ToClient)
+	cli := clientOf(t, framework.Config{ConnectString: proxy.Addr(), SessionTimeout: patience,
+		HandshakeTimeout: 300 * time.Millisecond, ReconnectPolicy: retry.Forever(50 * time.Millisecond)})
+	most := 0
+	for proxy.Accepted() < tries {
+		most = max(most, globalSessions(ctx, t, srv))
+	}
+	assert.Positive(t, most)
+	assert.LessOrEqual(t, most, 2, "the one that is tried, and the one that is being closed")
+	require.NoError(t, proxy.Heal())
+	require.NoError(t, cli.WaitConnected(ctx))
+	for globalSessions(ctx, t, srv) != 1 {
+		require.NoError(t, ctx.Err())
+	}
+	assert.Less(t, time.Since(cli.State().Time), patience/2, "none has ended by its timeout")
+	_, err := cli.Create(ctx, "/node", nil)
+	require.NoError(t, err)
+	assert.GreaterOrEqual(t, sessionOf(t, cli).LastZxid()&0xffffffff, int64(2*(tries-1)+2), "transactions")
+}

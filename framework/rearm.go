@@ -1,0 +1,261 @@
+package framework
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/docent-zk/docent/internal/jute"
+	"github.com/docent-zk/docent/internal/wire"
+)
+
+// Watches belong to a connection. On the next one they are set again ahead of everything else, with setWatches (setWatches2 if there
+// are recursive ones), whose relativeZxid tells the server how far the watches are known to have told everything: a node that has
+// changed since gets its event at once. Of recursive watches the server does not tell what they have missed; they are reset.
+//
+// That zxid is the newest one that had been seen when the connection was asked for, if all watches were in force on the one before:
+// an event comes ahead of the first reply that shows its change. If they were not, it stays what it was: what is older than necessary
+// costs events without need, what is newer loses some.
+//
+// A setWatches that is answered with an error leaves its watches unset, so the error ends the connection. From then on, and on servers
+// that do not know setWatches, an exists is sent for each watch in its place, and what it shows is compared here as a server would. A
+// watch on a list of children cannot be set without the list, which can be long: it fires, and its user reads. On servers that do not
+// know setWatches2, each recursive watch is set again with addWatch.
+
+// errNotRearmed ends a connection on which the watches of earlier ones could not be set again.
+var errNotRearmed = errors.New("the server does not set the watches again")
+
+// rearming is what is known of the watches on the latest connection. It is guarded by the mutex of the watches.
+type rearming struct {
+	pin    int64 // up to where every watch has told everything
+	begun  bool  // there was a connection
+	open   int   // requests that are unanswered
+	failed bool  // one has failed
+	singly bool  // setWatches was refused
+}
+
+// complete reports whether all watches are in force on the latest connection.
+func (r *rearming) complete() bool { return r.open == 0 && !r.failed }
+
+// rearm returns the requests that set all watches again on a new connection, which was asked for when zxid was the newest one.
+func (e *epoch) rearm(zxid int64) []*wire.Call {
+	t := &e.watches
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := &t.rearming
+	if r.complete() {
+		r.pin = zxid
+	}
+	t.era++
+	r.open, r.failed = 0, false
+	for _, tr := range t.trees {
+		tr.live = false
+	}
+	first := !r.begun
+	r.begun = true
+	if first || t.ended != nil {
+		return nil
+	}
+	calls := e.rearmAll()
+	r.open = len(calls)
+	return calls
+}
+
+// rearmAll returns the requests for all watches. The mutex is held.
+func (e *epoch) rearmAll() []*wire.Call {
+	can := &e.core.can
+	switch {
+	case e.watches.rearming.singly, !can.has(capSetWatches):
+		return append(e.rearmSingly(), e.rearmTrees()...)
+	case !can.has(capSetWatches2):
+		return append(e.rearmTogether(nil), e.rearmTrees()...)
+	}
+	return e.rearmTogether(slices.Sorted(maps.Keys(e.watches.trees)))
+}
+
+// lists are the paths in one setWatches.
+type lists struct {
+	data, exist, child, recursive []string
+	size                          int
+}
+
+func (l *lists) add(to *[]string, path string) {
+	*to = append(*to, path)
+	l.size += 4 + len(path)
+}
+
+// rearmSize bounds the paths in one setWatches, in bytes as they are sent. Servers accept requests of 1 MiB unless they are told
+// otherwise; this is what their own clients keep to. A longer path goes alone.
+const rearmSize = 128 << 10
+
+// rearmTogether puts all one-shot watches, and recursive ones, into as few requests as it takes. The mutex is held.
+func (e *epoch) rearmTogether(recursive []string) (calls []*wire.Call) {
+	t, l := &e.watches, &lists{}
+	flush := func(next int) {
+		if l.size > 0 && l.size+next > rearmSize {
+			calls = append(calls, e.setWatches(l))
+			l = &lists{}
+		}
+	}
+	for _, key := range t.toRearm() {
+		flush(4 + len(key.path))
+		switch {
+		case key.kind == childWatch:
+			l.add(&l.child, key.path)
+		case key.kind == existsWatch && !t.m[key].seen.exists:
+			l.add(&l.exist, key.path)
+		default: // the server keeps a watch on the existence of a node that exists with those on data
+			l.add(&l.data, key.path)
+		}
+	}
+	for _, at := range recursive {
+		flush(4 + len(at))
+		l.add(&l.recursive, at)
+	}
+	if l.size > 0 {
+		calls = append(calls, e.setWatches(l))
+	}
+	return calls
+}
+
+// toRearm are the one-shot watches that the server is to have, in order. A recursive watch on the same path stands in for them. The
+// mutex is held.
+func (t *watches) toRearm() (keys []watchKey) {
+	for key, entry := range t.m {
+		if entry.armed && entry.seen != nil && t.trees[key.path] == nil {
+			keys = append(keys, key)
+		}
+	}
+	slices.SortFunc(keys, watchKey.compare)
+	return keys
+}
+
+// setWatches makes one request. The mutex is held.
+func (e *epoch) setWatches(l *lists) *wire.Call {
+	body := jute.SetWatchesRequest{RelativeZxid: e.watches.rearming.pin, Data: filled(l.data), Exist: filled(l.exist), Child: filled(l.child)}
+	c := &wire.Call{Op: jute.OpSetWatches, Path: "of all watches", Body: &body, Kind: e.core.can.kind(capSetWatches)}
+	if len(l.recursive) > 0 {
+		c.Kind = e.core.can.kind(capSetWatches2)
+		c.Op, c.Body = jute.OpSetWatches2, &jute.SetWatches2Request{SetWatchesRequest: body, Persistent: []string{}, Recursive: l.recursive}
+	}
+	era, trees := e.watches.era, l.recursive
+	c.Over = func(err error) { e.rearmed(era, trees, err, true) }
+	return c
+}
+
+// filled returns an empty list for none: a null one is no list to some servers.
+func filled(paths []string) []string {
+	if paths == nil {
+		return []string{}
+	}
+	return paths
+}
+
+// rearmed takes the answer to a request that sets watches again, on the connection with that number. It runs in the receiving
+// goroutine if there was an answer.
+func (e *epoch) rearmed(era int, trees []string, err error, together bool) {
+	if cause := e.watches.rearmed(era, trees, err, together); cause != nil {
+		e.wire.Break(cause) // with no mutex held: other calls end with the connection
+	}
+}
+
+// rearmed is that of an epoch. It returns why the connection has to be ended.
+func (t *watches) rearmed(era int, trees []string, err error, together bool) (cause error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.era != era {
+		return nil
+	}
+	r := &t.rearming
+	r.open--
+	var code *wire.CodeError
+	switch {
+	case err == nil:
+		for _, at := range trees {
+			t.treeInForce(at)
+		}
+		return nil
+	case errors.As(err, &code):
+		r.failed = true
+		r.singly = r.singly || together && !disowns(code.Code) && code.Code != codeUnimplemented
+		return fmt.Errorf("%w: it answers setWatches, or what takes its place, with error %d", errNotRearmed, code.Code)
+	}
+	r.failed = true
+	if errors.Is(err, wire.ErrUnanswered) || errors.Is(err, wire.ErrNotSent) {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", errNotRearmed, err)
+}
+
+// disowns reports whether a code says that the server does not keep the session, and so nothing of the request.
+func disowns(code int32) bool {
+	return code == codeSessionExpired || code == codeSessionMoved || code == codeSASLRequired
+}
+
+// rearmSingly sends an exists for each one-shot watch. The mutex is held.
+func (e *epoch) rearmSingly() (calls []*wire.Call) {
+	t := &e.watches
+	era, pin := t.era, t.rearming.pin
+	for _, key := range t.toRearm() {
+		calls = append(calls, e.rearmOne(era, key, t.m[key], pin))
+	}
+	return calls
+}
+
+// rearmTrees sends an addWatch for each recursive watch. The mutex is held.
+func (e *epoch) rearmTrees() (calls []*wire.Call) {
+	t, era := &e.watches, e.watches.era
+	for _, at := range slices.Sorted(maps.Keys(t.trees)) {
+		c := &e.addWatchCall(at).Call
+		c.Over = func(err error) { e.rearmed(era, nil, e.addWatchOver(at, err), false) }
+		calls = append(calls, c)
+	}
+	return calls
+}
+
+// rearmOne looks at the node of one watch and sets it again.
+func (e *epoch) rearmOne(era int, key watchKey, entry *watchEntry, pin int64) *wire.Call {
+	c := &wire.Call{Op: jute.OpExists, Path: key.path, Body: &jute.PathWatchRequest{Path: key.path, Watch: key.kind != childWatch}}
+	var stat Stat
+	c.Decode = func(d *jute.Decoder) error {
+		stat = decodeStat(d)
+		return nil
+	}
+	c.Over = func(err error) {
+		if code := (*wire.CodeError)(nil); err == nil || errors.As(err, &code) && !disowns(code.Code) {
+			e.watches.looked(key, entry, pin, &stat, err)
+			err = nil
+		}
+		e.rearmed(era, nil, err, false)
+	}
+	return c
+}
+
+// looked fires a watch that has missed an event, or could not be set.
+func (t *watches) looked(key watchKey, entry *watchEntry, pin int64, stat *Stat, err error) {
+	event := EventType(0)
+	var code *wire.CodeError
+	absent := errors.As(err, &code) && code.Code == codeNoNode
+	awaited := key.kind == existsWatch && !entry.seen.exists
+	switch {
+	case awaited && absent:
+	case awaited:
+		event = EventCreated
+	case absent:
+		event = EventDeleted
+	case key.kind == childWatch:
+		event = EventChildrenChanged
+	case err != nil || stat.Mzxid > pin:
+		event = EventDataChanged
+	}
+	if event == 0 {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.m[key] == entry {
+		t.drop(key)
+		entry.fire(event, key.path, nil)
+	}
+}

@@ -1,0 +1,59 @@
+package recipekit
+
+import (
+	"context"
+	"io"
+
+	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/seam"
+	"github.com/docent-zk/docent/internal/telemetry"
+)
+
+// inner is what framework provides.
+var inner = seam.Take[*framework.Client, *framework.Session, framework.Node, framework.CreateOption]()
+
+// Telemetry returns what recipes report to, on the providers of framework.Config. It is nil for a Client that is nil or empty.
+func Telemetry(cli *framework.Client) *telemetry.Client { return inner.Telemetry(cli) }
+
+// Random returns the client's source of randomness, framework.Config.Random, for use by many goroutines. Recipes draw their
+// jitter and their GUIDs from it, so that a simulation replays them too.
+func Random(cli *framework.Client) io.Reader { return inner.Random(cli) }
+
+// CreateInQueue creates a protected ephemeral sequential node named name in dir, and lists dir in the same round trip. The node is
+// in the list. CreateInQueue creates dir and its parents if they are missing.
+//
+// If the node was created and the list cannot be read, CreateInQueue returns the node together with the error.
+func CreateInQueue(ctx context.Context, s *framework.Session, dir, name string, data []byte, opts ...framework.CreateOption) (framework.Node, []string, error) {
+	return inner.CreateInQueue(s, ctx, dir, name, data, opts...)
+}
+
+// CreateTwins creates one protected node of the session in dir for each of names, in one transaction. The nodes are ephemeral and
+// sequential, or only ephemeral if opts contain framework.Ephemeral. They are returned in the order of names. They share one GUID
+// and one czxid, and their sequence numbers are consecutive.
+//
+// When the reply is lost, CreateTwins looks for the nodes, as framework.Protected does. If somebody has deleted some of them by then,
+// it deletes the rest and creates all of them again. A node that is deleted later does not affect its twins.
+//
+// A missing dir is created as a persistent node, and its parents as containers: clients of other kinds may not cope with a
+// directory that servers remove.
+//
+// No reply to a transaction contains its zxid. CreateTwins therefore reads the czxid off one more node, which the same transaction
+// creates, sets and deletes. Nobody sees that node, but it takes a sequence number.
+func CreateTwins(ctx context.Context, s *framework.Session, dir string, names []string, data []byte, opts ...framework.CreateOption) ([]framework.Node, error) {
+	return inner.CreateTwins(s, ctx, dir, names, data, opts...)
+}
+
+// CreateTwinsInQueue is CreateTwins that also lists dir in the same round trip. The nodes are in the list.
+//
+// If the nodes were created and the list cannot be read, CreateTwinsInQueue returns the nodes together with the error.
+func CreateTwinsInQueue(ctx context.Context, s *framework.Session, dir string, names []string, data []byte, opts ...framework.CreateOption) ([]framework.Node, []string, error) {
+	return inner.CreateTwinsInQueue(s, ctx, dir, names, data, opts...)
+}
+
+// DeleteTwins deletes ephemeral nodes of this session in one transaction. If some of them are gone already, it deletes the others and
+// returns framework.ErrNoNode. What ctx leaves undone is done in the background, as with framework.Guaranteed.
+//
+// When a reply was lost, nodes that are gone count as deleted by this call, whoever deleted them.
+func DeleteTwins(ctx context.Context, s *framework.Session, paths []string) error {
+	return inner.DeleteTwins(s, ctx, paths)
+}

@@ -1,0 +1,238 @@
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// The server answers the requests of a link in order. A reply to a later one, also
+// to a ping, therefore proves that an earlier reply is lost: see "Lost replies" in
+// the package documentation.
+
+var (
+	// ErrReplyLost ends a link on which a reply was overtaken.
+	ErrReplyLost = errors.New("wire: a reply is lost")
+
+	// ErrNoReply ends a link on which a request was not answered for the session
+	// timeout.
+	ErrNoReply = errors.New("wire: no reply for the session timeout")
+
+	// ErrSilent ends a link on which nothing came for two thirds of the session
+	// timeout, pings being sent every third.
+	ErrSilent = errors.New("wire: the server is silent")
+)
+
+// maxGrace is how long a reply that was overtaken may be late, at most.
+const maxGrace = 100 * time.Millisecond
+
+// overdue looks after the replies of one link that are late. Its fields are guarded by
+// Session.mu.
+type overdue struct {
+	suspect int32       // xid of the request whose reply was overtaken; 0 for none
+	grace   *time.Timer // nil while there is no suspect
+	moved   time.Time   // when the latest reply came that overtook none; then the next one was due
+	check   *time.Timer // looks at the oldest request
+	expiry  *time.Timer // ends the wait for calls whose deadline has passed; nil as long as none has one
+	expires time.Time   // when that fires; zero when it does not
+}
+
+// replied notes that the reply to a request has come, and whether it overtook an earlier one.
+func (l *link) replied(xid int32, overtook bool) {
+	if overtook {
+		l.overtaken()
+	}
+	if l.onTime(xid, overtook) {
+		l.s.log.Warn("the server answers out of turn; a lost reply is noticed later than usual", "server", l.peer())
+	}
+}
+
+// overtaken is called when a reply has come while an earlier one is missing.
+func (l *link) overtaken() {
+	oldest, ok := l.reqs.oldest()
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	o := &l.late
+	if !ok || l.s.outOfTurn || o.grace != nil || l.cause.Load() != nil {
+		return
+	}
+	o.suspect = oldest.xid
+	o.grace = time.AfterFunc(l.grace(), func() { l.missing(oldest) })
+}
+
+// missing ends the link if the reply to a request has not come in its time of grace. One of which a part has come is not lost, and one
+// behind another long reply cannot be seen yet.
+func (l *link) missing(suspect request) {
+	if now, ok := l.reqs.oldest(); !ok || now.xid != suspect.xid {
+		return
+	}
+	switch part := l.in.arriving(); {
+	case part.at.IsZero():
+		l.fail(fmt.Errorf("%w: %s answered a later request, and not %s", ErrReplyLost, l.peer(), suspect.describe()))
+	case part.xid != suspect.xid:
+		l.s.mu.Lock()
+		defer l.s.mu.Unlock()
+		if l.cause.Load() == nil && l.late.grace != nil {
+			l.late.grace.Reset(l.grace())
+		}
+	}
+}
+
+// grace is how long a reply that was overtaken may be late.
+func (l *link) grace() time.Duration { return min(l.timeout/20, maxGrace) }
+
+// onTime is replied. A reply that was overtaken, and comes after all, shows that the server
+// answers out of turn: onTime reports whether that is news.
+func (l *link) onTime(xid int32, overtook bool) (news bool) {
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	o := &l.late
+	if !overtook {
+		o.moved = l.in.at
+	}
+	if o.grace == nil || o.suspect != xid {
+		return false
+	}
+	o.grace.Stop()
+	o.grace = nil
+	news = !l.s.outOfTurn
+	l.s.outOfTurn = true
+	return news
+}
+
+// watch begins to look after the deadlines of requests.
+func (l *link) watch() {
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	if l.cause.Load() == nil {
+		l.late.check = time.AfterFunc(l.timeout, l.lookAtOldest)
+	}
+}
+
+// unwatch ends that.
+func (l *link) unwatch() {
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	for _, t := range []*time.Timer{l.late.check, l.late.grace, l.late.expiry} {
+		if t != nil {
+			t.Stop()
+		}
+	}
+}
+
+// lookAtOldest ends the link if the oldest request has been unanswered for the session
+// timeout. While the server answers those before it, or bytes of a reply arrive, it is not
+// due: a long queue, or a long reply on a slow line, is no silence.
+func (l *link) lookAtOldest() {
+	due := time.Now()
+	oldest, ok := l.reqs.oldest()
+	if ok {
+		due = l.waitingSince(oldest)
+	}
+	rest := time.Until(due.Add(l.timeout))
+	if ok && rest <= 0 {
+		l.fail(fmt.Errorf("%w: %s does not answer %s", ErrNoReply, l.peer(), oldest.describe()))
+		return
+	}
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	if l.cause.Load() == nil {
+		l.late.check.Reset(max(rest, l.timeout/100))
+	}
+}
+
+// waitingSince returns from when on nothing has kept the server from answering the oldest request.
+func (l *link) waitingSince(oldest request) time.Time {
+	l.s.mu.Lock()
+	moved := l.late.moved
+	l.s.mu.Unlock()
+	since := oldest.sent
+	for _, t := range []time.Time{moved, l.in.arriving().at} {
+		if t.After(since) {
+			since = t
+		}
+	}
+	return since
+}
+
+// describe names a request.
+func (r request) describe() string {
+	if r.call != nil {
+		return opName(r.op) + " " + r.call.Path
+	}
+	return opName(r.op)
+}
+
+// Arriving is a reply of which a part has come.
+type Arriving struct {
+	Op        int32     // of the request that it answers
+	Path      string    // likewise
+	Got, Size int       // bytes
+	Latest    time.Time // when the latest of them came
+}
+
+// Arriving returns the reply that is arriving, if one is.
+func (s *Session) Arriving() (a Arriving, ok bool) {
+	l := s.current.Load()
+	if l == nil {
+		return a, false
+	}
+	part := l.in.arriving()
+	if part.size == 0 {
+		return a, false
+	}
+	r, ok := l.reqs.find(part.xid)
+	if !ok {
+		return a, false
+	}
+	a = Arriving{Op: r.op, Got: part.got, Size: part.size, Latest: part.at}
+	if r.call != nil {
+		a.Path = r.call.Path
+	}
+	return a, true
+}
+
+// earlier returns the earlier of two times, of which a may be zero for none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// lookBy has the deadlines of calls looked at by then; the zero time is never.
+func (l *link) lookBy(deadline time.Time) {
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	o := &l.late
+	if deadline.IsZero() || l.cause.Load() != nil || !o.expires.IsZero() && !deadline.Before(o.expires) {
+		return
+	}
+	o.expires = deadline
+	if o.expiry == nil {
+		o.expiry = time.AfterFunc(time.Until(deadline), l.expire)
+		return
+	}
+	o.expiry.Reset(time.Until(deadline))
+}
+
+// expire ends the wait for calls whose deadline has passed.
+func (l *link) expire() {
+	l.s.mu.Lock()
+	l.late.expires = time.Time{}
+	l.s.mu.Unlock()
+	var next time.Time
+	now := time.Now()
+	look := func(c *Call) {
+		switch {
+		case c == nil || c.Deadline.IsZero() || c.state.Load() != callOpen:
+		case now.Before(c.Deadline):
+			next = earlier(next, c.Deadline)
+		default:
+			c.expire()
+		}
+	}
+	l.writer.eachHeld(look) // first: a call goes from there to the others, and not back
+	l.reqs.each(func(r *request) { look(r.call) })
+	l.lookBy(next)
+}
