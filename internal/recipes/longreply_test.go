@@ -142,5 +142,5 @@ func besideReaders(t *testing.T, cli *framework.Client, f func()) (reads, failed
 	cancel()
 	callers.Wait()
 	d.stop()
-	return reads, failed, len(d.terms)
+	return reads, failed, len(d.terms())
 }

@@ -50,9 +50,9 @@ func TestRealSlowListLeavesClaimsAlone(t *testing.T) {
 	assert.Greater(t, took, slowSession*2/3, "longer than the driver would wait")
 	d.stop()
 	breaks := proxy.Accepted() - before
-	t.Logf("the list took %v; %d breaks, %d terms begun after the first two", took.Round(time.Millisecond), breaks, len(d.terms)-2)
+	t.Logf("the list took %v; %d breaks, %d terms begun after the first two", took.Round(time.Millisecond), breaks, len(d.terms())-2)
 	assert.Zero(t, breaks)
-	assert.Len(t, d.terms, 2)
+	assert.Len(t, d.terms(), 2)
 }
 
 // fill makes children of "/dir" whose names have 51 bytes.

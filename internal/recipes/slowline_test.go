@@ -30,7 +30,9 @@ type tenancy struct {
 	stopped sync.Once
 	done    chan struct{} // one for each goroutine
 	first   contexts      // the first of each
-	terms   contexts      // of both, in the order in which they began; read it in a bubble or when they have stopped
+
+	mu    sync.Mutex
+	begun contexts // of both, in the order in which they began
 }
 
 // dwell acquires both and keeps them.
@@ -72,13 +74,15 @@ func dwell(t *testing.T, cli *framework.Client) *tenancy {
 		return tenure{term.Context, term.Resign}, nil
 	})
 	d.first = contexts{<-begun, <-begun}
-	d.terms = slices.Clone(d.first)
+	d.begun = slices.Clone(d.first)
 	go func() {
 		defer func() { d.done <- struct{}{} }()
 		for {
 			select {
 			case term := <-begun:
-				d.terms = append(d.terms, term)
+				d.mu.Lock()
+				d.begun = append(d.begun, term)
+				d.mu.Unlock()
 			case <-ctx.Done():
 				return
 			}
@@ -86,6 +90,13 @@ func dwell(t *testing.T, cli *framework.Client) *tenancy {
 	}()
 	t.Cleanup(d.stop)
 	return d
+}
+
+// terms are all so far, in the order in which they began.
+func (d *tenancy) terms() contexts {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.begun)
 }
 
 // stop gives up both, and waits until that is done.
@@ -160,9 +171,9 @@ func TestSlowListLeavesClaimsAlone(t *testing.T) {
 			}
 		}
 		breaks := s.server.ClientCounts("slow").Accepted - before
-		s.Logf("%d lists of 2 arrived; %d breaks, %d terms lost", lists, breaks, len(d.terms.ends()))
+		s.Logf("%d lists of 2 arrived; %d breaks, %d terms lost", lists, breaks, len(d.terms().ends()))
 		assert.Zero(s, breaks)
-		assert.Empty(s, d.terms.ends())
+		assert.Empty(s, d.terms().ends())
 		assert.Equal(s, framework.Connected, cli.State().State)
 	})
 }

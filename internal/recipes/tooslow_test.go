@@ -24,9 +24,9 @@ func TestListThatIsTooSlowForClaims(t *testing.T) {
 		lists, named := 0, 0
 		for range 2 {
 			answered(s.T, cli)
-			held := len(d.terms.ends())
+			held := len(d.terms().ends())
 			look := time.AfterFunc(13*time.Second, func() {
-				assert.Equal(s, held+2, len(d.terms.ends()), "trust is over, and with it both claims")
+				assert.Equal(s, held+2, len(d.terms().ends()), "trust is over, and with it both claims")
 				health := cli.HealthWithin(framework.HealthBounds{Silence: slowTimeout / 2}).String()
 				if namesReply(health) {
 					named++
@@ -41,10 +41,10 @@ func TestListThatIsTooSlowForClaims(t *testing.T) {
 			}
 		}
 		breaks := s.server.ClientCounts("slow").Accepted - before
-		s.Logf("%d lists of 2 arrived; %d breaks, %d terms lost; Health named the reply %d times", lists, breaks, len(d.terms.ends()), named)
+		s.Logf("%d lists of 2 arrived; %d breaks, %d terms lost; Health named the reply %d times", lists, breaks, len(d.terms().ends()), named)
 		assert.Zero(s, breaks, "docent itself breaks nothing")
 		assert.Equal(s, 2, named, "Health names the path and the bytes")
-		for _, cause := range d.terms.ends() {
+		for _, cause := range d.terms().ends() {
 			assert.ErrorIs(s, cause, framework.ErrUntrusted)
 		}
 	})

@@ -46,14 +46,15 @@ type frameReader struct {
 	part    part // what is known of a frame of which a part has come, unless it is an event
 }
 
-// part is a frame of which a part has come.
+// part is a reply of which a part has come.
 type part struct {
 	xid       int32
-	got, size int // bytes
-	at        time.Time
+	got, size int       // bytes; 0 when it is complete
+	at        time.Time // of the latest read
 }
 
-// arriving returns what has come of an unfinished reply, the zero value if there is none.
+// arriving returns what has come of an unfinished reply. Its size is 0 if there is none; its time is then that of the latest
+// reply that came in parts.
 func (f *frameReader) arriving() part {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -75,6 +76,13 @@ func (f *frameReader) setPart(p part) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.part = p
+}
+
+// wholePart notes that nothing is missing any more. The time stays, as the reply is not taken for an answer yet: without it, whoever
+// looks in between finds a request that has waited since it was sent.
+func (f *frameReader) wholePart() {
+	f.setPart(part{at: f.at})
+	f.partial = false
 }
 
 // header returns the beginning of the next frame, at least size bytes of it, prefix included,
@@ -124,8 +132,7 @@ func (f *frameReader) next(src io.Reader, lo, hi int) ([]byte, error) {
 			frame := f.buf[f.r : f.r+need : f.r+need]
 			f.r += need
 			if f.partial {
-				f.setPart(part{})
-				f.partial = false
+				f.wholePart()
 			}
 			return frame, nil
 		}

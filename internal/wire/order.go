@@ -67,7 +67,7 @@ func (l *link) missing(suspect request) {
 		return
 	}
 	switch part := l.in.arriving(); {
-	case part.at.IsZero():
+	case part.size == 0:
 		l.fail(fmt.Errorf("%w: %s answered a later request, and not %s", ErrReplyLost, l.peer(), suspect.describe()))
 	case part.xid != suspect.xid:
 		l.s.mu.Lock()

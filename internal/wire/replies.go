@@ -175,7 +175,7 @@ func (l *link) drain(cause error) error {
 		}
 		return nil
 	})
-	l.in.setPart(part{})
+	l.in.wholePart()
 	if err == nil {
 		l.replied(h.xid, overtook)
 		l.answered(r, h)
