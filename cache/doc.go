@@ -44,8 +44,7 @@
 //     by their czxid. A node is reported as Changed when its mzxid is another. What has not changed is not reported.
 //   - One node that cannot be read (framework.ErrNoAuth, a reply over MaxReplySize, data that is not gzip) is left as it
 //     was, reported, listed in Refused, and tried again, ever less often, down to once a minute; what needs a larger
-//     MaxReplySize only in the next session, because each try breaks the connection. Its siblings do not suffer from it, nor
-//     do caches beside others in the client that go on breaking the connection so, but for the delay.
+//     MaxReplySize only in the next session, because each try brings the whole reply. Its siblings do not suffer from it.
 //   - A Stat is as of the read of the node. Its counts of children (Cversion, NumChildren, Pzxid) are as of the latest
 //     list, and may be older than the children in the cache.
 //

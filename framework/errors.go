@@ -37,7 +37,7 @@ var (
 	// ErrUnsupported says that the servers do not know what was asked for.
 	ErrUnsupported = errors.New("the servers do not know this kind of request")
 	// ErrReplyRefused says that a server's answer was not accepted: it is longer than Config.MaxReplySize, or breaks the
-	// protocol. It is not asked for again. The connection stays, unless the answer is longer than four times MaxReplySize. A write
+	// protocol. It is not asked for again. The connection stays, unless the answer takes longer than T/3. A write
 	// that is answered so is ErrOutcomeUnknown as well.
 	ErrReplyRefused = errors.New("the server's answer is longer than MaxReplySize, or breaks the protocol")
 	// ErrInvalidPath says that a path is not one that ZooKeeper can have. The error's text names the rule.

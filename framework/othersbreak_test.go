@@ -14,7 +14,7 @@ import (
 	"github.com/docent-zk/docent/zktest"
 )
 
-// Others keep breaking the connection with nodes that are too long for the client. Requests whose answers are short are not
+// Others keep breaking the connection with nodes that are too long for the client and its line. Requests whose answers are short are not
 // taken for the reason: they go on until they are answered.
 func TestOthersBreakTheConnection(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -24,22 +24,19 @@ func TestOthersBreakTheConnection(t *testing.T) {
 		cli := connected(t, s, func(c *framework.Config) { c.MaxReplySize = 100 << 10 })
 		assert.Equal(t, 100<<10, cli.MaxReplySize())
 		session := sessionOf(t, cli)
+		defer s.Throttle(zktest.AllConns(), 200<<10)()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		var others sync.WaitGroup
-		refused := make([]int, 3)
-		for i := range refused {
-			others.Go(func() {
-				for ctx.Err() == nil {
-					_, err := cli.Get(ctx, "/big")
-					if ctx.Err() == nil {
-						assert.ErrorIs(t, err, framework.ErrReplyRefused)
-						refused[i]++
-					}
-					time.Sleep(time.Duration(i+1) * 300 * time.Millisecond)
+		others.Go(func() {
+			for ctx.Err() == nil {
+				_, err := cli.Get(ctx, "/big")
+				if ctx.Err() == nil {
+					assert.ErrorIs(t, err, framework.ErrReplyRefused)
 				}
-			})
-		}
+				time.Sleep(300 * time.Millisecond)
+			}
+		})
 		short := map[string]func() error{
 			"exists": func() error { _, _, err := session.Exists(t.Context(), "/small"); return err },
 			"sync":   func() error { return session.Sync(t.Context(), "/small") },
@@ -74,7 +71,7 @@ func TestOthersBreakTheConnection(t *testing.T) {
 		}
 		others.Wait()
 		innocent.Wait()
-		assert.NotContains(t, refused, 0)
+		assert.Greater(t, s.Counts().Accepted, int64(5), "the connection has been broken again and again")
 		require.NoError(t, session.Err())
 	})
 }

@@ -31,11 +31,10 @@ func TestLongReplyInALoop(t *testing.T) {
 			_, err := s.server.Create(path, make([]byte, size), zktest.Persistent)
 			require.NoError(s, err)
 		}
-		longReplies(s.T, func(policy retry.Policy) *framework.Client {
-			return readerClient(s.T, framework.Config{
-				ConnectString: s.server.ConnectString(), SessionTimeout: timeout, Dialer: s.server.Client("reader").Dial, RetryPolicy: policy,
-			})
-		}, func() int { return int(s.server.ClientCounts("reader").Accepted) })
+		cli := readerClient(s.T, framework.Config{
+			ConnectString: s.server.ConnectString(), SessionTimeout: timeout, Dialer: s.server.Client("reader").Dial,
+		})
+		longReplies(s.T, cli, func() int { return int(s.server.ClientCounts("reader").Accepted) })
 	})
 }
 
@@ -49,9 +48,7 @@ func TestRealLongReplyInALoop(t *testing.T) {
 		require.NoError(t, err)
 	}
 	proxy := realzk.NewProxy(t, space.Addr())
-	longReplies(t, func(policy retry.Policy) *framework.Client {
-		return readerClient(t, framework.Config{ConnectString: proxy.Addr() + space.Root(), RetryPolicy: policy})
-	}, proxy.Accepted)
+	longReplies(t, readerClient(t, framework.Config{ConnectString: proxy.Addr() + space.Root()}), proxy.Accepted)
 }
 
 // tooLong are the nodes that are read, and the size of their data.
@@ -59,7 +56,7 @@ var tooLong = map[string]int{"/small": 10, "/long": 3 * readerLimit, "/huge": 9 
 
 func readerClient(t *testing.T, cfg framework.Config) *framework.Client {
 	t.Helper()
-	cfg.MaxReplySize = readerLimit
+	cfg.MaxReplySize, cfg.RetryPolicy = readerLimit, never
 	cli, err := framework.New(cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, cli.Close()) })
@@ -67,29 +64,19 @@ func readerClient(t *testing.T, cfg framework.Config) *framework.Client {
 	return cli
 }
 
-// longReplies reads "/long" and "/huge" beside readers of "/small" and beside a lock and a leadership. The first is refused and costs
-// nobody anything. The second costs one connection each time, which others notice as a delay unless they ask for no retries.
-func longReplies(t *testing.T, open func(retry.Policy) *framework.Client, accepted func() int) {
+// longReplies reads "/long" and "/huge" beside readers of "/small" and beside a lock and a leadership. Both are refused, and cost
+// nobody anything.
+func longReplies(t *testing.T, cli *framework.Client, accepted func() int) {
 	t.Helper()
-	cli := open(never)
-	before := accepted()
-	reads, failed, held := besideReaders(t, cli, func() { refused(t, cli, "/long", 25) })
-	breaks := accepted() - before
-	t.Logf("25 reads refused: %d of %d reads of others failed, %d breaks, %d terms lost", failed, reads, breaks, held-2)
-	assert.Zero(t, failed)
-	assert.Zero(t, breaks)
-	assert.Equal(t, 2, held, "what is held stays held")
-
-	require.NoError(t, cli.Close())
-
-	cli = open(retry.Policy{})
-	before = accepted()
-	reads, failed, held = besideReaders(t, cli, func() { refused(t, cli, "/huge", 5) })
-	breaks = accepted() - before
-	t.Logf("5 reads of far more than the limit: %d of %d reads of others failed, %d breaks, %d terms lost", failed, reads, breaks, held-2)
-	assert.Zero(t, failed)
-	assert.LessOrEqual(t, breaks, 5, "one for each at most: the request is known, and is not tried again")
-	assert.Equal(t, 2, held, "what is held stays held")
+	for path, times := range map[string]int{"/long": 25, "/huge": 10} {
+		before := accepted()
+		reads, failed, held := besideReaders(t, cli, func() { refused(t, cli, path, times) })
+		breaks := accepted() - before
+		t.Logf("%d reads of %d bytes: %d of %d reads of others failed, %d breaks, %d terms lost", times, tooLong[path], failed, reads, breaks, held-2)
+		assert.Zero(t, failed)
+		assert.Zero(t, breaks)
+		assert.Equal(t, 2, held, "what is held stays held")
+	}
 }
 
 // refused reads a node every ten milliseconds. Each time the error must say what was refused and why.
@@ -141,6 +128,9 @@ func besideReaders(t *testing.T, cli *framework.Client, f func()) (reads, failed
 	f()
 	cancel()
 	callers.Wait()
+	for _, cause := range d.terms().ends() {
+		t.Logf("a claim has ended: %v", cause)
+	}
 	d.stop()
 	return reads, failed, len(d.terms())
 }

@@ -97,9 +97,8 @@
 // Attribution:
 //
 //   - A reply that is malformed, or longer than MaxFrame, fails the call that it
-//     answers and no other. A reply that is too long is read and dropped, if it
-//     is not longer than four times MaxFrame and arrives within a third of the
-//     session timeout. Otherwise the link ends as well.
+//     answers and no other. A reply that is too long is read and dropped. If
+//     that takes longer than a third of the session timeout, the link ends as well.
 //   - When a link ends, calls that were not written end with ErrNotSent. Calls of
 //     which a byte may have been written end with ErrUnanswered. Both errors wrap
 //     the reason why the link ended. If the server closed it, the reason is

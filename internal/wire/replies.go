@@ -136,12 +136,9 @@ func (m meter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// maxDrain is how many times MaxFrame a reply may have to be thrown away; beyond that it costs the link.
-const maxDrain = 4
-
 // drain throws a reply away that is longer than MaxFrame, and ends the call that it answers.
-// It fails if the frame is none, nobody's, or so long that it costs less to break the link:
-// then the call that it answers is over all the same.
+// It fails if the frame is none, nobody's, or takes so long that it costs less to break the
+// link: then the call that it answers is over all the same.
 func (l *link) drain(cause error) error {
 	prefix, err := l.in.header(meter{l}, prefixLen)
 	if err != nil || int32At(prefix, 0) < replyHeaderLen {
@@ -163,9 +160,6 @@ func (l *link) drain(cause error) error {
 	l.s.counters.malforms.Add(1)
 	tooLong := fmt.Errorf("%w: %s is answered with %d bytes, accepted are %d", ErrReplyTooLong, r.describe(), n, l.s.opt.MaxFrame)
 	defer r.call.finish(tooLong)
-	if n/maxDrain > l.s.opt.MaxFrame {
-		return l.fail(tooLong)
-	}
 	late := time.Now().Add(l.timeout / 3)
 	l.in.notePart(prefixLen + n)
 	l.replied(h.xid, overtook)
