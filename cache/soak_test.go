@@ -52,7 +52,7 @@ func TestSoakOnAnEnsemble(t *testing.T) {
 	require.NoError(t, steady.WaitConnected(t.Context()))
 	for _, p := range pairs {
 		require.NoError(t, p.tree.WaitFresh(t.Context()))
-		agree(t, steady, p.tree)
+		agree(t, p.cli, p.tree) // not steady: 3.8 has bugs after which members that were killed differ for good (ZOOKEEPER-4646, -5010)
 		p.told.equals(t, p.tree)
 		t.Logf("%d nodes, %d events, %d sessions", p.tree.Len(), p.told.count(), p.cli.State().Epoch)
 	}
