@@ -15,5 +15,7 @@ func init() {
 		CreateTwins:        (*Session).createTwins,
 		CreateTwinsInQueue: (*Session).createTwinsInQueue,
 		DeleteTwins:        (*Session).deleteTwins,
+		MultiReadSize:      (*Session).multiReadSize,
+		MultiRead:          (*Session).multiRead,
 	})
 }

@@ -230,12 +230,12 @@ func (r *MultiHeader) Decode(d *Decoder) {
 	r.Err = d.Int32()
 }
 
-// MultiRequest is the body of multi. It is only ever encoded.
+// MultiRequest is the body of multi and multiRead. It is only ever encoded.
 type MultiRequest struct {
 	Ops []MultiOp
 }
 
-// MultiOp is one operation of a multi.
+// MultiOp is one operation of a multi or a multiRead.
 type MultiOp struct {
 	Type int32
 	Body Record

@@ -57,3 +57,23 @@ func CreateTwinsInQueue(ctx context.Context, s *framework.Session, dir string, n
 func DeleteTwins(ctx context.Context, s *framework.Session, paths []string) error {
 	return inner.DeleteTwins(s, ctx, paths)
 }
+
+// Read is one read of a [MultiRead].
+type Read = seam.Read
+
+// ReadAnswer is the answer to one [Read]. Names are of a moment that is not before that of the Node's Stat.
+type ReadAnswer = seam.ReadAnswer[framework.Node]
+
+// MultiReadSize returns how many bytes the paths of one [MultiRead] may take, with 64 more for each [Read]. It is 0 if the servers do not
+// know the request.
+func MultiReadSize(s *framework.Session) int { return inner.MultiReadSize(s) }
+
+// MultiRead reads many nodes in one request, and returns an answer for each of reads, in their order. A node that cannot be read has an
+// error of its own, framework.ErrNoNode for one that does not exist, and does not affect the others. No watches are set. The answers may be
+// of different moments.
+//
+// An error means that none of the nodes was read. It is framework.ErrUnsupported if the servers do not know the request, and
+// framework.ErrReplyRefused if all answers together are longer than the client accepts. In both cases the nodes can still be read by themselves.
+func MultiRead(ctx context.Context, s *framework.Session, reads []Read) ([]ReadAnswer, error) {
+	return inner.MultiRead(s, ctx, reads)
+}

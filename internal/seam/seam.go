@@ -16,6 +16,22 @@ type Functions[Client, Session, Node, Option any] struct {
 	CreateTwins        func(s Session, ctx context.Context, dir string, names []string, data []byte, opts ...Option) ([]Node, error)
 	CreateTwinsInQueue func(s Session, ctx context.Context, dir string, names []string, data []byte, opts ...Option) ([]Node, []string, error)
 	DeleteTwins        func(s Session, ctx context.Context, paths []string) error
+
+	MultiReadSize func(s Session) int
+	MultiRead     func(s Session, ctx context.Context, reads []Read) ([]ReadAnswer[Node], error)
+}
+
+// Read is one read of a MultiRead.
+type Read struct {
+	Path string
+	List bool // the names of the node's children are read too
+}
+
+// ReadAnswer is the answer to one Read.
+type ReadAnswer[Node any] struct {
+	Node  Node
+	Names []string // of the children; for a Read with List
+	Err   error    // why this node could not be read
 }
 
 // provided are the Functions of framework.

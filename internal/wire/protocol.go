@@ -23,6 +23,7 @@ const (
 	opRemoveWatches = 18
 	opContainer     = 19
 	opTTL           = 21
+	opMultiRead     = 22
 	opClose         = -11
 	opAuth          = 100
 	opSetWatches    = 101
@@ -86,5 +87,6 @@ var opNames = map[int32]string{
 	opCreate: "create", opDelete: "delete", opExists: "exists", opGetData: "getData", opSetData: "setData", opGetACL: "getACL",
 	opSetACL: "setACL", opGetChildren: "getChildren", opSync: "sync", opPing: "ping", opGetChildren2: "getChildren2",
 	opMulti: "multi", opCreate2: "create2", opRemoveWatches: "removeWatches", opContainer: "createContainer", opTTL: "createTTL",
-	opAuth: "auth", opSetWatches: "setWatches", opAddWatch: "addWatch", opClose: "closeSession",
+	opMultiRead: "multiRead",
+	opAuth:      "auth", opSetWatches: "setWatches", opAddWatch: "addWatch", opClose: "closeSession",
 }

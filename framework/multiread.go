@@ -1,0 +1,109 @@
+package framework
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/docent-zk/docent/internal/jute"
+	"github.com/docent-zk/docent/internal/seam"
+	"github.com/docent-zk/docent/internal/wire"
+)
+
+// readSize bounds what a MultiRead sends, in bytes. Longer requests would come under suspicion for their length.
+const readSize = 32 << 10
+
+// multiReadSize is recipekit.MultiReadSize.
+func (s *Session) multiReadSize() int {
+	if !s.core.can.has(capMultiRead) {
+		return 0
+	}
+	return readSize / (2 + len(s.space)/32) // a path is sent twice for a list, and behind the client's namespace
+}
+
+// multiRead is recipekit.MultiRead.
+func (s *Session) multiRead(ctx context.Context, reads []seam.Read) (answers []seam.ReadAnswer[Node], err error) {
+	if len(reads) == 0 {
+		return nil, nil
+	}
+	ops, size, err := s.readOps(reads)
+	if err != nil {
+		return nil, err
+	}
+	err = s.do(ctx, request{op: "multiRead", path: reads[0].Path, size: size, repeatable: true, try: func(ctx context.Context, e *epoch) error {
+		if lack := e.core.can.lack(capMultiRead); lack != nil {
+			return lack
+		}
+		results, err := ask(ctx, e, multiReadQuery(ops, e.core.can.kind(capMultiRead)))
+		if err == nil {
+			answers = s.readAnswers(ops, results)
+		}
+		return err
+	}})
+	return answers, err
+}
+
+// readOps returns the operations for reads: a getData for each, and a getChildren behind it for one with List. A getChildren is answered
+// without a Stat, so the Stat is that of the getData. It must not be newer than the list: a child that was created in between would
+// seem to be missing.
+func (s *Session) readOps(reads []seam.Read) (ops []jute.MultiOp, size int, err error) {
+	for _, r := range reads {
+		at, err := s.locate("multiRead", r.Path)
+		if err != nil {
+			return nil, 0, err
+		}
+		body := &jute.PathWatchRequest{Path: at}
+		ops = append(ops, jute.MultiOp{Type: jute.OpGetData, Body: body})
+		if r.List {
+			ops = append(ops, jute.MultiOp{Type: jute.OpGetChildren, Body: body})
+		}
+		size += 2*len(at) + 32
+	}
+	return ops, size, nil
+}
+
+func pathOf(op jute.MultiOp) string { return op.Body.(*jute.PathWatchRequest).Path }
+
+// multiReadQuery is answered with one result for each operation.
+func multiReadQuery(ops []jute.MultiOp, kind wire.Kind) query[[]jute.ReadResult] {
+	return query[[]jute.ReadResult]{
+		op: jute.OpMultiRead, at: pathOf(ops[0]), body: &jute.MultiRequest{Ops: ops}, kind: kind,
+		decode: func(d *jute.Decoder) []jute.ReadResult {
+			results := d.ReadResults(len(ops))
+			for i := range results {
+				results[i].Data = cloned(results[i].Data)
+			}
+			return results
+		},
+		judge: func(results []jute.ReadResult) error { return judgeReads(ops, results) },
+	}
+}
+
+// judgeReads returns an error if results are not what a server can answer to ops.
+func judgeReads(ops []jute.MultiOp, results []jute.ReadResult) error {
+	if len(results) != len(ops) {
+		return fmt.Errorf("%w: a multiRead of %d operations is answered with %d results", wire.ErrMalformed, len(ops), len(results))
+	}
+	for i, r := range results {
+		if r.Op != ops[i].Type && (r.Op != -1 || r.Err == 0) {
+			return fmt.Errorf("%w: operation %d of a multiRead is answered with a result of another kind", wire.ErrMalformed, i)
+		}
+	}
+	return nil
+}
+
+// readAnswers puts the results of each Read together.
+func (s *Session) readAnswers(ops []jute.MultiOp, results []jute.ReadResult) (answers []seam.ReadAnswer[Node]) {
+	for i, r := range results {
+		var err error
+		if r.Err != 0 {
+			err = codeError(r.Err)
+		}
+		if ops[i].Type == jute.OpGetData {
+			node := Node{Path: s.space.local(pathOf(ops[i])), Data: r.Data, Stat: Stat(r.Stat)}
+			answers = append(answers, seam.ReadAnswer[Node]{Node: node, Err: err})
+		} else if a := &answers[len(answers)-1]; a.Err == nil {
+			a.Names, a.Err = r.Names, err
+		}
+	}
+	return answers
+}

@@ -1,0 +1,50 @@
+package jute
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// readReply is the body of a reply to a multiRead.
+func readReply(results ...ReadResult) []byte {
+	var e Encoder
+	for _, r := range results {
+		(&MultiHeader{Type: r.Op, Err: r.Err}).Encode(&e)
+		switch r.Op {
+		case -1:
+			e.Int32(r.Err)
+		case OpGetData:
+			e.Buffer(r.Data)
+			r.Stat.Encode(&e)
+		case OpGetChildren:
+			e.Strings(r.Names)
+		}
+	}
+	EndOfMulti().Encode(&e)
+	return e.Bytes()
+}
+
+func TestReadResultsComeBackAsTheyWere(t *testing.T) {
+	want := []ReadResult{
+		{Op: OpGetData, Data: []byte("data"), Stat: Stat{Czxid: 1, DataLength: 4}}, {Op: -1, Err: -101},
+		{Op: OpGetChildren, Names: []string{"a", "b"}}, {Op: OpGetChildren, Names: []string{}},
+	}
+	d := NewDecoder(readReply(want...))
+	require.Equal(t, want, d.ReadResults(len(want)))
+	require.NoError(t, d.Err())
+	require.Zero(t, d.Remaining())
+}
+
+func TestReadResultsOfAnotherNumberOrKindAreRefused(t *testing.T) {
+	one := ReadResult{Op: -1, Err: -101}
+	d := NewDecoder(readReply(one, one, one))
+	require.Len(t, d.ReadResults(2), 2)
+	require.ErrorIs(t, d.Err(), ErrMultiResult)
+	d = NewDecoder(readReply(ReadResult{Op: OpExists}))
+	d.ReadResults(1)
+	require.ErrorIs(t, d.Err(), ErrMultiResult)
+	d = NewDecoder(readReply(one)[:10])
+	d.ReadResults(1)
+	require.Error(t, d.Err())
+}
