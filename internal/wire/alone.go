@@ -19,12 +19,6 @@ type Kind interface {
 	Ended(alone bool, err error)
 }
 
-// heldBack is a call that waits for one that has to be alone on the link, or is that call.
-type heldBack struct {
-	call  *Call
-	frame []byte
-}
-
 // mustWait reports whether calls cannot be written now. The writer's mutex is held.
 func (w *writer) mustWait(calls []*Call) bool {
 	return w.holding.Load() || slices.ContainsFunc(calls, (*Call).wantsAlone)
@@ -35,7 +29,8 @@ func (c *Call) wantsAlone() bool { return c.Kind != nil && c.Kind.Alone() }
 // hold puts calls behind those that wait already. The writer's mutex is held.
 func (w *writer) hold(calls []*Call, frames []byte) {
 	for _, c := range calls {
-		w.held = append(w.held, heldBack{c, slices.Clone(frames[:c.size])})
+		c.place = held
+		w.held.add(c, frames[:c.size])
 		frames = frames[c.size:]
 	}
 	w.holding.Store(true)
@@ -62,19 +57,22 @@ func (l *link) letGo() {
 func (l *link) release() {
 	w, now, room := &l.writer, time.Now(), true
 	w.alone = w.alone && l.reqs.busy() > 0
-	for len(w.held) > 0 && !w.alone && room {
-		h := w.held[0]
-		alone := h.call.wantsAlone()
+	for !w.alone && room {
+		c, frame, ok := w.held.front()
+		if !ok {
+			break
+		}
+		alone := c.wantsAlone()
 		if alone && l.reqs.busy() > 0 {
 			break
 		}
-		h.call.alone = alone
-		if room = l.gather(h.call, h.frame, now); room {
-			w.held[0] = heldBack{}
-			w.alone, w.held = alone, w.held[1:]
+		c.alone = alone
+		if room = l.gather(c, frame, now); room {
+			w.alone = alone
+			w.held.take(len(frame))
 		}
 	}
-	w.holding.Store(len(w.held) > 0 || w.alone)
+	w.holding.Store(!w.held.empty() || w.alone)
 	if !room {
 		w.mu.Unlock()
 		l.tooMany()
@@ -88,22 +86,9 @@ func (l *link) tooMany() error {
 	return l.fail(fmt.Errorf("%w: %d to %s", ErrTooManyRequests, maxPending, l.peer()))
 }
 
-// unhold takes a call out of those that wait, and reports whether it was one. The writer's
-// mutex is held.
-func (w *writer) unhold(c *Call) bool {
-	i := slices.IndexFunc(w.held, func(h heldBack) bool { return h.call == c })
-	if i < 0 {
-		return false
-	}
-	w.held = slices.Delete(w.held, i, i+1)
-	return true
-}
-
 // eachHeld calls fn with the calls that wait.
 func (w *writer) eachHeld(fn func(*Call)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, h := range w.held {
-		fn(h.call)
-	}
+	w.held.each(fn)
 }

@@ -46,12 +46,10 @@ type Call struct {
 	// never will be. Nil if nobody wants to know.
 	Written chan struct{}
 
-	link *link
-	xid  int32
-	size int    // of the frame
-	at   int    // of the frame in the writer's buffer, while that has the generation gen
-	gen  uint64 // see writer
-
+	link  *link
+	xid   int32
+	size  int // of the frame
+	place place
 	alone bool // nothing else was unanswered while it was
 
 	state atomic.Int32

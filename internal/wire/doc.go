@@ -48,12 +48,13 @@
 //	  └─▶ held back (see Kind) ─ given up, or the link ends ─▶ ErrNotSent
 //
 // A call is given up when the channel passed to Wait is closed, or when its
-// Deadline passes. A call that has not been written is then removed from the
-// buffer and is certainly not applied. A call that has been written stays open
+// Deadline passes. A call is then withdrawn if none of its bytes have been handed to
+// the socket, and is certainly not applied. Otherwise it stays open
 // until its reply comes or the link ends; Left returns the channel that reports
 // this. Each call ends exactly once.
 //
-// Callers add their frames to one buffer per link, which the driver shares. A caller
+// Callers add their frames to one buffer per link, which the driver shares. It is
+// written in chunks of at most 64 KiB. A caller
 // that finds nobody writing writes the buffer itself. Frames that arrive during a
 // write are gathered for the next write, which a goroutine does. A caller writes
 // only while the unanswered requests of the link fit the buffer of any socket

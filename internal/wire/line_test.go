@@ -161,18 +161,22 @@ func (l *lane) feed(frames ...[]byte) {
 // hangUp has the server close the connection.
 func (l *lane) hangUp(err error) { l.line.set(func() { l.line.ended = err }) }
 
-// requests has the server read until nothing more comes, and returns all whole frames.
-func (l *lane) requests() (frames [][]byte) {
-	var stream []byte
+// stream has the server read until nothing more comes.
+func (l *lane) stream() (all []byte) {
 	for {
 		synctest.Wait()
 		var some []byte
 		l.line.set(func() { some, l.line.out = l.line.out, nil })
 		if len(some) == 0 {
-			break
+			return all
 		}
-		stream = append(stream, some...)
+		all = append(all, some...)
 	}
+}
+
+// requests has the server read until nothing more comes, and returns all whole frames.
+func (l *lane) requests() (frames [][]byte) {
+	stream := l.stream()
 	for len(stream) > 0 {
 		n := prefixLen + int(int32At(stream, 0))
 		require.GreaterOrEqual(l.t, len(stream), n, "a partial frame was written")

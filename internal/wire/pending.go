@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"sort"
 	"sync"
 	"time"
 )
@@ -17,8 +18,9 @@ type request struct {
 	sent time.Time // before the write
 	xid  int32
 	op   int32 // as it went out
-	done bool  // answered out of turn; still in the queue
-	size int   // of its frame; for several frames, that of all is the first one's
+	key  int32 // the xid of the latest call by then, which may be this one
+	done bool  // answered out of turn, or withdrawn; still in the queue
+	size int   // of its frame
 	call *Call // nil for one of the driver, or of wire's own
 }
 
@@ -28,8 +30,9 @@ type pending struct {
 	mu      sync.Mutex
 	ring    []request // its length is a power of two
 	head, n int
-	bytes   int // of the frames that are unanswered
-	open    int // unanswered ones that are not pings
+	bytes   int   // of the frames that are unanswered
+	open    int   // unanswered ones that are not pings
+	key     int32 // of the latest
 }
 
 // push adds a request at the end. It reports false if there are too many.
@@ -39,6 +42,10 @@ func (p *pending) push(r request) bool {
 	if p.n == len(p.ring) && !p.grow() {
 		return false
 	}
+	if r.xid >= firstXid {
+		p.key = r.xid
+	}
+	r.key = max(p.key, firstXid-1)
 	*p.at(p.n) = r
 	p.n++
 	p.bytes += r.size
@@ -53,23 +60,41 @@ func (p *pending) push(r request) bool {
 func (p *pending) take(xid int32) (found request, ok, overtook bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for i := range p.n {
-		r := p.at(i)
-		if r.xid != xid || r.done {
-			continue
-		}
-		found = *r
-		r.done = true
-		r.call = nil
-		p.bytes -= r.size
-		if r.op != opPing {
-			p.open--
-		}
-		p.dropDone()
-		return found, true, i > 0
+	i := p.index(xid)
+	if i < 0 {
+		return request{}, false, false
 	}
-	return request{}, false, false
+	r := p.at(i)
+	found = *r
+	r.done, r.call = true, nil
+	p.bytes -= r.size
+	if r.op != opPing {
+		p.open--
+	}
+	p.dropDone()
+	return found, true, i > 0
 }
+
+// index returns where the oldest request with that xid is, -1 if there is none. Calls are in the order
+// of their xids, so that one is found as quickly on a server that answers out of turn.
+func (p *pending) index(xid int32) int {
+	first := 0
+	if xid >= firstXid && p.n > 0 && p.at(0).xid != xid {
+		first = sort.Search(p.n, func(i int) bool { return p.distance(p.at(i).key) >= p.distance(xid) })
+	}
+	for i := first; i < p.n; i++ {
+		switch r := p.at(i); {
+		case r.xid == xid && !r.done:
+			return i
+		case xid >= firstXid && r.key != xid:
+			return -1
+		}
+	}
+	return -1
+}
+
+// distance is how many calls after the oldest request one came. Their xids begin again at firstXid.
+func (p *pending) distance(key int32) int32 { return (key - p.at(0).key) & (firstXid - 1) }
 
 // oldest returns the request that has waited longest for its reply.
 func (p *pending) oldest() (r request, ok bool) {
@@ -83,12 +108,12 @@ func (p *pending) oldest() (r request, ok bool) {
 
 // find returns the oldest request with that xid.
 func (p *pending) find(xid int32) (found request, ok bool) {
-	p.each(func(r *request) {
-		if !ok && r.xid == xid {
-			found, ok = *r, true
-		}
-	})
-	return found, ok
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if i := p.index(xid); i >= 0 {
+		return *p.at(i), true
+	}
+	return request{}, false
 }
 
 // unanswered is how many bytes have been handed in whose requests are unanswered.

@@ -1,6 +1,9 @@
 package wire
 
 import (
+	"math"
+	"math/rand"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,6 +47,55 @@ func TestPendingOutOfTurn(t *testing.T) {
 	_, ok, _ := p.take(2)
 	assert.True(t, ok)
 	assert.Equal(t, 1, p.n)
+}
+
+// What a server answers out of turn is found like in a list, also when the xids begin again.
+func TestPendingFindsWhatAListFinds(t *testing.T) {
+	rng := rand.New(rand.NewSource(1))
+	p, w, list := pending{}, writer{xid: math.MaxInt32 - 500}, []int32{}
+	for range 5000 {
+		switch rng.Intn(5) {
+		case 0:
+			require.True(t, p.push(request{xid: xidPing, op: opPing}))
+			list = append(list, xidPing)
+		case 1, 2:
+			xid := w.nextXid()
+			require.True(t, p.push(request{xid: xid, op: opGetData}))
+			list = append(list, xid)
+		default:
+			xid := int32(xidPing)
+			if n := len(list); n > 0 {
+				xid = list[rng.Intn(n)]
+			}
+			at := slices.Index(list, xid)
+			r, ok, overtook := p.take(xid)
+			require.Equal(t, at >= 0, ok)
+			if ok {
+				require.Equal(t, xid, r.xid)
+				require.Equal(t, at > 0, overtook)
+				list = slices.Delete(list, at, at+1)
+			}
+			_, ok, _ = p.take(xid)
+			require.Equal(t, slices.Contains(list, xid), ok)
+			if ok {
+				list = slices.Delete(list, slices.Index(list, xid), slices.Index(list, xid)+1)
+			}
+		}
+	}
+}
+
+// However many requests are open, each costs the same. Were it not so, this would take a minute.
+func TestPendingInReverse(t *testing.T) {
+	var p pending
+	const n = 100_000
+	for i := range int32(n) {
+		p.push(request{xid: firstXid + i})
+	}
+	for i := range int32(n) {
+		_, ok, _ := p.take(firstXid + n - 1 - i)
+		require.True(t, ok)
+	}
+	assert.Zero(t, p.n)
 }
 
 func TestPendingIsBounded(t *testing.T) {

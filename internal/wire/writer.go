@@ -24,17 +24,18 @@ const (
 // idle writes once. If more has gathered by then, a goroutine goes on until nothing is left.
 type writer struct {
 	mu     sync.Mutex
-	buf    []byte          // gathered
-	gen    uint64          // of buf: one more each time that it is written
-	told   []chan struct{} // to be closed when buf is written
-	spare  []byte          // the buffer before, for the next one
-	busy   bool            // somebody flushes
-	closed bool            // nothing more is taken: the link has ended, or the session is being closed
-	xid    int32           // of the latest call
+	queue  queue // gathered
+	busy   bool  // somebody flushes, or nobody will any more
+	closed bool  // nothing more is taken: the link has ended, or the session is being closed
+	xid    int32 // of the latest call
 
 	holding atomic.Bool // calls are held back, or one is to be alone on the link
-	held    []heldBack  // in order
-	alone   bool        // the latest call is to be alone, and unanswered
+	held    queue
+	alone   bool // the latest call is to be alone, and unanswered
+
+	// Of whoever flushes.
+	out  []byte          // being written
+	told []chan struct{} // to be closed when that is done
 }
 
 // firstXid is the transaction id of a link's first call. Those of the driver are
@@ -117,15 +118,13 @@ func (l *link) handIn(calls []*Call) error {
 // reports false if there are too many. It is called with the writer's mutex held.
 func (l *link) gather(c *Call, frame []byte, now time.Time) bool {
 	w := &l.writer
-	c.xid, c.gen, c.at = w.nextXid(), w.gen, len(w.buf)
+	c.xid = w.nextXid()
 	putInt32(frame, prefixLen, c.xid)
 	if !l.reqs.push(request{sent: now, xid: c.xid, op: c.Op, size: c.size, call: c}) {
 		return false
 	}
-	w.buf = append(w.buf, frame...)
-	if c.Written != nil {
-		w.told = append(w.told, c.Written)
-	}
+	c.place = gathered
+	w.queue.add(c, frame)
 	l.s.counters.framesOut.Add(1)
 	return true
 }
@@ -144,7 +143,7 @@ func (l *link) post(out []byte, r request) error {
 		return l.tooMany()
 	}
 	w.closed = r.op == opClose // nothing may follow
-	w.buf = append(w.buf, out...)
+	w.queue.add(nil, out)
 	l.s.counters.framesOut.Add(1)
 	l.gathered(true)
 	return l.halted()
@@ -176,7 +175,7 @@ func (l *link) flushAll() {
 	}
 }
 
-// flush writes what was gathered, and reports whether there is more by now. If there is
+// flush writes a chunk of what was gathered, and reports whether there is more by now. If there is
 // none, nobody flushes any more. Without patience, only what a socket takes in any case is
 // written. What has gathered when the link ends is left for closeLane: it was certainly not sent.
 func (l *link) flush(patient bool) (more bool) {
@@ -186,98 +185,121 @@ func (l *link) flush(patient bool) (more bool) {
 	if !patient && l.reqs.unanswered() > smallWrite {
 		return true
 	}
-	if len(w.buf) > 0 && l.halted() == nil {
-		out, told := w.buf, w.told
-		w.buf, w.told, w.spare = w.spare[:0], nil, nil
-		w.gen++
+	if l.halted() == nil && w.take() {
 		w.mu.Unlock()
-		err := l.write(out)
-		for _, ch := range told {
+		err := l.write(w.out)
+		for _, ch := range w.told {
 			close(ch)
 		}
-		if halt := l.halted(); halt != nil {
-			l.end(halt) // by this side, whatever the write says of it
-		} else if err != nil {
-			l.lost(fmt.Errorf("wire: writing to %s: %w", l.peer(), err))
+		if err != nil {
+			l.writeFailed(err)
 		}
 		w.mu.Lock()
-		if cap(out) <= keepBufferLen {
-			w.spare = out[:0]
+		if err != nil {
+			return false // and w stays busy
 		}
 	}
-	w.busy = len(w.buf) > 0 && l.halted() == nil
+	w.busy = !w.queue.empty() && l.halted() == nil
 	return w.busy
 }
 
-// write writes to the socket. Its deadline moves with what the peer takes.
-func (l *link) write(out []byte) error {
-	for len(out) > 0 {
-		if err := l.halted(); err != nil {
-			return err
+// take moves a chunk of what was gathered to w.out. From then on its calls may have left. It reports
+// false if there is none. It is called with the mutex held.
+func (w *writer) take() bool {
+	w.out, w.told = w.out[:0], w.told[:0]
+	for len(w.out) < writeChunk {
+		c, frame, ok := w.queue.front()
+		if !ok {
+			break
 		}
-		if limit := l.quiet; limit > 0 {
-			_ = l.conn.SetWriteDeadline(time.Now().Add(limit))
+		n := min(len(frame), writeChunk-len(w.out))
+		w.out = append(w.out, frame[:n]...)
+		if c != nil {
+			c.place = leaving
+			if n == len(frame) && c.Written != nil {
+				w.told = append(w.told, c.Written)
+			}
 		}
-		n := min(len(out), writeChunk)
-		if err := l.put(out[:n]); err != nil {
-			return err
-		}
-		out = out[n:]
+		w.queue.take(n)
 	}
-	return nil
+	return len(w.out) > 0
+}
+
+// write writes a chunk to the socket.
+func (l *link) write(out []byte) error {
+	if limit := l.quiet; limit > 0 {
+		_ = l.conn.SetWriteDeadline(time.Now().Add(limit))
+	}
+	return l.put(out)
+}
+
+// writeFailed ends the link because of an error of a write.
+func (l *link) writeFailed(err error) {
+	if halt := l.halted(); halt != nil {
+		l.end(halt) // by this side, whatever the write says of it
+		return
+	}
+	l.lost(fmt.Errorf("wire: writing to %s: %w", l.peer(), err))
 }
 
 // takeBack withdraws a call whose frame has not been written, and reports whether it
 // is over for that reason.
 func (l *link) takeBack(c *Call) bool {
-	defer l.letGo() // it may have been what others wait for
 	w := &l.writer
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.unhold(c) {
-		if c.Written != nil {
-			close(c.Written)
-		}
-		return true
-	}
-	if c.gen != w.gen || !l.reqs.withdraw(c) {
+	switch {
+	case c.place == held:
+		w.held.withdraw(c)
+	case c.place == gathered && l.reqs.withdraw(c):
+		w.queue.withdraw(c)
+	default:
+		w.mu.Unlock()
 		return false
 	}
-	w.buf = slices.Delete(w.buf, c.at, c.at+c.size)
-	if i := slices.Index(w.told, c.Written); i >= 0 && c.Written != nil {
-		w.told = slices.Delete(w.told, i, i+1)
+	w.mu.Unlock()
+	if c.Written != nil {
 		close(c.Written)
 	}
-	l.reqs.each(func(r *request) {
-		if r.call != nil && r.call.gen == w.gen && r.call.at > c.at {
-			r.call.at -= c.size
-		}
-	})
+	l.letGo() // it may have been what others wait for
 	return true
 }
 
-// closeLane ends all calls, because the link has ended with that cause.
+// closeLane ends all calls, because the link has ended with that cause. Those of which no byte can
+// have left were not sent.
 func (l *link) closeLane(cause error) {
-	w := &l.writer
-	w.mu.Lock()
-	w.closed = true
-	gen, told, held := w.gen, w.told, w.held
-	w.buf, w.told, w.held = nil, nil, nil
-	w.gen++
-	w.mu.Unlock()
-	for _, h := range held {
-		h.call.notSent(fmt.Errorf("%w: %w", ErrNotSent, cause))
-	}
-	for _, ch := range told {
-		close(ch)
+	notSent, unanswered := fmt.Errorf("%w: %w", ErrNotSent, cause), fmt.Errorf("%w: %w", ErrUnanswered, cause)
+	for _, c := range l.writer.close() {
+		c.notSent(notSent)
 	}
 	for _, r := range l.reqs.drain() {
 		switch {
 		case r.call == nil:
-		case r.call.gen == gen:
-			r.call.finish(fmt.Errorf("%w: %w", ErrNotSent, cause))
+		case r.call.place == withdrawn:
+			r.call.finish(notSent)
 		default:
-			r.call.finish(fmt.Errorf("%w: %w", ErrUnanswered, cause))
+			r.call.finish(unanswered)
 		}
 	}
+}
+
+// close takes nothing more, and returns the calls that were held back.
+func (w *writer) close() (waiting []*Call) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed = true
+	w.held.each(func(c *Call) { waiting = append(waiting, c) })
+	var whole []*Call
+	w.queue.each(func(c *Call) {
+		if c.Written != nil {
+			close(c.Written)
+		}
+		if c.place == gathered {
+			whole = append(whole, c)
+		}
+	})
+	for _, c := range slices.Concat(waiting, whole) {
+		c.place = withdrawn
+	}
+	w.held, w.queue = queue{}, queue{}
+	return waiting
 }

@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"math/rand"
+	"net"
 	"os"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -85,8 +88,8 @@ func TestManyCallersAreGatheredInFewWrites(t *testing.T) {
 		l.ping()
 		requests := l.requests()
 		require.Len(t, requests, 1+100+1)
-		chunks := (len(requests[0]) + writeChunk - 1) / writeChunk
-		assert.EqualValues(t, chunks+1, l.Stats().Writes-before.Writes)
+		chunks := (len(slices.Concat(requests...)) + writeChunk - 1) / writeChunk
+		assert.EqualValues(t, chunks, l.Stats().Writes-before.Writes)
 		l.answer(requests...)
 		assert.NoError(t, big.ended(t))
 		for i, c := range calls {
@@ -183,6 +186,86 @@ func TestOnlyCallGivenUpBeforeItIsWritten(t *testing.T) {
 		l.send(c)
 		l.answer(l.requests()...) // the reply of /big is lost, and the server forgiven
 		assert.NoError(t, c.ended(t))
+	})
+}
+
+// However many calls wait, each costs the same when they are all given up. Were it not so, this would
+// take a minute.
+func TestManyCallsGivenUpAtOnce(t *testing.T) {
+	for name, block := range map[string]*testCall{
+		"behind a long write": setData("/big", aMegabyte),
+		"held back":           {Call: *existsCall("/big", always{})},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onLane(t, Options{}, func(t *testing.T, l *lane) {
+				l.send(block)
+				synctest.Wait()
+				calls := make([]*Call, 30_000)
+				for i := range calls {
+					calls[i] = existsCall("/a", nil)
+				}
+				require.NoError(t, l.Send(calls...))
+				var callers sync.WaitGroup
+				for i := range 256 {
+					callers.Go(func() {
+						for j := i; j < len(calls); j += 256 {
+							over, err := calls[j].Wait(gone)
+							if !over || !errors.Is(err, ErrNotSent) || !closed(calls[j].Written) {
+								t.Errorf("call %d: %v, %v", j, over, err)
+							}
+						}
+					})
+				}
+				callers.Wait()
+				assert.Equal(t, []string{"/big"}, paths(l.requests()))
+				l.send(getData("/after"))
+			})
+		})
+	}
+}
+
+// A call was not sent only if none of its bytes can have left, even if many chunks have gathered.
+func TestWriteThatFailsBetweenChunks(t *testing.T) {
+	onLane(t, Options{}, func(t *testing.T, l *lane) {
+		calls := []*testCall{setData("/first", aMegabyte[:2*writeChunk])}
+		l.send(calls[0])
+		synctest.Wait()
+		for i := range 20 { // they gather for one write of many chunks
+			calls = append(calls, setData(fmt.Sprintf("/%d", i), aMegabyte[:writeChunk/2]))
+			l.send(calls[i+1])
+		}
+		last := l.line.writes + 6
+		l.line.beforeEachWrite = func(n int) {
+			if n == last {
+				l.line.Close()
+			}
+		}
+		tried := len(l.stream()) + writeChunk
+		assert.ErrorIs(t, l.dead(), net.ErrClosed)
+		begin, unsent := 0, 0
+		for _, c := range calls {
+			want := ErrUnanswered
+			if begin >= tried {
+				want = ErrNotSent
+				unsent++
+			}
+			assert.ErrorIs(t, c.ended(t), want, c.Path)
+			assert.True(t, closed(c.Written), c.Path)
+			begin += c.size
+		}
+		assert.Equal(t, 8, unsent)
+	})
+}
+
+// What a later chunk of a batch would have written is taken back.
+func TestCallOfALaterChunkIsTakenBack(t *testing.T) {
+	onLane(t, Options{}, func(t *testing.T, l *lane) {
+		given := getData("/given up")
+		l.send(setData("/big", aMegabyte), given, getData("/last"))
+		synctest.Wait()
+		_, err := given.giveUp()
+		assert.ErrorIs(t, err, ErrNotSent)
+		assert.Equal(t, []string{"/big", "/last"}, paths(l.requests()))
 	})
 }
 
