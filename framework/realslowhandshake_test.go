@@ -2,6 +2,7 @@ package framework_test
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -58,6 +59,75 @@ func TestRealHandshakeOfNineTenthsOfTheTimeout(t *testing.T) {
 	_, _, err = session.Exists(ctx, "/mine")
 	require.NoError(t, err)
 	assert.Equal(t, again, cli.State())
+}
+
+// The only server takes a part of T to shake hands, first for a new session and then to resume it. The client connects, resumes the session
+// on the next connection, and leaves no session behind. With three servers it goes to another one.
+func TestRealSlowHandshakes(t *testing.T) {
+	t.Parallel()
+	const slow = 2 * time.Second // T of the clients of the only server
+	parts := []float64{0.1, 0.3}
+	srv := realzk.Standalone(t, realzk.Options{})
+	ctx := within(t, patience)
+	ends := make(chan error, len(parts))
+	for _, part := range parts {
+		proxy := realzk.NewProxy(t, srv.Addr())
+		proxy.Delay(time.Duration(part / 3 * float64(slow))) // to connect, to ask, to answer
+		cli := clientOf(t, framework.Config{ConnectString: proxy.Addr(), SessionTimeout: slow})
+		go func() { ends <- slowlyConnected(ctx, cli, proxy) }()
+	}
+	for range parts {
+		assert.NoError(t, <-ends)
+	}
+	awaitSessions(ctx, t, srv, len(parts))
+
+	var addrs []string
+	var proxies []*realzk.Proxy
+	for range 3 {
+		proxies = append(proxies, realzk.NewProxy(t, srv.Addr()))
+		addrs = append(addrs, proxies[len(proxies)-1].Addr())
+	}
+	proxies[0].Delay(ofT(0.3))
+	for seed := byte(0); proxies[0].Accepted() == 0; seed++ {
+		require.Less(t, seed, byte(50), "nobody has tried the slow server: the test tests nothing")
+		begun := time.Now()
+		cli := realClient(t, strings.Join(addrs, ","), func(cfg *framework.Config) { cfg.Random = seeded(seed) })
+		assert.Less(t, time.Since(begun), ofT(0.6))
+		_, _, err := cli.Exists(ctx, "/")
+		assert.NoError(t, err)
+		awaitSessions(ctx, t, srv, len(parts)+int(seed)+1)
+	}
+}
+
+// awaitSessions waits until a server has so many sessions, and not more.
+func awaitSessions(ctx context.Context, t *testing.T, srv *realzk.Server, n int) {
+	t.Helper()
+	for got := -1; got != n; got = globalSessions(ctx, t, srv) {
+		require.NoError(t, ctx.Err(), "%d sessions", got)
+	}
+}
+
+// slowlyConnected waits for a session, breaks the connection, and waits until the session goes on.
+func slowlyConnected(ctx context.Context, cli *framework.Client, proxy *realzk.Proxy) error {
+	session, err := cli.Session(ctx)
+	if err != nil {
+		return err
+	}
+	if _, _, err := session.Exists(ctx, "/"); err != nil {
+		return err
+	}
+	links := proxy.Accepted()
+	proxy.Cut()
+	if err := reconnected(ctx, cli, proxy, links); err != nil {
+		return err
+	}
+	if _, _, err := session.Exists(ctx, "/"); err != nil {
+		return err
+	}
+	if n := proxy.Accepted() - links; n != 1 {
+		return fmt.Errorf("%d connections until the session went on", n)
+	}
+	return nil
 }
 
 // No answer comes back. Each try starts a session on the server, and closes it.

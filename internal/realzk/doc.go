@@ -56,7 +56,8 @@
 // # Faults on the network
 //
 // Proxy is a TCP proxy in front of one server. It cuts, refuses, delays, throttles,
-// and black-holes connections in one or both directions, without root. Bytes that
+// and black-holes connections in one or both directions, without root. With OnFrame it
+// also reads the frames of ZooKeeper's protocol, and drops one reply, say. Bytes that
 // meet a black hole are held back and arrive after Heal, as TCP would resend
 // them; those of a connection that is cut meanwhile are lost.
 //

@@ -53,8 +53,9 @@ func (l *link) run() {
 		return
 	}
 	var pumps sync.WaitGroup
-	l.pump(&pumps, ToServer, l.client, server, l.proxy.preamble)
-	l.pump(&pumps, ToClient, server, l.client, nil)
+	fromClient, fromServer := l.proxy.readers()
+	l.pump(&pumps, ToServer, l.client, server, fromClient)
+	l.pump(&pumps, ToClient, server, l.client, fromServer)
 	pumps.Wait()
 }
 
@@ -87,25 +88,20 @@ func (l *link) adopt(server *net.TCPConn) *net.TCPConn {
 	return server
 }
 
-func (l *link) pump(pumps *sync.WaitGroup, way Direction, from, to *net.TCPConn, preamble func(io.Reader) ([]byte, error)) {
+func (l *link) pump(pumps *sync.WaitGroup, way Direction, from, to *net.TCPConn, how reader) {
 	chunks := make(chan chunk, chunksAhead)
-	pumps.Go(func() { l.read(from, preamble, chunks) })
+	pumps.Go(func() { l.read(from, how, chunks) })
 	pumps.Go(func() { l.write(way, to, chunks) })
 }
 
 // read fills chunks until the connection or the link ends.
-func (l *link) read(from io.Reader, preamble func(io.Reader) ([]byte, error), chunks chan<- chunk) {
+func (l *link) read(from io.Reader, how reader, chunks chan<- chunk) {
 	defer close(chunks)
-	next := preamble
-	if next == nil {
-		next = readSome
-	}
-	for {
+	for next := how.first; ; next = how.then {
 		bytes, err := next(from)
 		if !l.send(chunks, chunk{bytes, time.Now(), err}) || err != nil {
 			return
 		}
-		next = readSome
 	}
 }
 

@@ -32,6 +32,7 @@ type Proxy struct {
 	links    map[*link]struct{}
 	accepted int
 	weather  weather
+	judge    func(Frame) Verdict // nil for none
 	closed   bool
 }
 

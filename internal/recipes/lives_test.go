@@ -142,12 +142,12 @@ func keptLives() []life {
 				return err
 			}
 			return each(func() error { return k.Set(ctx, []byte("two")) }, func() error {
-				if err := s.server.Delete(k.Path()); err != nil {
+				if err := s.other.Delete(ctx, k.Path(), framework.AnyVersion); err != nil {
 					return err
 				}
 				return until(ctx, "the node is restored", func() bool {
-					data, _, err := s.server.Get(k.Path())
-					return err == nil && string(data) == "two" && k.Standing().Stands
+					n, err := s.other.Get(ctx, k.Path())
+					return err == nil && string(n.Data) == "two" && k.Standing().Stands
 				})
 			}, func() error { return k.Close(ctx) })
 		}
