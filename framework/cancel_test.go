@@ -80,22 +80,18 @@ func TestEndedContextSendsNothing(t *testing.T) {
 	})
 }
 
+// few goroutines of others, such as the runtime's, can begin while something is measured.
+const few = 20
+
 // Ten thousand calls are given up: nothing of them stays.
 func TestCancelledCallsLeaveNothing(t *testing.T) {
 	const calls = 10_000
-	for name, c := range map[string]struct {
-		arrange func(t *testing.T, s *zktest.Server, cli *framework.Client)
-		most    int // goroutines that may wait for the end of the link
-	}{
-		"server hung in the handshake": {conditions["hung in the handshake"], 0},
-		"black hole in the session":    {conditions["black hole"], 1024},
-		"suspended":                    {conditions["suspended"], 0},
-	} {
+	for _, name := range []string{"hung in the handshake", "black hole", "suspended"} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				s := startServer(t, zktest.Config{})
 				cli := newClient(t, s)
-				c.arrange(t, s, cli)
+				conditions[name](t, s, cli)
 				synctest.Wait()
 				before := runtime.NumGoroutine()
 				for range calls {
@@ -105,10 +101,10 @@ func TestCancelledCallsLeaveNothing(t *testing.T) {
 					require.ErrorIs(t, err, context.DeadlineExceeded)
 				}
 				synctest.Wait()
-				assert.LessOrEqual(t, runtime.NumGoroutine(), before+c.most+2, "the two are the runtime's")
+				assert.Less(t, runtime.NumGoroutine(), before+few)
 				time.Sleep(sessionTimeout)
 				synctest.Wait()
-				assert.LessOrEqual(t, runtime.NumGoroutine(), before+2)
+				assert.Less(t, runtime.NumGoroutine(), before+few)
 			})
 		})
 	}
