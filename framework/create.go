@@ -121,7 +121,7 @@ func contains(names []string, name string) bool {
 }
 
 func (o *ops) newCreate(path string, data []byte, opts []CreateOption) (*create, error) {
-	c := &create{data: owned(data), acl: o.core.cfg.ACL, space: o.space}
+	c := &create{data: append([]byte{}, data...), acl: o.core.cfg.ACL, space: o.space}
 	for _, opt := range opts {
 		opt.applyCreate(c)
 	}

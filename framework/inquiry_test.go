@@ -61,7 +61,7 @@ func TestZxidIsOfAUser(t *testing.T) {
 	table, _ := treeTable()
 	one, two := treeUser(t, table, "/ab"), treeUser(t, table, "/ab")
 	assert.Zero(t, one.Zxid(), "it is not in force yet")
-	table.treeAnswered("/ab", 0)
+	table.treeAnswered(table.trees["/ab"], 0)
 	assert.EqualValues(t, 7, one.Zxid())
 	one.Stop()
 	assert.Zero(t, one.Zxid())

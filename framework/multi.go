@@ -116,9 +116,9 @@ func (o *ops) multiRequest(op Op, at string) (jute.MultiOp, error) {
 		if !op.mode.valid() || op.mode == Container || op.mode.ttl() {
 			return jute.MultiOp{}, fmt.Errorf("create %s: %w: a multi creates persistent and ephemeral nodes, sequential or not", op.path, zk.ErrInvalidFlags)
 		}
-		return createOp(at, owned(op.data), op.acl, op.mode), nil
+		return createOp(at, notNull(op.data), op.acl, op.mode), nil
 	case "set":
-		return setOp(at, owned(op.data), op.version), nil
+		return setOp(at, notNull(op.data), op.version), nil
 	case "delete":
 		return deleteOp(at, op.version), nil
 	case "check":

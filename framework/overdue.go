@@ -29,10 +29,10 @@ type overdue struct {
 	m  map[question]*unanswered
 }
 
-// unanswered is an operation in the list.
+// unanswered is an operation in the list, or several that are the same.
 type unanswered struct {
 	question
-	since time.Time // of the first loss
+	since time.Time // of the first loss since one of them was answered
 	calls int       // that are under way
 	ended time.Time // when the latest of them was given up
 	err   error     // the latest loss
@@ -45,6 +45,7 @@ func (l *overdue) enter(q question, err error, first bool, timeout time.Duration
 	l.forget(timeout)
 	u := l.m[q]
 	if u == nil {
+		first = true // since it could not be listed before
 		if len(l.m) >= maxOverdue {
 			return
 		}
@@ -64,13 +65,17 @@ func (l *overdue) leave(q question, answered bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	u := l.m[q]
+	if u == nil {
+		return
+	}
+	u.calls = max(0, u.calls-1)
 	switch {
-	case u == nil:
-	case answered:
-		delete(l.m, q)
-	default:
-		u.calls = max(0, u.calls-1)
+	case !answered:
 		u.ended = time.Now()
+	case u.calls == 0:
+		delete(l.m, q)
+	default: // others wait for the same answer
+		u.since = time.Now()
 	}
 }
 

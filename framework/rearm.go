@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/docent-zk/docent/internal/jute"
 	"github.com/docent-zk/docent/internal/wire"
@@ -18,8 +19,8 @@ import (
 // an event comes ahead of the first reply that shows its change. If they were not, it stays what it was: what is older than necessary
 // costs events without need, what is newer loses some.
 //
-// A setWatches that is answered with an error leaves its watches unset, so the error ends the connection. From then on, and on servers
-// that do not know setWatches, an exists is sent for each watch in its place, and what it shows is compared here as a server would. A
+// A setWatches that is answered with an error leaves its watches unset, so the error ends the connection. For an hour from then on, and on
+// servers that do not know setWatches, an exists is sent for each watch in its place, and what it shows is compared here as a server would. A
 // watch on a list of children cannot be set without the list, which can be long: it fires, and its user reads. On servers that do not
 // know setWatches2, each recursive watch is set again with addWatch.
 
@@ -32,8 +33,12 @@ type rearming struct {
 	begun  bool  // there was a connection
 	open   int   // requests that are unanswered
 	failed bool  // one has failed
-	singly bool  // setWatches was refused
+
+	refused time.Time // when setWatches was refused; zero if it was not
 }
+
+// singly reports whether watches are set again one by one because setWatches was refused.
+func (r *rearming) singly() bool { return !r.refused.IsZero() && time.Since(r.refused) < relearnAfter }
 
 // complete reports whether all watches are in force on the latest connection.
 func (r *rearming) complete() bool { return r.open == 0 && !r.failed }
@@ -66,7 +71,7 @@ func (e *epoch) rearm(zxid int64) []*wire.Call {
 func (e *epoch) rearmAll() []*wire.Call {
 	can := &e.core.can
 	switch {
-	case e.watches.rearming.singly, !can.has(capSetWatches):
+	case e.watches.rearming.singly(), !can.has(capSetWatches):
 		return append(e.rearmSingly(), e.rearmTrees()...)
 	case !can.has(capSetWatches2):
 		return append(e.rearmTogether(nil), e.rearmTrees()...)
@@ -139,7 +144,10 @@ func (e *epoch) setWatches(l *lists) *wire.Call {
 		c.Kind = e.core.can.kind(capSetWatches2)
 		c.Op, c.Body = jute.OpSetWatches2, &jute.SetWatches2Request{SetWatchesRequest: body, Persistent: []string{}, Recursive: l.recursive}
 	}
-	era, trees := e.watches.era, l.recursive
+	era, trees := e.watches.era, make([]*tree, len(l.recursive))
+	for i, at := range l.recursive {
+		trees[i] = e.watches.trees[at]
+	}
 	c.Over = func(err error) { e.rearmed(era, trees, err, true) }
 	return c
 }
@@ -154,14 +162,14 @@ func filled(paths []string) []string {
 
 // rearmed takes the answer to a request that sets watches again, on the connection with that number. It runs in the receiving
 // goroutine if there was an answer.
-func (e *epoch) rearmed(era int, trees []string, err error, together bool) {
+func (e *epoch) rearmed(era int, trees []*tree, err error, together bool) {
 	if cause := e.watches.rearmed(era, trees, err, together); cause != nil {
 		e.wire.Break(cause) // with no mutex held: other calls end with the connection
 	}
 }
 
 // rearmed is that of an epoch. It returns why the connection has to be ended.
-func (t *watches) rearmed(era int, trees []string, err error, together bool) (cause error) {
+func (t *watches) rearmed(era int, trees []*tree, err error, together bool) (cause error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.era != era {
@@ -172,13 +180,15 @@ func (t *watches) rearmed(era int, trees []string, err error, together bool) (ca
 	var code *wire.CodeError
 	switch {
 	case err == nil:
-		for _, at := range trees {
-			t.treeInForce(at)
+		for _, tr := range trees {
+			t.treeInForce(tr)
 		}
 		return nil
 	case errors.As(err, &code):
 		r.failed = true
-		r.singly = r.singly || together && !disowns(code.Code) && code.Code != codeUnimplemented
+		if together && !disowns(code.Code) && code.Code != codeUnimplemented {
+			r.refused = time.Now()
+		}
 		return fmt.Errorf("%w: it answers setWatches, or what takes its place, with error %d", errNotRearmed, code.Code)
 	}
 	r.failed = true
@@ -207,8 +217,8 @@ func (e *epoch) rearmSingly() (calls []*wire.Call) {
 func (e *epoch) rearmTrees() (calls []*wire.Call) {
 	t, era := &e.watches, e.watches.era
 	for _, at := range slices.Sorted(maps.Keys(t.trees)) {
-		c := &e.addWatchCall(at).Call
-		c.Over = func(err error) { e.rearmed(era, nil, e.addWatchOver(at, err), false) }
+		c, tr := &e.addWatchCall(at).Call, t.trees[at]
+		c.Over = func(err error) { e.rearmed(era, nil, e.addWatchOver(tr, err), false) }
 		calls = append(calls, c)
 	}
 	return calls

@@ -112,6 +112,36 @@ func TestServerThatNeverSetsWatchesAgain(t *testing.T) {
 	})
 }
 
+// A refusal of setWatches, which may be one of a server that was busy, is no reason to set watches one by one for as long as the session
+// lives.
+func TestSetWatchesIsUsedAgainAfterARefusal(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{})
+		cli := connected(t, s)
+		setOne(t, s, cli)
+		answering(t, s, zktest.OpSetWatches, -127, 1)
+		together := 0
+		t.Cleanup(s.OnFrame(func(f zktest.Frame) zktest.Verdict {
+			if f.Stage == zktest.Request && f.Op == zktest.OpSetWatches {
+				together++
+			}
+			return zktest.Pass
+		}))
+		reconnect := func() {
+			s.Cut(zktest.AllConns())
+			time.Sleep(sessionTimeout)
+			require.Equal(t, framework.Reconnected, cli.State().State)
+		}
+		reconnect()
+		time.Sleep(30 * time.Minute)
+		reconnect()
+		assert.Zero(t, together)
+		time.Sleep(30 * time.Minute)
+		reconnect()
+		assert.Equal(t, 1, together)
+	})
+}
+
 // A server that closes the connection over setWatches breaks it a few times.
 func TestServerThatClosesTheConnectionOverSetWatches(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -82,7 +82,6 @@ func (s *Session) WatchTree(ctx context.Context, path string) (*TreeWatch, error
 // arm asks for the watch and waits until it is in force.
 func (w *TreeWatch) arm(ctx context.Context, e *epoch) error {
 	a := e.addWatchCall(w.at)
-	a.Over = func(err error) { _ = e.addWatchOver(w.at, err) }
 	asked, err := w.join(ctx, e, &a.Call)
 	if err == nil && asked {
 		_, err = a.wait(ctx, e)
@@ -103,10 +102,11 @@ func (w *TreeWatch) arm(ctx context.Context, e *epoch) error {
 func (w *TreeWatch) join(ctx context.Context, e *epoch, c *wire.Call) (asked bool, err error) {
 	w.table.order.Lock()
 	defer w.table.order.Unlock()
-	live, err := w.table.joinTree(w, e.core.can.lack(capAddWatch))
+	tr, live, err := w.table.joinTree(w, e.core.can.lack(capAddWatch))
 	if live || err != nil {
 		return false, err
 	}
+	c.Over = func(err error) { _ = e.addWatchOver(tr, err) }
 	return true, e.send(ctx, c)
 }
 

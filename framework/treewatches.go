@@ -17,6 +17,7 @@ type trees map[string]*tree
 
 // tree is one watch on the server.
 type tree struct {
+	at    string
 	users []*TreeWatch // in the order in which they came
 	armed bool         // it has been in force
 	live  bool         // it is in force on the present connection
@@ -51,20 +52,20 @@ func treeRefusal(code int32) error {
 	return fmt.Errorf("the server refuses the recursive watch: %w", err)
 }
 
-// joinTree makes w a user of the watch on its path, unless lack says why there can be none. It reports whether the watch is in force. It
-// may be repeated.
-func (t *watches) joinTree(w *TreeWatch, lack error) (live bool, err error) {
+// joinTree makes w a user of the watch on its path, unless lack says why there can be none. It returns the watch, and whether it is in
+// force. It may be repeated.
+func (t *watches) joinTree(w *TreeWatch, lack error) (tr *tree, live bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.ended != nil {
-		return false, t.ended
+		return nil, false, t.ended
 	}
-	tr := t.trees[w.at]
+	tr = t.trees[w.at]
 	if tr == nil {
 		if lack != nil {
-			return false, lack
+			return nil, false, lack
 		}
-		tr = &tree{era: t.era}
+		tr = &tree{at: w.at, era: t.era}
 		if t.trees == nil {
 			t.trees = make(trees)
 		}
@@ -73,7 +74,7 @@ func (t *watches) joinTree(w *TreeWatch, lack error) (live bool, err error) {
 	if !slices.Contains(tr.users, w) {
 		tr.users = append(tr.users, w)
 	}
-	return tr.live, nil
+	return tr, tr.live, nil
 }
 
 // lastUser reports whether w is the only user of a watch.
@@ -117,59 +118,61 @@ func (t *watches) treeServes(w *TreeWatch) bool {
 	return tr != nil && tr.live && slices.Contains(tr.users, w)
 }
 
-// treeInForce notes that a server has set the watch on a path. Any time but the first it may have been gone for a while. The mutex is
-// held.
-func (t *watches) treeInForce(at string) {
-	tr := t.trees[at]
-	if tr == nil || tr.live {
+// treeInForce notes that a server has set a watch. Any time but the first it may have been gone for a while. An answer to a request for
+// a watch that was taken back since says nothing of its successor on the path. The mutex is held.
+func (t *watches) treeInForce(tr *tree) {
+	if t.trees[tr.at] != tr || tr.live {
 		return
 	}
 	tr.live = true
 	if !tr.armed {
 		tr.armed = true
-		t.surrenderUnserved(at, tr)
+		t.surrenderUnserved(tr.at, tr)
 		return
 	}
 	for _, w := range tr.users {
-		w.push(EventReset, at)
+		w.push(EventReset, tr.at)
 	}
-	t.surrender(at)
+	t.surrender(tr.at)
 }
 
-// treeAnswered takes a server's answer to an addWatch.
-func (t *watches) treeAnswered(at string, code int32) {
+// treeAnswered takes a server's answer to an addWatch for tr.
+func (t *watches) treeAnswered(tr *tree, code int32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
 	case code == 0:
-		t.treeInForce(at)
-	case t.trees[at] != nil:
-		t.endTree(at, treeRefusal(code))
+		t.treeInForce(tr)
+	case t.trees[tr.at] == tr:
+		t.endTree(tr.at, treeRefusal(code))
 	}
 }
 
-// addWatchOver takes the answer to an addWatch, or why there is none. It runs in the receiving goroutine if there is one. It returns an
-// error that is neither a refusal of this watch nor of all.
-func (e *epoch) addWatchOver(at string, err error) error {
+// addWatchOver takes the answer to an addWatch for tr, or why there is none. It runs in the receiving goroutine if there is one. It
+// returns an error that is neither a refusal of this watch nor of all.
+func (e *epoch) addWatchOver(tr *tree, err error) error {
 	var code *wire.CodeError
 	lack := e.core.can.lack(capAddWatch)
 	switch {
 	case lack != nil:
 		e.watches.treesUnsupported(lack)
 	case err == nil:
-		e.watches.treeAnswered(at, 0)
+		e.watches.treeAnswered(tr, 0)
 	case !errors.As(err, &code), disowns(code.Code), code.Code == codeTooBusy, code.Code == codeUnimplemented:
 		return err
 	default:
-		e.watches.treeAnswered(at, code.Code)
+		e.watches.treeAnswered(tr, code.Code)
 	}
 	return nil
 }
 
 // repair sets a recursive watch again that a one-shot watch on the same path has taken the place of: see ZOOKEEPER-4466. It was asked
-// for when there was no recursive one.
+// for when there was no recursive one. A recursive watch that is left at the same time is taken back before, or after, but not in between.
+// It runs in the receiving goroutine, which never holds the mutex of the order.
 func (e *epoch) repair(at string) {
 	t := &e.watches
+	t.order.Lock()
+	defer t.order.Unlock()
 	t.mu.Lock()
 	tr := t.trees[at]
 	if tr != nil {
@@ -182,14 +185,8 @@ func (e *epoch) repair(at string) {
 	c := &e.addWatchCall(at).Call
 	c.Over = func(err error) {
 		var code *wire.CodeError
-		if err := e.addWatchOver(at, err); errors.As(err, &code) { // on the next connection it is set again
+		if err := e.addWatchOver(tr, err); errors.As(err, &code) { // on the next connection it is set again
 			e.wire.Break(fmt.Errorf("%w: addWatch is answered with error %d", errNotRearmed, code.Code))
-		}
-		if err == nil && !t.treeLive(at) { // nobody wants it any more
-			e.unwatch(at)
-			t.mu.Lock()
-			t.surrender(at) // one-shot watches that were set meanwhile go with it
-			t.mu.Unlock()
 		}
 	}
 	_ = e.wire.Send(c) // one that is not sent is set again on the next connection

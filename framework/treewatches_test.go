@@ -19,7 +19,7 @@ func treeTable() (*watches, *[]string) {
 func treeUser(t *testing.T, table *watches, at string) *TreeWatch {
 	t.Helper()
 	w := &TreeWatch{at: at, table: table, ready: make(chan struct{}, 1)}
-	_, err := table.joinTree(w, nil)
+	_, _, err := table.joinTree(w, nil)
 	require.NoError(t, err)
 	return w
 }
@@ -52,7 +52,7 @@ func changed(path string) happening { return happening{EventDataChanged, path} }
 func TestTreeWatchesShare(t *testing.T) {
 	table, back := treeTable()
 	one, two := treeUser(t, table, "/a"), treeUser(t, table, "/a")
-	_, err := table.joinTree(one, nil)
+	_, _, err := table.joinTree(one, nil)
 	require.NoError(t, err, "again")
 	assert.Len(t, table.trees["/a"].users, 2)
 	table.happens(changed("/a/b"))
@@ -90,21 +90,26 @@ func TestTreeWatchResets(t *testing.T) {
 	table, _ := treeTable()
 	w := treeUser(t, table, "/a")
 	assert.False(t, table.treeLive("/a"))
-	table.treeAnswered("/a", 0)
+	table.treeAnswered(table.trees["/a"], 0)
 	assert.True(t, table.treeLive("/a"))
 	assert.Empty(t, w.taken(t))
 	table.happens(changed("/a/b"))
 	table.happens(changed("/a/c"))
-	table.treeAnswered("/a", 0)
+	table.treeAnswered(table.trees["/a"], 0)
 	assert.Len(t, w.events, 2, "it was in force all the time")
 	table.relink()
 	assert.Zero(t, w.Zxid())
-	table.treeAnswered("/a", 0)
+	table.treeAnswered(table.trees["/a"], 0)
 	assert.EqualValues(t, 7, w.Zxid())
 	table.happens(changed("/a/d"))
 	assert.Equal(t, []Event{{Type: EventReset, Path: "/a"}, {Type: EventDataChanged, Path: "/a/d"}}, w.taken(t), "what was not read gives way")
-	table.treeAnswered("/nobody", 0)
-	table.treeAnswered("/nobody", -1)
+	former := table.trees["/a"]
+	w.Stop()
+	w = treeUser(t, table, "/a")
+	table.treeAnswered(former, 0)
+	assert.False(t, table.treeLive("/a"), "that was of the watch before")
+	table.treeAnswered(former, -1)
+	assert.NoError(t, w.err())
 }
 
 func TestTreeWatchRefused(t *testing.T) {
@@ -112,7 +117,7 @@ func TestTreeWatchRefused(t *testing.T) {
 		table, back := treeTable()
 		w := treeUser(t, table, "/a")
 		table.happens(changed("/a"))
-		table.treeAnswered("/a", code)
+		table.treeAnswered(table.trees["/a"], code)
 		events, err := w.Take()
 		assert.Len(t, events, 1, "what was told before counts")
 		require.ErrorContains(t, err, "refuses the recursive watch")
@@ -132,7 +137,7 @@ func TestTreeWatchUnsupported(t *testing.T) {
 	_, err := w.Take()
 	require.ErrorIs(t, err, ErrUnsupported)
 	assert.Equal(t, answered, outcomeOf(err), "final")
-	_, err = table.joinTree(w, ErrUnsupported)
+	_, _, err = table.joinTree(w, ErrUnsupported)
 	require.ErrorIs(t, err, ErrUnsupported)
 	assert.Empty(t, table.trees)
 }
@@ -148,7 +153,7 @@ func TestTreeWatchesEndWithTheSession(t *testing.T) {
 		_, err = w.Next(t.Context())
 		require.ErrorIs(t, err, want)
 	}
-	_, err := table.joinTree(w, nil)
+	_, _, err := table.joinTree(w, nil)
 	require.ErrorIs(t, err, ErrSessionLost)
 	w.Stop()
 	assert.Equal(t, []string{"/b"}, *back)
@@ -209,8 +214,8 @@ func TestTreeWatchStandsInForOneShots(t *testing.T) {
 func TestTreeWatchSurrendersOneShots(t *testing.T) {
 	for name, end := range map[string]func(table *watches, w *TreeWatch){
 		"stopped":     func(_ *watches, w *TreeWatch) { w.Stop() },
-		"reset":       func(table *watches, _ *TreeWatch) { table.relink(); table.treeAnswered("/a", 0) },
-		"refused":     func(table *watches, _ *TreeWatch) { table.treeAnswered("/a", -1) },
+		"reset":       func(table *watches, _ *TreeWatch) { table.relink(); table.treeAnswered(table.trees["/a"], 0) },
+		"refused":     func(table *watches, _ *TreeWatch) { table.treeAnswered(table.trees["/a"], -1) },
 		"unsupported": func(table *watches, _ *TreeWatch) { table.treesUnsupported(ErrUnsupported) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -220,7 +225,7 @@ func TestTreeWatchSurrendersOneShots(t *testing.T) {
 			table.attempted(before, &glimpse{})
 			elsewhere, _ := table.join("", watchKey{dataWatch, "/a/b"})
 			tree := treeUser(t, table, "/a")
-			table.treeAnswered("/a", 0)
+			table.treeAnswered(table.trees["/a"], 0)
 			assert.Empty(t, before.C, "it was set, on this connection")
 			data, _ := table.join("", watchKey{dataWatch, "/a"})
 			exists, _ := table.join("", watchKey{existsWatch, "/a"})
@@ -298,7 +303,7 @@ func TestOneShotsOnAPathThatIsNotWatchedYet(t *testing.T) {
 		if relinked {
 			table.era++ // where before was not set again
 		}
-		table.treeAnswered("/a", 0)
+		table.treeAnswered(table.trees["/a"], 0)
 		assert.Len(t, during.C, 1, "it may have missed something")
 		assert.Equal(t, relinked, len(before.C) == 1)
 	}

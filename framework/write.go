@@ -84,7 +84,7 @@ func (o *ops) Set(ctx context.Context, path string, data []byte, version int32, 
 	if err != nil {
 		return Stat{}, err
 	}
-	data = owned(data)
+	data = notNull(data)
 	err = o.do(ctx, request{op: "set", path: path, size: len(w.at) + len(data), repeatable: w.repeat,
 		try: func(ctx context.Context, e *epoch) error {
 			w.sending(e)
@@ -95,9 +95,13 @@ func (o *ops) Set(ctx context.Context, path string, data []byte, version int32, 
 	return w.stat, err
 }
 
-// owned returns a copy of data, which a later try may send again, with empty data in place of null, which readers in other languages
-// stumble over.
-func owned(data []byte) []byte { return append([]byte{}, data...) }
+// notNull returns data, and empty data in place of null, which readers in other languages stumble over.
+func notNull(data []byte) []byte {
+	if data == nil {
+		return []byte{}
+	}
+	return data
+}
 
 // ask sends a query whose answer is the new Stat.
 func (w *write) ask(ctx context.Context, e *epoch, q query[Stat]) error {
