@@ -15,8 +15,8 @@ import (
 	"github.com/docent-zk/docent/zktest"
 )
 
-// exact is the length of a path with which a read ends where the driver's small buffer ends: the driver's encoder panics then.
-const exact = 64<<10 - 16
+// chunk is the length of a path with which a read has 64 KiB, which is what is written with one deadline.
+const chunk = 64<<10 - 16
 
 // longPath is a path of n bytes.
 func longPath(n int) string { return "/" + strings.Repeat("p", n-1) }
@@ -93,7 +93,7 @@ var pathOperations = map[string]func(ctx context.Context, s *framework.Session, 
 	},
 }
 
-// Paths around the size of the driver's buffer, of a request for changes, and of the largest request: each operation is
+// Paths around the size of one write, of a request for changes, and of the largest request: each operation is
 // answered, or refused with a reason, and neither the process nor the connection suffers.
 func TestLongPathsBreakNothing(t *testing.T) {
 	for name, do := range pathOperations {
@@ -102,7 +102,7 @@ func TestLongPathsBreakNothing(t *testing.T) {
 				s := startServer(t, zktest.Config{})
 				ctx := within(t, time.Hour)
 				try := func(size int) {
-					cli := connected(t, s) // its buffer is small
+					cli := connected(t, s)
 					session := sessionOf(t, cli)
 					err := do(ctx, session, longPath(size))
 					if size > framework.DefaultMaxRequestSize {
@@ -113,7 +113,7 @@ func TestLongPathsBreakNothing(t *testing.T) {
 					require.NoError(t, session.Err())
 					require.Equal(t, framework.Connected, cli.State().State, "the connection has broken")
 				}
-				for _, size := range []int{exact - 1, exact, exact + 1, 128<<10 - 4, 128<<10 - 3, 200 << 10, 1 << 20} {
+				for _, size := range []int{chunk - 1, chunk, chunk + 1, 128<<10 - 4, 128<<10 - 3, 200 << 10, 1 << 20} {
 					try(size)
 				}
 			})
@@ -121,7 +121,8 @@ func TestLongPathsBreakNothing(t *testing.T) {
 	}
 }
 
-// A look at what became of a request runs on whatever connection there is then: its buffer is small again in a new session.
+// The session is lost together with the reply to a request with a long path. The look at what became of it, in the next session, names
+// the same path.
 func TestLongPathsAreLookedForInANewSession(t *testing.T) {
 	for op, do := range map[zktest.Op]func(ctx context.Context, cli *framework.Client, path string) error{
 		zktest.OpSetData: func(ctx context.Context, cli *framework.Client, p string) error {
@@ -140,7 +141,7 @@ func TestLongPathsAreLookedForInANewSession(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				s := startServer(t, zktest.Config{})
 				cli := connected(t, s)
-				for _, size := range []int{exact - 1, exact} {
+				for _, size := range []int{chunk - 1, chunk} {
 					mustCreate(t, s, longPath(size), "")
 					lost := s.OnFrame(func(f zktest.Frame) zktest.Verdict {
 						if f.Stage != zktest.Request || f.Op != op {

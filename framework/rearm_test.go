@@ -3,6 +3,7 @@ package framework_test
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -120,10 +121,10 @@ func TestSetWatchesIsUsedAgainAfterARefusal(t *testing.T) {
 		cli := connected(t, s)
 		setOne(t, s, cli)
 		answering(t, s, zktest.OpSetWatches, -127, 1)
-		together := 0
+		var together atomic.Int32
 		t.Cleanup(s.OnFrame(func(f zktest.Frame) zktest.Verdict {
 			if f.Stage == zktest.Request && f.Op == zktest.OpSetWatches {
-				together++
+				together.Add(1)
 			}
 			return zktest.Pass
 		}))
@@ -135,10 +136,10 @@ func TestSetWatchesIsUsedAgainAfterARefusal(t *testing.T) {
 		reconnect()
 		time.Sleep(30 * time.Minute)
 		reconnect()
-		assert.Zero(t, together)
+		assert.Zero(t, together.Load())
 		time.Sleep(30 * time.Minute)
 		reconnect()
-		assert.Equal(t, 1, together)
+		assert.EqualValues(t, 1, together.Load())
 	})
 }
 

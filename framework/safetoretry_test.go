@@ -178,8 +178,8 @@ func TestSafeToRetryOfWhatIsNoErrorOfAnOperation(t *testing.T) {
 	}
 }
 
-// Codes that no table of the driver knows, for each write, a read and a guaranteed delete.
-func TestCodesThatTheDriverDoesNotKnow(t *testing.T) {
+// Codes that go-zookeeper has no error for, for each write, a read and a guaranteed delete.
+func TestCodesWithoutAnError(t *testing.T) {
 	refusals := map[zktest.ErrCode]bool{-6: true, -120: true, -124: true, -125: true}
 	for _, code := range []zktest.ErrCode{-6, -7, -120, -124, -125, -127, 5} {
 		for _, w := range writings() {
@@ -220,7 +220,7 @@ func (w writing) judge(t *testing.T, stage zktest.Stage, code zktest.ErrCode, re
 }
 
 // A guaranteed delete that is answered so is done in the end, unless a server has refused it.
-func TestGuaranteedDeleteOverCodesThatTheDriverDoesNotKnow(t *testing.T) {
+func TestGuaranteedDeleteOverCodesWithoutAnError(t *testing.T) {
 	for code, refusal := range map[zktest.ErrCode]bool{-6: true, -7: false, -120: true, -124: true, -125: true, -127: false, 5: false} {
 		t.Run(fmt.Sprint(int32(code)), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {

@@ -261,7 +261,7 @@ func TestConnectionThatHasOpenedLateIsKeptUntilAnAnswer(t *testing.T) {
 	}
 }
 
-// The driver gives up a connection that is silent for two thirds of T. Until then it is kept, and so is the session.
+// A connection ends that is silent for two thirds of T. Until then it is kept, and so is the session.
 func TestSessionThatHasOpenedLateAndStaysSilentIsLost(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		_, cli := openedLate(t, time.Hour)

@@ -44,7 +44,7 @@ func TestStarvedSupervisorActsAtOnceWhenItRuns(t *testing.T) {
 		state State
 		cause error
 	}{
-		"trust has passed, and the driver has broken the link": {0.76, Suspended, ErrUntrusted},
+		"trust has passed, and the connection has ended": {0.76, Suspended, ErrUntrusted},
 		"T has passed":                     {1.05, Lost, ErrUntrusted},
 		"trust has passed long ago":        {0.99, Suspended, ErrUntrusted},
 		"T has passed many times over":     {17, Lost, ErrUntrusted},

@@ -134,7 +134,7 @@ func TestTreeWatchBesideOneShots(t *testing.T) {
 			m := newMirror(t, session, "/root")
 			for round := range 3 {
 				s.Cut(zktest.AllConns())
-				time.Sleep(5 * time.Second) // for what the driver sets again on its own
+				time.Sleep(5 * time.Second) // for what is set again
 				m.catchUp()
 				assert.Equal(t, round+1, min(m.resets, round+1))
 				require.NoError(t, s.Set("/root/a", fmt.Append(nil, "alone", round)))

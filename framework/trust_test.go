@@ -173,9 +173,9 @@ func TestContextsWhenRepliesStop(t *testing.T) {
 	}
 }
 
-// Events keep coming, so that the driver is content, but no request is answered: trust ends all the same, the link is
+// Events keep coming, so that the connection is not silent, but no request is answered: trust ends all the same, the link is
 // given up, and the next one brings trust back.
-func TestTrustEndsAlthoughTheDriverNoticesNothing(t *testing.T) {
+func TestTrustEndsAlthoughEventsArrive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, cli, session, _ := memoryClient(t, nil)
 		const events = 60

@@ -304,7 +304,7 @@ func TestWatchWithALostReply(t *testing.T) {
 	})
 }
 
-// More paths are watched than fit the driver's buffers, or one frame: all of them are set again after a reconnect.
+// More paths are watched than fit one setWatches: all of them are set again after a reconnect.
 func TestManyWatchesSurviveAReconnect(t *testing.T) {
 	const watches, length = 1000, 300
 	for name, at := range map[string]string{"changed while away": "away", "changed afterwards": "after"} {

@@ -320,7 +320,7 @@ func TestDataOfACallThatWasLeft(t *testing.T) {
 		cli := connected(t, s)
 		heal := s.Blackhole(zktest.AllConns(), zktest.ToServer)
 		data := []byte("as it was")
-		for range 40 { // more than the driver queues
+		for range 40 {
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
 			_, _ = cli.Set(ctx, "/node", data, framework.AnyVersion)
