@@ -1,6 +1,8 @@
 package bench
 
 import (
+	"cmp"
+	"context"
 	"runtime"
 	"strings"
 	"sync"
@@ -34,17 +36,17 @@ type score struct {
 	side          side
 	time, cpu     time.Duration
 	allocs, bytes uint64
-	goroutines    int // most at once, callers not counted
+	goroutines    int // most at once
 }
 
 // take lets the side do n operations.
-func (s *score) take(n, callers int) error {
+func (s *score) take(n int) error {
 	if s.side == nil || n == 0 {
 		return nil
 	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	crowd := count(callers)
+	crowd := count()
 	cpu := processTime()
 	took, err := s.side(n)
 	s.cpu += processTime() - cpu
@@ -57,8 +59,8 @@ func (s *score) take(n, callers int) error {
 }
 
 // count looks how many goroutines there are, until the function that it returns is called: that tells how many more than
-// before there were at most, apart from the callers.
-func count(callers int) (most func() int) {
+// before there were at most.
+func count() (most func() int) {
 	quit, result := make(chan struct{}), make(chan int)
 	before := runtime.NumGoroutine() + 1
 	go func() {
@@ -67,7 +69,7 @@ func count(callers int) (most func() int) {
 		for most := 0; ; {
 			select {
 			case <-look.C:
-				most = max(most, runtime.NumGoroutine()-before-callers)
+				most = max(most, runtime.NumGoroutine()-before)
 			case <-quit:
 				result <- most
 				return
@@ -87,7 +89,7 @@ func (c contest) hold(n int) (docent, bare score, err error) {
 	for turn := range turns {
 		share := n*(turn+1)/turns - n*turn/turns
 		for _, s := range order {
-			if err := s.take(share, c.callers); err != nil {
+			if err := s.take(share); err != nil {
 				return docent, bare, err
 			}
 		}
@@ -135,44 +137,59 @@ func (c contest) run(b *testing.B) {
 }
 
 // repeat is a side that does the same operation again and again, by one caller.
-func repeat(do func() error) side { return spread(1, nil, do) }
+func repeat(do func() error) side {
+	return func(n int) (time.Duration, error) {
+		begin := time.Now()
+		err := call(n, nil, nil, do)
+		return time.Since(begin), err
+	}
+}
 
 // among makes a contest of callers that call at once.
-func among(callers int, docent, bare func() error) contest {
+func among(ctx context.Context, callers int, docent, bare func() error) contest {
 	times := [2]*latencies{{}, {}}
 	return contest{
-		docent: spread(callers, times[0], docent), bare: spread(callers, times[1], bare),
+		docent: spread(ctx, callers, times[0], docent), bare: spread(ctx, callers, times[1], bare),
 		callers: callers, times: times,
 	}
 }
 
-// spread is a side whose operations are shared among callers that run at once. It notes how long each took unless times
-// is nil.
-func spread(callers int, times *latencies, do func() error) side {
-	took := make([][]time.Duration, callers)
+// spread is a side whose operations are shared among callers that run at once. It notes how long each took. The callers wait for
+// the next turn until ctx ends: to grow the stack of a new goroutine costs as much as some operations.
+func spread(ctx context.Context, callers int, times *latencies, do func() error) side {
+	shares, errs := make([]chan int, callers), make(chan error, callers)
+	for i := range shares {
+		shares[i] = make(chan int)
+		go work(ctx, shares[i], errs, times, do)
+	}
 	return func(n int) (time.Duration, error) {
-		var wg sync.WaitGroup
-		errs := make(chan error, callers)
 		begin := time.Now()
-		for caller := range callers {
-			share := n*(caller+1)/callers - n*caller/callers
-			wg.Go(func() { errs <- call(share, &took[caller], times, do) })
+		for i, share := range shares {
+			share <- n*(i+1)/callers - n*i/callers
 		}
-		wg.Wait()
-		whole := time.Since(begin)
-		close(errs)
-		for err := range errs {
-			if err != nil {
-				return whole, err
-			}
+		var failed error
+		for range shares {
+			failed = cmp.Or(<-errs, failed)
 		}
-		return whole, nil
+		return time.Since(begin), failed
 	}
 }
 
-// call is one caller. It keeps the memory for the times that it takes.
+// work is one caller.
+func work(ctx context.Context, shares <-chan int, errs chan<- error, times *latencies, do func() error) {
+	var took []time.Duration // its memory is kept
+	for {
+		select {
+		case n := <-shares:
+			errs <- call(n, &took, times, do)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// call does an operation n times, and notes how long each took unless times is nil.
 func call(n int, took *[]time.Duration, times *latencies, do func() error) error {
-	*took = (*took)[:0]
 	for range n {
 		begin := time.Now()
 		if err := do(); err != nil {
@@ -187,6 +204,7 @@ func call(n int, took *[]time.Duration, times *latencies, do func() error) error
 	}
 	if times != nil {
 		times.add(*took)
+		*took = (*took)[:0]
 	}
 	return nil
 }
@@ -215,7 +233,7 @@ func TestSpreadDoesEachOperationOnce(t *testing.T) {
 		for _, n := range []int{0, 1, 16, 100} {
 			var mu sync.Mutex
 			done := 0
-			_, err := spread(callers, nil, func() error {
+			_, err := spread(t.Context(), callers, &latencies{}, func() error {
 				mu.Lock()
 				defer mu.Unlock()
 				done++
@@ -225,6 +243,6 @@ func TestSpreadDoesEachOperationOnce(t *testing.T) {
 			assert.Equal(t, n, done)
 		}
 	}
-	_, err := spread(4, nil, func() error { return assert.AnError })(100)
+	_, err := spread(t.Context(), 4, &latencies{}, func() error { return assert.AnError })(100)
 	require.ErrorIs(t, err, assert.AnError)
 }

@@ -32,7 +32,7 @@ func onCallers(b *testing.B, contest func(testing.TB, place, int) contest) {
 func get(tb testing.TB, p place, callers int) contest {
 	cli, conn, ctx := p.docent(tb), p.bare(tb), tb.Context()
 	node := target(tb, p, conn)
-	return among(callers, func() error {
+	return among(ctx, callers, func() error {
 		_, err := cli.Get(ctx, node)
 		return err
 	}, func() error {
@@ -44,7 +44,7 @@ func get(tb testing.TB, p place, callers int) contest {
 func set(tb testing.TB, p place, callers int) contest {
 	cli, conn, ctx := p.docent(tb), p.bare(tb), tb.Context()
 	node := target(tb, p, conn)
-	return among(callers, func() error {
+	return among(ctx, callers, func() error {
 		_, err := cli.Set(ctx, node, payload, framework.AnyVersion)
 		return err
 	}, func() error {
@@ -57,7 +57,7 @@ func set(tb testing.TB, p place, callers int) contest {
 func create(tb testing.TB, p place, callers int) contest {
 	cli, conn, ctx := p.docent(tb), p.bare(tb), tb.Context()
 	var docents, bares atomic.Uint64
-	return among(callers, func() error {
+	return among(ctx, callers, func() error {
 		node := "/docent-" + strconv.FormatUint(docents.Add(1), 36)
 		if _, err := cli.Create(ctx, node, payload); err != nil {
 			return err
@@ -85,7 +85,7 @@ func children(tb testing.TB, p place, callers int) contest {
 			require.ErrorIs(tb, err, zk.ErrNodeExists) // an earlier run of the benchmark
 		}
 	}
-	return among(callers, func() error {
+	return among(ctx, callers, func() error {
 		_, _, err := cli.Children(ctx, dir)
 		return err
 	}, func() error {

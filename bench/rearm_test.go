@@ -70,7 +70,7 @@ func rearm(tb testing.TB, p place, m *meter, watches int) (sent int64, allocated
 		sent = cost.sent
 		return time.Since(begin), nil
 	}}
-	require.NoError(tb, used.take(1, 0))
+	require.NoError(tb, used.take(1))
 	return sent, used.bytes
 }
 

@@ -24,7 +24,7 @@ func sharing(tb testing.TB, p place, handovers int) contest {
 	const callers = 8
 	among := func(opts ...lock.Option) side {
 		m := lock.New(p.docent(tb), "/sharing", opts...)
-		return spread(callers, nil, func() error {
+		return spread(tb.Context(), callers, nil, func() error {
 			held, err := m.Lock(tb.Context())
 			if err != nil {
 				return err
