@@ -18,7 +18,7 @@ const (
 var closeFrame = []byte{0, 0, 0, requestHeaderLen, 0, 0, 0, 1, 0xff, 0xff, 0xff, 256 + opClose}
 
 // Abandoned keeps the connections of tries for a new session that were given up
-// before the server answered. The server starts such a session all the same,
+// before it was established. The server starts such a session all the same,
 // and would keep it for its whole timeout. So a closeSession follows the
 // ConnectRequest, and the connection stays open until both are answered: a
 // server may drop the requests of a connection that is gone.
@@ -37,7 +37,7 @@ type Abandoned struct {
 
 // NewAbandoned returns an Abandoned without connections. Each connection is kept
 // for patience() at most. granted is called with the timeout of each session
-// that a server has started too late, in a goroutine of its own.
+// that a server has started in vain, in a goroutine of its own.
 func NewAbandoned(patience func() time.Duration, granted func(timeout time.Duration)) *Abandoned {
 	return &Abandoned{patience: patience, granted: granted}
 }
@@ -56,8 +56,9 @@ func (a *Abandoned) Close() {
 }
 
 // keep takes over a connection on which both requests were written. in holds
-// what was read of the answer.
-func (a *Abandoned) keep(conn net.Conn, in *frameReader) {
+// what was read of the answers. granted is the timeout of the session if the first
+// one was read to its end, or 0.
+func (a *Abandoned) keep(conn net.Conn, in *frameReader, granted time.Duration) {
 	conn.SetDeadline(time.Now().Add(a.patience()))
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -72,22 +73,27 @@ func (a *Abandoned) keep(conn net.Conn, in *frameReader) {
 	a.conns = append(a.conns, conn)
 	a.wg.Go(func() {
 		defer a.drop(conn)
-		a.await(conn, in)
+		if granted == 0 {
+			granted = awaitGrant(conn, in)
+		}
+		if granted > 0 {
+			a.granted(granted)
+			_, _ = in.next(conn, replyHeaderLen, maxHandshake)
+		}
 	})
 }
 
-// await reads until both requests are answered or the connection ends.
-func (a *Abandoned) await(conn net.Conn, in *frameReader) {
+// awaitGrant reads the answer to the ConnectRequest, and returns the timeout of the session, 0 if there is none.
+func awaitGrant(conn net.Conn, in *frameReader) time.Duration {
 	frame, err := in.next(conn, connectAnswerLen, maxHandshake)
 	if err != nil {
-		return
+		return 0
 	}
 	answer, err := parseConnectAnswer(frame[prefixLen:])
 	if err != nil || answer.id == 0 {
-		return
+		return 0
 	}
-	a.granted(answer.timeout)
-	_, _ = in.next(conn, replyHeaderLen, maxHandshake)
+	return answer.timeout
 }
 
 func (a *Abandoned) drop(conn net.Conn) {
@@ -102,10 +108,11 @@ func (a *Abandoned) drop(conn net.Conn) {
 // usage says who uses the connection of a link during the handshake, so that an
 // abandoned connection passes to its keeper only when nobody else reads it.
 type usage struct {
-	mu    sync.Mutex
-	busy  bool // the driver's goroutine reads or writes
-	ended bool // the link has ended
-	begun bool // a request for a new session is being written, or was written and not answered
+	mu      sync.Mutex
+	busy    bool          // the driver's goroutine reads or writes
+	ended   bool          // the link has ended
+	begun   bool          // a request for a new session is being written, or was written and its session is not established
+	granted time.Duration // the timeout of the session with which it was answered; 0 before
 }
 
 // use marks the connection as in use by the driver's goroutine, which makes the
@@ -133,30 +140,45 @@ func (l *link) unuse() {
 	}
 }
 
-// begin notes that the server is about to be asked for a new session, or that
-// this is over.
-func (l *link) begin(begun bool) {
+// begin notes that the server is about to be asked for a new session.
+func (l *link) begin() {
 	l.usage.mu.Lock()
 	defer l.usage.mu.Unlock()
-	l.usage.begun = begun
+	l.usage.begun = true
+}
+
+// settle notes that the server has answered, with a session that has that timeout. A timeout of 0 says
+// that there is no session to be closed: none was started, or it is established.
+func (l *link) settle(granted time.Duration) {
+	l.usage.mu.Lock()
+	defer l.usage.mu.Unlock()
+	l.usage.begun, l.usage.granted = l.usage.begun && granted > 0, granted
 }
 
 // discard closes the connection of a link that has ended, unless the server may
-// still start a session on it.
+// have started a session on it that nobody knows.
 func (l *link) discard() error {
-	u := &l.usage
-	u.mu.Lock()
-	u.ended = true
-	busy, begun := u.busy, u.begun
-	u.mu.Unlock()
+	busy, begun := l.endUse()
 	switch {
 	case !begun:
 		return abort(l.conn)
-	case busy:
-		return l.conn.SetDeadline(time.Unix(1, 0)) // unuse follows
+	case !busy:
+		l.giveAway()
 	}
-	l.giveAway()
 	return nil
+}
+
+// endUse notes that the link has ended. If the driver is reading or writing what has to be given away,
+// it is made to stop, and unuse follows: its deadlines must not come later than those of the keeper.
+func (l *link) endUse() (busy, begun bool) {
+	u := &l.usage
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.ended = true
+	if u.busy && u.begun {
+		_ = l.conn.SetDeadline(time.Unix(1, 0))
+	}
+	return u.busy, u.begun
 }
 
 // giveAway writes a closeSession behind the ConnectRequest and leaves the
@@ -170,7 +192,7 @@ func (l *link) giveAway() {
 		return
 	}
 	l.s.counters.framesOut.Add(1)
-	l.s.opt.Abandoned.keep(l.conn, &l.in)
+	l.s.opt.Abandoned.keep(l.conn, &l.in, l.usage.granted)
 }
 
 // deliver makes the close of a TCP connection deliver what was written before,

@@ -51,6 +51,14 @@ func parseConnectAnswer(body []byte) (connectAnswer, error) {
 	return a, nil
 }
 
+// grants is the timeout of the session, 0 if there is none.
+func (a connectAnswer) grants() time.Duration {
+	if a.id == 0 {
+		return 0
+	}
+	return max(0, a.timeout)
+}
+
 // writeConnect passes the ConnectRequest on, if the session may be asked for.
 func (l *link) writeConnect(p []byte) (int, error) {
 	if l.asked {
@@ -79,11 +87,14 @@ func (l *link) writeConnect(p []byte) (int, error) {
 	defer l.unuse()
 	l.limits.start(l.conn, l.s.handshakeLimit(l.ask))
 	l.askedAt = time.Now()
+	if l.ask.id == 0 && l.s.opt.Abandoned != nil {
+		l.begin()
+	}
 	if err := l.put(frame); err != nil {
+		l.settle(0) // the server has not got all of it
 		return 0, l.handshakeFailed(err)
 	}
 	l.s.counters.framesOut.Add(1)
-	l.begin(l.ask.id == 0 && l.s.opt.Abandoned != nil)
 	return len(p), nil
 }
 
@@ -133,10 +144,10 @@ func (l *link) handshake() error {
 	}
 	defer l.unuse()
 	frame, err := l.in.next(meter{l}, connectAnswerLen, maxHandshake)
-	if err == nil || !isTimeout(err) {
-		l.begin(false)
-	}
 	if err != nil {
+		if !isTimeout(err) {
+			l.settle(0)
+		}
 		return l.handshakeFailed(err)
 	}
 	l.s.counters.framesIn.Add(1)
@@ -144,6 +155,7 @@ func (l *link) handshake() error {
 		return l.broken(l.malformed("%d bytes before anything was asked", len(frame)))
 	}
 	answer, err := parseConnectAnswer(frame[prefixLen:])
+	l.settle(answer.grants())
 	if err != nil {
 		return l.broken(l.malformed("%v", err))
 	}
@@ -182,6 +194,7 @@ func (l *link) established(answer connectAnswer) error {
 	if err := l.s.establish(l, answer); err != nil {
 		return err
 	}
+	l.settle(0)
 	l.limits.lift(l)
 	l.watch()
 	if l.s.opt.OnLink != nil {
@@ -192,10 +205,7 @@ func (l *link) established(answer connectAnswer) error {
 			}
 		}
 	}
-	l.s.current.Store(l)
-	if l.cause.Load() != nil { // it has ended meanwhile
-		l.s.forget(l)
-	}
+	l.s.serves(l)
 	l.s.log.Debug("link open", "session", hex(answer.id), "server", l.peer(),
 		"timeout", answer.timeout, "resumed", l.ask.id != 0)
 	if l.s.opt.OnEstablished != nil {

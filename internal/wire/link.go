@@ -160,15 +160,12 @@ func (l *link) owed() bool {
 // end closes the connection with err as the reason, unless it was closed
 // before.
 func (l *link) end(err error) error {
-	if !l.cause.CompareAndSwap(nil, &stop{err}) {
+	if !l.s.ends(l, err) {
 		return nil
 	}
 	if !l.open.Load() && !l.parting.Load() {
 		l.s.counters.handshakesFailed.Add(1)
 	}
-	l.s.noteEnd(err)
-	l.s.forget(l)
-	l.unwatch()
 	closed := l.discard()
 	l.closeLane(err)
 	return closed

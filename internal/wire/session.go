@@ -294,11 +294,30 @@ func disowns(code int32) bool {
 	return code == codeSessionExpired || code == codeSessionMoved || code == codeSASLRequired
 }
 
-// noteEnd notes why a link has ended.
-func (s *Session) noteEnd(cause error) {
+// ends notes that a link ends, and why, and drops it, so that its buffers can go. It reports false if
+// it had ended before. Whoever sees the cause sees all of this.
+func (s *Session) ends(l *link, cause error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !l.cause.CompareAndSwap(nil, &stop{cause}) {
+		return false
+	}
 	s.ended = cause
+	l.unwatch()
+	if s.link == l {
+		s.link, s.opened = nil, time.Time{}
+	}
+	s.current.CompareAndSwap(l, nil)
+	return true
+}
+
+// serves makes a link the one for calls, unless it has ended.
+func (s *Session) serves(l *link) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l.cause.Load() == nil {
+		s.current.Store(l)
+	}
 }
 
 // Ended returns why the latest link has ended, once; nil if there has been none since
@@ -309,16 +328,6 @@ func (s *Session) Ended() error {
 	cause := s.ended
 	s.ended = nil
 	return cause
-}
-
-// forget drops a link that has ended, so that its buffers can go.
-func (s *Session) forget(l *link) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.link == l {
-		s.link, s.opened = nil, time.Time{}
-	}
-	s.current.CompareAndSwap(l, nil)
 }
 
 // hex formats a session id the way servers log it.

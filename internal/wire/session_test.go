@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -435,4 +436,20 @@ func answerPings(conn net.Conn) {
 		}
 		reply = replyFrame(xidPing, 1, 0, nil)
 	}
+}
+
+// Whoever learns of the end of a link also learns why.
+func TestEndOfALinkIsSeenWithItsReason(t *testing.T) {
+	s, conn, _ := opened(t, Options{})
+	l, done := conn.(*link), make(chan struct{})
+	s.mu.Lock()
+	go func() { l.end(errTest); close(done) }()
+	for range 10_000 {
+		runtime.Gosched()
+	}
+	assert.Equal(t, l.cause.Load() != nil, s.ended != nil)
+	s.mu.Unlock()
+	<-done
+	assert.ErrorIs(t, s.Ended(), errTest)
+	assert.NoError(t, s.Ended(), "it is told once")
 }
