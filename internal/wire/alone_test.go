@@ -335,6 +335,7 @@ func TestSuspectsAmongManyCallers(t *testing.T) {
 			})
 		}
 		callers.Wait()
+		synctest.Wait() // the last one is over before others are let go
 		assert.Empty(t, w.together)
 		assert.False(t, s.current.Load().writer.holding.Load())
 		d.Close()

@@ -30,8 +30,9 @@
 // further link is accepted, so that nothing that was meant for this session can
 // run in another one. There are two exceptions. The driver reads the answer
 // "your session has expired" to its end, because its own expiry event comes from
-// it. And a connection on which a new session was requested, but not yet granted,
-// goes to Abandoned, which closes the session that the server may still start.
+// it. And a connection on which a new session was requested, but not established,
+// goes to Abandoned, which closes the session that the server has started or may
+// still start.
 //
 // # Calls
 //
@@ -104,6 +105,8 @@
 //     which a byte may have been written end with ErrUnanswered. Both errors wrap
 //     the reason why the link ended. If the server closed it, the reason is
 //     ErrHungUp.
+//   - When a write fails, the replies that have already come are read first, for
+//     as long as the grace of a lost reply.
 //   - What the server sends cannot panic the driver, and cannot make wire allocate
 //     more than a small multiple of what has arrived.
 //
@@ -112,7 +115,10 @@
 // A server answers the requests of a connection in order. (The replies to
 // credentials are an exception; wire does not count them.) So when a reply comes,
 // the replies to all earlier requests have come, or are lost. Pings count too: on
-// an idle link a lost reply is noticed after a third of the session timeout.
+// an idle link a lost reply is noticed after a third of the session timeout. The
+// reply to a ping is an exception, because pings are all alike: the reply to the
+// next ping is taken for it, and the reply to the next call shows that it is lost.
+// Until then, LastAnswered is a ping older than it could be.
 //
 // A reply is overtaken when a later one comes first. It then has a grace of 100 ms,
 // or a twentieth of the session timeout if that is shorter. If it has not come by
@@ -132,7 +138,13 @@
 // The third one starts when the request is handed in, or when the reply before it
 // came. Bytes of a reply that is arriving start it again, so a long reply
 // on a slow line does not end the link. Session.Arriving reports such a reply.
-// Events do not count.
+// Events do not count, except while the oldest request is a setWatches, whose
+// reply comes behind the events that the watches have missed. On a server that
+// answers out of turn they do not count then either.
+//
+// In a process that was stopped, deadlines pass before what has arrived meanwhile is
+// read. So before the first and the third deadline end a link, there is time to
+// read it.
 //
 // # Callbacks
 //

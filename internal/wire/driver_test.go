@@ -220,3 +220,16 @@ func TestDriverWhenFenced(t *testing.T) {
 		assert.Len(t, m.asks, 1)
 	})
 }
+
+// What a server puts behind the header of a reply to a ping does not reach the driver, whose buffer may be short.
+func TestReplyToAPingWithABody(t *testing.T) {
+	_, conn, tp := opened(t, Options{})
+	for _, n := range []int{1, 2 << 10, 2 << 20} {
+		_, err := conn.Write(pingFrame)
+		require.NoError(t, err)
+		tp.feed(replyFrame(xidPing, 5, 0, enc{}.zeros(n)))
+		got, err := readFrame(conn)
+		require.NoError(t, err)
+		assert.Equal(t, replyFrame(xidPing, 5, 0, nil), got)
+	}
+}

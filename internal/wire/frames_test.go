@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -238,15 +239,17 @@ func TestNonsenseFromTheDriver(t *testing.T) {
 }
 
 func TestWriteFailureEndsTheLink(t *testing.T) {
-	broken := errors.New("broken pipe")
-	s, conn, tp := opened(t, Options{})
-	tp.failAt, tp.failWith = tp.writes+1, broken
-	_, err := conn.Write(pingFrame)
-	assert.ErrorIs(t, err, broken)
-	assert.True(t, tp.isClosed())
-	_, err = conn.Read(make([]byte, 4))
-	assert.ErrorIs(t, err, broken)
-	shake(t, s, 0, testSession)
+	onLane(t, Options{}, func(t *testing.T, l *lane) {
+		l.line.set(func() { l.line.broken = errTest })
+		l.ping()
+		time.Sleep(maxGrace)
+		assert.ErrorIs(t, l.dead(), errTest)
+		assert.True(t, l.line.closed)
+		_, err := l.conn.Write(pingFrame)
+		assert.ErrorIs(t, err, errTest)
+		l.dial()
+		l.alive()
+	})
 }
 
 func TestStats(t *testing.T) {

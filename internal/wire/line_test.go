@@ -28,7 +28,8 @@ type line struct {
 	writes          int
 	closed          bool
 	ended           error // what is read behind in, if set
-	deaf            bool  // the server reads nothing more
+	broken          error // what writes fail with, if set
+	stopped         bool  // the process that reads does not run
 	beforeEachWrite func(n int)
 	afterClose      func()
 }
@@ -53,7 +54,10 @@ func (c *line) waitFor(by *time.Time, ready func() bool) error {
 func (c *line) Read(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := c.waitFor(&c.read, func() bool { return len(c.in) > 0 || c.ended != nil }); err != nil {
+	if err := c.waitFor(&c.read, func() bool { return !c.stopped && (len(c.in) > 0 || c.ended != nil) }); err != nil {
+		for c.stopped {
+			c.cond.Wait()
+		}
 		return 0, err
 	}
 	if len(c.in) == 0 {
@@ -75,6 +79,9 @@ func (c *line) Write(p []byte) (done int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for done < len(p) {
+		if c.broken != nil {
+			return done, c.broken
+		}
 		if err := c.waitFor(&c.write, func() bool { return len(c.out) < lineWindow && !c.closed }); err != nil {
 			return done, err
 		}

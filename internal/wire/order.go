@@ -33,6 +33,8 @@ type overdue struct {
 	grace   *time.Timer // nil while there is no suspect
 	moved   time.Time   // when the latest reply came that overtook none; then the next one was due
 	check   *time.Timer // looks at the oldest request
+	warned  time.Time   // since when the request has waited that was almost due when it was looked at
+	broken  *time.Timer // ends the link over a write that has failed; nil before
 	expiry  *time.Timer // ends the wait for calls whose deadline has passed; nil as long as none has one
 	expires time.Time   // when that fires; zero when it does not
 }
@@ -93,6 +95,9 @@ func (l *link) onTime(xid int32, overtook bool) (news bool) {
 	if o.grace == nil || o.suspect != xid {
 		return false
 	}
+	if _, ok := l.reqs.find(xidPing); ok && xid == xidPing {
+		return false // pings are all alike: this may be the reply to another one
+	}
 	o.grace.Stop()
 	o.grace = nil
 	news = !l.s.outOfTurn
@@ -105,15 +110,13 @@ func (l *link) watch() {
 	l.s.mu.Lock()
 	defer l.s.mu.Unlock()
 	if l.cause.Load() == nil {
-		l.late.check = time.AfterFunc(l.timeout, l.lookAtOldest)
+		l.late.check = time.AfterFunc(l.timeout-l.grace(), l.lookAtOldest)
 	}
 }
 
-// unwatch ends that.
+// unwatch ends that. Session.mu is held.
 func (l *link) unwatch() {
-	l.s.mu.Lock()
-	defer l.s.mu.Unlock()
-	for _, t := range []*time.Timer{l.late.check, l.late.grace, l.late.expiry} {
+	for _, t := range []*time.Timer{l.late.check, l.late.grace, l.late.broken, l.late.expiry} {
 		if t != nil {
 			t.Stop()
 		}
@@ -122,23 +125,37 @@ func (l *link) unwatch() {
 
 // lookAtOldest ends the link if the oldest request has been unanswered for the session
 // timeout. While the server answers those before it, or bytes of a reply arrive, it is not
-// due: a long queue, or a long reply on a slow line, is no silence.
+// due: a long queue, or a long reply on a slow line, is no silence. It is looked at a moment before it
+// is due, and then again: in a process that was stopped, timers fire ahead of the reader.
 func (l *link) lookAtOldest() {
-	due := time.Now()
+	since := time.Now()
 	oldest, ok := l.reqs.oldest()
 	if ok {
-		due = l.waitingSince(oldest)
+		since = l.waitingSince(oldest)
 	}
-	rest := time.Until(due.Add(l.timeout))
-	if ok && rest <= 0 {
-		l.fail(fmt.Errorf("%w: %s does not answer %s", ErrNoReply, l.peer(), oldest.describe()))
+	rest, grace := time.Until(since.Add(l.timeout)), l.grace()
+	if l.mayWait(since, rest, grace) {
 		return
 	}
+	l.fail(fmt.Errorf("%w: %s does not answer %s", ErrNoReply, l.peer(), oldest.describe()))
+}
+
+// mayWait has the oldest request looked at again, unless it is due and was warned of.
+func (l *link) mayWait(since time.Time, rest, grace time.Duration) bool {
 	l.s.mu.Lock()
 	defer l.s.mu.Unlock()
-	if l.cause.Load() == nil {
-		l.late.check.Reset(max(rest, l.timeout/100))
+	o := &l.late
+	switch {
+	case l.cause.Load() != nil:
+	case rest > grace:
+		o.check.Reset(rest - grace)
+	case rest <= 0 && o.warned.Equal(since):
+		return false
+	default:
+		o.warned = since
+		o.check.Reset(max(rest, grace))
 	}
+	return true
 }
 
 // waitingSince returns from when on nothing has kept the server from answering the oldest request.
@@ -153,6 +170,21 @@ func (l *link) waitingSince(oldest request) time.Time {
 		}
 	}
 	return since
+}
+
+// eventCame is called for each event. Those that watches have missed come ahead of the reply to the
+// setWatches that sets them again, as many as it has paths: like the bytes of a reply, they show that it is on
+// its way. On a server that answers out of turn they do not, because nothing else would show that it is lost.
+func (l *link) eventCame() {
+	oldest, ok := l.reqs.oldest()
+	if !ok || oldest.op != opSetWatches && oldest.op != opSetWatches2 {
+		return
+	}
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	if !l.s.outOfTurn {
+		l.late.moved = l.in.at
+	}
 }
 
 // describe names a request.

@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/docent-zk/docent/internal/jute"
 )
 
 // A reply to a later request, or to a ping, proves that an earlier reply is lost.
@@ -216,6 +218,142 @@ func TestReplyThatStopsHalfway(t *testing.T) {
 		assert.ErrorIs(t, c.ended(t), ErrUnanswered)
 		_, ok := l.Arriving()
 		assert.False(t, ok)
+	})
+}
+
+// What watches have missed comes ahead of the reply to setWatches, and may take long.
+func TestEventsAheadOfTheReplyToSetWatches(t *testing.T) {
+	for _, op := range []int32{jute.OpSetWatches, jute.OpSetWatches2} {
+		onLane(t, Options{}, func(t *testing.T, l *lane) {
+			set, behind := newCall(op, "of all watches", nil), getData("/behind")
+			l.send(set)
+			time.Sleep(testTimeout / 2)
+			l.feed(eventFrame(1, "/a"))
+			l.send(behind)
+			requests := l.requests()
+			for range 10 {
+				time.Sleep(testTimeout / 2)
+				l.feed(eventFrame(1, "/a"))
+			}
+			l.alive()
+			l.answer(requests[0])
+			assert.NoError(t, set.ended(t))
+			for range 9 {
+				time.Sleep(testTimeout / 10)
+				l.feed(eventFrame(1, "/a"))
+			}
+			l.alive()
+			time.Sleep(testTimeout / 10)
+			assert.ErrorIs(t, l.dead(), ErrNoReply, "events are no part of the reply to another request")
+			assert.ErrorIs(t, behind.ended(t), ErrUnanswered)
+		})
+	}
+}
+
+// Nothing but the time would show that the reply to setWatches is lost.
+func TestEventsAheadOfTheReplyToSetWatchesOutOfTurn(t *testing.T) {
+	onLane(t, Options{}, func(t *testing.T, l *lane) {
+		l.outOfTurn = true
+		l.keepBusy(t)
+		set, begin := newCall(opSetWatches, "of all watches", nil), time.Now()
+		l.send(set)
+		assert.ErrorIs(t, set.ended(t), ErrNoReply)
+		assert.Equal(t, testTimeout, time.Since(begin))
+	})
+}
+
+// A process is stopped until its deadlines have passed. What has come meanwhile is read all the same.
+func TestProcessThatWasStopped(t *testing.T) {
+	onLane(t, Options{}, func(t *testing.T, l *lane) {
+		l.line.set(func() { l.line.stopped = true })
+		time.Sleep(testTimeout - time.Second)
+		l.feed(eventFrame(1, "/a"))
+		l.line.set(func() { l.line.stopped = false })
+		l.alive()
+		time.Sleep(testTimeout*2/3 - 1)
+		l.alive()
+		time.Sleep(1)
+		assert.ErrorIs(t, l.dead(), ErrSilent)
+	})
+}
+
+func TestProcessThatWasStoppedWhileNothingCame(t *testing.T) {
+	onLane(t, Options{}, func(t *testing.T, l *lane) {
+		l.line.set(func() { l.line.stopped = true })
+		time.Sleep(testTimeout - time.Second)
+		l.line.set(func() { l.line.stopped = false })
+		time.Sleep(maxGrace - 1)
+		l.alive()
+		time.Sleep(1)
+		assert.ErrorIs(t, l.dead(), ErrSilent)
+	})
+}
+
+// The timer is ahead of the reader when a process goes on that was stopped.
+func TestReplyThatCameWhileTheProcessWasStopped(t *testing.T) {
+	for _, comes := range []bool{true, false} {
+		onLane(t, Options{}, func(t *testing.T, l *lane) {
+			c, link := getData("/a"), l.conn.(*link)
+			l.send(c)
+			l.requests()
+			link.reqs.at(0).sent = time.Now().Add(-testTimeout - time.Second)
+			link.lookAtOldest() // the reader has not run yet
+			time.Sleep(maxGrace - 1)
+			l.alive()
+			if comes {
+				l.feed(replyFrame(firstXid, 1, 0, enc{}.str("").aStat()))
+				assert.NoError(t, c.ended(t))
+				time.Sleep(1)
+				l.alive()
+				return
+			}
+			time.Sleep(1)
+			assert.ErrorIs(t, l.dead(), ErrNoReply)
+		})
+	}
+}
+
+// The reply to a ping is lost like any other. Pings are all alike, so the next ping's reply is taken for it; the one of the
+// next call shows that there is one too few.
+func TestLostReplyToAPing(t *testing.T) {
+	onLane(t, Options{}, func(t *testing.T, l *lane) {
+		begin := time.Now()
+		l.ping()
+		l.requests()
+		for range 3 {
+			time.Sleep(testTimeout / 3)
+			l.ping()
+			l.answer(l.requests()...)
+			l.alive()
+			begin = begin.Add(testTimeout / 3)
+			assert.Equal(t, begin.Add(-testTimeout/3), l.LastAnswered(), "that of the ping before: trust is shorter, never longer")
+		}
+		c := getData("/a")
+		l.send(c)
+		l.answer(l.requests()...)
+		assert.NoError(t, c.ended(t))
+		l.ping()
+		l.answer(l.requests()...)
+		time.Sleep(maxGrace - 1)
+		l.alive()
+		time.Sleep(1)
+		err := l.dead()
+		assert.ErrorIs(t, err, ErrReplyLost)
+		assert.ErrorContains(t, err, "not ping")
+		assert.False(t, l.outOfTurn)
+	})
+}
+
+func TestReplyToAPingThatComesOutOfTurn(t *testing.T) {
+	onLane(t, Options{}, func(t *testing.T, l *lane) {
+		l.ping()
+		l.send(getData("/a"))
+		requests := l.requests()
+		l.answer(requests[1])
+		l.answer(requests[0])
+		time.Sleep(maxGrace)
+		l.alive()
+		assert.True(t, l.outOfTurn)
 	})
 }
 

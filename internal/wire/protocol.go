@@ -27,6 +27,7 @@ const (
 	opClose         = -11
 	opAuth          = 100
 	opSetWatches    = 101
+	opSetWatches2   = 105
 	opAddWatch      = 106
 )
 
@@ -88,5 +89,5 @@ var opNames = map[int32]string{
 	opSetACL: "setACL", opGetChildren: "getChildren", opSync: "sync", opPing: "ping", opGetChildren2: "getChildren2",
 	opMulti: "multi", opCreate2: "create2", opRemoveWatches: "removeWatches", opContainer: "createContainer", opTTL: "createTTL",
 	opMultiRead: "multiRead",
-	opAuth:      "auth", opSetWatches: "setWatches", opAddWatch: "addWatch", opClose: "closeSession",
+	opAuth:      "auth", opSetWatches: "setWatches", opSetWatches2: "setWatches2", opAddWatch: "addWatch", opClose: "closeSession",
 }

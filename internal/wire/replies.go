@@ -32,7 +32,7 @@ func (l *link) nextReply() ([]byte, error) {
 		}
 		l.letGo()
 		if pass {
-			return frame, nil
+			return forDriver(frame), nil
 		}
 	}
 }
@@ -61,6 +61,16 @@ func (l *link) inspect(body []byte) (pass bool, err error) {
 	return false, nil
 }
 
+// forDriver returns what the driver gets of a reply to it. That to a ping has no body: what a server sends for one
+// would be skipped by the driver, or end the link if it is longer than the driver's buffer.
+func forDriver(frame []byte) []byte {
+	if int32At(frame, prefixLen) == xidPing {
+		frame = frame[:prefixLen+replyHeaderLen]
+		putInt32(frame, 0, replyHeaderLen)
+	}
+	return frame
+}
+
 // answered notes what the header of a reply says.
 func (l *link) answered(r request, h replyHeader) {
 	l.s.noteAnswer(r.sent, h.zxid, h.code)
@@ -77,6 +87,7 @@ func (l *link) event(body []byte) error {
 	if err := l.body.Err(); err != nil {
 		return l.broken(l.malformed("a watch event: %v", err))
 	}
+	l.eventCame()
 	if l.s.opt.OnEvent != nil {
 		l.s.opt.OnEvent(ev.Type, ev.Path)
 	}
@@ -126,14 +137,32 @@ func (l *link) readFailed(err error) error {
 // meter is the link's connection for reading, with its bytes counted.
 type meter struct{ l *link }
 
-func (m meter) Read(p []byte) (int, error) {
+func (m meter) Read(p []byte) (n int, err error) {
 	if m.l.open.Load() {
-		m.l.readBy = time.Now().Add(m.l.quiet)
-		_ = m.l.conn.SetReadDeadline(m.l.readBy)
+		n, err = m.l.readSoon(p)
+	} else {
+		n, err = m.l.conn.Read(p)
 	}
-	n, err := m.l.conn.Read(p)
 	m.l.s.counters.bytesIn.Add(uint64(n))
 	return n, err
+}
+
+// readSoon reads something that comes in time. A deadline that passes while the process is stopped comes
+// ahead of what has arrived meanwhile. So the first one is a moment too early, and there is a second one.
+func (l *link) readSoon(p []byte) (int, error) {
+	l.readBy = time.Now().Add(l.quiet)
+	early := l.readBy.Add(-l.grace())
+	_ = l.conn.SetReadDeadline(early)
+	n, err := l.conn.Read(p)
+	now := time.Now()
+	if n > 0 || !isTimeout(err) || now.Before(early) {
+		return n, err
+	}
+	if last := now.Add(l.grace()); last.After(l.readBy) {
+		l.readBy = last
+	}
+	_ = l.conn.SetReadDeadline(l.readBy)
+	return l.conn.Read(p)
 }
 
 // drain throws a reply away that is longer than MaxFrame, and ends the call that it answers.

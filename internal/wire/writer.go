@@ -233,13 +233,24 @@ func (l *link) write(out []byte) error {
 	return l.put(out)
 }
 
-// writeFailed ends the link because of an error of a write.
+// writeFailed ends the link because of an error of a write. What the server had sent by then is still
+// there to be read, and may answer calls: so the reader has a moment to come to its end. Nothing is
+// written meanwhile, because the writer stays busy.
 func (l *link) writeFailed(err error) {
 	if halt := l.halted(); halt != nil {
 		l.end(halt) // by this side, whatever the write says of it
 		return
 	}
-	l.lost(fmt.Errorf("wire: writing to %s: %w", l.peer(), err))
+	failed := fmt.Errorf("wire: writing to %s: %w", l.peer(), err)
+	if isTimeout(err) { // the reader has had all that time
+		l.lost(failed)
+		return
+	}
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	if l.cause.Load() == nil {
+		l.late.broken = time.AfterFunc(l.grace(), func() { l.lost(failed) })
+	}
 }
 
 // takeBack withdraws a call whose frame has not been written, and reports whether it

@@ -3,6 +3,7 @@ package wire
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math/rand"
 	"net"
 	"os"
@@ -387,6 +388,45 @@ func TestPeerThatTakesLittle(t *testing.T) {
 		l.feed(replyFrame(firstXid, 1, 0, enc{}.aStat()))
 		assert.NoError(t, big.ended(t))
 	})
+}
+
+// A write fails while replies that have come are not processed yet: they still answer their calls.
+func TestRepliesThatHaveComeWhenAWriteFails(t *testing.T) {
+	for name, c := range map[string]struct {
+		hungUp bool
+		takes  time.Duration
+	}{"the server has hung up": {true, 0}, "there is no end": {false, maxGrace}} {
+		t.Run(name, func(t *testing.T) {
+			slow := make(chan struct{})
+			onLane(t, Options{OnEvent: func(int32, string) { <-slow }}, func(t *testing.T, l *lane) {
+				slow = make(chan struct{})
+				answered, open, failing := deleteNode("/answered"), deleteNode("/open"), deleteNode("/failing")
+				l.send(answered, open)
+				requests := l.requests()
+				l.feed(eventFrame(1, "/a"))
+				synctest.Wait()
+				l.answer(requests[0])
+				if c.hungUp {
+					l.hangUp(io.EOF)
+				}
+				l.line.set(func() { l.line.broken = errTest })
+				begin := time.Now()
+				l.send(failing)
+				late := deleteNode("/late")
+				l.send(late)
+				l.ping()
+				close(slow)
+				assert.NoError(t, answered.ended(t))
+				assert.ErrorIs(t, open.ended(t), ErrUnanswered)
+				assert.ErrorIs(t, failing.ended(t), ErrUnanswered)
+				assert.ErrorIs(t, late.ended(t), ErrNotSent)
+				err := l.dead()
+				assert.ErrorIs(t, err, ErrHungUp)
+				assert.Equal(t, !c.hungUp, errors.Is(err, errTest))
+				assert.Equal(t, c.takes, time.Since(begin))
+			})
+		})
+	}
 }
 
 // The driver's last request closes the session. Nothing is handed in behind it.
