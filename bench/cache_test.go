@@ -401,8 +401,12 @@ func TestCacheCosts(t *testing.T) {
 	for _, way := range cacheWays {
 		t.Run(way.name, func(t *testing.T) {
 			cost, _, took := loadCache(t, p, nodes, way.opts)
-			assert.GreaterOrEqual(t, cost.requests, int64(nodes))
-			assert.LessOrEqual(t, cost.requests, int64(2*nodes+4))
+			if way.opts == nil {
+				assert.LessOrEqual(t, cost.requests, int64(nodes/10), "many nodes in one request")
+			} else {
+				assert.GreaterOrEqual(t, cost.requests, int64(nodes))
+				assert.LessOrEqual(t, cost.requests, int64(2*nodes+4))
+			}
 			assert.Positive(t, cost.received)
 			assert.Positive(t, took)
 			m := newMeter(t, p)

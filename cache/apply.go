@@ -86,6 +86,7 @@ func (p *pass) verified(path string) bool {
 func (p *pass) raise(a answer) {
 	t := a.task
 	now := &entry{node: a.node, listed: unlisted}
+	p.learn(int(a.node.Stat.DataLength))
 	kids := a.node.Stat.NumChildren > 0
 	p.hold(t, kids && p.spec.lists(a.node))
 	p.forget(p.find(t.path))

@@ -126,6 +126,10 @@ func (p *pass) drop(t *task) {
 
 // next returns the read that is to begin now, or nil. Checks and others take turns.
 func (p *pass) next() *task {
+	if t := p.front; t != nil {
+		p.front = nil
+		return t
+	}
 	p.checks.turn = !p.checks.turn
 	if p.checks.turn {
 		if t := p.nextCheck(); t != nil {

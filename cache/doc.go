@@ -64,17 +64,27 @@
 // # Requests
 //
 //	                    one-shot watches                      one recursive watch
-//	initial load        nodes (get) + directories (list)      nodes (get) + nodes with children (list)
+//	initial load        nodes (get) + directories (list)      nodes + nodes with children, many in one request
 //	node created        1 list of its parent + get + list     get
 //	node changed        get                                   get
 //	node deleted        1 to 3 lists of its parent            get, or less if many are deleted at once
-//	blip, same session  as many syncs as setWatches           get + 2 per 128 KiB of paths (setWatches) + what has changed
+//	blip, same session  1 sync + setWatches                   get + 2 per 128 KiB of paths (setWatches) + what has changed
 //	new session         1 look at each node (exists) + lists  get + 2 per 128 KiB of paths (setWatches) + what has changed
 //	10 timeouts         1 look at each watch (exists)         2 per 128 KiB of paths (setWatches) + what has changed
-//	Refresh             as the initial load                   as the initial load
+//	Refresh             nodes + directories, many in one request   as the initial load
 //
 // A directory is any node that may have children and is not at the limit of [Depth]; with one-shot watches each must be
-// listed, to set a watch. Changes that come close together share their lists. Data is transferred again only when it has changed.
+// listed, to set a watch. Changes that come close together share their lists. Data is transferred again only when it has changed, or
+// is at most 256 B long.
+//
+// Many nodes and lists are read in one request on servers that can do that (multiRead, ZooKeeper 3.6). There are at most two such
+// requests under way, of up to 256 reads and about 64 KiB of answers each. What is to be read meanwhile gathers for the next
+// one. So a node that changes alone is read at once, and 5,000 nodes that change together take about a hundred requests. A node
+// is read by itself if it has more than about 16 KiB, if it was refused, or if the read sets a one-shot watch: multiRead sets none.
+// How large a node is that has not been read yet is estimated from those that were read before it, and no more than 63 such nodes
+// share a request. If the servers refuse to read a node of a batch, that node is read again by itself. If the answer to a batch is longer
+// than MaxReplySize, or the batch fails otherwise, each of its nodes is. A cache with [StatsOnly] does not use multiRead, which would
+// transfer the data.
 //
 // Deleted nodes are looked for from the top: below a node that is absent nothing is read. As many as 16 children of one node are looked
 // for in one list, unless they are less than an eighth of all. 10,100 nodes in 100 directories took 165 requests when they were

@@ -55,6 +55,7 @@ type mirror struct {
 	newest   int64               // transaction that was seen
 	suspects map[string]struct{} // nodes whose children may be missing, from the pass before
 	isolated map[work]struct{}   // what is read only while nothing else is
+	guess    int                 // bytes in a node that has not been read
 
 	comparedTo int64     // every change up to this transaction was read, whatever events told
 	checkDue   time.Time // when that is looked at again; zero if that is not planned
@@ -89,6 +90,7 @@ func open(ctx context.Context, cli *framework.Client, s spec, u user) (*mirror, 
 	m := &mirror{
 		cli: cli, spec: s, user: u, done: make(chan struct{}), poke: make(chan struct{}, 1), full: make(chan struct{}),
 		suspects: make(map[string]struct{}), isolated: make(map[work]struct{}), held: make(map[string]*held),
+		guess: firstGuess,
 	}
 	m.spec.filter = m.lenient(s.filter)
 	m.board.latest.Store(&view{since: time.Now()})

@@ -18,12 +18,8 @@ type oneShot struct {
 	mu      sync.Mutex
 	notes   []note
 	armed   map[work]*framework.Watch
-	bytes   int // of the paths of armed, as they go into setWatches
 	waiting sync.WaitGroup
 }
-
-// setWatchesSize is less than what the driver puts into one setWatches, whose paths include the client's namespace.
-const setWatchesSize = 64 << 10
 
 func newOneShot(s *framework.Session, root string) *oneShot {
 	return &oneShot{s: s, root: root, token: make(chan struct{}, 1), end: make(chan struct{}), armed: make(map[work]*framework.Watch)}
@@ -74,7 +70,6 @@ func (o *oneShot) arm(on work, w *framework.Watch) {
 		w.Stop()
 		return
 	}
-	o.bytes += len(on.path) + 4
 	o.armed[on] = w
 	o.waiting.Go(func() {
 		select {
@@ -99,7 +94,6 @@ func (o *oneShot) disarm(on work, w *framework.Watch, t framework.EventType) {
 		return
 	}
 	delete(o.armed, on)
-	o.bytes -= len(on.path) + 4
 	n := note{path: on.path}
 	switch {
 	case t == framework.EventSessionOver: // the next session begins with a look at everything
@@ -142,20 +136,20 @@ func (o *oneShot) catchUp() {
 	}
 }
 
-func (o *oneShot) follows(path string) bool {
+func (o *oneShot) follows(path string) bool { return o.covers(work{path: path}) }
+
+// covers reports whether there is a watch from an earlier read.
+func (o *oneShot) covers(w work) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.armed[work{path: path}] != nil
+	return o.armed[w] != nil
 }
 
 // unfollow leaves the watch to fire unheard.
 func (o *oneShot) unfollow(path string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if on := (work{path: path}); o.armed[on] != nil {
-		delete(o.armed, on)
-		o.bytes -= len(path) + 4
-	}
+	delete(o.armed, work{path: path})
 }
 
 func (o *oneShot) mustList() bool  { return true }
@@ -163,19 +157,9 @@ func (o *oneShot) settled() int64  { return 0 }
 func (o *oneShot) listening() bool { return true }
 func (o *oneShot) tells() bool     { return false } // its own watches must be set again, one by one
 
-// resume waits for the answers to the driver's setWatches, with which the servers catch up. The driver sends them one after
-// the other, each of up to 128 KiB, without telling when it has done; as many requests, one after the other, take longer.
-func (o *oneShot) resume(ctx context.Context) error {
-	o.mu.Lock()
-	bytes := o.bytes
-	o.mu.Unlock()
-	for range bytes/setWatchesSize + 2 {
-		if err := syncSurely(ctx, o.s, o.root); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+// resume waits for the answer to one request: those that set the watches again go ahead of all others on a connection, and servers
+// answer them, with what the watches have missed, first.
+func (o *oneShot) resume(ctx context.Context) error { return syncSurely(ctx, o.s, o.root) }
 
 func (o *oneShot) close() {
 	close(o.end)

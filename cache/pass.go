@@ -26,13 +26,16 @@ type pass struct {
 	checking  bool // a checkpoint is under way
 
 	tasks   map[work]*task
+	front   *task    // to be started first
 	queue   []*task  // to be started, oldest first
 	checks  checks   // of deleted nodes
 	after   []func() // to be called when what is known is shown
 	solos   []*task  // to be started when nothing else is under way
-	running int
-	solo    bool // one of solos is under way
-	ending  bool // nothing is started any more, and the pass ends when nothing is under way
+	running int      // tasks that are under way
+	singles int      // requests that are under way for one task each, except for those among batches
+	batches int      // requests that are under way for all tasks that had gathered
+	solo    bool     // one of solos is under way
+	ending  bool     // nothing is started any more, and the pass ends when nothing is under way
 	answers chan answer
 	reads   sync.WaitGroup
 
@@ -55,6 +58,10 @@ type answer struct {
 	task *task // nil for what is not a task
 	deep bool
 	node framework.Node
+	// parts are the answers of a batch. A part that is apart could not be read with the others.
+	parts []answer
+	batch bool
+	apart bool
 	// names and stat are of a list.
 	names []string
 	stat  framework.Stat
@@ -187,16 +194,13 @@ func (p *pass) start() {
 	if p.asking {
 		return
 	}
-	for !p.ending && !p.solo && p.running < p.spec.parallel {
-		t := p.next()
-		if t == nil {
-			break
-		}
-		p.send(t)
+	if !p.ending && !p.solo {
+		p.startReads()
 	}
 	if !p.ending && p.running == 0 && len(p.solos) > 0 {
 		p.solo = true
-		p.send(shift(&p.solos))
+		p.singles++
+		p.send(shift(&p.solos), false)
 	}
 }
 
@@ -208,15 +212,11 @@ func shift(queue *[]*task) *task {
 	return t
 }
 
-// send begins a read.
-func (p *pass) send(t *task) {
+// send begins a read by itself, in place of a batch if batch is set.
+func (p *pass) send(t *task, batch bool) {
 	t.running = true
 	p.running++
-	a := answer{task: t, deep: t.deep}
-	var have *entry
-	if t.deep && !t.work.list && !p.rereading && !p.wary {
-		have = p.find(t.path)
-	}
+	a, have := answer{task: t, deep: t.deep, batch: batch}, p.known(t)
 	barred := p.barred(t.work)
 	p.read(func() answer {
 		switch {
@@ -232,6 +232,14 @@ func (p *pass) send(t *task) {
 		}
 		return a
 	})
+}
+
+// known is what is known of the node of a task that only looks whether it has changed; nil if it is to be read in any case.
+func (p *pass) known(t *task) *entry {
+	if t.deep && !t.work.list && !p.rereading && !p.wary {
+		return p.find(t.path)
+	}
+	return nil
 }
 
 // read runs f in a goroutine of its own and hands in its answer.
@@ -290,32 +298,53 @@ func (p *pass) take(a answer) error {
 	if err := p.heed(); err != nil { // what happened before the answer was given
 		return err
 	}
-	t := a.task
-	p.running--
+	if a.batch {
+		p.batches--
+	} else {
+		p.singles--
+	}
 	alone := p.solo
 	p.solo = false
-	if tooLong(a.err) && !alone {
-		p.isolate(t)
-		return nil
+	if a.parts == nil {
+		p.takeOne(a, alone)
 	}
+	if tooLong(a.err) && a.parts != nil {
+		p.learnBatch(len(a.parts))
+	}
+	for _, part := range a.parts {
+		p.takeOne(part, false)
+	}
+	if !p.ending {
+		p.checkpoint(settled)
+	}
+	return nil
+}
+
+// takeOne deals with the answer to one read, which was alone on its way or not.
+func (p *pass) takeOne(a answer, alone bool) {
+	t := a.task
+	p.running--
 	switch {
+	case tooLong(a.err) && !alone:
+		p.isolate(t)
+		return
 	case p.ending:
 		if a.err != nil && !errors.Is(a.err, framework.ErrNoNode) {
 			p.refuse(t.work, a.err)
 		}
-		return nil
+		return
+	case a.apart:
+		p.apart(t)
+		return
 	case t.work.list:
 		p.takeList(a)
 	default:
 		p.takeNode(a)
 	}
-	if p.ending {
-		return nil
+	if !p.ending {
+		p.finish(t, errors.Is(a.err, framework.ErrNoNode))
+		p.flush()
 	}
-	p.finish(t, errors.Is(a.err, framework.ErrNoNode))
-	p.flush()
-	p.checkpoint(settled)
-	return nil
 }
 
 // finish ends the run of a task. A run that did not find a node that is in a list does not count: it may have been too early.
@@ -323,7 +352,7 @@ func (p *pass) finish(t *task, gone bool) {
 	missed := gone && t.insist
 	again := t.again || missed
 	t.deep, t.running, t.again, t.insist, t.announced, t.below = t.below || missed && t.deep, false, false, false, false, false
-	t.deleted = t.deleted && again
+	t.deleted, t.alone = t.deleted && again, false
 	t.settle(missed)
 	if again {
 		p.enqueue(t)

@@ -61,6 +61,7 @@ func (r *recursive) take() ([]note, error) {
 
 func (r *recursive) catchUp()            {}
 func (r *recursive) follows(string) bool { return true }
+func (r *recursive) covers(work) bool    { return true }
 func (r *recursive) unfollow(string)     {}
 func (r *recursive) settled() int64      { return r.watch.Zxid() }
 func (r *recursive) listening() bool     { return r.watch.Zxid() != 0 }

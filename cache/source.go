@@ -25,6 +25,8 @@ type source interface {
 	catchUp()
 	// follows reports whether a change of a node that exists would become a note.
 	follows(path string) bool
+	// covers reports whether a change of what is read would become a note although the read sets no watch.
+	covers(w work) bool
 	// unfollow makes follows report false for a node until it is read again.
 	unfollow(path string)
 	// mustList reports whether new children of a node become notes only after a list of them.

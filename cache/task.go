@@ -22,6 +22,7 @@ type task struct {
 	// announced says that the node was not there before, and that there are notes of all that is below it.
 	announced bool
 	below     bool  // the run behind this one is deep
+	alone     bool  // it is read by itself
 	deleted   bool  // an event says that the node was deleted, and no later read says what is in its place
 	check     bool  // it is only there because of that
 	dead      int64 // czxid of the latest node at the path that is known to be gone

@@ -27,7 +27,7 @@ func TestCachesBesideCurator(t *testing.T) {
 
 	load := count("load", func(k mirrorKind) cost { return loading(w, k, path, nodes) }, docentTree, docentOneShot, curatorCache, curatorTree)
 	few := int64(nodes / 10)
-	assert.LessOrEqual(t, load[0], nodes+few, "each node, each list that has something in it, the watch, one look, one sync")
+	assert.LessOrEqual(t, load[0], few, "many nodes and lists in one request, the watch, one look, one sync")
 	assert.LessOrEqual(t, load[1], 2*nodes+few, "each node and each list")
 	assert.GreaterOrEqual(t, load[2], int64(2*nodes), "Curator lists the children also of nodes without any")
 
@@ -42,8 +42,8 @@ func TestCachesBesideCurator(t *testing.T) {
 	assert.GreaterOrEqual(t, anew[2], int64(nodes))
 }
 
-// Children that are created one after the other cost one read each and not lists of all their siblings: requests and bytes
-// grow with the number of children, and not with its square.
+// Children that are created one after the other cost one read each, or share one, and not lists of all their siblings: requests and
+// bytes grow with the number of children, and not with its square.
 func TestWatchedDirectoryGrows(t *testing.T) {
 	t.Parallel()
 	w := onFake(t).world
@@ -52,8 +52,8 @@ func TestWatchedDirectoryGrows(t *testing.T) {
 	each := float64(costs[0].received) / float64(marks[0])
 	for i, mark := range marks {
 		t.Logf("docent, %d children: %d requests, %d bytes received", mark, costs[i].requests, costs[i].received)
-		assert.InEpsilon(t, mark, costs[i].requests, 0.01, "one read for each")
-		assert.InEpsilon(t, each*float64(mark), costs[i].received, 0.01, "bytes")
+		assert.LessOrEqual(t, costs[i].requests, int64(mark+mark/100), "one read for each, at most")
+		assert.InEpsilon(t, each*float64(mark), costs[i].received, 0.1, "bytes")
 	}
 }
 
