@@ -37,7 +37,7 @@ func TestCredentialsGoFirstOnEveryLink(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, replyFrame(1, 9, 0, nil), got)
 		nothingMore(t, conn)
-		assert.Zero(t, s.Stats().Malformed)
+		assert.Zero(t, conn.(*link).strays)
 	}
 	assert.EqualValues(t, 2*(1+2+1), s.Stats().FramesOut)
 	assert.EqualValues(t, 2*(1+1+1), s.Stats().Writes, "the credentials leave in one")
@@ -112,10 +112,10 @@ func TestCredentialsAreNoSignOfLife(t *testing.T) {
 
 // Without credentials of ours, a reply with their xid answers nothing.
 func TestUnexpectedAuthReply(t *testing.T) {
-	s, conn, tp := opened(t, Options{})
+	_, conn, tp := opened(t, Options{})
 	tp.feed(replyFrame(xidAuth, 0, -115, nil))
 	nothingMore(t, conn)
-	assert.EqualValues(t, 1, s.Stats().Malformed)
+	assert.Equal(t, 1, conn.(*link).strays)
 	tp.hangUp(io.EOF)
 	_, err := readFrame(conn)
 	assert.ErrorIs(t, err, io.EOF)

@@ -163,7 +163,6 @@ func (c *Call) answered(h replyHeader, body *jute.Decoder) {
 	case c.Decode != nil:
 		err = c.Decode(body)
 		if body.Err() != nil {
-			c.link.s.counters.malforms.Add(1)
 			err = fmt.Errorf("%w: the reply to %s %s: %w", ErrMalformed, opName(c.Op), c.Path, body.Err())
 		}
 	}

@@ -152,12 +152,12 @@ func (l *link) handshake() error {
 	}
 	l.s.counters.framesIn.Add(1)
 	if !l.asked {
-		return l.broken(l.malformed("%d bytes before anything was asked", len(frame)))
+		return l.fail(l.malformed("%d bytes before anything was asked", len(frame)))
 	}
 	answer, err := parseConnectAnswer(frame[prefixLen:])
 	l.settle(answer.grants())
 	if err != nil {
-		return l.broken(l.malformed("%v", err))
+		return l.fail(l.malformed("%v", err))
 	}
 	if err := l.judge(answer); err != nil {
 		return err
@@ -261,7 +261,7 @@ func (l *link) foreign(got int64) {
 func (l *link) handshakeFailed(err error) error {
 	switch {
 	case errors.Is(err, errFrameLength):
-		return l.broken(l.malformed("%v in the handshake", err))
+		return l.fail(l.malformed("%v in the handshake", err))
 	case isTimeout(err):
 		err = fmt.Errorf("wire: %s did not finish the handshake in time: %w", l.peer(), err)
 	default:

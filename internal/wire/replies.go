@@ -85,7 +85,7 @@ func (l *link) event(body []byte) error {
 	l.body.Reset(body)
 	ev.Decode(&l.body)
 	if err := l.body.Err(); err != nil {
-		return l.broken(l.malformed("a watch event: %v", err))
+		return l.fail(l.malformed("a watch event: %v", err))
 	}
 	l.eventCame()
 	if l.s.opt.OnEvent != nil {
@@ -102,18 +102,11 @@ func (l *link) stray(h replyHeader) error {
 	}
 	l.strays++
 	if l.strays > maxStrays {
-		return l.broken(l.malformed("%d replies to requests that were not sent, the latest with xid %d",
+		return l.fail(l.malformed("%d replies to requests that were not sent, the latest with xid %d",
 			l.strays, h.xid))
 	}
-	l.s.counters.malforms.Add(1)
 	l.s.log.Warn("reply to a request that was not sent", "server", l.peer(), "xid", h.xid)
 	return nil
-}
-
-// broken ends the link because of a malformed frame.
-func (l *link) broken(err error) error {
-	l.s.counters.malforms.Add(1)
-	return l.fail(err)
 }
 
 // readFailed returns the driver's error for an error of the connection.
@@ -123,7 +116,7 @@ func (l *link) readFailed(err error) error {
 	}
 	switch {
 	case errors.Is(err, errFrameLength):
-		return l.broken(l.malformed("%v", err))
+		return l.fail(l.malformed("%v", err))
 	case isTimeout(err) && time.Now().Before(l.readBy):
 		return err // not the link's own deadline; nothing is lost
 	case isTimeout(err):
@@ -186,7 +179,6 @@ func (l *link) drain(cause error) error {
 	if !ok {
 		return l.stray(h) // the link has ended
 	}
-	l.s.counters.malforms.Add(1)
 	tooLong := fmt.Errorf("%w: %s is answered with %d bytes, accepted are %d", ErrReplyTooLong, r.describe(), n, l.s.opt.MaxFrame)
 	defer r.call.finish(tooLong)
 	late := time.Now().Add(l.timeout / 3)

@@ -11,14 +11,13 @@ type Stats struct {
 	Writes           uint64 // calls of the connection's Write, handshakes included
 	BytesIn          uint64 // read from the socket
 	BytesOut         uint64 // written to the socket
-	Malformed        uint64 // frames that broke the protocol or answered nothing
 }
 
 type counters struct {
-	links, handshakesFailed     atomic.Uint64
-	framesIn, framesOut         atomic.Uint64
-	bytesIn, bytesOut, malforms atomic.Uint64
-	writes                      atomic.Uint64
+	links, handshakesFailed atomic.Uint64
+	framesIn, framesOut     atomic.Uint64
+	bytesIn, bytesOut       atomic.Uint64
+	writes                  atomic.Uint64
 }
 
 // Stats returns the totals so far. Each is exact; together they are not a
@@ -33,7 +32,6 @@ func (s *Session) Stats() Stats {
 		Writes:           c.writes.Load(),
 		BytesIn:          c.bytesIn.Load(),
 		BytesOut:         c.bytesOut.Load(),
-		Malformed:        c.malforms.Load(),
 	}
 }
 
