@@ -101,8 +101,8 @@
 // [Client] operations are bounded by [Config.RetryPolicy] and, when ctx has no deadline, by [Config.OperationTimeout].
 // [Session] operations go on for as long as the session may live, but not over a server that answers other requests and not this
 // one: they return within three session timeouts then. Both give up a request that is too large, or whose answer is, for the
-// servers or for the client ([ErrTooLarge], [ErrReplyRefused]). Data is copied: it is the caller's again when the
-// call returns.
+// servers or for the client ([ErrTooLarge], [ErrReplyRefused]). Data belongs to the caller again when the call
+// returns.
 //
 // Errors are [*OpError] with the path and a sentinel to test with errors.Is, ours or go-zookeeper's: they are the same values.
 //
