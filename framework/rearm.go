@@ -90,6 +90,12 @@ func (l *lists) add(to *[]string, path string) {
 	l.size += 4 + len(path)
 }
 
+// next returns empty lists for the next request, which is mostly like this one.
+func (l *lists) next() *lists {
+	room := func(paths []string) []string { return make([]string, 0, len(paths)+len(paths)/8) }
+	return &lists{data: room(l.data), exist: room(l.exist), child: room(l.child), recursive: room(l.recursive)}
+}
+
 // rearmSize bounds the paths in one setWatches, in bytes as they are sent. Servers accept requests of 1 MiB unless they are told
 // otherwise; this is what their own clients keep to. A longer path goes alone.
 const rearmSize = 128 << 10
@@ -100,7 +106,7 @@ func (e *epoch) rearmTogether(recursive []string) (calls []*wire.Call) {
 	flush := func(next int) {
 		if l.size > 0 && l.size+next > rearmSize {
 			calls = append(calls, e.setWatches(l))
-			l = &lists{}
+			l = l.next()
 		}
 	}
 	for _, key := range t.toRearm() {
@@ -126,7 +132,8 @@ func (e *epoch) rearmTogether(recursive []string) (calls []*wire.Call) {
 
 // toRearm are the one-shot watches that the server is to have, in order. A recursive watch on the same path stands in for them. The
 // mutex is held.
-func (t *watches) toRearm() (keys []watchKey) {
+func (t *watches) toRearm() []watchKey {
+	keys := make([]watchKey, 0, len(t.m))
 	for key, entry := range t.m {
 		if entry.armed && entry.seen != nil && t.trees[key.path] == nil {
 			keys = append(keys, key)

@@ -1,6 +1,9 @@
 package jute
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // Encoder appends jute values to a byte slice. The zero value is ready to use.
 type Encoder struct {
@@ -14,6 +17,9 @@ func NewEncoder(buf []byte) *Encoder {
 
 // Reset forgets what was encoded, and keeps the memory.
 func (e *Encoder) Reset() { e.buf = e.buf[:0] }
+
+// Grow makes room for n more bytes, so that they cost one allocation at most.
+func (e *Encoder) Grow(n int) { e.buf = slices.Grow(e.buf, n) }
 
 // Bytes returns everything encoded so far. The slice is valid until the next call that appends.
 func (e *Encoder) Bytes() []byte {

@@ -1,5 +1,7 @@
 package wire
 
+import "slices"
+
 // queue holds frames that wait, in order, in one buffer. A frame that is taken or
 // withdrawn stays in it until half of the buffer is such frames. So each of them costs
 // the same, however many wait.
@@ -35,6 +37,9 @@ func (q *queue) add(c *Call, frame []byte) {
 	q.buf = append(q.buf, frame...)
 	q.frames = append(q.frames, queued{c, len(frame)})
 }
+
+// grow makes room for n more bytes.
+func (q *queue) grow(n int) { q.buf = slices.Grow(q.buf, n) }
 
 // front returns the first frame that was not withdrawn, or what is left of it, and its call.
 func (q *queue) front() (c *Call, frame []byte, ok bool) {

@@ -75,9 +75,12 @@ func (l *link) handIn(calls []*Call) error {
 			encoders.Put(e)
 		}
 	}()
-	for _, c := range calls {
+	for i, c := range calls {
 		c.link, c.back = l, make(chan struct{}, 2)
 		c.encode(e)
+		if i == 0 && len(calls) > 2 {
+			e.Grow((len(calls) - 1) * c.size) // they set watches, and are alike
+		}
 	}
 	w := &l.writer
 	w.mu.Lock()
@@ -98,6 +101,7 @@ func (l *link) handIn(calls []*Call) error {
 		return nil
 	}
 	now, frames := time.Now(), e.Bytes()
+	w.queue.grow(len(frames))
 	for i, c := range calls {
 		if !l.gather(c, frames[:c.size], now) {
 			w.mu.Unlock()
