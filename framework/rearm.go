@@ -109,15 +109,15 @@ func (e *epoch) rearmTogether(recursive []string) (calls []*wire.Call) {
 			l = l.next()
 		}
 	}
-	for _, key := range t.toRearm() {
-		flush(4 + len(key.path))
+	for _, w := range t.toRearm() {
+		flush(4 + len(w.path))
 		switch {
-		case key.kind == childWatch:
-			l.add(&l.child, key.path)
-		case key.kind == existsWatch && !t.m[key].seen.exists:
-			l.add(&l.exist, key.path)
+		case w.kind == childWatch:
+			l.add(&l.child, w.path)
+		case w.kind == existsWatch && !w.entry.seen.exists:
+			l.add(&l.exist, w.path)
 		default: // the server keeps a watch on the existence of a node that exists with those on data
-			l.add(&l.data, key.path)
+			l.add(&l.data, w.path)
 		}
 	}
 	for _, at := range recursive {
@@ -130,17 +130,23 @@ func (e *epoch) rearmTogether(recursive []string) (calls []*wire.Call) {
 	return calls
 }
 
+// setAgain is a one-shot watch that the server is to have.
+type setAgain struct {
+	watchKey
+	entry *watchEntry
+}
+
 // toRearm are the one-shot watches that the server is to have, in order. A recursive watch on the same path stands in for them. The
 // mutex is held.
-func (t *watches) toRearm() []watchKey {
-	keys := make([]watchKey, 0, len(t.m))
+func (t *watches) toRearm() []setAgain {
+	list := make([]setAgain, 0, len(t.m))
 	for key, entry := range t.m {
 		if entry.armed && entry.seen != nil && t.trees[key.path] == nil {
-			keys = append(keys, key)
+			list = append(list, setAgain{key, entry})
 		}
 	}
-	slices.SortFunc(keys, watchKey.compare)
-	return keys
+	slices.SortFunc(list, func(a, b setAgain) int { return a.compare(b.watchKey) })
+	return list
 }
 
 // setWatches makes one request. The mutex is held.
@@ -214,8 +220,8 @@ func disowns(code int32) bool {
 func (e *epoch) rearmSingly() (calls []*wire.Call) {
 	t := &e.watches
 	era, pin := t.era, t.rearming.pin
-	for _, key := range t.toRearm() {
-		calls = append(calls, e.rearmOne(era, key, t.m[key], pin))
+	for _, w := range t.toRearm() {
+		calls = append(calls, e.rearmOne(era, w.watchKey, w.entry, pin))
 	}
 	return calls
 }
