@@ -81,7 +81,11 @@ func (f queued) withdrawn() bool { return f.call != nil && f.call.place == withd
 
 // tidy drops what has gone when it is half of the buffer.
 func (q *queue) tidy() {
-	if 2*q.gone < len(q.buf) {
+	switch {
+	case 2*q.gone < len(q.buf):
+		return
+	case q.first == len(q.frames) && cap(q.buf) <= keepBufferLen:
+		q.buf, q.frames, q.at, q.first, q.gone = q.buf[:0], q.frames[:0], 0, 0, 0
 		return
 	}
 	buf, frames, rest := q.buf[:0], q.frames[:0], q.buf[q.at:]

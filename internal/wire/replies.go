@@ -147,11 +147,10 @@ func (l *link) readSoon(p []byte) (int, error) {
 	early := l.readBy.Add(-l.grace())
 	_ = l.conn.SetReadDeadline(early)
 	n, err := l.conn.Read(p)
-	now := time.Now()
-	if n > 0 || !isTimeout(err) || now.Before(early) {
+	if n > 0 || !isTimeout(err) || time.Now().Before(early) {
 		return n, err
 	}
-	if last := now.Add(l.grace()); last.After(l.readBy) {
+	if last := time.Now().Add(l.grace()); last.After(l.readBy) {
 		l.readBy = last
 	}
 	_ = l.conn.SetReadDeadline(l.readBy)

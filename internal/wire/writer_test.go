@@ -225,6 +225,27 @@ func TestManyCallsGivenUpAtOnce(t *testing.T) {
 	}
 }
 
+// Calls that are handed in and given up again and again behind a peer that takes nothing do not pile up.
+func TestCallsGivenUpDoNotPileUp(t *testing.T) {
+	onLane(t, Options{}, func(t *testing.T, l *lane) {
+		l.send(setData("/big", aMegabyte))
+		synctest.Wait()
+		body := setData("/a", aMegabyte[:10_000]).Body
+		for range 1000 {
+			c := newCall(opSetData, "/a", body)
+			l.send(c)
+			_, err := c.giveUp()
+			require.ErrorIs(t, err, ErrNotSent)
+		}
+		w := &l.conn.(*link).writer
+		w.mu.Lock()
+		assert.Less(t, cap(w.queue.buf), 3*len(aMegabyte))
+		assert.Less(t, cap(w.queue.frames), 1000)
+		w.mu.Unlock()
+		assert.Equal(t, []string{"/big"}, paths(l.requests()))
+	})
+}
+
 // A call was not sent only if none of its bytes can have left, even if many chunks have gathered.
 func TestWriteThatFailsBetweenChunks(t *testing.T) {
 	onLane(t, Options{}, func(t *testing.T, l *lane) {
