@@ -22,7 +22,6 @@ const (
 	capSetWatches2
 	capMultiRead
 	capRemoveWatches
-	capWhoAmI
 	capabilityCount
 )
 
@@ -36,7 +35,6 @@ var capabilityNames = [capabilityCount]struct{ name, instead string }{
 	capSetWatches2:   {"setWatches2", "recursive watches are set again one by one"},
 	capMultiRead:     {"multiRead", "nodes are read one by one"},
 	capRemoveWatches: {"removeWatches", "watches that nobody needs stay on the server"},
-	capWhoAmI:        {"whoAmI", "the identity of the client is not shown"},
 }
 
 const (
