@@ -75,47 +75,57 @@ func (l *link) handIn(calls []*Call) error {
 			encoders.Put(e)
 		}
 	}()
+	first := l.prepare(calls, e)
+	w := &l.writer
+	w.mu.Lock()
+	switch {
+	case w.closed:
+		w.mu.Unlock()
+		return ErrNotSent
+	case w.mustWait(calls):
+		w.hold(calls, e.Bytes())
+		l.release()
+	case !l.gatherAll(calls, e.Bytes()):
+		return nil // the link has ended, and the calls with it
+	default:
+		l.gathered(false)
+	}
+	l.lookBy(first)
+	return nil
+}
+
+// prepare encodes calls for the link, and returns the first of their deadlines.
+func (l *link) prepare(calls []*Call, e *jute.Encoder) (first time.Time) {
 	for i, c := range calls {
 		c.link, c.back = l, make(chan struct{}, 2)
 		c.encode(e)
 		if i == 0 && len(calls) > 2 {
 			e.Grow((len(calls) - 1) * c.size) // they set watches, and are alike
 		}
-	}
-	w := &l.writer
-	w.mu.Lock()
-	if w.closed {
-		w.mu.Unlock()
-		return ErrNotSent
-	}
-	first := time.Time{}
-	for _, c := range calls {
 		if !c.Deadline.IsZero() {
 			first = earlier(first, c.Deadline)
 		}
 	}
-	if w.mustWait(calls) {
-		w.hold(calls, e.Bytes())
-		l.release()
-		l.lookBy(first)
-		return nil
-	}
-	now, frames := time.Now(), e.Bytes()
-	w.queue.grow(len(frames))
+	return first
+}
+
+// gatherAll gathers calls, whose frames follow each other in frames. It reports false, and ends the link, if there are too many; then
+// it releases the writer's mutex, which it is called with.
+func (l *link) gatherAll(calls []*Call, frames []byte) bool {
+	now := time.Now()
+	l.writer.queue.grow(len(frames))
 	for i, c := range calls {
 		if !l.gather(c, frames[:c.size], now) {
-			w.mu.Unlock()
+			l.writer.mu.Unlock()
 			_ = l.tooMany()
 			for _, rest := range calls[i:] { // those before them end with the link
 				rest.notSent(ErrNotSent)
 			}
-			return nil
+			return false
 		}
 		frames = frames[c.size:]
 	}
-	l.gathered(false)
-	l.lookBy(first)
-	return nil
+	return true
 }
 
 // gather numbers a call, remembers it and puts its frame with what is to be written. It
