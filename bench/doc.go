@@ -39,6 +39,9 @@
 //	Get, Set         one request and its answer                  1, 16, 256 on one session
 //	Children         the same, with 100 names                    1, 16, 256 on one session
 //	Create           a node is created and deleted               1, 16, 256 on one session
+//	CacheLoad        a cache of many nodes is opened             1, beside a walk with watches
+//	CacheFollow      5,000 nodes are set in transactions of 100  1, beside the sets alone
+//	                 until the cache has all of it
 //	Rearm            from the end of a connection until the      1
 //	                 server has 200,000 watches again
 //	Lock             Lock and Unlock of a free lock              1

@@ -281,7 +281,10 @@ func (p *pass) refuse(w work, err error) {
 	}
 }
 
-// barred is why a read is not tried again in this session: each try breaks the connection.
+// tooLong reports whether the answer to a read was not accepted.
+func tooLong(err error) bool { return errors.Is(err, framework.ErrReplyRefused) }
+
+// barred is why a read is not tried again in this session: each try brings the whole reply.
 func (p *pass) barred(w work) error {
 	r := p.view().refused.get(w.key())
 	if r == nil || r.epoch != p.s.Epoch() || !tooLong(r.err) {

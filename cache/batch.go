@@ -173,7 +173,7 @@ func (a *answer) fill(s spec, got recipekit.ReadAnswer, known *entry) {
 	}
 }
 
-// apart has a read that a batch could not do done by itself.
+// apart has a read done once more, by itself.
 func (p *pass) apart(t *task) {
 	t.alone, t.running = true, false
 	p.enqueue(t)

@@ -118,6 +118,7 @@ func TestServersWithoutMultiRead(t *testing.T) {
 				asked := w.lacking(how.verdict)
 				cli := w.client("c")
 				tree, second := w.open(cli, "/r"), w.open(cli, "/q")
+				assert.Equal(t, 201, tree.Len(), "everything is read at once, one by one")
 				require.NoError(t, tree.Refresh(t.Context()))
 				w.equal(tree, "/r")
 				for i := range 200 {

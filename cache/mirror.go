@@ -54,7 +54,6 @@ type mirror struct {
 	complete int64               // every change up to this transaction is in the mirror; 0 if that is not known
 	newest   int64               // transaction that was seen
 	suspects map[string]struct{} // nodes whose children may be missing, from the pass before
-	isolated map[work]struct{}   // what is read only while nothing else is
 	guess    int                 // bytes in a node that has not been read
 
 	comparedTo int64     // every change up to this transaction was read, whatever events told
@@ -89,7 +88,7 @@ func open(ctx context.Context, cli *framework.Client, s spec, u user) (*mirror, 
 	s.root = framework.Join("/", s.root)
 	m := &mirror{
 		cli: cli, spec: s, user: u, done: make(chan struct{}), poke: make(chan struct{}, 1), full: make(chan struct{}),
-		suspects: make(map[string]struct{}), isolated: make(map[work]struct{}), held: make(map[string]*held),
+		suspects: make(map[string]struct{}), held: make(map[string]*held),
 		guess: firstGuess,
 	}
 	m.spec.filter = m.lenient(s.filter)

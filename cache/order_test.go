@@ -27,7 +27,7 @@ type script struct {
 
 func newScript(t *testing.T) *script {
 	t.Helper()
-	m := &mirror{spec: newSpec("test", "/r", everyLevel), user: plain{}, isolated: map[work]struct{}{}, held: map[string]*held{}}
+	m := &mirror{spec: newSpec("test", "/r", everyLevel), user: plain{}, held: map[string]*held{}}
 	m.board.latest.Store(&view{})
 	p := &pass{mirror: m, source: still{}, ctx: context.Background(), tasks: map[work]*task{}, displaced: map[string]struct{}{}}
 	p.checks = newChecks()

@@ -30,11 +30,9 @@ type pass struct {
 	queue   []*task  // to be started, oldest first
 	checks  checks   // of deleted nodes
 	after   []func() // to be called when what is known is shown
-	solos   []*task  // to be started when nothing else is under way
 	running int      // tasks that are under way
 	singles int      // requests that are under way for one task each, except for those among batches
 	batches int      // requests that are under way for all tasks that had gathered
-	solo    bool     // one of solos is under way
 	ending  bool     // nothing is started any more, and the pass ends when nothing is under way
 	answers chan answer
 	reads   sync.WaitGroup
@@ -71,7 +69,6 @@ type answer struct {
 
 // session is the recipe: it keeps the mirror up to date in one session.
 func (m *mirror) session(ctx context.Context, s *framework.Session) error {
-	clear(m.isolated)
 	m.newSession = true
 	m.runs.Store(s)
 	m.board.show(func(v *view) *view { m.report(v); return v })
@@ -191,16 +188,8 @@ func (p *pass) step() error {
 
 // start sends as many reads as may be under way.
 func (p *pass) start() {
-	if p.asking {
-		return
-	}
-	if !p.ending && !p.solo {
+	if !p.asking && !p.ending {
 		p.startReads()
-	}
-	if !p.ending && p.running == 0 && len(p.solos) > 0 {
-		p.solo = true
-		p.singles++
-		p.send(shift(&p.solos), false)
 	}
 }
 
@@ -223,10 +212,7 @@ func (p *pass) send(t *task, batch bool) {
 		case barred != nil:
 			a.err = barred
 		case t.work.list:
-			a.err = p.excused(t.work, func() (err error) {
-				a.names, a.stat, err = p.source.list(p.ctx, t.path)
-				return err
-			})
+			a.names, a.stat, a.err = p.source.list(p.ctx, t.path)
 		default:
 			a.node, a.err = p.fetch(t.path, have)
 		}
@@ -278,11 +264,8 @@ func (p *pass) fetch(path string, have *entry) (framework.Node, error) {
 }
 
 // get reads a node with its data.
-func (p *pass) get(path string) (node framework.Node, err error) {
-	err = p.excused(work{path: path}, func() (err error) {
-		node, err = p.source.get(p.ctx, path)
-		return err
-	})
+func (p *pass) get(path string) (framework.Node, error) {
+	node, err := p.source.get(p.ctx, path)
 	return p.spec.decoded(node, err)
 }
 
@@ -303,16 +286,14 @@ func (p *pass) take(a answer) error {
 	} else {
 		p.singles--
 	}
-	alone := p.solo
-	p.solo = false
 	if a.parts == nil {
-		p.takeOne(a, alone)
+		p.takeOne(a)
 	}
 	if tooLong(a.err) && a.parts != nil {
 		p.learnBatch(len(a.parts))
 	}
 	for _, part := range a.parts {
-		p.takeOne(part, false)
+		p.takeOne(part)
 	}
 	if !p.ending {
 		p.checkpoint(settled)
@@ -320,21 +301,18 @@ func (p *pass) take(a answer) error {
 	return nil
 }
 
-// takeOne deals with the answer to one read, which was alone on its way or not.
-func (p *pass) takeOne(a answer, alone bool) {
+// takeOne deals with the answer to one read.
+func (p *pass) takeOne(a answer) {
 	t := a.task
 	p.running--
 	switch {
-	case tooLong(a.err) && !alone:
-		p.isolate(t)
+	case a.apart, tooLong(a.err) && !t.alone:
+		p.apart(t)
 		return
 	case p.ending:
 		if a.err != nil && !errors.Is(a.err, framework.ErrNoNode) {
 			p.refuse(t.work, a.err)
 		}
-		return
-	case a.apart:
-		p.apart(t)
 		return
 	case t.work.list:
 		p.takeList(a)
@@ -365,19 +343,7 @@ func (p *pass) finish(t *task, gone bool) {
 // enqueue lines a task up.
 func (p *pass) enqueue(t *task) {
 	t.check = false // a check is dropped before it is in a queue, or done
-	if _, alone := p.isolated[t.work]; alone {
-		p.solos = append(p.solos, t)
-	} else {
-		p.queue = append(p.queue, t)
-	}
-}
-
-// isolate does a read once more when no other is under way. An answer that is too long breaks the connection for all of
-// them, and it does not say whose it was.
-func (p *pass) isolate(t *task) {
-	p.isolated[t.work] = struct{}{}
-	t.running = false
-	p.enqueue(t)
+	p.queue = append(p.queue, t)
 }
 
 // over reports whether an error is the session's and not the node's.

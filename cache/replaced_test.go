@@ -253,9 +253,9 @@ func TestWhatDeletionsCost(t *testing.T) {
 			atMost int           // requests
 		}{
 			"one by one":         {directories(*deletions), 1, time.Millisecond, *deletions + 1},
-			"100 at a time":      {directories(*deletions), 100, 5 * time.Millisecond, *deletions / 2},
-			"in one transaction": {directories(*deletions), *deletions, 0, *deletions / 8},
-			"of one directory":   {directory(*deletions), *deletions, 0, *deletions / 8},
+			"100 at a time":      {directories(*deletions), 100, 5 * time.Millisecond, *deletions / 8},
+			"in one transaction": {directories(*deletions), *deletions, 0, *deletions / 32},
+			"of one directory":   {directory(*deletions), *deletions, 0, *deletions / 32},
 		} {
 			names := transactions.names
 			for _, path := range names {
