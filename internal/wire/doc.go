@@ -140,7 +140,8 @@
 // on a slow line does not end the link. Session.Arriving reports such a reply.
 // Events do not count, except while the oldest request is a setWatches, whose
 // reply comes behind the events that the watches have missed. On a server that
-// answers out of turn they do not count then either.
+// answers out of turn they do not count then either. On such a server, and when the
+// reply is overtaken, bytes of other replies do not count.
 //
 // In a process that was stopped, deadlines pass before what has arrived meanwhile is
 // read. So before the first and the third deadline end a link, there is time to

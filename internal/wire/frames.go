@@ -78,10 +78,10 @@ func (f *frameReader) setPart(p part) {
 	f.part = p
 }
 
-// wholePart notes that nothing is missing any more. The time stays, as the reply is not taken for an answer yet: without it, whoever
+// wholePart notes that nothing is missing any more. The xid and the time stay, as the reply is not taken for an answer yet: without it, whoever
 // looks in between finds a request that has waited since it was sent.
 func (f *frameReader) wholePart() {
-	f.setPart(part{at: f.at})
+	f.setPart(part{xid: f.part.xid, at: f.at}) // nobody else sets part
 	f.partial = false
 }
 

@@ -158,16 +158,18 @@ func (l *link) mayWait(since time.Time, rest, grace time.Duration) bool {
 	return true
 }
 
-// waitingSince returns from when on nothing has kept the server from answering the oldest request.
+// waitingSince returns from when on nothing has kept the server from answering the oldest request. Bytes of another reply count only while
+// nothing shows that replies overtake: then they would hide for ever, on a busy line, that this one is lost.
 func (l *link) waitingSince(oldest request) time.Time {
 	l.s.mu.Lock()
-	moved := l.late.moved
+	moved, overtaken := l.late.moved, l.s.outOfTurn || l.late.grace != nil
 	l.s.mu.Unlock()
 	since := oldest.sent
-	for _, t := range []time.Time{moved, l.in.arriving().at} {
-		if t.After(since) {
-			since = t
-		}
+	if moved.After(since) {
+		since = moved
+	}
+	if part := l.in.arriving(); part.at.After(since) && (part.xid == oldest.xid || !overtaken) {
+		since = part.at
 	}
 	return since
 }

@@ -150,6 +150,31 @@ func TestLostReplyOfAServerThatAnswersOutOfTurn(t *testing.T) {
 	})
 }
 
+// Parts of other replies do not hide that one is lost, however many there are.
+func TestLostReplyOnALineThatIsNeverIdle(t *testing.T) {
+	for _, outOfTurn := range []bool{false, true} {
+		onLane(t, Options{}, func(t *testing.T, l *lane) {
+			l.outOfTurn = outOfTurn
+			lost, begin := deleteNode("/lost"), time.Now()
+			l.send(lost)
+			l.requests()
+			var rest []byte
+			for time.Since(begin) < 2*testTimeout && l.Ended() == nil {
+				l.send(getData("/long"))
+				l.requests()
+				l.zxid++
+				next := replyFrame(firstXid+int32(l.zxid), l.zxid, 0, enc{}.str(strings.Repeat("x", 1000)).aStat())
+				l.feed(rest, next[:500])
+				rest = next[500:]
+				time.Sleep(maxGrace / 2)
+			}
+			require.Less(t, time.Since(begin), 2*testTimeout)
+			assert.ErrorIs(t, lost.ended(t), ErrUnanswered)
+			assert.ErrorIs(t, l.dead(), ErrNoReply)
+		})
+	}
+}
+
 // A server that answers steadily may be late with each answer.
 func TestLongQueueIsNoSilence(t *testing.T) {
 	onLane(t, Options{}, func(t *testing.T, l *lane) {
