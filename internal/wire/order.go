@@ -66,6 +66,7 @@ func (l *link) overtaken() {
 // behind another long reply cannot be seen yet.
 func (l *link) missing(suspect request) {
 	if now, ok := l.reqs.oldest(); !ok || now.xid != suspect.xid {
+		l.unsuspect(suspect.xid)
 		return
 	}
 	switch part := l.in.arriving(); {
@@ -77,6 +78,15 @@ func (l *link) missing(suspect request) {
 		if l.cause.Load() == nil && l.late.grace != nil {
 			l.late.grace.Reset(l.grace())
 		}
+	}
+}
+
+// unsuspect forgets a suspect whose reply has come, so that there can be another one.
+func (l *link) unsuspect(xid int32) {
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	if l.late.suspect == xid {
+		l.late.grace = nil
 	}
 }
 

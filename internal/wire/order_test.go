@@ -382,6 +382,27 @@ func TestReplyToAPingThatComesOutOfTurn(t *testing.T) {
 	})
 }
 
+// The reply to a ping that is late may be that to the next one. It does not keep others from being missed.
+func TestLostReplyBehindAPingThatIsLate(t *testing.T) {
+	onLane(t, Options{}, func(t *testing.T, l *lane) {
+		l.ping()
+		l.send(getData("/a"))
+		requests := l.requests()
+		l.answer(requests[1])
+		lost := deleteNode("/lost")
+		l.send(lost)
+		l.ping()
+		l.requests()
+		l.answer(requests[0])
+		time.Sleep(maxGrace)
+		l.send(getData("/later"))
+		l.answer(l.requests()...)
+		time.Sleep(maxGrace)
+		assert.ErrorIs(t, l.dead(), ErrReplyLost)
+		assert.ErrorIs(t, lost.ended(t), ErrUnanswered)
+	})
+}
+
 // An event that arrives says nothing of a request.
 func TestEventThatTricklesIn(t *testing.T) {
 	onLane(t, Options{}, func(t *testing.T, l *lane) {
