@@ -2,6 +2,7 @@ package emitted
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -113,6 +114,10 @@ func lead(t *testing.T, s *zktest.Server, cli *framework.Client) {
 func mirror(t *testing.T, s *zktest.Server, cli *framework.Client) {
 	_, err := s.Create("/services", nil, zktest.Persistent)
 	require.NoError(t, err)
+	for i := range 9 { // so many are read in one request
+		_, err := s.Create(fmt.Sprintf("/services/other-%d", i), nil, zktest.Persistent)
+		require.NoError(t, err)
+	}
 	heal := s.Delay(zktest.AllConns(), 400*time.Millisecond)
 	tree, err := cache.Open(t.Context(), cli, "/services", cache.NoWait())
 	require.NoError(t, err)
