@@ -151,8 +151,9 @@ func (e *refusedPart) Unwrap() error { return e.err }
 // multiQuery is answered with the results of all operations. Its error is a refusedPart if a server has refused one.
 func multiQuery(at string, requests []jute.MultiOp) query[[]jute.MultiResult] {
 	return query[[]jute.MultiResult]{
-		op: jute.OpMulti, at: at, body: &jute.MultiRequest{Ops: requests}, decode: (*jute.Decoder).MultiResults,
-		judge: func(results []jute.MultiResult) error { return judgeMulti(results, len(requests)) },
+		op: jute.OpMulti, at: at, body: &jute.MultiRequest{Ops: requests},
+		decode: func(d *jute.Decoder) []jute.MultiResult { return d.MultiResults(len(requests)) },
+		judge:  func(results []jute.MultiResult) error { return judgeMulti(results, len(requests)) },
 	}
 }
 

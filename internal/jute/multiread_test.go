@@ -48,3 +48,13 @@ func TestReadResultsOfAnotherNumberOrKindAreRefused(t *testing.T) {
 	d.ReadResults(1)
 	require.Error(t, d.Err())
 }
+
+func TestMoreResultsThanOperationsOfAMultiAreRefused(t *testing.T) {
+	one := ReadResult{Op: -1, Err: -101} // a failed operation looks the same in both replies
+	d := NewDecoder(readReply(one, one))
+	require.Len(t, d.MultiResults(2), 2)
+	require.NoError(t, d.Err())
+	d = NewDecoder(readReply(one, one, one))
+	require.Len(t, d.MultiResults(2), 2)
+	require.ErrorIs(t, d.Err(), ErrMultiResult)
+}

@@ -260,12 +260,16 @@ type MultiResult struct {
 // ErrMultiResult is the error of a Decoder that met a result of a type that it does not know.
 var ErrMultiResult = errors.New("jute: unknown type of a result")
 
-// MultiResults reads the body of the reply to a multi.
-func (d *Decoder) MultiResults() (results []MultiResult) {
+// MultiResults reads the body of the reply to a multi of n operations. It fails if there are more results than that.
+func (d *Decoder) MultiResults(n int) (results []MultiResult) {
 	for d.err == nil {
 		var h MultiHeader
 		h.Decode(d)
 		if h.Done || d.err != nil {
+			break
+		}
+		if len(results) == n {
+			d.fail(ErrMultiResult)
 			break
 		}
 		results = append(results, d.multiResult(h.Type))

@@ -27,7 +27,7 @@ var fuzzOps = []struct {
 	{opGetData, func(d *jute.Decoder) { d.Buffer(); new(jute.Stat).Decode(d) }, enc{}.str("data").aStat()},
 	{opGetACL, func(d *jute.Decoder) { d.ACLs(); new(jute.Stat).Decode(d) }, enc{}.i32(1).i32(31).str("world").str("anyone").aStat()},
 	{opGetChildren2, func(d *jute.Decoder) { d.Strings(); new(jute.Stat).Decode(d) }, enc{}.i32(2).str("a").str("").aStat()},
-	{opMulti, func(d *jute.Decoder) { d.MultiResults() }, enc{}.i32(opDelete).flag(0).i32(0).i32(-1).flag(1).i32(-1)},
+	{opMulti, func(d *jute.Decoder) { d.MultiResults(3) }, enc{}.i32(opDelete).flag(0).i32(0).i32(-1).flag(1).i32(-1)},
 	{opMultiRead, func(d *jute.Decoder) { d.ReadResults(8) }, enc{}.i32(opGetData).flag(0).i32(0).str("data").aStat().
 		i32(opGetChildren).flag(0).i32(0).i32(1).str("a").i32(-1).flag(0).i32(-101).i32(-101).i32(-1).flag(1).i32(-1)},
 	{jute.OpSetWatches2, nil, nil},
