@@ -60,6 +60,7 @@ func (c *collector) client(t *testing.T, s *zktest.Server, name string) *framewo
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, cli.Close()) })
 	require.NoError(t, cli.WaitConnected(t.Context()))
+	synctest.Wait() // what happens is told a moment later
 	return cli
 }
 

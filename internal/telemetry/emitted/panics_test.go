@@ -41,6 +41,7 @@ func TestTracingThatPanics(t *testing.T) {
 			s.ExpireSession(cli.State().SessionID)
 			synctest.Wait()
 			require.NoError(t, cli.WaitConnected(t.Context()))
+			synctest.Wait() // what happens is told a moment later
 			assert.Positive(t, c.value(t, "docent.panics", "docent.function", "TracerProvider"))
 			require.NoError(t, cli.Close())
 		})

@@ -70,6 +70,7 @@ func operate(t *testing.T, s *zktest.Server, cli *framework.Client) {
 	require.ErrorIs(t, err, framework.ErrNotConnected)
 	require.NoError(t, s.Accept())
 	require.NoError(t, cli.WaitConnected(ctx))
+	synctest.Wait() // what happens is told a moment later
 }
 
 // compete waits for a lock over a blip and a lost session, holds it, loses it, and gives up waiting for it.
@@ -93,6 +94,7 @@ func compete(t *testing.T, s *zktest.Server, cli *framework.Client) {
 	<-held.Context().Done()
 	require.Error(t, held.Unlock(t.Context()))
 	require.NoError(t, cli.WaitConnected(t.Context()))
+	synctest.Wait() // what happens is told a moment later
 }
 
 // lead loses a term, and the wish for another one.
@@ -108,6 +110,7 @@ func lead(t *testing.T, s *zktest.Server, cli *framework.Client) {
 	<-term.Context().Done()
 	require.Error(t, term.Resign(t.Context()))
 	require.NoError(t, cli.WaitConnected(t.Context()))
+	synctest.Wait() // what happens is told a moment later
 }
 
 // mirror opens a cache and a view of a service, in a session that ends meanwhile, and registers an instance, or does not.

@@ -38,6 +38,7 @@ func TestSessionsAreLinkedSpans(t *testing.T) {
 		require.True(t, s.ExpireSession(first))
 		synctest.Wait()
 		require.NoError(t, cli.WaitConnected(t.Context()))
+		synctest.Wait() // what happens is told a moment later
 		time.Sleep(time.Minute)
 		require.NoError(t, cli.Close())
 
@@ -110,6 +111,7 @@ func TestSessionsAreCounted(t *testing.T) {
 		assert.EqualValues(t, 1, c.value(t, "docent.session.lost"))
 		require.NoError(t, s.Accept())
 		require.NoError(t, cli.WaitConnected(t.Context()))
+		synctest.Wait() // what happens is told a moment later
 		assert.EqualValues(t, 2, c.value(t, "docent.session.established"))
 		assert.EqualValues(t, 1, c.value(t, "docent.session.suspended"))
 		assert.EqualValues(t, 2, c.value(t, "docent.connection.attempts", "docent.state", "connected"))
@@ -141,6 +143,7 @@ func TestChrootLabelsNothing(t *testing.T) {
 		})
 		require.NoError(t, err)
 		require.NoError(t, cli.WaitConnected(t.Context()))
+		synctest.Wait() // what happens is told a moment later
 		assert.EqualValues(t, 1, c.value(t, "docent.session.established", "docent.client", s.ConnectString()))
 		require.NoError(t, cli.Close())
 		assert.Empty(t, points(c.metrics(t)["docent.session.state"]))
