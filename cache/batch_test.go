@@ -57,7 +57,7 @@ func TestALoadReadsManyNodesInOneRequest(t *testing.T) {
 	})
 }
 
-// What changes while others are read is read in the next request, with everything that has changed by then.
+// Nodes that change while others are read are read together, in the next request.
 func TestNodesThatChangeMeanwhileAreReadTogether(t *testing.T) {
 	once(t, zktest.Config{}, nil, func(t *testing.T, w *world) {
 		w.crowd(250, "0")

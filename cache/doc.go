@@ -78,7 +78,7 @@
 // is at most 256 B long.
 //
 // Many nodes and lists are read in one request on servers that can do that (multiRead, ZooKeeper 3.6). There are at most two such
-// requests under way, of up to 256 reads and about 64 KiB of answers each. What is to be read meanwhile gathers for the next
+// requests under way, of up to 256 reads and about 64 KiB of answers each. Further reads gather meanwhile for the next
 // one. So a node that changes alone is read at once, and 5,000 nodes that change together take about a hundred requests. A node
 // is read by itself if it has more than about 16 KiB, if it was refused, or if the read sets a one-shot watch: multiRead sets none.
 // How large a node is that has not been read yet is estimated from those that were read before it, and no more than 63 such nodes

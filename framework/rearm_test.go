@@ -113,8 +113,7 @@ func TestServerThatNeverSetsWatchesAgain(t *testing.T) {
 	})
 }
 
-// A refusal of setWatches, which may be one of a server that was busy, is no reason to set watches one by one for as long as the session
-// lives.
+// A busy server refuses setWatches once. Watches are not set one by one for the rest of the session because of that.
 func TestSetWatchesIsUsedAgainAfterARefusal(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := startServer(t, zktest.Config{})

@@ -45,7 +45,7 @@ func onNode(tb testing.TB, f func(get, bare func())) {
 func TestUnsetTelemetryAllocatesNothing(t *testing.T) {
 	onNode(t, func(get, bare func()) {
 		var with, without float64
-		for range 15 { // what else the process does can only add
+		for range 15 { // other goroutines of the process can only add allocations
 			with, without = least(with, testing.AllocsPerRun(100, get)), least(without, testing.AllocsPerRun(100, bare))
 		}
 		assert.Equal(t, without, with)

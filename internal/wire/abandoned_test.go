@@ -302,7 +302,7 @@ func TestLinkEndsWhileASessionIsAskedFor(t *testing.T) {
 	})
 }
 
-// What makes the driver's read stop must not stop those of whoever keeps the connection.
+// The deadline that stops the driver's read does not stop the reads of the keeper.
 func TestAbandonedTryKeepsItsOwnDeadline(t *testing.T) {
 	tr := newTries()
 	defer tr.abandoned.Close()

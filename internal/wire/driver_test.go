@@ -221,7 +221,7 @@ func TestDriverWhenFenced(t *testing.T) {
 	})
 }
 
-// What a server puts behind the header of a reply to a ping does not reach the driver, whose buffer may be short.
+// The body of a reply to a ping, which has none, does not reach the driver, whose buffer may be too short for it.
 func TestReplyToAPingWithABody(t *testing.T) {
 	_, conn, tp := opened(t, Options{})
 	for _, n := range []int{1, 2 << 10, 2 << 20} {

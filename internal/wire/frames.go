@@ -78,8 +78,8 @@ func (f *frameReader) setPart(p part) {
 	f.part = p
 }
 
-// wholePart notes that nothing is missing any more. The xid and the time stay, as the reply is not taken for an answer yet: without it, whoever
-// looks in between finds a request that has waited since it was sent.
+// wholePart notes that the reply is complete. Its xid and its time stay until the request is taken out of the pending ones: otherwise
+// that would seem to have waited since it was sent.
 func (f *frameReader) wholePart() {
 	f.setPart(part{xid: f.part.xid, at: f.at}) // nobody else sets part
 	f.partial = false

@@ -134,9 +134,9 @@ func (l *link) unwatch() {
 }
 
 // lookAtOldest ends the link if the oldest request has been unanswered for the session
-// timeout. While the server answers those before it, or bytes of a reply arrive, it is not
-// due: a long queue, or a long reply on a slow line, is no silence. It is looked at a moment before it
-// is due, and then again: in a process that was stopped, timers fire ahead of the reader.
+// timeout. It is not due while the server answers those before it, as with a long queue, or while
+// bytes of a reply arrive, as on a slow line. It is looked at a moment before it is due, and then
+// again: in a process that was stopped, timers fire ahead of the reader.
 func (l *link) lookAtOldest() {
 	since := time.Now()
 	oldest, ok := l.reqs.oldest()

@@ -246,7 +246,7 @@ func TestReplyThatStopsHalfway(t *testing.T) {
 	})
 }
 
-// What watches have missed comes ahead of the reply to setWatches, and may take long.
+// Events that watches have missed come ahead of the reply to setWatches, and may take long.
 func TestEventsAheadOfTheReplyToSetWatches(t *testing.T) {
 	for _, op := range []int32{jute.OpSetWatches, jute.OpSetWatches2} {
 		onLane(t, Options{}, func(t *testing.T, l *lane) {
@@ -269,7 +269,7 @@ func TestEventsAheadOfTheReplyToSetWatches(t *testing.T) {
 			}
 			l.alive()
 			time.Sleep(testTimeout / 10)
-			assert.ErrorIs(t, l.dead(), ErrNoReply, "events are no part of the reply to another request")
+			assert.ErrorIs(t, l.dead(), ErrNoReply, "events do not count for another request")
 			assert.ErrorIs(t, behind.ended(t), ErrUnanswered)
 		})
 	}
@@ -287,7 +287,7 @@ func TestEventsAheadOfTheReplyToSetWatchesOutOfTurn(t *testing.T) {
 	})
 }
 
-// A process is stopped until its deadlines have passed. What has come meanwhile is read all the same.
+// A process is stopped until its deadlines have passed. Replies that came meanwhile are read all the same.
 func TestProcessThatWasStopped(t *testing.T) {
 	onLane(t, Options{}, func(t *testing.T, l *lane) {
 		l.line.set(func() { l.line.stopped = true })

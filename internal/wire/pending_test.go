@@ -49,7 +49,7 @@ func TestPendingOutOfTurn(t *testing.T) {
 	assert.Equal(t, 1, p.n)
 }
 
-// What a server answers out of turn is found like in a list, also when the xids begin again.
+// Requests that are answered out of turn are found as in a list, also when the xids begin again.
 func TestPendingFindsWhatAListFinds(t *testing.T) {
 	rng := rand.New(rand.NewSource(1))
 	p, w, list := pending{}, writer{xid: math.MaxInt32 - 500}, []int32{}

@@ -295,7 +295,7 @@ func disowns(code int32) bool {
 }
 
 // ends notes that a link ends, and why, and drops it, so that its buffers can go. It reports false if
-// it had ended before. Whoever sees the cause sees all of this.
+// it had ended before. All of this is visible together with the cause.
 func (s *Session) ends(l *link, cause error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -438,7 +438,7 @@ func answerPings(conn net.Conn) {
 	}
 }
 
-// Whoever learns of the end of a link also learns why.
+// The end of a link is seen together with its reason.
 func TestEndOfALinkIsSeenWithItsReason(t *testing.T) {
 	s, conn, _ := opened(t, Options{})
 	l, done := conn.(*link), make(chan struct{})

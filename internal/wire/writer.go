@@ -247,9 +247,9 @@ func (l *link) write(out []byte) error {
 	return l.put(out)
 }
 
-// writeFailed ends the link because of an error of a write. What the server had sent by then is still
-// there to be read, and may answer calls: so the reader has a moment to come to its end. Nothing is
-// written meanwhile, because the writer stays busy.
+// writeFailed ends the link because of an error of a write. Replies that had arrived by then can still
+// be read, so the reader has a moment to come to their end. Nothing is written meanwhile, because the
+// writer stays busy.
 func (l *link) writeFailed(err error) {
 	if halt := l.halted(); halt != nil {
 		l.end(halt) // by this side, whatever the write says of it

@@ -279,7 +279,7 @@ func TestWriteThatFailsBetweenChunks(t *testing.T) {
 	})
 }
 
-// What a later chunk of a batch would have written is taken back.
+// A call of a later chunk of a batch can be taken back.
 func TestCallOfALaterChunkIsTakenBack(t *testing.T) {
 	onLane(t, Options{}, func(t *testing.T, l *lane) {
 		given := getData("/given up")
