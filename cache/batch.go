@@ -8,7 +8,7 @@ import (
 )
 
 // Many nodes and lists are read in one request where the servers can do that (multiRead). At most maxBatches such requests are under
-// way. What is to be read meanwhile gathers for the next one, so a batch is as long as it has to be: a node that changes alone is read at
+// way. Further reads gather meanwhile for the next one, so a batch is as long as it has to be: a node that changes alone is read at
 // once, and by itself.
 //
 // A node goes alone if it is large, if its read is refused, or if the read has to set a watch. Nodes that a batch could not read, for
@@ -112,7 +112,6 @@ func (p *pass) startReads() {
 			p.front = t
 			return
 		case !fits:
-			p.singles++
 			p.send(t, false)
 		default:
 			p.sendBatch(b)
@@ -121,7 +120,6 @@ func (p *pass) startReads() {
 				p.batches++
 				continue
 			}
-			p.singles++
 			p.send(t, false)
 		}
 	}

@@ -205,6 +205,9 @@ func shift(queue *[]*task) *task {
 func (p *pass) send(t *task, batch bool) {
 	t.running = true
 	p.running++
+	if !batch {
+		p.singles++
+	}
 	a, have := answer{task: t, deep: t.deep, batch: batch}, p.known(t)
 	barred := p.barred(t.work)
 	p.read(func() answer {

@@ -13,17 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/jute"
 	"github.com/docent-zk/docent/internal/realzk"
-)
-
-// Opcodes of requests that a proxy in front of a real server looks for.
-const (
-	opCreate2         = 15
-	opCreateContainer = 19
-	opCreateTTL       = 21
-	opSetWatches      = 101
-	opSetWatches2     = 105
-	opAddWatch        = 106
 )
 
 // closingOver is a proxy in front of a real server that closes the connection over some opcodes. It counts how often.
@@ -50,22 +41,22 @@ func TestRealServerThatClosesOverOneKindOfRequest(t *testing.T) {
 		need  func(ctx context.Context, s *framework.Session, path string) error
 		fails string
 	}{
-		opCreateContainer: {func(ctx context.Context, s *framework.Session, path string) error {
+		jute.OpCreateContainer: {func(ctx context.Context, s *framework.Session, path string) error {
 			_, err := s.Create(ctx, path+"/a/b", nil, framework.Parents)
 			return err
 		}, ""},
-		opCreate2: {func(ctx context.Context, s *framework.Session, path string) error {
+		jute.OpCreate2: {func(ctx context.Context, s *framework.Session, path string) error {
 			node, err := s.Create(ctx, path, nil, framework.Ephemeral)
 			if err == nil && node.Stat.EphemeralOwner != s.ID() {
 				err = fmt.Errorf("its Stat is %v", node.Stat)
 			}
 			return err
 		}, ""},
-		opCreateTTL: {func(ctx context.Context, s *framework.Session, path string) error {
+		jute.OpCreateTTL: {func(ctx context.Context, s *framework.Session, path string) error {
 			_, err := s.Create(ctx, path, nil, framework.PersistentTTL, framework.WithTTL(time.Hour))
 			return err
 		}, "createTTL"},
-		opAddWatch: {func(ctx context.Context, s *framework.Session, _ string) error {
+		jute.OpAddWatch: {func(ctx context.Context, s *framework.Session, _ string) error {
 			_, err := s.WatchTree(ctx, "/")
 			return err
 		}, "addWatch"},
@@ -107,7 +98,7 @@ func TestRealWatchesAlthoughSettingThemAgainIsRefused(t *testing.T) {
 				proxy := realzk.NewProxy(t, space.Addr())
 				var refused atomic.Int32
 				proxy.OnFrame(func(f realzk.Frame) realzk.Verdict {
-					if f.Op != opSetWatches && f.Op != opSetWatches2 || f.Way == realzk.ToServer && verdict != realzk.CutLink {
+					if f.Op != jute.OpSetWatches && f.Op != jute.OpSetWatches2 || f.Way == realzk.ToServer && verdict != realzk.CutLink {
 						return realzk.Pass
 					}
 					refused.Add(1)

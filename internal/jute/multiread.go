@@ -10,21 +10,7 @@ type ReadResult struct {
 }
 
 // ReadResults reads the body of the reply to a multiRead of n operations. It fails if there are more results than that.
-func (d *Decoder) ReadResults(n int) (results []ReadResult) {
-	for d.err == nil {
-		var h MultiHeader
-		h.Decode(d)
-		if h.Done || d.err != nil {
-			break
-		}
-		if len(results) == n {
-			d.fail(ErrMultiResult)
-			break
-		}
-		results = append(results, d.readResult(h.Type))
-	}
-	return results
-}
+func (d *Decoder) ReadResults(n int) []ReadResult { return results(d, n, d.readResult) }
 
 func (d *Decoder) readResult(kind int32) ReadResult {
 	r := ReadResult{Op: kind}

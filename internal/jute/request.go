@@ -261,20 +261,23 @@ type MultiResult struct {
 var ErrMultiResult = errors.New("jute: unknown type of a result")
 
 // MultiResults reads the body of the reply to a multi of n operations. It fails if there are more results than that.
-func (d *Decoder) MultiResults(n int) (results []MultiResult) {
+func (d *Decoder) MultiResults(n int) []MultiResult { return results(d, n, d.multiResult) }
+
+// results reads up to n results, each behind a header with its type, and the header that ends them. It fails if there are more.
+func results[T any](d *Decoder, n int, read func(kind int32) T) (all []T) {
 	for d.err == nil {
 		var h MultiHeader
 		h.Decode(d)
 		if h.Done || d.err != nil {
 			break
 		}
-		if len(results) == n {
+		if len(all) == n {
 			d.fail(ErrMultiResult)
 			break
 		}
-		results = append(results, d.multiResult(h.Type))
+		all = append(all, read(h.Type))
 	}
-	return results
+	return all
 }
 
 func (d *Decoder) multiResult(kind int32) (r MultiResult) {

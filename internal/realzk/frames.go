@@ -36,7 +36,7 @@ var (
 	Pass = Verdict{}
 	// Drop makes a frame vanish. The connection stays.
 	Drop = Verdict{kind: dropFrame}
-	// CutLink resets the connection in place of the frame. What came before it is
+	// CutLink resets the connection in place of the frame. Earlier frames are
 	// delivered.
 	CutLink = Verdict{kind: cutFrame}
 )
@@ -57,24 +57,20 @@ func (p *Proxy) OnFrame(judge func(Frame) Verdict) {
 func (p *Proxy) readers() (fromClient, fromServer reader) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.judge == nil {
-		return reader{p.preamble, readSome}.whole(), reader{nil, readSome}.whole()
+	if p.judge != nil {
+		t := &tap{judge: p.judge}
+		return reader{readWhole, t.request}, reader{readWhole, t.reply}
 	}
-	t := &tap{judge: p.judge}
-	return reader{readWhole, t.request}.whole(), reader{readWhole, t.reply}.whole()
+	fromClient, fromServer = reader{readSome, readSome}, reader{readSome, readSome}
+	if p.preamble != nil {
+		fromClient.first = p.preamble
+	}
+	return fromClient, fromServer
 }
 
-// reader is how to read from a connection at first, and how afterwards. The first may be
-// nil.
+// reader is how to read from a connection at first, and how afterwards.
 type reader struct {
 	first, then func(io.Reader) ([]byte, error)
-}
-
-func (r reader) whole() reader {
-	if r.first == nil {
-		r.first = r.then
-	}
-	return r
 }
 
 // errCutByVerdict ends a link.

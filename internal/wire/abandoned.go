@@ -15,7 +15,7 @@ const (
 )
 
 // closeFrame is a closeSession request with xid 1.
-var closeFrame = []byte{0, 0, 0, requestHeaderLen, 0, 0, 0, 1, 0xff, 0xff, 0xff, 256 + opClose}
+var closeFrame = []byte{0, 0, 0, requestHeaderLen, 0, 0, 0, 1, 0xff, 0xff, 0xff, byte(256 + opClose)}
 
 // Abandoned keeps the connections of tries for a new session that were given up
 // before it was established. The server starts such a session all the same,
@@ -90,10 +90,10 @@ func awaitGrant(conn net.Conn, in *frameReader) time.Duration {
 		return 0
 	}
 	answer, err := parseConnectAnswer(frame[prefixLen:])
-	if err != nil || answer.id == 0 {
+	if err != nil {
 		return 0
 	}
-	return answer.timeout
+	return answer.grants()
 }
 
 func (a *Abandoned) drop(conn net.Conn) {
@@ -148,7 +148,7 @@ func (l *link) begin() {
 }
 
 // settle notes that the server has answered, with a session that has that timeout. A timeout of 0 says
-// that there is no session to be closed: none was started, or it is established.
+// that no session has to be closed: none was started, or it is established.
 func (l *link) settle(granted time.Duration) {
 	l.usage.mu.Lock()
 	defer l.usage.mu.Unlock()

@@ -3,32 +3,34 @@ package wire
 import (
 	"encoding/binary"
 	"fmt"
+
+	"github.com/docent-zk/docent/internal/jute"
 )
 
 // Opcodes that are treated specially, or whose replies have a body.
 const (
-	opCreate        = 1
-	opDelete        = 2
-	opExists        = 3
-	opGetData       = 4
-	opSetData       = 5
-	opGetACL        = 6
-	opSetACL        = 7
-	opGetChildren   = 8
-	opSync          = 9
-	opPing          = 11
-	opGetChildren2  = 12
-	opMulti         = 14
-	opCreate2       = 15
-	opRemoveWatches = 18
-	opContainer     = 19
-	opTTL           = 21
-	opMultiRead     = 22
-	opClose         = -11
-	opAuth          = 100
-	opSetWatches    = 101
-	opSetWatches2   = 105
-	opAddWatch      = 106
+	opCreate        = jute.OpCreate
+	opDelete        = jute.OpDelete
+	opExists        = jute.OpExists
+	opGetData       = jute.OpGetData
+	opSetData       = jute.OpSetData
+	opGetACL        = jute.OpGetACL
+	opSetACL        = jute.OpSetACL
+	opGetChildren   = jute.OpGetChildren
+	opSync          = jute.OpSync
+	opPing          = jute.OpPing
+	opGetChildren2  = jute.OpGetChildren2
+	opMulti         = jute.OpMulti
+	opCreate2       = jute.OpCreate2
+	opRemoveWatches = jute.OpRemoveWatches
+	opContainer     = jute.OpCreateContainer
+	opTTL           = jute.OpCreateTTL
+	opMultiRead     = jute.OpMultiRead
+	opClose         = jute.OpCloseSession
+	opAuth          = jute.OpAuth
+	opSetWatches    = jute.OpSetWatches
+	opSetWatches2   = jute.OpSetWatches2
+	opAddWatch      = jute.OpAddWatch
 )
 
 // Transaction ids with a meaning of their own; the driver's are positive.
