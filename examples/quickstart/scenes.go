@@ -24,6 +24,9 @@ func (s *story) election(ctx context.Context) error {
 		return err
 	}
 	s.SayAt(first.when, "%s leads with fencing token %d", first.who.name, first.token)
+	if err := s.alice.cli.Sync(ctx, "/election"); err != nil { // her server may be behind the leader's
+		return err
+	}
 	candidates, err := leader.New(s.alice.cli, "/election").Participants(ctx)
 	if err != nil {
 		return err

@@ -191,8 +191,12 @@ func Go[T any](call func() (T, error)) <-chan Outcome[T] {
 	return outcome
 }
 
-// Queued waits until n stand in the queue of a lock or an election, whose node exists.
+// Queued waits until n stand in the queue of a lock or an election, whose node exists: it may be another client's, so
+// that the server of cli is told to catch up first.
 func Queued(ctx context.Context, cli *framework.Client, path string, n int) error {
+	if err := cli.Sync(ctx, path); err != nil {
+		return err
+	}
 	for {
 		names, _, changed, err := cli.WatchChildren(ctx, path)
 		if err != nil {
