@@ -44,10 +44,18 @@ type Options struct {
 	// Properties are further system properties of the Java process, as for
 	// "zookeeper.snapCount": "1000".
 	Properties map[string]string
+
+	// JavaFlags are further flags of the Java process. They come last, so that they
+	// override what makes servers small and quick to start, as "-Xmx1g" does.
+	JavaFlags []string
+
+	// Dir is the directory below which the server keeps its data. Defaults to
+	// memory where the system has that.
+	Dir string
 }
 
 func (o Options) withDefaults() Options {
-	o.Properties = maps.Clone(o.Properties)
+	o.Properties, o.JavaFlags = maps.Clone(o.Properties), slices.Clone(o.JavaFlags)
 	setDefault(&o.TickTime, 200*time.Millisecond)
 	setDefault(&o.MinSessionTimeout, 2*o.TickTime)
 	setDefault(&o.MaxSessionTimeout, max(time.Minute, o.MinSessionTimeout))
@@ -96,6 +104,7 @@ func (o Options) javaArgs(classpath, dir string) []string {
 	for _, name := range slices.Sorted(maps.Keys(properties)) {
 		args = append(args, "-D"+name+"="+properties[name])
 	}
+	args = append(args, o.JavaFlags...)
 	return append(args, "-cp", classpath,
 		"org.apache.zookeeper.server.quorum.QuorumPeerMain", filepath.Join(dir, configFile))
 }

@@ -1,6 +1,7 @@
 package realzk
 
 import (
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -9,15 +10,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestDefaultsAreValidAndLeaveTheCallersMapAlone(t *testing.T) {
-	given := Options{Properties: map[string]string{"a": "b"}}
+func TestDefaultsAreValidAndLeaveTheCallersOptionsAlone(t *testing.T) {
+	given := Options{Properties: map[string]string{"a": "b"}, JavaFlags: []string{"-a"}}
 	opts := given.withDefaults()
 	require.NoError(t, opts.validate())
 	assert.Equal(t, 200*time.Millisecond, opts.TickTime)
 	assert.Equal(t, 400*time.Millisecond, opts.MinSessionTimeout)
 	assert.Equal(t, time.Minute, opts.MaxSessionTimeout)
-	opts.Properties["a"] = "c"
+	opts.Properties["a"], opts.JavaFlags[0] = "c", "-c"
 	assert.Equal(t, "b", given.Properties["a"])
+	assert.Equal(t, "-a", given.JavaFlags[0])
 
 	long := Options{MinSessionTimeout: time.Hour}.withDefaults()
 	assert.NoError(t, long.validate(), "the default maximum must not fall below a given minimum")
@@ -44,6 +46,7 @@ func TestValidateReportsEverythingAtOnce(t *testing.T) {
 
 // Each option is looked for where it takes effect: in the running server.
 func TestOptionsReachTheServer(t *testing.T) {
+	dir := t.TempDir()
 	s := Standalone(t, Options{
 		TickTime:               50 * time.Millisecond,
 		MinSessionTimeout:      300 * time.Millisecond,
@@ -52,7 +55,10 @@ func TestOptionsReachTheServer(t *testing.T) {
 		JuteMaxBuffer:          5000,
 		SuperDigest:            zk.DigestACL(zk.PermAll, "super", "secret")[0].ID,
 		Properties:             map[string]string{"user.home": "/somewhere"},
+		JavaFlags:              []string{"-Djava.io.tmpdir=/elsewhere"},
+		Dir:                    dir,
 	})
+	assert.Equal(t, dir, filepath.Dir(s.dir.path))
 	got := conf(t, s)
 	assert.Equal(t, "50", got["tickTime"])
 	assert.Equal(t, "300", got["minSessionTimeout"])
@@ -80,6 +86,7 @@ func TestOptionsReachTheServer(t *testing.T) {
 		answer, err := s.FourLetter(within(t), "envi")
 		require.NoError(t, err)
 		assert.Contains(t, answer, "user.home=/somewhere")
+		assert.Contains(t, answer, "java.io.tmpdir=/elsewhere")
 	})
 	t.Run("JuteMaxBuffer", func(t *testing.T) {
 		_, err := conn.Create("/small", make([]byte, 4000), 0, zk.WorldACL(zk.PermAll))

@@ -37,6 +37,14 @@ func newScratch(places ...string) (*scratch, error) {
 	return nil, fmt.Errorf("realzk: no directory for a server's data: %w", errors.Join(errs...))
 }
 
+// places are where a server's data may be.
+func (o Options) places() []string {
+	if o.Dir != "" {
+		return []string{o.Dir}
+	}
+	return scratchPlaces()
+}
+
 // scratchPlaces are in memory where the system has that.
 func scratchPlaces() []string { return []string{"/dev/shm", os.TempDir()} }
 

@@ -101,7 +101,7 @@ func newServer(name string, from installation, opts Options, client *port, peers
 	if err := opts.validate(); err != nil {
 		return nil, err
 	}
-	dir, err := newScratch(scratchPlaces()...)
+	dir, err := newScratch(opts.places()...)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,10 @@
+// Package contest lets peers do the same work in turns, and keeps what each turn has given.
+//
+//	case       one workload under one condition, as "uncontended lock, fsync"
+//	seat       a peer in a case: prepared, with a path and perhaps a relay of its own
+//	round      each seat takes one turn; the order is another one in each round
+//	turn       one slice of some 200 ms, or one unit of work: its answer is kept as it came
+//
+// A seat whose work fails, or turns out to be wrong, is out of its case, with the reason in the result: a figure of a lock
+// that two have held is worth nothing.
+package contest

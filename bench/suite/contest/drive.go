@@ -1,0 +1,173 @@
+package contest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/docent-zk/docent/bench/suite/line"
+	"github.com/docent-zk/docent/bench/suite/peers/kit"
+)
+
+// makeDirectory makes the seat's path.
+func makeDirectory(_ context.Context, s *seat) error {
+	if s.entrant.Peer == Etcd {
+		return nil
+	}
+	return s.stage.make(s.path, nil)
+}
+
+// makeNode makes the node that is read.
+func makeNode(ctx context.Context, s *seat) error {
+	if s.entrant.Peer == Etcd {
+		return s.fillEtcd(ctx, 0)
+	}
+	return s.stage.make(s.path, kit.Payload(0))
+}
+
+// makeTree makes the seat's tree and says how many nodes there are. A case with a loader gets it.
+func makeTree(ctx context.Context, s *seat) error {
+	n := s.args.Int("count", 0)
+	nodes := n
+	var err error
+	if s.entrant.Peer == Etcd {
+		err = s.fillEtcd(ctx, n)
+	} else {
+		nodes, err = s.stage.tree(s.path, n)
+	}
+	s.args["nodes"] = strconv.Itoa(nodes)
+	if err != nil || s.loads() == "" {
+		return err
+	}
+	loader, err := s.stage.loader(ctx, s.entrant.Peer)
+	if err != nil {
+		return err
+	}
+	_, err = loader.Do(ctx, line.Command{Verb: line.Prepare, Workload: s.loads(), Args: s.args})
+	if err == nil {
+		s.loader = loader
+	}
+	return err
+}
+
+// fillEtcd has etcd's loader make a tree of n nodes.
+func (s *seat) fillEtcd(ctx context.Context, n int) error {
+	loader, err := s.stage.loader(ctx, Etcd)
+	if err != nil {
+		return err
+	}
+	if _, err := loader.Do(ctx, line.Command{Verb: line.Prepare, Workload: "fill", Args: s.args}); err != nil {
+		return err
+	}
+	_, err = loader.Do(ctx, line.Command{Verb: line.Run, Workload: "fill", Args: line.Args{"n": strconv.Itoa(n)}})
+	_, endErr := loader.Do(ctx, line.Command{Verb: line.End, Workload: "fill"})
+	return errors.Join(err, endErr)
+}
+
+// makeService makes n instances of a service.
+func makeService(_ context.Context, s *seat) error {
+	dir := s.path + "/" + serviceName
+	s.args["service"] = serviceName
+	if err := s.stage.make(dir, nil); err != nil {
+		return err
+	}
+	return s.stage.fill(s.args.Int("n", 0), func(i int) string { return dir + "/" + strconv.Itoa(i) }, instancePayload)
+}
+
+// follow drives a loader that writes n nodes, and whoever follows. The time ends when the last of them has been seen.
+func follow(n int) driver {
+	return func(ctx context.Context, s *seat, _ time.Duration) (line.Answer, error) {
+		round := s.stage.round()
+		writes := line.Args{"round": strconv.Itoa(round), "n": strconv.Itoa(n)}
+		type result struct {
+			answer line.Answer
+			err    error
+		}
+		followed := make(chan result, 1)
+		begin := time.Now()
+		go func() {
+			var r result
+			if s.child != nil {
+				r.answer, r.err = s.run(ctx, 0, writes)
+			}
+			followed <- r
+		}()
+		loaded, err := s.loader.Do(ctx, line.Command{Verb: line.Run, Workload: s.loads(), Args: writes})
+		r := <-followed
+		took := kit.Micro(time.Since(begin))
+		if err := errors.Join(err, r.err); err != nil {
+			return r.answer, err
+		}
+		if s.loads() == "create" {
+			_, err = s.loader.Do(ctx, line.Command{Verb: line.Run, Workload: "create", Args: writes.With("step", "delete")})
+		}
+		return line.Answer{
+			Ops: 1, ElapsedUS: took, SamplesUS: []float64{took}, CPUUS: r.answer.CPUUS,
+			Values: map[string]float64{"loader_us": loaded.ElapsedUS},
+		}, err
+	}
+}
+
+// comeBack ends the session of whoever keeps nodes, and waits until all stand again. The time begins when the client can
+// reach the server again. Nodes are counted on the server, so that everybody is seen with the same eyes.
+func comeBack(ctx context.Context, s *seat, _ time.Duration) (line.Answer, error) {
+	before, err := s.run(ctx, 0, nil)
+	if err != nil {
+		return before, err
+	}
+	session, err := strconv.ParseInt(before.Text["session"], 10, 64)
+	if err != nil {
+		return before, fmt.Errorf("the session's id: %w", err)
+	}
+	n := s.args.Int("n", 0)
+	if err := s.awaitChildren(ctx, n); err != nil {
+		return before, err
+	}
+	s.relay.Hold()
+	if err := s.stage.expire(ctx, session); err != nil {
+		return before, err
+	}
+	if err := s.awaitChildren(ctx, 0); err != nil {
+		return before, fmt.Errorf("the session was not the owner: %w", err)
+	}
+	begin := time.Now()
+	s.relay.Release()
+	if err := s.awaitChildren(ctx, -1); err != nil {
+		return before, err
+	}
+	first := kit.Micro(time.Since(begin))
+	if err := s.awaitChildren(ctx, n); err != nil {
+		return before, err
+	}
+	all := kit.Micro(time.Since(begin))
+	after, err := s.run(ctx, 0, nil)
+	return line.Answer{
+		Ops: 1, ElapsedUS: all, SamplesUS: []float64{all}, CPUUS: after.CPUUS - before.CPUUS,
+		Values: map[string]float64{"first_us": first, "rest_us": all - first},
+	}, err
+}
+
+// lookEvery is the time between two looks at the server.
+const lookEvery = time.Millisecond
+
+// awaitChildren waits until the seat's path has n children, or any if n is negative.
+func (s *seat) awaitChildren(ctx context.Context, n int) error {
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	for {
+		_, stat, err := s.stage.conn.Exists(s.path)
+		if err != nil {
+			return err
+		}
+		if now := int(stat.NumChildren); now == n || n < 0 && now > 0 {
+			return nil
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return fmt.Errorf("%s has %d children, and not %d: %w", s.path, stat.NumChildren, n, context.Cause(ctx))
+		}
+	}
+}

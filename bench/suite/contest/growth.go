@@ -1,0 +1,276 @@
+package contest
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/docent-zk/docent/bench/suite/ground"
+	"github.com/docent-zk/docent/bench/suite/line"
+	"github.com/docent-zk/docent/bench/suite/measure"
+)
+
+// Series is work whose size grows.
+type Series struct {
+	Case
+	// Of says what there is more and more of.
+	Of    string
+	Sizes []int
+	// Bound is the size from which on a peer does not take part, for those who have one.
+	Bound map[string]int
+}
+
+// Point is what one peer has given at one size.
+type Point struct {
+	Size  int    `json:"size"`
+	Turns []Turn `json:"turns"`
+}
+
+// Curve is what one peer has given at all sizes.
+type Curve struct {
+	Peer   string  `json:"peer"`
+	With   string  `json:"with"`
+	Points []Point `json:"points"`
+	// Stopped says why there are no points beyond the last one; empty if it was the largest.
+	Stopped string `json:"stopped,omitempty"`
+	// Failed says that Stopped is an error, and no limit.
+	Failed bool `json:"failed,omitempty"`
+}
+
+// Growth is what a series has given.
+type Growth struct {
+	Series *Series `json:"-"`
+	ID     string  `json:"id"`
+	Title  string  `json:"title"`
+	Of     string  `json:"of"`
+	Curves []Curve `json:"curves"`
+}
+
+// Costs returns the median of a metric for each size.
+func (c Curve) Costs(m Metric) (sizes, costs []float64) {
+	for _, p := range c.Points {
+		side := Side{Turns: p.Turns}
+		if cost := measure.Median(side.Figures(m)); !math.IsNaN(cost) {
+			sizes, costs = append(sizes, float64(p.Size)), append(costs, cost)
+		}
+	}
+	return sizes, costs
+}
+
+// Fit is the law of a metric of the curve.
+func (c Curve) Fit(m Metric) (measure.PowerLaw, bool) { return measure.Fit(c.Costs(m)) }
+
+func (g Growth) failures() []string {
+	var all []string
+	for _, c := range g.Curves {
+		if c.Failed {
+			all = append(all, g.ID+": "+c.Peer+": "+c.Stopped)
+		}
+	}
+	return all
+}
+
+// GrowthPlan bounds a series.
+type GrowthPlan struct {
+	Turns   int           // at each size
+	Largest int           // size
+	Limit   time.Duration // that a turn may take; a size that would take longer, as far as one can tell, is left out
+}
+
+// Grow runs a series.
+func Grow(ctx context.Context, stage *Stage, s *Series, peers map[string]*Peer, plan GrowthPlan) Growth {
+	g := Growth{Series: s, ID: s.ID, Title: s.Title, Of: s.Of}
+	entering := entrants(&s.Case, peers)
+	for _, e := range entering {
+		g.Curves = append(g.Curves, Curve{Peer: e.Peer, With: e.With})
+	}
+	for _, size := range s.Sizes {
+		if size > plan.Largest {
+			break
+		}
+		for i := range entering {
+			if c := &g.Curves[i]; c.Stopped == "" && !c.over(s, size, plan) {
+				c.grow(ctx, stage, s, entering[i], peers[entering[i].Peer], size, plan)
+			}
+		}
+	}
+	return g
+}
+
+// over reports whether the peer is to be spared this size.
+func (c *Curve) over(s *Series, size int, plan GrowthPlan) bool {
+	if bound, ok := s.Bound[c.Peer]; ok && size > bound {
+		c.Stopped = fmt.Sprintf("not measured beyond %d", bound)
+		return true
+	}
+	expected := c.expect(size)
+	if expected > plan.Limit {
+		c.Stopped = fmt.Sprintf("%d would take some %v", size, expected.Round(time.Second))
+		return true
+	}
+	return false
+}
+
+// expect guesses how long a size will take: quadratically more than the last one, if that was measurable at all.
+func (c *Curve) expect(size int) time.Duration {
+	if len(c.Points) == 0 {
+		return 0
+	}
+	last := c.Points[len(c.Points)-1]
+	took := time.Duration(0)
+	for _, t := range last.Turns {
+		took = max(took, time.Duration(t.Answer.ElapsedUS*1e3))
+	}
+	if took < 100*time.Millisecond {
+		return 0
+	}
+	grown := float64(size) / float64(last.Size)
+	return time.Duration(float64(took) * grown * grown)
+}
+
+// grow adds a point. Each turn has a seat of its own.
+func (c *Curve) grow(ctx context.Context, stage *Stage, s *Series, e Entrant, peer *Peer, size int, plan GrowthPlan) {
+	point := Point{Size: size}
+	for turn := range plan.Turns {
+		sized := s.Case
+		sized.Args = s.Args.With("n", size).With("count", size)
+		sized.ID = fmt.Sprintf("%s-%d-%d-%d", s.ID, size, turn, stage.round())
+		seat := take(ctx, stage, &sized, e, peer)
+		var answer line.Answer
+		if seat.err == nil {
+			answer, seat.err = seat.turn(ctx, 0)
+		}
+		seat.leave(ctx)
+		if seat.err != nil {
+			c.Stopped, c.Failed = seat.err.Error(), peer.missing == nil
+			return
+		}
+		point.Turns = append(point.Turns, Turn{Round: turn, Answer: answer})
+	}
+	c.Points = append(c.Points, point)
+}
+
+// bytesPassed adds what the seat's relay has passed meanwhile to an answer.
+func bytesPassed(drive driver) driver {
+	return func(ctx context.Context, s *seat, d time.Duration) (line.Answer, error) {
+		sentBefore, receivedBefore := s.relay.Bytes()
+		answer, err := drive(ctx, s, d)
+		sent, received := s.relay.Bytes()
+		if answer.Values == nil {
+			answer.Values = map[string]float64{}
+		}
+		answer.Values["sent"], answer.Values["received"] = float64(sent-sentBefore), float64(received-receivedBefore)
+		return answer, err
+	}
+}
+
+// rearm sets watches, breaks the connection, and waits until the server has them again.
+func rearm(ctx context.Context, s *seat, d time.Duration) (line.Answer, error) {
+	others, err := ground.Watches(s.stage.ZooKeeper)
+	if err != nil {
+		return line.Answer{}, err
+	}
+	answer, err := s.run(ctx, d, nil)
+	if err != nil {
+		return answer, err
+	}
+	n := s.args.Int("n", 0)
+	if err := awaitWatches(ctx, s, func(watches int) bool { return watches >= others+n }); err != nil {
+		return answer, err
+	}
+	s.relay.Hold()
+	if err := awaitWatches(ctx, s, func(watches int) bool { return watches <= others }); err != nil {
+		return answer, err
+	}
+	begin := time.Now()
+	s.relay.Release()
+	err = awaitWatches(ctx, s, func(watches int) bool { return watches >= others+n })
+	answer.Values = map[string]float64{"rearm_us": float64(time.Since(begin).Microseconds())}
+	return answer, err
+}
+
+func awaitWatches(ctx context.Context, s *seat, enough func(int) bool) error {
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	for {
+		watches, err := ground.Watches(s.stage.ZooKeeper)
+		if err != nil {
+			return err
+		}
+		if enough(watches) {
+			return nil
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return fmt.Errorf("the server has %d watches: %w", watches, context.Cause(ctx))
+		}
+	}
+}
+
+// AllSeries are all series.
+func AllSeries() []*Series {
+	series := []*Series{
+		{
+			Of: "waiters", Sizes: []int{10, 30, 100, 300, 1000, 3000, 10_000}, Bound: map[string]int{Curator: 1000, GoZK: 3000},
+			Case: Case{
+				ID: "G1", Title: "waiters of 16 clients join the queue of one lock, and all get their turn", Work: "waiters",
+				Args: line.Args{"clients": "16"}, Relayed: true, setup: makeDirectory, drive: bytesPassed(plain), Unit: true,
+				Peers:   lockers[:3],
+				Metrics: []Metric{typicalElapsed, value("received", "received", "B"), cpuTotal},
+			},
+		},
+		{
+			Of: "nodes", Sizes: []int{100, 300, 1000, 3000, 10_000, 30_000, 100_000}, Bound: map[string]int{Curator: 30_000, GoZK: 30_000},
+			Case: Case{
+				ID: "G2", Title: "a cache is opened", Work: "load", Relayed: true, setup: makeTree, drive: bytesPassed(plain), Unit: true,
+				Peers: []Entrant{
+					{Peer: Docent, With: "cache.Tree"}, {Peer: GoZK, With: "by hand"}, {Peer: Curator, With: "CuratorCache"}, {Peer: Etcd, With: "Get and Watch"},
+				},
+				Metrics: []Metric{typicalElapsed, value("heap", "heap_bytes", "B"), value("received", "received", "B")},
+			},
+		},
+		{
+			Of: "instances", Sizes: []int{10, 30, 100, 300, 1000, 3000, 10_000},
+			Case: Case{
+				ID: "G3", Title: "one instance of a service changes", Work: "instances", Relayed: true, setup: makeService,
+				Args: line.Args{"changes": "20"}, drive: bytesPassed(plain), Unit: true,
+				Peers:   []Entrant{{Peer: Docent, With: "discovery.Service"}, {Peer: Curator, With: "ServiceCache"}},
+				Metrics: []Metric{processor, value("received", "received", "B"), perOp},
+			},
+		},
+		{
+			Of: "clients", Sizes: []int{1, 3, 10, 30, 100, 300, 1000},
+			Case: Case{
+				ID: "G4", Title: "clients connect, and each takes a lock of its own", Work: "clients", setup: makeDirectory, Unit: true,
+				Peers: lockers[:2], Metrics: []Metric{typicalElapsed, value("heap", "heap_bytes", "B"), cpuTotal},
+			},
+		},
+		{
+			Of: "watches", Sizes: []int{100, 300, 1000, 3000, 10_000, 30_000, 100_000},
+			Case: Case{
+				ID: "G5", Title: "watches are set, and set again after the connection broke", Work: "watches", Relayed: true, drive: rearm, Unit: true,
+				setup: makeDirectory, Peers: []Entrant{{Peer: Docent, With: "WatchExists"}, {Peer: GoZK, With: "zk.Conn.ExistsW"}},
+				Metrics: []Metric{value("again", "rearm_us", "us"), typicalElapsed, cpuTotal},
+			},
+		},
+	}
+	for _, s := range series {
+		slices.Sort(s.Sizes)
+	}
+	return series
+}
+
+var (
+	typicalElapsed = Metric{Name: "time", Unit: "us", of: func(a line.Answer) float64 { return a.ElapsedUS }}
+	cpuTotal       = Metric{Name: "CPU", Unit: "us", of: func(a line.Answer) float64 { return a.CPUUS }}
+	perOp          = Metric{Name: "time", Unit: "us", of: func(a line.Answer) float64 { return a.ElapsedUS / float64(a.Ops) }}
+)
+
+// String names the series.
+func (s *Series) String() string {
+	return s.ID + " (" + s.Of + " to " + strconv.Itoa(s.Sizes[len(s.Sizes)-1]) + ")"
+}

@@ -1,0 +1,104 @@
+package contest
+
+import (
+	"time"
+
+	"github.com/docent-zk/docent/bench/suite/ground"
+	"github.com/docent-zk/docent/bench/suite/measure"
+)
+
+// Report is everything that a run of the benchmark has given. It is written as JSON, with the figures of every turn.
+type Report struct {
+	Began   time.Time      `json:"began"`
+	Took    string         `json:"took"`
+	Command string         `json:"command"` // that runs it again
+	Machine ground.Machine `json:"machine"`
+	Plan    Plan           `json:"plan"`
+	Peers   []About        `json:"peers"`
+	Results []Result       `json:"results"`
+	Growth  []Growth       `json:"growth,omitempty"`
+}
+
+// Cell is a metric of one peer, beside docent's.
+type Cell struct {
+	Peer   string
+	With   string
+	Error  string // why there are no figures
+	Figure measure.Spread
+	// Ratio is docent's figure divided by this one, round by round. It is empty (N is 0) for docent itself.
+	Ratio measure.Spread
+	// Aim is what the median of Ratio was to reach; 0 for no aim.
+	Aim float64
+	// Reached says whether it has.
+	Reached bool
+}
+
+// Row is a metric of a case, of all peers.
+type Row struct {
+	Result Result
+	Metric Metric
+	Cells  []Cell
+}
+
+// Rows makes the table.
+func (r Report) Rows() []Row {
+	var rows []Row
+	for _, result := range r.Results {
+		for _, m := range result.Case.Metrics {
+			if row, ok := result.row(m); ok {
+				rows = append(rows, row)
+			}
+		}
+	}
+	return rows
+}
+
+// row returns the row of a metric, and false if nobody has a figure.
+func (r Result) row(m Metric) (row Row, any bool) {
+	row = Row{Result: r, Metric: m}
+	ours, compared := r.Side(Docent)
+	for _, side := range r.Sides {
+		cell := Cell{Peer: side.Peer, With: side.With, Error: side.Error}
+		if side.Error == "" {
+			cell.Figure = measure.SpreadOf(side.Figures(m))
+			any = any || cell.Figure.N > 0
+		}
+		if side.Peer != Docent && side.Error == "" && compared {
+			cell.Ratio = measure.SpreadOf(measure.Ratios(ours.Figures(m), side.Figures(m)))
+			cell.Aim = m.Aims[side.Peer]
+			cell.Reached = reached(m, cell)
+		}
+		row.Cells = append(row.Cells, cell)
+	}
+	return row, any
+}
+
+func reached(m Metric, c Cell) bool {
+	if c.Aim == 0 || c.Ratio.N == 0 {
+		return false
+	}
+	if m.More {
+		return c.Ratio.Median >= c.Aim
+	}
+	return c.Ratio.Median <= c.Aim
+}
+
+// Failures are the sides that took part and went wrong.
+func (r Report) Failures() []string {
+	missing := map[string]bool{}
+	for _, p := range r.Peers {
+		missing[p.Name] = p.Missing != ""
+	}
+	var all []string
+	for _, result := range r.Results {
+		for _, side := range result.Sides {
+			if side.Error != "" && !missing[side.Peer] {
+				all = append(all, result.ID+", "+result.Condition+": "+side.Peer+": "+side.Error)
+			}
+		}
+	}
+	for _, g := range r.Growth {
+		all = append(all, g.failures()...)
+	}
+	return all
+}

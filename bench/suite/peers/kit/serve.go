@@ -1,0 +1,93 @@
+package kit
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/docent-zk/docent/bench/suite/line"
+)
+
+// Workload is work that has been prepared.
+type Workload interface {
+	// Run does the work for d, or once if d is 0.
+	Run(ctx context.Context, d time.Duration, args line.Args) (line.Answer, error)
+	// Close gives back what Prepare has opened.
+	Close() error
+}
+
+// Opener prepares a workload.
+type Opener func(ctx context.Context, args line.Args) (Workload, error)
+
+// Peer is a program that serves workloads.
+type Peer struct {
+	version string
+	openers map[string]Opener
+	open    map[string]Workload
+}
+
+// Main serves standard input until it ends.
+func Main(version string, openers map[string]Opener) {
+	p := &Peer{version: version, openers: openers, open: map[string]Workload{}}
+	if err := line.Serve(os.Stdin, os.Stdout, p.Handle); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// New returns a peer for tests, which call Handle.
+func New(version string, openers map[string]Opener) *Peer {
+	return &Peer{version: version, openers: openers, open: map[string]Workload{}}
+}
+
+// limit bounds a command. The benchmark itself gives up earlier.
+const limit = 10 * time.Minute
+
+// Handle does one command.
+func (p *Peer) Handle(c line.Command) (line.Answer, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	switch c.Verb {
+	case line.Hello:
+		return line.Answer{Text: map[string]string{
+			"version":   p.version,
+			"runtime":   runtime.Version(),
+			"workloads": strings.Join(slices.Sorted(maps.Keys(p.openers)), " "),
+		}}, nil
+	case line.Prepare:
+		return line.Answer{}, p.prepare(ctx, c)
+	}
+	w := p.open[c.Workload]
+	if w == nil {
+		return line.Answer{}, fmt.Errorf("%s is not prepared", c.Workload)
+	}
+	switch c.Verb {
+	case line.Run:
+		return w.Run(ctx, c.For, c.Args)
+	case line.End:
+		delete(p.open, c.Workload)
+		return line.Answer{}, w.Close()
+	}
+	return line.Answer{}, fmt.Errorf("there is no command %q", c.Verb)
+}
+
+func (p *Peer) prepare(ctx context.Context, c line.Command) error {
+	opener := p.openers[c.Workload]
+	if opener == nil {
+		return fmt.Errorf("there is no workload %q", c.Workload)
+	}
+	if p.open[c.Workload] != nil {
+		return fmt.Errorf("%s is prepared already", c.Workload)
+	}
+	w, err := opener(ctx, c.Args)
+	if err != nil {
+		return err
+	}
+	p.open[c.Workload] = w
+	return nil
+}
