@@ -106,8 +106,7 @@ func caches() []*Case {
 func others() []*Case {
 	pickers := []Entrant{{Peer: Docent, With: "Service.Pick"}, {Peer: GoZK, With: "an atomic index"}, {Peer: Curator, With: "ServiceProvider"}}
 	pick := func(callers int, aims map[string]float64) *Case {
-		m := typical.aim(aims)
-		m.Name, m.Unit = "mean", "us"
+		m := perOp.aim(aims)
 		return &Case{
 			ID: fmt.Sprintf("W7 x%d", callers), Title: fmt.Sprintf("one of 200 instances is picked, %d callers", callers), Work: "pick",
 			Peers: pickers, Conditions: inMemory, Quick: true, setup: makeService, Metrics: []Metric{m},
@@ -127,7 +126,7 @@ func others() []*Case {
 		},
 		{
 			ID: "idle", Title: "a client that does nothing", Work: "idle", Unit: true, Conditions: inMemory, Quick: true,
-			Args:    line.Args{"n": "20"},
+			Args:    line.Args{"n": "50"},
 			Peers:   []Entrant{{Peer: Docent, With: "framework.Client"}, {Peer: GoZK, With: "zk.Conn"}, {Peer: Curator, With: "CuratorFramework"}},
 			Metrics: []Metric{value("heap", "heap_bytes", "B"), value("goroutines", "goroutines", "")},
 		},

@@ -38,14 +38,14 @@ func makeTree(ctx context.Context, s *seat) error {
 		nodes, err = s.stage.tree(s.path, n)
 	}
 	s.args["nodes"] = strconv.Itoa(nodes)
-	if err != nil || s.loads() == "" {
+	if err != nil || s.load() == "" {
 		return err
 	}
 	loader, err := s.stage.loader(ctx, s.entrant.Peer)
 	if err != nil {
 		return err
 	}
-	_, err = loader.Do(ctx, line.Command{Verb: line.Prepare, Workload: s.loads(), Args: s.args})
+	_, err = loader.Do(ctx, line.Command{Verb: line.Prepare, Workload: s.load(), Args: s.args})
 	if err == nil {
 		s.loader = loader
 	}
@@ -94,14 +94,14 @@ func follow(n int) driver {
 			}
 			followed <- r
 		}()
-		loaded, err := s.loader.Do(ctx, line.Command{Verb: line.Run, Workload: s.loads(), Args: writes})
+		loaded, err := s.loader.Do(ctx, line.Command{Verb: line.Run, Workload: s.load(), Args: writes})
 		r := <-followed
 		took := kit.Micro(time.Since(begin))
 		if err := errors.Join(err, r.err); err != nil {
 			return r.answer, err
 		}
-		if s.loads() == "create" {
-			_, err = s.loader.Do(ctx, line.Command{Verb: line.Run, Workload: "create", Args: writes.With("step", "delete")})
+		if s.args["load"] == "create" {
+			_, err = s.loader.Do(ctx, line.Command{Verb: line.Run, Workload: s.load(), Args: writes.With("step", "delete")})
 		}
 		return line.Answer{
 			Ops: 1, ElapsedUS: took, SamplesUS: []float64{took}, CPUUS: r.answer.CPUUS,

@@ -114,7 +114,7 @@ func (s *seat) leave(ctx context.Context) {
 		}
 	}
 	if s.loader != nil {
-		_, _ = s.loader.Do(ctx, line.Command{Verb: line.End, Workload: s.loads()})
+		_, _ = s.loader.Do(ctx, line.Command{Verb: line.End, Workload: s.load()})
 	}
 	if s.relay != nil {
 		_ = s.relay.Close()
@@ -122,5 +122,10 @@ func (s *seat) leave(ctx context.Context) {
 	s.child, s.loader, s.relay = nil, nil, nil
 }
 
-// loads is the workload of the loader in this case.
-func (s *seat) loads() string { return s.args["load"] }
+// load is the workload of the loader for this seat; empty if the case has no loader.
+func (s *seat) load() string {
+	if s.args["load"] == "" {
+		return ""
+	}
+	return s.args["load"] + "#" + s.entrant.Peer
+}

@@ -15,5 +15,6 @@
 // "error", and the peer goes on. Standard error is for people. The end of standard input ends the peer.
 //
 // "prepare" connects and does whatever need not be measured, "run" does the work for the given time, or once if the time is
-// 0, and "end" closes what "prepare" has opened.
+// 0, and "end" closes what "prepare" has opened. A workload that is prepared several times at once has a number behind its
+// name, as in "set#2".
 package line

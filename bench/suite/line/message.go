@@ -83,6 +83,15 @@ func (a Args) Int(key string, otherwise int) int {
 	return n
 }
 
+// Duration returns the argument as a duration, or 0 if there is none.
+func (a Args) Duration(key string) time.Duration {
+	d, err := time.ParseDuration(a[key])
+	if err != nil {
+		return 0
+	}
+	return d
+}
+
 // With returns a copy with one more argument.
 func (a Args) With(key string, value any) Args {
 	b := maps.Clone(a)

@@ -85,8 +85,9 @@ func openElection(ctx context.Context, args line.Args) (kit.Workload, error) {
 	return e, nil
 }
 
-func openIdle(ctx context.Context, args line.Args) (kit.Workload, error) {
-	return kit.Idle(connector(ctx, args), (*framework.Client).Close), nil
+func openIdle(_ context.Context, args line.Args) (kit.Workload, error) {
+	open := func(ctx context.Context) func() (*framework.Client, error) { return connector(ctx, args) }
+	return kit.Idle(open, (*framework.Client).Close), nil
 }
 
 // openClients connects n clients, each of which takes a lock of its own once.

@@ -178,8 +178,9 @@ func openElection(ctx context.Context, args line.Args) (kit.Workload, error) {
 	return e, nil
 }
 
-func openIdle(ctx context.Context, args line.Args) (kit.Workload, error) {
-	return kit.Idle(connector(ctx, args, nil), closeConn), nil
+func openIdle(_ context.Context, args line.Args) (kit.Workload, error) {
+	open := func(ctx context.Context) func() (*zk.Conn, error) { return connector(ctx, args, nil) }
+	return kit.Idle(open, closeConn), nil
 }
 
 // openClients connects n clients, each of which takes a lock of its own once.

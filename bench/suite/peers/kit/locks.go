@@ -18,8 +18,8 @@ type Locks struct {
 }
 
 // Run implements Workload. One operation is a lock and its unlock. It fails if two held the lock at the same time.
-func (l *Locks) Run(ctx context.Context, d time.Duration, _ line.Args) (line.Answer, error) {
-	answer, err := Repeat(ctx, d, len(l.Lockers), func(ctx context.Context, caller int) error {
+func (l *Locks) Run(ctx context.Context, d time.Duration, args line.Args) (line.Answer, error) {
+	answer, err := Paced(ctx, d, args.Duration("pause"), len(l.Lockers), func(ctx context.Context, caller int) error {
 		unlock, err := l.Lockers[caller](ctx)
 		if err != nil {
 			return err

@@ -17,6 +17,11 @@ const maxSamples = 101
 // it ends late: the time that is reported goes on until then. Each takes one sample. If d is 0 each caller does the
 // operation once. The first error ends everything.
 func Repeat(ctx context.Context, d time.Duration, callers int, op func(ctx context.Context, caller int) error) (line.Answer, error) {
+	return Paced(ctx, d, 0, callers, op)
+}
+
+// Paced is Repeat with a pause after each operation of a caller, which is not part of the sample.
+func Paced(ctx context.Context, d, pause time.Duration, callers int, op func(ctx context.Context, caller int) error) (line.Answer, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	samples, errs := make([][]float64, callers), make([]error, callers)
@@ -24,7 +29,7 @@ func Repeat(ctx context.Context, d time.Duration, callers int, op func(ctx conte
 	var wg sync.WaitGroup
 	for i := range callers {
 		wg.Go(func() {
-			if samples[i], errs[i] = repeat(ctx, begin, d, i, op); errs[i] != nil {
+			if samples[i], errs[i] = repeat(ctx, begin, d, pause, i, op); errs[i] != nil {
 				cancel()
 			}
 		})
@@ -39,16 +44,19 @@ func Repeat(ctx context.Context, d time.Duration, callers int, op func(ctx conte
 	return answer, firstCause(errs)
 }
 
-func repeat(ctx context.Context, begin time.Time, d time.Duration, caller int, op func(context.Context, int) error) (samples []float64, err error) {
-	for last := begin; ; {
+func repeat(ctx context.Context, begin time.Time, d, pause time.Duration, caller int, op func(context.Context, int) error) (samples []float64, err error) {
+	for {
 		at := time.Now()
 		if err := op(ctx, caller); err != nil {
 			return samples, err
 		}
-		last = time.Now()
+		last := time.Now()
 		samples = append(samples, Micro(last.Sub(at)))
 		if last.Sub(begin) >= d {
 			return samples, nil
+		}
+		if pause > 0 {
+			time.Sleep(pause)
 		}
 	}
 }

@@ -77,7 +77,8 @@ func (p *Peer) Handle(c line.Command) (line.Answer, error) {
 }
 
 func (p *Peer) prepare(ctx context.Context, c line.Command) error {
-	opener := p.openers[c.Workload]
+	name, _, _ := strings.Cut(c.Workload, "#")
+	opener := p.openers[name]
 	if opener == nil {
 		return fmt.Errorf("there is no workload %q", c.Workload)
 	}

@@ -48,11 +48,11 @@ func Open[T any](n int, open func() (T, error), closeOne func(T) error) (all []T
 }
 
 // Idle is a workload that opens n clients, measures what each takes while it does nothing, and closes them.
-func Idle[T any](open func() (T, error), closeOne func(T) error) Workload {
-	return Work{Do: func(_ context.Context, _ time.Duration, args line.Args) (line.Answer, error) {
+func Idle[T any](opener func(ctx context.Context) func() (T, error), closeOne func(T) error) Workload {
+	return Work{Do: func(ctx context.Context, _ time.Duration, args line.Args) (line.Answer, error) {
 		n := args.Int("n", 50)
 		heap, before := Heap(), runtime.NumGoroutine()
-		all, done, err := Open(n, open, closeOne)
+		all, done, err := Open(n, opener(ctx), closeOne)
 		if err != nil {
 			return line.Answer{}, err
 		}
