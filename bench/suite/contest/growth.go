@@ -114,21 +114,30 @@ func (c *Curve) over(s *Series, size int, plan GrowthPlan) bool {
 	return false
 }
 
-// expect guesses how long a size will take: quadratically more than the last one, if that was measurable at all.
+// expect guesses how long a size will take, from what the last two sizes have taken: at least in proportion.
 func (c *Curve) expect(size int) time.Duration {
-	if len(c.Points) == 0 {
+	n := len(c.Points)
+	if n == 0 {
 		return 0
 	}
-	last := c.Points[len(c.Points)-1]
-	took := time.Duration(0)
-	for _, t := range last.Turns {
-		took = max(took, time.Duration(t.Answer.ElapsedUS*1e3))
+	last, exponent := c.Points[n-1], 1.0
+	if n > 1 {
+		before := c.Points[n-2]
+		law, ok := measure.Fit([]float64{float64(before.Size), float64(last.Size)}, []float64{before.longest(), last.longest()})
+		if ok {
+			exponent = max(1, law.Exponent)
+		}
 	}
-	if took < 100*time.Millisecond {
-		return 0
+	return time.Duration(1e3 * last.longest() * math.Pow(float64(size)/float64(last.Size), exponent))
+}
+
+// longest is what the longest turn has taken, in microseconds.
+func (p Point) longest() float64 {
+	longest := 0.0
+	for _, t := range p.Turns {
+		longest = max(longest, t.Answer.ElapsedUS)
 	}
-	grown := float64(size) / float64(last.Size)
-	return time.Duration(float64(took) * grown * grown)
+	return longest
 }
 
 // grow adds a point. Each turn has a seat of its own.

@@ -110,28 +110,30 @@ func (c *Child) Close() error {
 	return c.stop()
 }
 
-// listen reads answers until there are no more.
+// listen reads answers until there are no more, or something else comes. Then it reads on, so that the peer is not held up on
+// its way out.
 func (c *Child) listen(out io.Reader) {
-	defer close(c.ended)
+	c.why = c.read(out)
+	close(c.ended)
+	_, _ = io.Copy(io.Discard, out)
+}
+
+func (c *Child) read(out io.Reader) error {
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, maxLine)
 	for lines.Scan() {
 		var answer Answer
 		if err := json.Unmarshal(lines.Bytes(), &answer); err != nil {
-			c.why = fmt.Errorf("%w: %q is not an answer: %w", ErrEnded, lines.Text(), err)
-			_, _ = io.Copy(io.Discard, out)
-			return
+			return fmt.Errorf("%w: %q is not an answer: %w", ErrEnded, lines.Text(), err)
 		}
 		select {
 		case c.answers <- answer:
 		default:
-			c.why = fmt.Errorf("%w: it answers without being asked: %q", ErrEnded, lines.Text())
-			_, _ = io.Copy(io.Discard, out)
-			return
+			return fmt.Errorf("%w: it answers without being asked: %q", ErrEnded, lines.Text())
 		}
 	}
-	c.why = ErrEnded
 	if err := lines.Err(); err != nil {
-		c.why = fmt.Errorf("%w: %w", ErrEnded, err)
+		return fmt.Errorf("%w: %w", ErrEnded, err)
 	}
+	return ErrEnded
 }

@@ -129,7 +129,10 @@ func growthGrid(r contest.Report) [][]string {
 func growthCells(g contest.Growth, m contest.Metric, c contest.Curve) []string {
 	exponent, first, last := "-", "-", "-"
 	if law, ok := c.Fit(m); ok {
-		exponent = fmt.Sprintf("%.2f ± %.2f", law.Exponent, law.StdErr)
+		exponent = fmt.Sprintf("%.2f", law.Exponent)
+		if law.N > 2 {
+			exponent += fmt.Sprintf(" ± %.2f", law.StdErr)
+		}
 	}
 	if sizes, costs := c.Costs(m); len(sizes) > 0 {
 		at := func(i int) string { return fmt.Sprintf("%s at %s", Number(costs[i], m.Unit), digits0(sizes[i])) }
