@@ -18,6 +18,24 @@ func Write(dir, name string, r contest.Report) error {
 	if err != nil {
 		return err
 	}
-	errs := []error{os.WriteFile(filepath.Join(dir, name+".json"), append(raw, '\n'), 0o644)}
+	files := map[string][]byte{name + ".json": append(raw, '\n')}
+	var plots []plot
+	if len(r.Results) > 0 {
+		plots = append(plots, plot{name + ".svg", "Docent beside its peers, as ratios", overview(r)})
+	}
+	for _, g := range r.Growth {
+		plots = append(plots, plot{name + "-" + g.ID + ".svg", "Growth of " + g.Of + ": " + g.Title, growthPlot(g)})
+	}
+	for _, p := range plots {
+		files[p.file] = []byte(p.svg)
+	}
+	files[name+".md"] = []byte(Markdown(name, r, plots))
+	var errs []error
+	for file, text := range files {
+		errs = append(errs, os.WriteFile(filepath.Join(dir, file), text, 0o644))
+	}
 	return errors.Join(errs...)
 }
+
+// plot is a picture in a file of its own.
+type plot struct{ file, title, svg string }
