@@ -15,8 +15,8 @@ PARALLEL ?= 2
 # and cannot be avoided by its users. Only that package goes uninstrumented.
 RACE := -race -gcflags=github.com/go-zookeeper/zk=-race=false
 
-# Modules that only make compare builds and tests: etcd's server takes a minute or two to compile.
-COMPARED := ./bench/etcd
+# Modules that only make compare and make bench build: etcd's server takes a minute or two to compile, its client half of that.
+COMPARED := ./bench/etcd ./bench/suite/peers/etcd
 
 # What make test says to go test. It runs the whole of go vet on the way, which alone would compile everything once more
 # without the race detector.
@@ -53,13 +53,21 @@ fuzz: ## every fuzz target in turn, FUZZTIME each (30s)
 	@GO=$(GO) scripts/fuzz $(FUZZTIME)
 
 .PHONY: bench
-bench: deps ## benchmarks on zktest and on real ZooKeeper, beside go-zookeeper and Curator; BENCH selects
+bench: deps ## docent beside all peers on real servers, into bench/results; BENCHFLAGS as in bench/README.md; takes an hour
+	cd bench/suite && $(GO) run . -out ../results $(BENCHFLAGS)
+
+.PHONY: bench-quick
+bench-quick: deps ## the same in two minutes: in memory, few rounds, small sizes; prints the table only
+	cd bench/suite && $(GO) run . -quick $(BENCHFLAGS)
+
+.PHONY: bench-go
+bench-go: deps ## Go benchmarks on zktest and on real ZooKeeper, beside go-zookeeper and Curator; BENCH selects
 	cd bench && $(GO) test -run '^$$' -bench '$(BENCH)' -timeout 30m .
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime 1x -timeout 15m ./internal/interop
 
 .PHONY: compare
 compare: deps ## what docs/comparison.md says of etcd, Curator, kazoo and zk.Lock, with the figures
-	$(call each,$(GO) vet ./... && $(GO) test $(RACE) -v -timeout $(TIMEOUT) ./...,$(COMPARED))
+	$(call each,$(GO) vet ./... && $(GO) test $(RACE) -v -timeout $(TIMEOUT) ./...,./bench/etcd)
 	$(GO) test $(RACE) -v -timeout $(TIMEOUT) -run 'BlackHole|Reenters|Loses|ComesBack|Beside|CreatedAgain|ReplyToTheCreate|GivenUp' ./internal/interop
 	$(GO) test $(RACE) -v -timeout $(TIMEOUT) -run 'LockAgain|ConnectionBreaks|ReplyToTheCreate|CreatedAgain|Blackout' ./lock ./cache ./internal/sim
 
@@ -119,8 +127,8 @@ fix-lint: ## repairs what golangci-lint can
 ##@ Machine
 
 .PHONY: deps
-deps: ## installs ZooKeeper, Java, Curator, kazoo and Chromium for the tests if they are missing and apt may
-	@scripts/install-zookeeper --interop --browser
+deps: ## installs ZooKeeper, Java, Curator, kazoo, Chromium and etcd if they are missing and apt may
+	@scripts/install-zookeeper --interop --browser --etcd
 
 .PHONY: help
 help:

@@ -1,11 +1,11 @@
 // Package bench measures docent beside the same work done with bare
 // go-zookeeper, on zktest and on real ZooKeeper. It consists of benchmarks:
 //
-//	make bench                       # all
-//	make bench BENCH=Lock            # some
-//	make bench BENCH=/server=real    # on real ZooKeeper only
+//	make bench-go                       # all
+//	make bench-go BENCH=Lock            # some
+//	make bench-go BENCH=/server=real    # on real ZooKeeper only
 //
-// After them, make bench runs those of internal/interop, which are beside
+// After them, make bench-go runs those of internal/interop, which are beside
 // Curator: BenchmarkRecipes and BenchmarkCaches count what the servers are asked
 // for, and print tables at their end.
 //
