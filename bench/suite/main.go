@@ -26,7 +26,11 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	o, err := parse(os.Args[1:], os.Stderr)
-	if err == nil {
+	switch {
+	case err != nil:
+	case o.show != "":
+		err = show(o)
+	default:
 		err = run(ctx, o)
 	}
 	if errors.Is(err, flag.ErrHelp) {
@@ -52,6 +56,8 @@ type options struct {
 	servers    string
 	beside     map[string]string // checkouts by name
 	without    string
+	limit      time.Duration
+	show       string
 	args       []string
 }
 
@@ -71,6 +77,8 @@ func parse(args []string, errs io.Writer) (*options, error) {
 	flags.StringVar(&o.servers, "servers", "", "measure against these ZooKeeper servers, host:port separated by commas, instead of own ones: "+
 		"bounded and read-mostly, below /docent-bench-..., which is removed at the end")
 	flags.StringVar(&o.without, "without", "", "peers to leave out, separated by commas")
+	flags.DurationVar(&o.limit, "limit", 2*time.Minute, "a size that would take a peer longer is left out of growth")
+	flags.StringVar(&o.show, "show", "", "measure nothing, and show what is in this JSON file again")
 	flags.Func("beside", "name=directory of a checkout whose docent takes part as well; can be repeated", func(s string) error {
 		name, dir, found := strings.Cut(s, "=")
 		if !found || name == "" || dir == "" {
@@ -102,9 +110,9 @@ func (o *options) plan() contest.Plan {
 
 func (o *options) growthPlan() contest.GrowthPlan {
 	if o.quick {
-		return contest.GrowthPlan{Turns: 1, Largest: 1000, Limit: 2 * time.Second}
+		return contest.GrowthPlan{Turns: 1, Largest: 1000, Limit: min(o.limit, 3*time.Second)}
 	}
-	return contest.GrowthPlan{Turns: 3, Largest: 100_000, Limit: 90 * time.Second}
+	return contest.GrowthPlan{Turns: 3, Largest: 100_000, Limit: o.limit}
 }
 
 // wanted reports whether a name begins with one of those in a list, or the list is empty.
@@ -154,6 +162,23 @@ func run(ctx context.Context, o *options) error {
 		err = fmt.Errorf("%d failed", len(failures))
 	}
 	return err
+}
+
+// show makes the table, the page and the plots again.
+func show(o *options) error {
+	raw, err := os.ReadFile(o.show)
+	if err != nil {
+		return err
+	}
+	r, err := contest.Read(raw)
+	if err != nil {
+		return fmt.Errorf("%s: %w", o.show, err)
+	}
+	report.Table(os.Stdout, r)
+	if o.out == "" {
+		return nil
+	}
+	return report.Write(o.out, o.name, r)
 }
 
 // assemble chooses the peers.
@@ -210,6 +235,9 @@ func (b *bench) under(ctx context.Context, c ground.Condition) error {
 		return err
 	}
 	b.report.Machine.ZooKeeper = ground.Version(stage.ZooKeeper)
+	if etcd := b.peers[contest.Etcd]; etcd != nil && stage.NoEtcd != "" {
+		etcd.Exclude(stage.NoEtcd)
+	}
 	b.hold(ctx, stage, cases)
 	for _, s := range series {
 		if ctx.Err() != nil {
@@ -261,6 +289,9 @@ func (b *bench) visit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	delete(b.peers, contest.Etcd)
+	first, _, _ := strings.Cut(b.servers, ",")
+	b.report.Machine.ZooKeeper = ground.Version(first)
 	var cases []*contest.Case
 	for _, c := range contest.Cases() {
 		if c.Gentle && wanted(b.cases, c.ID) {

@@ -55,7 +55,7 @@ func openGrowing(_ context.Context, args line.Args) (kit.Workload, error) {
 func played(name string) *Peer {
 	return &Peer{Name: name, Command: func(context.Context) (*exec.Cmd, error) {
 		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), peerEnv+"=1")
+		cmd.Env = append(os.Environ(), peerEnv+"=1", "GORACE=atexit_sleep_ms=0")
 		return cmd, nil
 	}}
 }

@@ -62,6 +62,13 @@ func (p *Peer) started(ctx context.Context) (*line.Child, error) {
 	return child, nil
 }
 
+// Exclude says why a peer cannot take part, although its program may be there: because its server is not.
+func (p *Peer) Exclude(why string) {
+	if p.missing == nil {
+		p.missing = errors.New(why)
+	}
+}
+
 // can reports whether the peer has said that it knows a workload.
 func (p *Peer) can(work string) bool {
 	for _, known := range strings.Fields(p.about.Text["workloads"]) {

@@ -1,6 +1,8 @@
 package contest
 
 import (
+	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/docent-zk/docent/bench/suite/ground"
@@ -17,6 +19,30 @@ type Report struct {
 	Peers   []About        `json:"peers"`
 	Results []Result       `json:"results"`
 	Growth  []Growth       `json:"growth,omitempty"`
+}
+
+// Read reads what was written as JSON. Cases and series that there are no more are left out.
+func Read(raw []byte) (Report, error) {
+	var r Report
+	if err := json.Unmarshal(raw, &r); err != nil {
+		return r, err
+	}
+	cases, series := map[string]*Case{}, map[string]*Series{}
+	for _, c := range Cases() {
+		cases[c.ID] = c
+	}
+	for _, s := range AllSeries() {
+		series[s.ID] = s
+	}
+	for i := range r.Results {
+		r.Results[i].Case = cases[r.Results[i].ID]
+	}
+	for i := range r.Growth {
+		r.Growth[i].Series = series[r.Growth[i].ID]
+	}
+	r.Results = slices.DeleteFunc(r.Results, func(one Result) bool { return one.Case == nil })
+	r.Growth = slices.DeleteFunc(r.Growth, func(one Growth) bool { return one.Series == nil })
+	return r, nil
 }
 
 // Cell is a metric of one peer, beside docent's.

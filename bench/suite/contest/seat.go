@@ -27,7 +27,7 @@ type seat struct {
 }
 
 // turnLimit bounds a turn, and everything else that a peer is asked to do.
-const turnLimit = 3 * time.Minute
+const turnLimit = 8 * time.Minute
 
 // take prepares a seat.
 func take(ctx context.Context, stage *Stage, c *Case, e Entrant, peer *Peer) *seat {

@@ -99,7 +99,7 @@ func TestServeAnswersEachLineWithOne(t *testing.T) {
 func peer(t *testing.T) *Child {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), peerEnv+"=1")
+	cmd.Env = append(os.Environ(), peerEnv+"=1", "GORACE=atexit_sleep_ms=0")
 	c, err := Start("the peer", cmd)
 	require.NoError(t, err)
 	return c

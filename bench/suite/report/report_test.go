@@ -1,7 +1,6 @@
 package report
 
 import (
-	"encoding/json"
 	"encoding/xml"
 	"errors"
 	"io"
@@ -171,8 +170,12 @@ func TestWrite(t *testing.T) {
 	}
 	raw, err := os.ReadFile(filepath.Join(dir, "run.json"))
 	require.NoError(t, err)
-	var again contest.Report
-	require.NoError(t, json.Unmarshal(raw, &again))
+	again, err := contest.Read(raw)
+	require.NoError(t, err)
+	var first, second strings.Builder
+	Table(&first, sample())
+	Table(&second, again)
+	assert.Equal(t, first.String(), second.String())
 	assert.Equal(t, sample().Results[0].Sides, again.Results[0].Sides, "every turn is kept")
 	assert.Equal(t, sample().Growth[0].Curves, again.Growth[0].Curves)
 }

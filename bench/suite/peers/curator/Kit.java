@@ -171,7 +171,7 @@ final class Kit {
         synchronized void await(int awaited, int nodes) throws InterruptedException {
             round = awaited;
             n = nodes;
-            long limit = System.nanoTime() + 170_000_000_000L;
+            long limit = System.nanoTime() + 400_000_000_000L;
             while (seen.getOrDefault(awaited, 0) < nodes) {
                 long left = (limit - System.nanoTime()) / 1_000_000;
                 if (left <= 0) {

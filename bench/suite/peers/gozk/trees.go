@@ -138,8 +138,8 @@ func remove(conn *zk.Conn, n int, path func(int) string) error {
 func openKept(ctx context.Context, args line.Args) (kit.Workload, error) {
 	n := args.Int("n", 0)
 	var session atomic.Int64
-	errs, begun := make(chan error, 16), make(chan struct{}, 16)
-	all, done, err := kit.Open(1, connector(ctx, args, func(ev zk.Event) {
+	errs, begun, quit := make(chan error, 16), make(chan struct{}, 16), make(chan struct{})
+	all, disconnect, err := kit.Open(1, connector(ctx, args, func(ev zk.Event) {
 		if ev.State == zk.StateHasSession {
 			begun <- struct{}{}
 		}
@@ -148,12 +148,21 @@ func openKept(ctx context.Context, args line.Args) (kit.Workload, error) {
 		return nil, err
 	}
 	go func() {
-		for range begun {
-			if now := all[0].SessionID(); now != session.Swap(now) {
-				errs <- createAll(all[0], args["path"], n)
+		for {
+			select {
+			case <-begun:
+				if now := all[0].SessionID(); now != session.Swap(now) {
+					errs <- createAll(all[0], args["path"], n)
+				}
+			case <-quit:
+				return
 			}
 		}
 	}()
+	done := func() error {
+		close(quit)
+		return disconnect()
+	}
 	if err := <-errs; err != nil {
 		return nil, errors.Join(err, done())
 	}
