@@ -100,7 +100,7 @@ func parse(args []string, errs io.Writer) (*options, error) {
 func (o *options) plan() contest.Plan {
 	p := contest.Plan{Rounds: 30, Units: 10, Slice: o.slice, Warm: 3 * time.Second}
 	if o.quick {
-		p = contest.Plan{Rounds: 5, Units: 3, Slice: min(o.slice, 100*time.Millisecond), Warm: 300 * time.Millisecond}
+		p = contest.Plan{Rounds: 5, Units: 3, Slice: min(o.slice, 100*time.Millisecond), Warm: 200 * time.Millisecond}
 	}
 	if o.rounds > 0 {
 		p.Rounds, p.Units = o.rounds, max(1, o.rounds/3)
@@ -110,7 +110,7 @@ func (o *options) plan() contest.Plan {
 
 func (o *options) growthPlan() contest.GrowthPlan {
 	if o.quick {
-		return contest.GrowthPlan{Turns: 1, Largest: 1000, Limit: min(o.limit, 3*time.Second)}
+		return contest.GrowthPlan{Turns: 1, Largest: 300, Limit: min(o.limit, 3*time.Second)}
 	}
 	return contest.GrowthPlan{Turns: 3, Largest: 100_000, Limit: o.limit}
 }
@@ -271,6 +271,9 @@ func (b *bench) chosen(c ground.Condition) (cases []*contest.Case, series []*con
 	}
 	for _, one := range contest.Cases() {
 		if wanted(b.cases, one.ID) && slices.Contains(one.Conditions, c.Name) && (one.Quick || !b.quick) {
+			if b.quick {
+				one = one.Quickly()
+			}
 			cases = append(cases, one)
 		}
 	}

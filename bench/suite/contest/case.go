@@ -2,6 +2,7 @@ package contest
 
 import (
 	"context"
+	"maps"
 	"math"
 	"time"
 
@@ -85,6 +86,9 @@ type Case struct {
 	Gentle bool
 	// Quick leaves a case out of the quick run if it is false.
 	Quick bool
+	// Small are arguments of the quick run, in place of those of Args, and SmallTitle is its title then.
+	Small      line.Args
+	SmallTitle string
 
 	setup func(ctx context.Context, s *seat) error // makes what the work needs; nil if it needs nothing
 	drive driver                                   // nil for a plain run
@@ -113,6 +117,17 @@ func (c *Case) driver() driver {
 		return plain
 	}
 	return c.drive
+}
+
+// Quickly returns the case as the quick run has it.
+func (c *Case) Quickly() *Case {
+	small := *c
+	if c.SmallTitle != "" {
+		small.Title = c.SmallTitle
+	}
+	small.Args = maps.Clone(c.Args)
+	maps.Copy(small.Args, c.Small)
+	return &small
 }
 
 // Gently returns the case as it is run against servers that others use: with small trees, and with pauses between operations

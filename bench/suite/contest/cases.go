@@ -66,7 +66,7 @@ func locks() []*Case {
 }
 
 func caches() []*Case {
-	const nodes, updates = 10_000, 5000
+	const nodes = 10_000
 	all := []Entrant{
 		{Peer: Docent, With: "cache.Tree"}, {Peer: GoZK, With: "by hand"}, {Peer: Curator, With: "CuratorCache"}, {Peer: Etcd, With: "Get and Watch"},
 	}
@@ -90,14 +90,15 @@ func caches() []*Case {
 		},
 		{
 			ID: "W5 follow", Title: "5,000 updates of a cache of 10,000 nodes, until it has all", Work: "follow", Peers: followers, Unit: true,
-			Conditions: latency, Quick: true, setup: makeTree, drive: follow(updates),
-			Args:    line.Args{"count": fmt.Sprint(nodes), "load": "set"},
+			Conditions: latency, Quick: true, setup: makeTree, drive: follow,
+			Args:    line.Args{"count": fmt.Sprint(nodes), "load": "set", "writes": "5000"},
 			Metrics: []Metric{typical.aim(map[string]float64{Etcd: 1.1}), processor},
 		},
 		{
 			ID: "W6", Title: "5,000 children created one by one, until the cache of their parent has all", Work: "follow", Peers: followers,
-			Unit: true, Conditions: inMemory, Quick: true, setup: makeTree, drive: follow(updates),
-			Args:    line.Args{"count": "0", "load": "create"},
+			Unit: true, Conditions: inMemory, Quick: true, setup: makeTree, drive: follow,
+			Args:  line.Args{"count": "0", "load": "create", "writes": "5000"},
+			Small: line.Args{"writes": "1000"}, SmallTitle: "1,000 children created one by one, until the cache of their parent has all",
 			Metrics: []Metric{typical.aim(map[string]float64{Loader: 1.1}), processor},
 		},
 	}
@@ -126,7 +127,7 @@ func others() []*Case {
 		},
 		{
 			ID: "idle", Title: "a client that does nothing", Work: "idle", Unit: true, Conditions: inMemory, Quick: true,
-			Args:    line.Args{"n": "50"},
+			Args: line.Args{"n": "50"}, Small: line.Args{"n": "20"},
 			Peers:   []Entrant{{Peer: Docent, With: "framework.Client"}, {Peer: GoZK, With: "zk.Conn"}, {Peer: Curator, With: "CuratorFramework"}},
 			Metrics: []Metric{value("heap", "heap_bytes", "B"), value("goroutines", "goroutines", "")},
 		},

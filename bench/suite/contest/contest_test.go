@@ -303,6 +303,15 @@ func TestCasesAreWellFormed(t *testing.T) {
 	}
 }
 
+func TestQuickCasesAreSmaller(t *testing.T) {
+	c := &Case{Title: "5,000 things", Args: line.Args{"n": "5000", "a": "b"}, Small: line.Args{"n": "100"}, SmallTitle: "100 things"}
+	q := c.Quickly()
+	assert.Equal(t, line.Args{"n": "100", "a": "b"}, q.Args)
+	assert.Equal(t, "100 things", q.Title)
+	assert.Equal(t, "5000", c.Args["n"], "the original stays as it was")
+	assert.Equal(t, "x", (&Case{Title: "x", Args: line.Args{}}).Quickly().Title)
+}
+
 func names(entrants []Entrant) []string {
 	var all []string
 	for _, e := range entrants {

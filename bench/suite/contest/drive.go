@@ -76,38 +76,35 @@ func makeService(_ context.Context, s *seat) error {
 	return s.stage.fill(s.args.Int("n", 0), func(i int) string { return dir + "/" + strconv.Itoa(i) }, instancePayload)
 }
 
-// follow drives a loader that writes n nodes, and whoever follows. The time ends when the last of them has been seen.
-func follow(n int) driver {
-	return func(ctx context.Context, s *seat, _ time.Duration) (line.Answer, error) {
-		round := s.stage.round()
-		writes := line.Args{"round": strconv.Itoa(round), "n": strconv.Itoa(n)}
-		type result struct {
-			answer line.Answer
-			err    error
-		}
-		followed := make(chan result, 1)
-		begin := time.Now()
-		go func() {
-			var r result
-			if s.child != nil {
-				r.answer, r.err = s.run(ctx, 0, writes)
-			}
-			followed <- r
-		}()
-		loaded, err := s.loader.Do(ctx, line.Command{Verb: line.Run, Workload: s.load(), Args: writes})
-		r := <-followed
-		took := kit.Micro(time.Since(begin))
-		if err := errors.Join(err, r.err); err != nil {
-			return r.answer, err
-		}
-		if s.args["load"] == "create" {
-			_, err = s.loader.Do(ctx, line.Command{Verb: line.Run, Workload: s.load(), Args: writes.With("step", "delete")})
-		}
-		return line.Answer{
-			Ops: 1, ElapsedUS: took, SamplesUS: []float64{took}, CPUUS: r.answer.CPUUS,
-			Values: map[string]float64{"loader_us": loaded.ElapsedUS},
-		}, err
+// follow drives a loader that writes nodes, and whoever follows. The time ends when the last of them has been seen.
+func follow(ctx context.Context, s *seat, _ time.Duration) (line.Answer, error) {
+	writes := line.Args{"round": strconv.Itoa(s.stage.round()), "n": s.args["writes"]}
+	type result struct {
+		answer line.Answer
+		err    error
 	}
+	followed := make(chan result, 1)
+	begin := time.Now()
+	go func() {
+		var r result
+		if s.child != nil {
+			r.answer, r.err = s.run(ctx, 0, writes)
+		}
+		followed <- r
+	}()
+	loaded, err := s.loader.Do(ctx, line.Command{Verb: line.Run, Workload: s.load(), Args: writes})
+	r := <-followed
+	took := kit.Micro(time.Since(begin))
+	if err := errors.Join(err, r.err); err != nil {
+		return r.answer, err
+	}
+	if s.args["load"] == "create" {
+		_, err = s.loader.Do(ctx, line.Command{Verb: line.Run, Workload: s.load(), Args: writes.With("step", "delete")})
+	}
+	return line.Answer{
+		Ops: 1, ElapsedUS: took, SamplesUS: []float64{took}, CPUUS: r.answer.CPUUS,
+		Values: map[string]float64{"loader_us": loaded.ElapsedUS},
+	}, err
 }
 
 // comeBack ends the session of whoever keeps nodes, and waits until all stand again. The time begins when the client can

@@ -1,9 +1,25 @@
 package kit
 
-import "runtime"
+import (
+	"runtime"
+	"time"
+)
 
-// Heap is what the process uses in bytes when everything that is not needed has been freed: heap and stacks.
+// Heap is what the process uses in bytes when everything that is not needed has been freed: heap and stacks. It waits until
+// those who have just been closed have let go of what they had.
 func Heap() float64 {
+	used := heapNow()
+	for range 10 {
+		time.Sleep(5 * time.Millisecond)
+		before := used
+		if used = heapNow(); used > before-(16<<10) {
+			break
+		}
+	}
+	return used
+}
+
+func heapNow() float64 {
 	runtime.GC()
 	runtime.GC()
 	var stats runtime.MemStats
