@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -102,6 +103,9 @@ func (o *options) plan() contest.Plan {
 	if o.quick {
 		p = contest.Plan{Rounds: 5, Units: 3, Slice: min(o.slice, 100*time.Millisecond), Warm: 200 * time.Millisecond}
 	}
+	if o.servers != "" {
+		p.Rounds, p.Warm = 10, time.Second
+	}
 	if o.rounds > 0 {
 		p.Rounds, p.Units = o.rounds, max(1, o.rounds/3)
 	}
@@ -146,7 +150,7 @@ func run(ctx context.Context, o *options) error {
 	b.assemble(contest.Builder{Suite: suite, Out: programs})
 	defer b.close()
 	b.report = contest.Report{
-		Began: began.UTC().Truncate(time.Second), Command: "go run . " + strings.Join(o.args, " "),
+		Began: began.UTC().Truncate(time.Second), Command: command(o.args),
 		Machine: ground.Describe(ctx, o.dir), Plan: o.plan(),
 	}
 	err = b.measure(ctx)
@@ -162,6 +166,18 @@ func run(ctx context.Context, o *options) error {
 		err = fmt.Errorf("%d failed", len(failures))
 	}
 	return err
+}
+
+// command is what runs the benchmark again.
+func command(args []string) string {
+	words := []string{"go", "run", "."}
+	for _, arg := range args {
+		if strings.ContainsAny(arg, " \t'\"") {
+			arg = strconv.Quote(arg)
+		}
+		words = append(words, arg)
+	}
+	return strings.Join(words, " ")
 }
 
 // show makes the table, the page and the plots again.

@@ -34,7 +34,12 @@ func TestQuickIsQuick(t *testing.T) {
 	assert.GreaterOrEqual(t, full.plan().Rounds, 30)
 	assert.Less(t, quick.plan().Rounds, 10)
 	assert.Equal(t, 100_000, full.growthPlan().Largest)
+	assert.Equal(t, 10, parsed(t, "-servers", "zk1:2181").plan().Rounds, "bounded on servers of others")
 	assert.Equal(t, 7, parsed(t, "-quick", "-rounds", "7").plan().Rounds)
+}
+
+func TestCommandCanBeRunAgain(t *testing.T) {
+	assert.Equal(t, `go run . -cases "W5 load,W1" -quick`, command([]string{"-cases", "W5 load,W1", "-quick"}))
 }
 
 func chosen(o *options, c ground.Condition) (names []string) {

@@ -136,7 +136,7 @@ func (c *Case) Gently() *Case {
 	gentle := *c
 	gentle.Args = c.Args.With("pause", "20ms")
 	if _, ok := gentle.Args["count"]; ok {
-		gentle.Args["count"] = "500"
+		gentle.Args["count"], gentle.Title = "500", "a cache of 500 nodes is opened"
 	}
 	return &gentle
 }

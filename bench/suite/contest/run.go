@@ -48,6 +48,7 @@ type Result struct {
 	ID        string `json:"id"`
 	Title     string `json:"title"`
 	Condition string `json:"condition"`
+	Means     string `json:"means"` // what the condition is
 	Sides     []Side `json:"sides"`
 }
 
@@ -66,7 +67,7 @@ func Run(ctx context.Context, stage *Stage, c *Case, peers map[string]*Peer, pla
 	for _, e := range entrants(c, peers) {
 		seats = append(seats, take(ctx, stage, c, e, peers[e.Peer]))
 	}
-	result := Result{Case: c, ID: c.ID, Title: c.Title, Condition: stage.Condition.Name}
+	result := Result{Case: c, ID: c.ID, Title: c.Title, Condition: stage.Condition.Name, Means: stage.Condition.Means}
 	turns := alternate(ctx, seats, c, plan)
 	for i, s := range seats {
 		s.leave(ctx)

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/docent-zk/docent/bench/suite/contest"
-	"github.com/docent-zk/docent/bench/suite/ground"
 )
 
 // Markdown is the report as a page.
@@ -82,11 +81,9 @@ func workloads(r contest.Report) [][]string {
 func conditions(r contest.Report) [][]string {
 	rows, seen := [][]string{{"network, disk", "what"}}, map[string]bool{}
 	for _, result := range r.Results {
-		for _, c := range ground.Conditions {
-			if c.Name == result.Condition && !seen[c.Name] {
-				seen[c.Name] = true
-				rows = append(rows, []string{c.Name, c.Means})
-			}
+		if !seen[result.Condition] {
+			seen[result.Condition] = true
+			rows = append(rows, []string{result.Condition, result.Means})
 		}
 	}
 	return rows

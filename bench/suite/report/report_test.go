@@ -47,7 +47,7 @@ func sample() contest.Report {
 		Machine: ground.Machine{Processors: 2, Processor: "a processor", ZooKeeper: "3.8.0"},
 		Peers:   []contest.About{{Name: contest.Docent, Version: "abc", Runtime: "go1.26"}, {Name: contest.Kazoo, Missing: "kazoo is not installed"}},
 		Results: []contest.Result{
-			{Case: w1, ID: "W1", Title: "uncontended", Condition: "memory", Sides: []contest.Side{
+			{Case: w1, ID: "W1", Title: "uncontended", Condition: "memory", Means: "nothing is on a disk", Sides: []contest.Side{
 				side(contest.Docent, "lock.Mutex", 400, 410, 420), side("docent@before", "lock.Mutex", 800, 820, 840), side(contest.GoZK, "zk.Lock", 500, 410, 400),
 				{Peer: contest.Kazoo, Error: "kazoo is not installed"},
 			}},
@@ -106,7 +106,7 @@ func TestMarkdownHasEverything(t *testing.T) {
 		"Measured on 2026-01-02 in 1m0s", "`go run . -quick`", "[results.json](results.json)",
 		"| W1 | memory | p50 | 410 us |", "![a plot](results.svg)", "## Growth", "| G1 waiters | time | docent | 2.00 |",
 		"docent: lock.Mutex, docent@before: lock.Mutex, go-zookeeper: zk.Lock", "| 2 x a processor |", "| ZooKeeper | 3.8.0 |",
-		"| peer docent | abc, go1.26 |", "- kazoo did not take part: kazoo is not installed", "are in memory",
+		"| peer docent | abc, go1.26 |", "- kazoo did not take part: kazoo is not installed", "| memory | nothing is on a disk |",
 	} {
 		assert.Contains(t, text, want)
 	}

@@ -123,7 +123,7 @@ func overview(r contest.Report) string {
 	}
 	c := &canvas{width: label + plotW + 30, height: top + rowH*float64(len(rows)) + 20}
 	scale := newLogScale(append(figures, 0.5, 2), label, label+plotW)
-	c.text(label, 16, "start", dark, "how many times less time docent needs, or how many times more it does, than each peer (1: the same)")
+	c.text(label, 16, "start", dark, "How many times better docent is than each peer: less time, or a higher rate. 1 is the same.")
 	legend(c, columns(r)[1:])
 	bottom := top + rowH*float64(len(rows))
 	for _, tick := range scale.ticks() {
@@ -176,7 +176,7 @@ func legend(c *canvas, peers []string) {
 // growthPlot draws the first metric of a series, both axes by their logarithm, with the fitted laws as lines.
 func growthPlot(g contest.Growth) string {
 	const height = 320.0
-	c := &canvas{width: label + plotW - 100, height: top + height + 40}
+	c := &canvas{width: label + plotW - 60, height: top + height + 40}
 	m := g.Series.Metrics[0]
 	var allSizes, allCosts []float64
 	for _, curve := range g.Curves {
@@ -185,7 +185,7 @@ func growthPlot(g contest.Growth) string {
 	}
 	c.text(20, 16, "start", dark, g.Title+": "+m.Name+" against "+g.Of)
 	left := 90.0
-	x := newLogScale(allSizes, left, c.width-150)
+	x := newLogScale(allSizes, left, c.width-190)
 	y := newLogScale(allCosts, top+height, top)
 	for _, tick := range x.ticks() {
 		c.line(x.at(tick), top, x.at(tick), top+height, light, 1)
