@@ -72,7 +72,7 @@ func parse(args []string, errs io.Writer) (*options, error) {
 	flags.BoolVar(&o.growth, "growth", true, "measure growth, too")
 	flags.IntVar(&o.rounds, "rounds", 0, "rounds of slices; 0 for as many as usual")
 	flags.DurationVar(&o.slice, "slice", 200*time.Millisecond, "how long a turn takes")
-	flags.StringVar(&o.dir, "dir", os.TempDir(), "a directory on the disk for fsync")
+	flags.StringVar(&o.dir, "dir", diskDir(), "an existing directory on the disk for fsync")
 	flags.StringVar(&o.out, "out", "", "write Markdown, JSON and plots into this directory")
 	flags.StringVar(&o.name, "name", "results", "the name of what is written")
 	flags.StringVar(&o.servers, "servers", "", "measure against these ZooKeeper servers, host:port separated by commas, instead of own ones: "+
@@ -95,6 +95,18 @@ func parse(args []string, errs io.Writer) (*options, error) {
 		return nil, fmt.Errorf("unknown arguments: %q", flags.Args())
 	}
 	return o, nil
+}
+
+// diskDir is a directory that is likely to be on a disk, which that for temporary files need not be.
+func diskDir() string {
+	dir, err := os.UserCacheDir()
+	if err == nil {
+		err = os.MkdirAll(dir, 0o700)
+	}
+	if err != nil {
+		return os.TempDir()
+	}
+	return dir
 }
 
 // plan says how long to measure. One turn of each peer in a round must be less than the time in which the machine changes.
@@ -254,6 +266,7 @@ func (b *bench) under(ctx context.Context, c ground.Condition) error {
 	if etcd := b.peers[contest.Etcd]; etcd != nil && stage.NoEtcd != "" {
 		etcd.Exclude(stage.NoEtcd)
 	}
+	b.start(ctx)
 	b.hold(ctx, stage, cases)
 	for _, s := range series {
 		if ctx.Err() != nil {
@@ -263,6 +276,13 @@ func (b *bench) under(ctx context.Context, c ground.Condition) error {
 		b.report.Growth = append(b.report.Growth, contest.Grow(ctx, stage, s, b.peers, b.growthPlan()))
 	}
 	return errors.Join(context.Cause(ctx), stage.Close())
+}
+
+// start builds and starts the peers, so that this is not part of the first case.
+func (b *bench) start(ctx context.Context) {
+	for _, name := range slices.Sorted(maps.Keys(b.peers)) {
+		b.peers[name].Start(ctx)
+	}
 }
 
 func (b *bench) hold(ctx context.Context, stage *contest.Stage, cases []*contest.Case) {
@@ -309,6 +329,7 @@ func (b *bench) visit(ctx context.Context) error {
 		return err
 	}
 	delete(b.peers, contest.Etcd)
+	b.start(ctx)
 	first, _, _ := strings.Cut(b.servers, ",")
 	b.report.Machine.ZooKeeper = ground.Version(first)
 	var cases []*contest.Case

@@ -28,6 +28,10 @@ type Metric struct {
 	More bool `json:"more,omitempty"`
 	// Aims are what docent's figure divided by a peer's is to be at most, or at least if More.
 	Aims map[string]float64 `json:"aims,omitempty"`
+	// Most is what docent's own figure is to be at most; 0 for no such aim.
+	Most float64 `json:"most,omitempty"`
+	// Exponent is what docent's exponent is to be at most where the size grows; 0 for no such aim.
+	Exponent float64 `json:"exponent,omitempty"`
 
 	of func(line.Answer) float64
 }
@@ -37,6 +41,16 @@ func (m Metric) Of(a line.Answer) float64 { return m.of(a) }
 
 func (m Metric) aim(aims map[string]float64) Metric {
 	m.Aims = aims
+	return m
+}
+
+func (m Metric) most(most float64) Metric {
+	m.Most = most
+	return m
+}
+
+func (m Metric) exponent(exponent float64) Metric {
+	m.Exponent = exponent
 	return m
 }
 

@@ -122,14 +122,14 @@ func others() []*Case {
 			Quick: true, Args: line.Args{"n": "1000"}, setup: makeDirectory, drive: comeBack,
 			Peers: []Entrant{{Peer: Docent, With: "node.Keeper"}, {Peer: GoZK, With: "by hand"}, {Peer: Curator, With: "PersistentNode"}},
 			Metrics: []Metric{
-				typical, value("first", "first_us", "us"), value("rest", "rest_us", "us"), processor,
+				typical.most(150e3), value("first", "first_us", "us"), value("rest", "rest_us", "us"), processor,
 			},
 		},
 		{
 			ID: "idle", Title: "a client that does nothing", Work: "idle", Unit: true, Conditions: inMemory, Quick: true,
 			Args: line.Args{"n": "50"}, Small: line.Args{"n": "20"},
 			Peers:   []Entrant{{Peer: Docent, With: "framework.Client"}, {Peer: GoZK, With: "zk.Conn"}, {Peer: Curator, With: "CuratorFramework"}},
-			Metrics: []Metric{value("heap", "heap_bytes", "B"), value("goroutines", "goroutines", "")},
+			Metrics: []Metric{value("heap", "heap_bytes", "B").most(64 << 10), value("goroutines", "goroutines", "")},
 		},
 	}
 }

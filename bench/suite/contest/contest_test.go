@@ -220,8 +220,15 @@ func TestRowsPairFiguresOfTheSameRound(t *testing.T) {
 	assert.False(t, cells[2].Reached)
 	assert.Equal(t, "gone", cells[3].Error)
 
+	r.Results[0].Case.Metrics[0].Most = 19
+	own := r.Rows()[0].Cells[0]
+	assert.Equal(t, 19.0, own.Aim, "an aim of docent's own figure")
+	assert.False(t, own.Reached)
+	r.Results[0].Case.Metrics[0].Most = 20
+	assert.True(t, r.Rows()[0].Cells[0].Reached)
+
 	more := Metric{More: true}
-	assert.True(t, reached(more, Cell{Aim: 1.3, Ratio: cells[1].Ratio}) == false)
+	assert.False(t, reached(more, Cell{Aim: 1.3, Ratio: cells[1].Ratio}))
 	big := cells[1]
 	big.Ratio.Median, big.Aim = 1.4, 1.3
 	assert.True(t, reached(more, big))

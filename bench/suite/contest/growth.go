@@ -229,7 +229,7 @@ func AllSeries() []*Series {
 				ID: "G1", Title: "waiters of 16 clients join the queue of one lock, and all get their turn", Work: "waiters",
 				Args: line.Args{"clients": "16"}, Relayed: true, setup: makeDirectory, drive: bytesPassed(plain), Unit: true,
 				Peers:   lockers[:3],
-				Metrics: []Metric{typicalElapsed, value("received", "received", "B"), cpuTotal},
+				Metrics: []Metric{typicalElapsed, value("received", "received", "B").exponent(1.1), cpuTotal},
 			},
 		},
 		{
@@ -248,7 +248,7 @@ func AllSeries() []*Series {
 				ID: "G3", Title: "one instance of a service changes", Work: "instances", Relayed: true, setup: makeService,
 				Args: line.Args{"changes": "20"}, drive: bytesPassed(plain), Unit: true,
 				Peers:   []Entrant{{Peer: Docent, With: "discovery.Service"}, {Peer: Curator, With: "ServiceCache"}},
-				Metrics: []Metric{processor, value("received", "received", "B"), perOp},
+				Metrics: []Metric{processor.exponent(0.3), value("received", "received", "B"), perOp},
 			},
 		},
 		{

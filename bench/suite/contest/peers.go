@@ -62,6 +62,9 @@ func (p *Peer) started(ctx context.Context) (*line.Child, error) {
 	return child, nil
 }
 
+// Start starts the process, if the peer can take part; About says why it cannot.
+func (p *Peer) Start(ctx context.Context) { _, _ = p.started(ctx) }
+
 // Exclude says why a peer cannot take part, although its program may be there: because its server is not.
 func (p *Peer) Exclude(why string) {
 	if p.missing == nil {

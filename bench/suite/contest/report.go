@@ -53,7 +53,7 @@ type Cell struct {
 	Figure measure.Spread
 	// Ratio is docent's figure divided by this one, round by round. It is empty (N is 0) for docent itself.
 	Ratio measure.Spread
-	// Aim is what the median of Ratio was to reach; 0 for no aim.
+	// Aim is what the median of Ratio was to reach, or docent's own figure; 0 for no aim.
 	Aim float64
 	// Reached says whether it has.
 	Reached bool
@@ -93,6 +93,9 @@ func (r Result) row(m Metric) (row Row, any bool) {
 			cell.Ratio = measure.SpreadOf(measure.Ratios(ours.Figures(m), side.Figures(m)))
 			cell.Aim = m.Aims[side.Peer]
 			cell.Reached = reached(m, cell)
+		}
+		if side.Peer == Docent && side.Error == "" {
+			cell.Aim, cell.Reached = m.Most, cell.Figure.Median <= m.Most
 		}
 		row.Cells = append(row.Cells, cell)
 	}

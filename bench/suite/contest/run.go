@@ -98,6 +98,9 @@ func entrants(c *Case, peers map[string]*Peer) []Entrant {
 	return all
 }
 
+// digits is how many significant digits are kept of samples: clocks and machines are not better than that.
+const digits = 4
+
 // player is what alternate needs of a seat.
 type player interface {
 	turn(ctx context.Context, d time.Duration) (line.Answer, error)
@@ -133,6 +136,7 @@ func alternate[P player](ctx context.Context, seats []P, c *Case, plan Plan) [][
 				seats[i].fail(fmt.Errorf("round %d: %w", round, err))
 				continue
 			}
+			measure.Round(answer.SamplesUS, digits)
 			turns[i] = append(turns[i], Turn{Round: round, Order: place, Answer: answer})
 		}
 	}

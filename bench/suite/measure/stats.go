@@ -68,3 +68,14 @@ func Ratios(ours, theirs []float64) []float64 {
 	}
 	return all
 }
+
+// Round leaves so many significant digits of each figure, in place.
+func Round(figures []float64, significant int) {
+	for i, f := range figures {
+		if f == 0 || math.IsNaN(f) || math.IsInf(f, 0) {
+			continue
+		}
+		scale := math.Pow(10, float64(significant-1)-math.Floor(math.Log10(math.Abs(f))))
+		figures[i] = math.Round(f*scale) / scale
+	}
+}

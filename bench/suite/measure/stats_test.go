@@ -42,6 +42,12 @@ func TestRatiosAreOfTheSameRound(t *testing.T) {
 	assert.Equal(t, []float64{3}, Ratios([]float64{1, math.NaN(), 3, 9}, []float64{0, 1, 1}))
 }
 
+func TestRoundKeepsSignificantDigits(t *testing.T) {
+	figures := []float64{123456, 0.0123456, -98765, 0, 7}
+	Round(figures, 4)
+	assert.Equal(t, []float64{123500, 0.01235, -98770, 0, 7}, figures)
+}
+
 func TestFitFindsTheExponent(t *testing.T) {
 	sizes := []float64{10, 100, 1000, 10_000}
 	for _, exponent := range []float64{0, 0.3, 1, 1.95} {

@@ -85,6 +85,20 @@ func TestTable(t *testing.T) {
 	assert.Equal(t, strings.Index(lines[0], "docent"), strings.Index(lines[1], "410 us"), "columns stand below each other")
 }
 
+func TestAimsOfDocentItself(t *testing.T) {
+	m := contest.Metric{Unit: "B", Most: 64 << 10}
+	at := func(v float64) contest.Cell {
+		return contest.Cell{Peer: contest.Docent, Figure: measure.Spread{N: 1, Median: v}, Aim: m.Most, Reached: v <= m.Most}
+	}
+	assert.Equal(t, "156 KiB (aim 64.0 KiB)", cell(at(156<<10), m))
+	assert.Equal(t, "40.0 KiB", cell(at(40<<10), m))
+	r := sample()
+	rows := growthGrid(r)
+	assert.Equal(t, "1.00", rows[3][3], "received: within its aim")
+	r.Growth[0].Series.Metrics[1].Exponent = 0.5
+	assert.Equal(t, "1.00 (aim 0.5)", growthGrid(r)[3][3])
+}
+
 func TestNumbers(t *testing.T) {
 	for want, of := range map[string]struct {
 		v    float64

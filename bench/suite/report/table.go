@@ -66,8 +66,12 @@ func cell(c contest.Cell, m contest.Metric) string {
 	if c.Ratio.N > 0 {
 		text += ": " + Ratio(c.Ratio)
 	}
-	if c.Aim != 0 && !c.Reached {
+	switch {
+	case c.Aim == 0 || c.Reached:
+	case c.Ratio.N > 0:
 		text += " (aim " + ratioDigits(c.Aim) + ")"
+	default:
+		text += " (aim " + Number(c.Aim, m.Unit) + ")"
 	}
 	return text
 }
@@ -132,6 +136,9 @@ func growthCells(g contest.Growth, m contest.Metric, c contest.Curve) []string {
 		exponent = fmt.Sprintf("%.2f", law.Exponent)
 		if law.N > 2 {
 			exponent += fmt.Sprintf(" ± %.2f", law.StdErr)
+		}
+		if m.Exponent > 0 && c.Peer == contest.Docent && law.Exponent > m.Exponent {
+			exponent += fmt.Sprintf(" (aim %.1f)", m.Exponent)
 		}
 	}
 	if sizes, costs := c.Costs(m); len(sizes) > 0 {
