@@ -114,21 +114,20 @@ func (c *Curve) over(s *Series, size int, plan GrowthPlan) bool {
 	return false
 }
 
-// expect guesses how long a size will take, from what the last two sizes have taken: at least in proportion.
+// expect guesses how long a size will take, by the law of what the sizes before have taken: at least in proportion, and little
+// more than quadratically, whatever a few figures that scatter say.
 func (c *Curve) expect(size int) time.Duration {
 	n := len(c.Points)
 	if n == 0 {
 		return 0
 	}
-	last, exponent := c.Points[n-1], 1.0
-	if n > 1 {
-		before := c.Points[n-2]
-		law, ok := measure.Fit([]float64{float64(before.Size), float64(last.Size)}, []float64{before.longest(), last.longest()})
-		if ok {
-			exponent = max(1, law.Exponent)
-		}
+	var sizes, costs []float64
+	for _, p := range c.Points {
+		sizes, costs = append(sizes, float64(p.Size)), append(costs, p.longest())
 	}
-	return time.Duration(1e3 * last.longest() * math.Pow(float64(size)/float64(last.Size), exponent))
+	law, _ := measure.Fit(sizes, costs)
+	exponent := min(2.2, max(1, law.Exponent))
+	return time.Duration(1e3 * costs[n-1] * math.Pow(float64(size)/sizes[n-1], exponent))
 }
 
 // longest is what the longest turn has taken, in microseconds.
@@ -176,10 +175,10 @@ func bytesPassed(drive driver) driver {
 	}
 }
 
-// rearm sets watches, breaks the connection, and waits until the server has them again.
+// rearm sets watches, breaks the connection, and waits until the server has them again. Nobody else is at work, so that all
+// watches of the server are those of the seat, once those of earlier seats are gone.
 func rearm(ctx context.Context, s *seat, d time.Duration) (line.Answer, error) {
-	others, err := ground.Watches(s.stage.ZooKeeper)
-	if err != nil {
+	if err := s.awaitWatches(ctx, 0); err != nil {
 		return line.Answer{}, err
 	}
 	answer, err := s.run(ctx, d, nil)
@@ -187,21 +186,22 @@ func rearm(ctx context.Context, s *seat, d time.Duration) (line.Answer, error) {
 		return answer, err
 	}
 	n := s.args.Int("n", 0)
-	if err := awaitWatches(ctx, s, func(watches int) bool { return watches >= others+n }); err != nil {
+	if err := s.awaitWatches(ctx, n); err != nil {
 		return answer, err
 	}
 	s.relay.Hold()
-	if err := awaitWatches(ctx, s, func(watches int) bool { return watches <= others }); err != nil {
+	if err := s.awaitWatches(ctx, 0); err != nil {
 		return answer, err
 	}
 	begin := time.Now()
 	s.relay.Release()
-	err = awaitWatches(ctx, s, func(watches int) bool { return watches >= others+n })
+	err = s.awaitWatches(ctx, n)
 	answer.Values = map[string]float64{"rearm_us": float64(time.Since(begin).Microseconds())}
 	return answer, err
 }
 
-func awaitWatches(ctx context.Context, s *seat, enough func(int) bool) error {
+// awaitWatches waits until the server has so many watches.
+func (s *seat) awaitWatches(ctx context.Context, n int) error {
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	for {
@@ -209,13 +209,13 @@ func awaitWatches(ctx context.Context, s *seat, enough func(int) bool) error {
 		if err != nil {
 			return err
 		}
-		if enough(watches) {
+		if watches == n {
 			return nil
 		}
 		select {
 		case <-look.C:
 		case <-ctx.Done():
-			return fmt.Errorf("the server has %d watches: %w", watches, context.Cause(ctx))
+			return fmt.Errorf("the server has %d watches, and not %d: %w", watches, n, context.Cause(ctx))
 		}
 	}
 }
