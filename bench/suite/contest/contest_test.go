@@ -259,6 +259,12 @@ func TestGrowthStopsAtItsBoundAndItsLimit(t *testing.T) {
 	assert.Len(t, g.failures(), 2)
 }
 
+func TestArgumentsOfASeriesCanBeTheSize(t *testing.T) {
+	s := &Series{Case: Case{Args: line.Args{"clients": "$n", "changes": "20"}}}
+	assert.Equal(t, line.Args{"clients": "30", "changes": "20", "n": "30", "count": "30"}, s.sized(30))
+	assert.Equal(t, "$n", s.Args["clients"], "the original stays as it was")
+}
+
 func TestGentleCasesAreSmallAndSlow(t *testing.T) {
 	gentle := 0
 	for _, c := range Cases() {

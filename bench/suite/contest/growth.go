@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"time"
 
@@ -144,7 +143,7 @@ func (c *Curve) grow(ctx context.Context, stage *Stage, s *Series, e Entrant, pe
 	point := Point{Size: size}
 	for turn := range plan.Turns {
 		sized := s.Case
-		sized.Args = s.Args.With("n", size).With("count", size)
+		sized.Args = s.sized(size)
 		sized.ID = fmt.Sprintf("%s-%d-%d-%d", s.ID, size, turn, stage.round())
 		seat := take(ctx, stage, &sized, e, peer)
 		var answer line.Answer
@@ -160,6 +159,20 @@ func (c *Curve) grow(ctx context.Context, stage *Stage, s *Series, e Entrant, pe
 	}
 	c.Points = append(c.Points, point)
 }
+
+// sized returns the arguments of a size. An argument whose value is sizeItself becomes the size.
+func (s *Series) sized(size int) line.Args {
+	args := s.Args.With("n", size).With("count", size)
+	for key, value := range args {
+		if value == sizeItself {
+			args[key] = strconv.Itoa(size)
+		}
+	}
+	return args
+}
+
+// sizeItself stands for the size among the arguments of a series.
+const sizeItself = "$n"
 
 // bytesPassed adds what the seat's relay has passed meanwhile to an answer.
 func bytesPassed(drive driver) driver {
@@ -219,65 +232,6 @@ func (s *seat) awaitWatches(ctx context.Context, n int) error {
 		}
 	}
 }
-
-// AllSeries are all series.
-func AllSeries() []*Series {
-	series := []*Series{
-		{
-			Of: "waiters", Sizes: []int{10, 30, 100, 300, 1000, 3000, 10_000}, Bound: map[string]int{Curator: 1000, GoZK: 3000},
-			Case: Case{
-				ID: "G1", Title: "waiters of 16 clients join the queue of one lock, and all get their turn", Work: "waiters",
-				Args: line.Args{"clients": "16"}, Relayed: true, setup: makeDirectory, drive: bytesPassed(plain), Unit: true,
-				Peers:   lockers[:3],
-				Metrics: []Metric{typicalElapsed, value("received", "received", "B").exponent(1.1), cpuTotal},
-			},
-		},
-		{
-			Of: "nodes", Sizes: []int{100, 300, 1000, 3000, 10_000, 30_000, 100_000}, Bound: map[string]int{Curator: 30_000, GoZK: 30_000},
-			Case: Case{
-				ID: "G2", Title: "a cache is opened", Work: "load", Relayed: true, setup: makeTree, drive: bytesPassed(plain), Unit: true,
-				Peers: []Entrant{
-					{Peer: Docent, With: "cache.Tree"}, {Peer: GoZK, With: "by hand"}, {Peer: Curator, With: "CuratorCache"}, {Peer: Etcd, With: "Get and Watch"},
-				},
-				Metrics: []Metric{typicalElapsed, value("heap", "heap_bytes", "B"), value("received", "received", "B")},
-			},
-		},
-		{
-			Of: "instances", Sizes: []int{10, 30, 100, 300, 1000, 3000, 10_000},
-			Case: Case{
-				ID: "G3", Title: "one instance of a service changes", Work: "instances", Relayed: true, setup: makeService,
-				Args: line.Args{"changes": "20"}, drive: bytesPassed(plain), Unit: true,
-				Peers:   []Entrant{{Peer: Docent, With: "discovery.Service"}, {Peer: Curator, With: "ServiceCache"}},
-				Metrics: []Metric{processor.exponent(0.3), value("received", "received", "B"), perOp},
-			},
-		},
-		{
-			Of: "clients", Sizes: []int{1, 3, 10, 30, 100, 300, 1000},
-			Case: Case{
-				ID: "G4", Title: "clients connect, and each takes a lock of its own", Work: "clients", setup: makeDirectory, Unit: true,
-				Peers: lockers[:2], Metrics: []Metric{typicalElapsed, value("heap", "heap_bytes", "B"), cpuTotal},
-			},
-		},
-		{
-			Of: "watches", Sizes: []int{100, 300, 1000, 3000, 10_000, 30_000, 100_000},
-			Case: Case{
-				ID: "G5", Title: "watches are set, and set again after the connection broke", Work: "watches", Relayed: true, drive: rearm, Unit: true,
-				setup: makeDirectory, Peers: []Entrant{{Peer: Docent, With: "WatchExists"}, {Peer: GoZK, With: "zk.Conn.ExistsW"}},
-				Metrics: []Metric{value("again", "rearm_us", "us"), typicalElapsed, cpuTotal},
-			},
-		},
-	}
-	for _, s := range series {
-		slices.Sort(s.Sizes)
-	}
-	return series
-}
-
-var (
-	typicalElapsed = Metric{Name: "time", Unit: "us", of: func(a line.Answer) float64 { return a.ElapsedUS }}
-	cpuTotal       = Metric{Name: "CPU", Unit: "us", of: func(a line.Answer) float64 { return a.CPUUS }}
-	perOp          = Metric{Name: "time", Unit: "us", of: func(a line.Answer) float64 { return a.ElapsedUS / float64(a.Ops) }}
-)
 
 // String names the series.
 func (s *Series) String() string {
