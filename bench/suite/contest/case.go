@@ -17,7 +17,7 @@ const (
 	Curator = "Curator"
 	Kazoo   = "kazoo"
 	Etcd    = "etcd"
-	Loader  = "loader" // alone, with nobody who follows
+	Loader  = "loader" // alone, without a follower
 )
 
 // Metric is a figure of a turn.

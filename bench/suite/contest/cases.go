@@ -78,6 +78,7 @@ func caches() []*Case {
 		{
 			ID: "W5 load", Title: "a cache of 10,000 nodes is opened", Work: "load", Peers: all, Unit: true, Conditions: latency, Quick: true,
 			Gentle: true, Args: line.Args{"count": fmt.Sprint(nodes)}, setup: makeTree,
+			Small: line.Args{"count": "2000"}, SmallTitle: "a cache of 2,000 nodes is opened",
 			Metrics: []Metric{typical.aim(map[string]float64{Curator: 0.1, Etcd: 2}), processor, memory},
 		},
 		{
@@ -91,7 +92,8 @@ func caches() []*Case {
 		{
 			ID: "W5 follow", Title: "5,000 updates of a cache of 10,000 nodes, until it has all", Work: "follow", Peers: followers, Unit: true,
 			Conditions: latency, Quick: true, setup: makeTree, drive: follow,
-			Args:    line.Args{"count": fmt.Sprint(nodes), "load": "set", "writes": "5000"},
+			Args:  line.Args{"count": fmt.Sprint(nodes), "load": "set", "writes": "5000"},
+			Small: line.Args{"count": "2000", "writes": "1000"}, SmallTitle: "1,000 updates of a cache of 2,000 nodes, until it has all",
 			Metrics: []Metric{typical.aim(map[string]float64{Etcd: 1.1}), processor},
 		},
 		{

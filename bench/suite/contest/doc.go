@@ -5,6 +5,6 @@
 //	round      each seat takes one turn; the order is another one in each round
 //	turn       one slice of some 200 ms, or one unit of work: its answer is kept as it came
 //
-// A seat whose work fails, or turns out to be wrong, is out of its case, with the reason in the result: a figure of a lock
-// that two have held is worth nothing.
+// A seat whose work fails or turns out to be wrong leaves the case, with the reason in the result. The figure of a lock
+// with two holders is worth nothing.
 package contest

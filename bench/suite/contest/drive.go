@@ -76,7 +76,7 @@ func makeService(_ context.Context, s *seat) error {
 	return s.stage.fill(s.args.Int("n", 0), func(i int) string { return dir + "/" + strconv.Itoa(i) }, instancePayload)
 }
 
-// follow drives a loader that writes nodes, and whoever follows. The time ends when the last of them has been seen.
+// follow has the loader write nodes while the peer follows. The time ends when the peer has seen the last of them.
 func follow(ctx context.Context, s *seat, _ time.Duration) (line.Answer, error) {
 	writes := line.Args{"round": strconv.Itoa(s.stage.round()), "n": s.args["writes"]}
 	type result struct {
@@ -107,8 +107,8 @@ func follow(ctx context.Context, s *seat, _ time.Duration) (line.Answer, error) 
 	}, err
 }
 
-// comeBack ends the session of whoever keeps nodes, and waits until all stand again. The time begins when the client can
-// reach the server again. Nodes are counted on the server, so that everybody is seen with the same eyes.
+// comeBack ends the session of a peer that keeps nodes, and waits until all nodes exist again. The time begins when the client
+// can reach the server again. Nodes are counted on the server, so that all peers are measured alike.
 func comeBack(ctx context.Context, s *seat, _ time.Duration) (line.Answer, error) {
 	before, err := s.run(ctx, 0, nil)
 	if err != nil {

@@ -15,10 +15,10 @@ import (
 // Series is work whose size grows.
 type Series struct {
 	Case
-	// Of says what there is more and more of.
+	// Of names the things whose number grows.
 	Of    string
 	Sizes []int
-	// Bound is the size from which on a peer does not take part, for those who have one.
+	// Bound is the largest size of a peer, by its name. Most peers have none.
 	Bound map[string]int
 }
 
@@ -171,7 +171,7 @@ func (s *Series) sized(size int) line.Args {
 	return args
 }
 
-// sizeItself stands for the size among the arguments of a series.
+// sizeItself is replaced by the size in the arguments of a series.
 const sizeItself = "$n"
 
 // bytesPassed adds what the seat's relay has passed meanwhile to an answer.

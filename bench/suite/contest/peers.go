@@ -13,7 +13,7 @@ import (
 // Peer is a program that can take part.
 type Peer struct {
 	Name string
-	// Command builds whatever must be built and returns what starts the peer; an error says why it is not to be had here.
+	// Command builds the program and returns the command that starts it. An error says why the peer is missing here.
 	Command func(ctx context.Context) (*exec.Cmd, error)
 
 	child   *line.Child

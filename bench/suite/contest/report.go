@@ -21,7 +21,7 @@ type Report struct {
 	Growth  []Growth       `json:"growth,omitempty"`
 }
 
-// Read reads what was written as JSON. Cases and series that there are no more are left out.
+// Read reads a report from its JSON. It leaves out cases and series that no longer exist.
 func Read(raw []byte) (Report, error) {
 	var r Report
 	if err := json.Unmarshal(raw, &r); err != nil {

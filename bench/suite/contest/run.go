@@ -21,7 +21,7 @@ type Plan struct {
 // Turn is what a seat has done in one round.
 type Turn struct {
 	Round  int         `json:"round"`
-	Order  int         `json:"order"` // 0 for who was first in this round
+	Order  int         `json:"order"` // 0 for the first in this round
 	Answer line.Answer `json:"answer"`
 }
 

@@ -28,7 +28,7 @@ type Stage struct {
 	conn    *zk.Conn // of the benchmark itself
 	loaders map[string]*Peer
 	expire  func(ctx context.Context, session int64) error
-	rounds  int // used so far by those who write
+	rounds  int // of writes so far
 }
 
 // NewStage starts servers.

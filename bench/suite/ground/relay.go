@@ -163,7 +163,7 @@ type parcel struct {
 	due   time.Time
 }
 
-// ahead bounds how many parcels are under way in one direction.
+// ahead bounds how many parcels wait in one direction.
 const ahead = 1024
 
 // delayed copies and holds everything back for d.

@@ -18,14 +18,14 @@ var ErrEnded = errors.New("the peer has ended")
 // endLimit bounds how long a peer may take to end.
 const endLimit = 5 * time.Second
 
-// Child is a peer, as the benchmark sees it. One command is under way at a time; callers wait for each other.
+// Child is a peer, as the benchmark sees it. It does one command at a time; callers wait for each other.
 type Child struct {
 	name string
 	in   io.WriteCloser
 	log  *tail
 	stop func() error
 
-	mu      sync.Mutex // held while a command is under way
+	mu      sync.Mutex // held while the peer does a command
 	answers chan Answer
 	ended   chan struct{} // closed when no more answers come
 	why     error         // set before ended is closed
@@ -110,8 +110,8 @@ func (c *Child) Close() error {
 	return c.stop()
 }
 
-// listen reads answers until there are no more, or something else comes. Then it reads on, so that the peer is not held up on
-// its way out.
+// listen reads answers until the output ends or contains something else. Then it discards the rest, so that the peer is not
+// blocked in a write.
 func (c *Child) listen(out io.Reader) {
 	c.why = c.read(out)
 	close(c.ended)

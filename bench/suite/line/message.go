@@ -11,7 +11,7 @@ import (
 
 // The verbs of commands.
 const (
-	Hello   = "hello"   // says who the peer is and what it can do
+	Hello   = "hello"   // asks for the version and the workloads
 	Prepare = "prepare" // opens a workload
 	Run     = "run"     // does its work once
 	End     = "end"     // closes it

@@ -2,9 +2,8 @@ package measure
 
 import "slices"
 
-// Order returns who takes which turn in a round: a permutation of 0 to n-1. Over n rounds in a row everybody is first,
-// second, and so on, once each; in the n rounds after these the order is reversed, so that nobody always follows the same
-// neighbour.
+// Order returns the order of turns in a round, a permutation of 0 to n-1. In n successive rounds each number has each place
+// once. In the next n rounds the order is reversed, so that no number always follows the same neighbour.
 func Order(n, round int) []int {
 	order := make([]int, n)
 	for i := range order {

@@ -35,9 +35,9 @@ func Markdown(name string, r contest.Report, plots []plot) string {
 	return strings.TrimRight(b.String(), "\n") + "\n"
 }
 
-const howToRead = "Each cell has the median over all rounds. In the columns of peers docent's figure, divided by the peer's figure of the same " +
-	"round, stands behind it: the median of these ratios, and their quartiles in brackets. Below 1 docent needs less; with rates, " +
-	"above 1 it does more. An aim that docent misses is in parentheses.\n\n"
+const howToRead = "Each cell has the median over all rounds. A peer's cell also has docent's figure divided by the peer's: the " +
+	"median of the ratios of all rounds, with their quartiles in brackets. Below 1, docent needs less. For rates, docent does more " +
+	"above 1. An aim that docent misses is in parentheses.\n\n"
 
 func markdownTable(b *strings.Builder, rows [][]string) {
 	for i, row := range rows {
@@ -53,7 +53,7 @@ func markdownTable(b *strings.Builder, rows [][]string) {
 	b.WriteString("\n")
 }
 
-// workloads says who did each workload with what.
+// workloads lists the workloads and what each peer uses for them.
 func workloads(r contest.Report) [][]string {
 	rows, seen := [][]string{{"workload", "what", "with"}}, map[string]bool{}
 	for _, result := range r.Results {

@@ -82,6 +82,7 @@ func TestTable(t *testing.T) {
 			at += 1 + next
 		}
 	}
+	assert.Contains(t, out.String(), "W1: uncontended\n", "what it is about")
 	assert.Equal(t, strings.Index(lines[0], "docent"), strings.Index(lines[1], "410 us"), "columns stand below each other")
 }
 

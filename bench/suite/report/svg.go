@@ -9,7 +9,7 @@ import (
 	"github.com/docent-zk/docent/bench/suite/contest"
 )
 
-// colours of peers. They can be told apart by those who see few colours, on white and on black.
+// colours are those of the peers, from a palette that colour-blind readers can distinguish.
 var colours = map[string]string{
 	contest.Docent: "#0072b2", contest.GoZK: "#e69f00", contest.Curator: "#d55e00", contest.Kazoo: "#009e73", contest.Etcd: "#cc79a7",
 	contest.Loader: "#888888",
@@ -49,7 +49,7 @@ func (c *canvas) String() string {
 const (
 	dark  = "#222222"
 	light = "#dddddd"
-	label = 230.0 // width of what stands on the left
+	label = 230.0 // width of the names on the left
 	plotW = 560.0
 	rowH  = 20.0
 	top   = 56.0

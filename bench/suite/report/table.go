@@ -57,7 +57,7 @@ func cellOf(row contest.Row, peer string) string {
 	return ""
 }
 
-// cell shows a figure; and, but for docent's, docent's divided by it. An aim that was missed is shown.
+// cell shows a figure. For peers, docent's figure divided by it follows. An aim that was missed is shown.
 func cell(c contest.Cell, m contest.Metric) string {
 	if c.Error != "" {
 		return "no figure"
@@ -98,9 +98,12 @@ func Table(out io.Writer, r contest.Report) {
 	for _, l := range growthGrid(r) {
 		fmt.Fprintln(out, strings.Join(l, "  "))
 	}
+	for _, l := range workloads(r)[1:] {
+		fmt.Fprintf(out, "%s: %s\n", l[0], l[1])
+	}
 }
 
-// remarks say who did not take part, and what went wrong.
+// remarks lists the missing peers and the failures.
 func remarks(r contest.Report) []string {
 	var all []string
 	for _, p := range r.Peers {

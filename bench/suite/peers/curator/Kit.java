@@ -30,7 +30,7 @@ final class Kit {
         long used = used();
         for (long before = Long.MAX_VALUE; used < before - (64 << 10); used = used()) {
             before = used;
-            Thread.sleep(50); // those who have been closed let go of what they have
+            Thread.sleep(50); // clients that were closed release their memory
         }
         return used;
     }

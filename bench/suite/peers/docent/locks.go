@@ -57,7 +57,7 @@ func openWaiters(ctx context.Context, args line.Args) (kit.Workload, error) {
 	return kit.Waiters(lockers(all, path, 1+args.Int("n", 1)), queued, done), nil
 }
 
-// candidate stands in an election with Campaign and Resign.
+// candidate uses Campaign and Resign of an election.
 type candidate struct {
 	election *leader.Election
 	term     *leader.Term

@@ -89,7 +89,7 @@ func openInstances(ctx context.Context, args line.Args) (kit.Workload, error) {
 		return nil, err
 	}
 	changes := svc.Changes(context.Background())
-	<-changes // what there is
+	<-changes // the present instances
 	port := 2000
 	return kit.Work{Done: done, Do: func(ctx context.Context, _ time.Duration, more line.Args) (line.Answer, error) {
 		n := more.Int("changes", 10)

@@ -108,7 +108,7 @@ func closeAll(sessions []*concurrency.Session) error {
 	return errors.Join(errs...)
 }
 
-// candidate stands in an election of etcd.
+// candidate campaigns in an election of etcd.
 type candidate struct{ election *concurrency.Election }
 
 // Campaign implements kit.Candidate.

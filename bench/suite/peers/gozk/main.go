@@ -1,5 +1,5 @@
 // Gozk does the benchmark's workloads with go-zookeeper alone: its zk.Lock, and its zk.Conn as a program would use it by
-// hand. It is also the loader: who writes what others follow.
+// hand. It is also the loader, which writes what caches follow.
 package main
 
 import (

@@ -192,7 +192,7 @@ func createAll(conn *zk.Conn, path string, n int) error {
 	return err
 }
 
-// openPick is the least that anybody can do who takes turns: an index that all callers count up. It reads the instances once.
+// openPick is the least that taking turns can cost: an index that all callers increment. It reads the instances once.
 func openPick(ctx context.Context, args line.Args) (kit.Workload, error) {
 	all, done, err := clients(ctx, args, 1)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/docent-zk/docent/bench/suite/line"
 )
 
-// Candidate stands in an election.
+// Candidate campaigns in an election.
 type Candidate interface {
 	// Campaign waits until it leads.
 	Campaign(ctx context.Context) error
@@ -19,7 +19,7 @@ type Candidate interface {
 // until the other's Campaign has returned.
 type Election struct {
 	Candidates [2]Candidate
-	Queued     func(ctx context.Context) (int, error) // how many stand in the election
+	Queued     func(ctx context.Context) (int, error) // the number of candidates in the queue
 	Done       func() error                           // closes the clients
 	led        Exclusive
 }
@@ -92,7 +92,7 @@ func (e *Election) change(ctx context.Context, now, next Candidate) (time.Durati
 // settle is the time that a candidate has for its watch after its node was seen.
 const settle = 2 * time.Millisecond
 
-// awaitQueue polls until so many stand in the election, and lets them settle.
+// awaitQueue polls until the queue has n candidates, and gives them time to set their watches.
 func (e *Election) awaitQueue(ctx context.Context, n int) error {
 	return Until(ctx, func() (bool, error) {
 		queued, err := e.Queued(ctx)
@@ -100,7 +100,7 @@ func (e *Election) awaitQueue(ctx context.Context, n int) error {
 	})
 }
 
-// Until polls until the condition holds, and waits for a moment more, so that whoever has just queued can set its watch.
+// Until polls until the condition holds. It waits for a moment more, so that a contender that has just queued can set its watch.
 func Until(ctx context.Context, holds func() (bool, error)) error {
 	poll := time.NewTicker(settle)
 	defer poll.Stop()

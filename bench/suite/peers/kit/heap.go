@@ -6,7 +6,7 @@ import (
 )
 
 // Heap is what the process uses in bytes when everything that is not needed has been freed: heap and stacks. It waits until
-// those who have just been closed have let go of what they had.
+// clients that were just closed have released their memory.
 func Heap() float64 {
 	used := heapNow()
 	for range 10 {

@@ -16,7 +16,7 @@ type Exclusive struct {
 	entered atomic.Int64
 }
 
-// Enter is called by whoever has got the lock.
+// Enter records a new holder. Call it with the lock held.
 func (e *Exclusive) Enter() error {
 	e.entered.Add(1)
 	if !e.inside.CompareAndSwap(0, 1) {
@@ -26,7 +26,7 @@ func (e *Exclusive) Enter() error {
 	return nil
 }
 
-// Leave is called by whoever is about to let go of it.
+// Leave records that the holder is about to release. Call it with the lock still held.
 func (e *Exclusive) Leave() error {
 	if !e.inside.CompareAndSwap(1, 0) {
 		return ErrTwoHolders

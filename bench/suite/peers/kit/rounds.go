@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// Rounds counts nodes by the round that their data names, for whoever waits until all nodes of a round have been seen. A
-// node is written once in a round.
+// Rounds counts nodes by the round that their data names, so that a caller can wait for all nodes of a round. A node is written
+// once in a round.
 type Rounds struct {
 	mu      sync.Mutex
 	seen    map[int]int
