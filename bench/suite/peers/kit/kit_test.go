@@ -110,6 +110,16 @@ func TestLocksThatDoNotExcludeFail(t *testing.T) {
 	require.ErrorIs(t, err, ErrTwoHolders)
 }
 
+// An overlap that Enter and Leave have missed shows as a lost increment.
+func TestLocksFailWhenAnEntryWasNotCounted(t *testing.T) {
+	var mu sync.Mutex
+	l := &Locks{Lockers: []Locker{mutexLocker(&mu)}}
+	l.held.counter.Store(-1)
+	_, err := l.Run(t.Context(), 0, nil)
+	require.ErrorIs(t, err, ErrTwoHolders)
+	require.ErrorContains(t, err, "0 of 1 entries")
+}
+
 // turnCandidate stands in an election in memory: whoever is in the channel leads. It is used in a bubble.
 type turnCandidate struct {
 	leads  chan struct{}
