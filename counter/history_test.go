@@ -94,7 +94,7 @@ func (w *world) trouble(rng *rand.Rand, names []string) (calm func()) {
 }
 
 func TestHistoriesAreThoseOfOneCounter(t *testing.T) {
-	seeds := uint64(120)
+	seeds := uint64(60)
 	if testing.Short() {
 		seeds = 40
 	}

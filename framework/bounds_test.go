@@ -23,7 +23,7 @@ type granting struct{ asked, granted time.Duration }
 var grantings = []granting{
 	{100 * time.Millisecond, 100 * time.Millisecond}, {time.Second, 4 * time.Second}, {2 * time.Minute, 40 * time.Second},
 	{24 * time.Hour, 40 * time.Second}, {24 * time.Hour, 4 * time.Second}, {90 * time.Second, 90 * time.Second},
-	{24 * time.Hour, 24 * time.Hour},
+	{6 * time.Hour, 6 * time.Hour},
 }
 
 func (g granting) String() string { return fmt.Sprintf("asked %v, granted %v", g.asked, g.granted) }

@@ -135,6 +135,16 @@ func TestRealWatchesAlthoughSettingThemAgainIsRefused(t *testing.T) {
 	}
 }
 
+// reconnected waits until there is a connection that began after there were so many.
+func reconnected(ctx context.Context, cli *framework.Client, proxy *realzk.Proxy, links int) error {
+	for ch := range cli.States(ctx) {
+		if ch.State.Connected() && proxy.Accepted() > links {
+			return nil
+		}
+	}
+	return ctx.Err()
+}
+
 // setEach sets a watch of each kind.
 func setEach(ctx context.Context, t *testing.T, cli *framework.Client) (map[string]*framework.Watch, *framework.TreeWatch) {
 	t.Helper()

@@ -189,11 +189,11 @@ func TestTransfersCutAtEveryFrame(t *testing.T) {
 		outage time.Duration
 		every  int // of how many cuts one is made by default; odd, so that all ways come up
 	}{
-		"campaign/cancel": {(*race).inPerson, nil, 0, 5},
-		"campaign/hold":   {(*race).inPerson, []leader.Option{leader.Hold(0)}, 2 * timeout, 9},
-		"campaign/shared": {(*race).inPerson, []leader.Option{leader.Shared(), leader.Hold(0)}, 0, 9},
-		"run/cancel":      {(*race).byFunction, nil, timeout / 2, 5},
-		"run/hold":        {(*race).byFunction, []leader.Option{leader.Hold(0)}, 0, 9},
+		"campaign/cancel": {(*race).inPerson, nil, 0, 9},
+		"campaign/hold":   {(*race).inPerson, []leader.Option{leader.Hold(0)}, 2 * timeout, 15},
+		"campaign/shared": {(*race).inPerson, []leader.Option{leader.Shared(), leader.Hold(0)}, 0, 15},
+		"run/cancel":      {(*race).byFunction, nil, timeout / 2, 9},
+		"run/hold":        {(*race).byFunction, []leader.Option{leader.Hold(0)}, 0, 15},
 	} {
 		t.Run(name, func(t *testing.T) {
 			frames := 0

@@ -14,7 +14,7 @@ import (
 )
 
 func TestManyChildren(t *testing.T) {
-	const n = 100_000
+	const n = 40_000
 	onBoth(t, zktest.Config{}, func(w *world) {
 		a := w.join("a")
 		_, err := w.srv.Create("/many", nil, zktest.Persistent)
@@ -28,7 +28,7 @@ func TestManyChildren(t *testing.T) {
 		names, err := w.srv.Children("/many")
 		require.NoError(w, err)
 		require.Len(w, names, n)
-		require.Equal(w, "some-rather-long-name-0000099999", names[n-1])
+		require.Equal(w, fmt.Sprintf("some-rather-long-name-%010d", n-1), names[n-1])
 		for i := 0; i < n; i += 1000 {
 			require.NoError(w, w.srv.Delete("/many/"+names[i]))
 		}

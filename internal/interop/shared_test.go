@@ -105,7 +105,7 @@ func TestSharedExcludes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w, path := onReal(t), "/a"
-			one := side{against: []string{"docent", pair.tag}, limit: 1, counters: []string{"count"}, times: 250}
+			one := side{against: []string{"docent", pair.tag}, limit: 1, counters: []string{"count"}, times: 100}
 			play(t, w, path,
 				one.of("docent", ours(w, path, pair.ours), ours(w, path, pair.ours)),
 				one.of(pair.tag, pair.other(w, path), pair.other(w, path)),
@@ -119,9 +119,9 @@ func TestSharedExcludes(t *testing.T) {
 func TestSharedExcludesAllAtOnce(t *testing.T) {
 	t.Parallel()
 	w, path := onReal(t), "/a"
-	all := side{against: []string{"docent", "curator", "zk", "kazoo"}, limit: 1, counters: []string{"java", "python"}, times: 200}
-	java := side{against: []string{"docent", "curator", "zk"}, limit: 1, counters: []string{"java"}, times: 200}
-	python := side{against: []string{"docent", "kazoo"}, limit: 1, counters: []string{"python"}, times: 200}
+	all := side{against: []string{"docent", "curator", "zk", "kazoo"}, limit: 1, counters: []string{"java", "python"}, times: 80}
+	java := side{against: []string{"docent", "curator", "zk"}, limit: 1, counters: []string{"java"}, times: 80}
+	python := side{against: []string{"docent", "kazoo"}, limit: 1, counters: []string{"python"}, times: 80}
 	play(t, w, path,
 		all.of("docent", ours(w, path, sharedMutex), ours(w, path, sharedMutex)),
 		java.of("curator", theirs(w.curator(), "mutex", path)),
@@ -139,8 +139,8 @@ func TestSharedReadersAndWriters(t *testing.T) {
 	java := []string{"docent", "docentreader", "curator", "curatorreader"}
 	python := []string{"docent", "docentreader", "kazoo"}
 	all := append([]string{"kazoo"}, java...)
-	counted := side{limit: 1, times: 150}
-	reads := side{limit: 0, times: 150}
+	counted := side{limit: 1, times: 60}
+	reads := side{limit: 0, times: 60}
 	writer := func(against []string, counters ...string) side {
 		s := counted
 		s.against, s.counters = against, counters

@@ -13,7 +13,7 @@ import (
 // The end of the old holder against the beginning of the next one, over many black holes.
 func TestBlackout(t *testing.T) {
 	var all []Outcome
-	eachSeed(t, 1000, func(seed uint64, trace func(string)) error {
+	eachSeed(t, 400, func(seed uint64, trace func(string)) error {
 		story := DrawBlackout(seed)
 		o, err := story.Run(trace)
 		if err == nil {
