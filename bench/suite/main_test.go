@@ -1,7 +1,11 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -31,11 +35,59 @@ func TestFlagsThatMakeNoSenseAreRefused(t *testing.T) {
 func TestQuickIsQuick(t *testing.T) {
 	full, quick := parsed(t), parsed(t, "-quick")
 	assert.Equal(t, 200*time.Millisecond, full.plan().Slice)
-	assert.GreaterOrEqual(t, full.plan().Rounds, 30)
+	assert.GreaterOrEqual(t, full.plan().Rounds, 20)
 	assert.Less(t, quick.plan().Rounds, 10)
 	assert.Equal(t, 100_000, full.growthPlan().Largest)
 	assert.Equal(t, 10, parsed(t, "-servers", "zk1:2181").plan().Rounds, "bounded on servers of others")
 	assert.Equal(t, 7, parsed(t, "-quick", "-rounds", "7").plan().Rounds)
+}
+
+// The machine that it is measured on may be slower than usual; what slices and shares add up to is not in doubt.
+func TestRunsAreAsLongAsPromised(t *testing.T) {
+	for _, of := range []struct {
+		args  []string
+		limit time.Duration
+	}{{nil, 23 * time.Minute}, {[]string{"-quick"}, 105 * time.Second}} {
+		b := newBench(parsed(t, of.args...))
+		b.assemble(contest.Builder{})
+		usual, most := b.estimate(b.parts())
+		assert.Less(t, usual, of.limit, "%v", of.args)
+		assert.Less(t, most, 3*usual, "%v", of.args)
+	}
+}
+
+func TestWhatWasMeasuredIsWrittenAfterEachStep(t *testing.T) {
+	dir := t.TempDir()
+	b := newBench(parsed(t, "-out", dir))
+	b.all, b.left = 3, time.Minute
+	read := func() contest.Report {
+		raw, err := os.ReadFile(filepath.Join(dir, "results.json"))
+		require.NoError(t, err)
+		r, err := contest.Read(raw)
+		require.NoError(t, err)
+		return r
+	}
+	measured := contest.Result{ID: "W1", Condition: "memory", Case: contest.Cases()[0]}
+	b.step(t.Context(), "W1", 20*time.Second, func() { b.report.Results = append(b.report.Results, measured) })
+	assert.Len(t, read().Results, 1)
+	assert.Equal(t, "1 of 3 cases and series were measured", read().Unfinished)
+	assert.Equal(t, 40*time.Second, b.left)
+	interrupted, cancel := context.WithCancel(t.Context())
+	b.step(interrupted, "W2", 0, cancel)
+	b.step(interrupted, "W3", 0, func() { t.Error("nothing begins after an interruption") })
+	assert.Equal(t, "1 of 3 cases and series were measured", read().Unfinished)
+	b.done = 3
+	require.NoError(t, b.save())
+	assert.Empty(t, read().Unfinished)
+}
+
+// A part whose servers cannot be started is a failure of its own, and the others go on.
+func TestServersThatDoNotStartAreReported(t *testing.T) {
+	b := newBench(parsed(t))
+	b.measure(t.Context(), part{condition: ground.Conditions[1], open: func(context.Context) (*contest.Stage, error) {
+		return nil, errors.New("the disk is full")
+	}})
+	assert.Equal(t, []string{"fsync: the disk is full"}, b.report.Failures())
 }
 
 func TestCommandCanBeRunAgain(t *testing.T) {
@@ -43,7 +95,7 @@ func TestCommandCanBeRunAgain(t *testing.T) {
 }
 
 func chosen(o *options, c ground.Condition) (names []string) {
-	cases, series := (&bench{options: o}).chosen(c)
+	cases, series := newBench(o).chosen(c)
 	for _, one := range cases {
 		names = append(names, one.ID)
 	}
@@ -69,7 +121,7 @@ func TestCasesAreChosen(t *testing.T) {
 }
 
 func TestPeersAreAssembled(t *testing.T) {
-	b := &bench{options: parsed(t, "-without", "etcd,kazoo", "-beside", "before=/checkout")}
+	b := newBench(parsed(t, "-without", "etcd,kazoo", "-beside", "before=/checkout"))
 	b.assemble(contest.Builder{})
 	assert.Len(t, b.peers, 4)
 	assert.Contains(t, b.peers, "docent@before")

@@ -23,7 +23,7 @@ func (b Builder) Peers() (peers, loaders map[string]*Peer) {
 	for name, command := range map[string]func(context.Context) (*exec.Cmd, error){
 		Docent: b.docent(Docent, ""), GoZK: b.program("gozk"), Curator: b.curator, Kazoo: b.kazoo, Etcd: b.program("etcd"),
 	} {
-		peers[name] = &Peer{Name: name, Command: command}
+		peers[name] = &Peer{Name: name, Command: command, Compiles: name == Curator}
 	}
 	return peers, map[string]*Peer{
 		GoZK: {Name: "loader of ZooKeeper", Command: b.program("gozk")},

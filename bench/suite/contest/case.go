@@ -94,6 +94,8 @@ type Case struct {
 	Metrics []Metric
 	// Conditions are the names of those that make a difference.
 	Conditions []string
+	// Shared says that the tree is only read, so that one is enough for all seats, cases and turns.
+	Shared bool
 	// Relayed gives each seat a relay.
 	Relayed bool
 	// Gentle says that the case may be run against servers that others use.

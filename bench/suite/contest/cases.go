@@ -45,12 +45,12 @@ func locks() []*Case {
 			Metrics: []Metric{rate.aim(map[string]float64{GoZK: 1.3, Curator: 1.9}), processor},
 		},
 		{
-			ID: "W3", Title: "64 goroutines of one client on one lock", Work: "lock", Peers: lockers, Conditions: latency, Quick: true,
+			ID: "W3", Title: "64 goroutines of one client on one lock", Work: "lock", Peers: lockers[:4], Conditions: latency, Quick: true,
 			Args: line.Args{"clients": "1", "callers": "64"}, setup: makeDirectory,
 			Metrics: []Metric{rate.aim(map[string]float64{GoZK: 1.3}), processor},
 		},
 		{
-			ID: "W3 handover", Title: "the same, handed over inside the process", Work: "lock", Peers: append(handover, lockers[1:]...),
+			ID: "W3 handover", Title: "the same, handed over inside the process", Work: "lock", Peers: append(handover, lockers[1:3]...),
 			Conditions: latency, Quick: true, Args: line.Args{"clients": "1", "callers": "64"}, setup: makeDirectory,
 			Metrics: []Metric{rate.aim(map[string]float64{GoZK: 25, Curator: 200}), processor},
 		},
@@ -77,12 +77,12 @@ func caches() []*Case {
 	return []*Case{
 		{
 			ID: "W5 load", Title: "a cache of 10,000 nodes is opened", Work: "load", Peers: all, Unit: true, Conditions: latency, Quick: true,
-			Gentle: true, Args: line.Args{"count": fmt.Sprint(nodes)}, setup: makeTree,
+			Gentle: true, Shared: true, Args: line.Args{"count": fmt.Sprint(nodes)}, setup: makeTree,
 			Small: line.Args{"count": "2000"}, SmallTitle: "a cache of 2,000 nodes is opened",
 			Metrics: []Metric{typical.aim(map[string]float64{Curator: 0.1, Etcd: 2}), processor, memory},
 		},
 		{
-			ID: "W5 one-shot", Title: "the same with one-shot watches", Work: "load", Unit: true, Conditions: inMemory, setup: makeTree,
+			ID: "W5 one-shot", Title: "the same with one-shot watches", Work: "load", Unit: true, Shared: true, Conditions: inMemory, setup: makeTree,
 			Args: line.Args{"count": fmt.Sprint(nodes), "watches": "oneshot"}, Peers: all[:2],
 			Metrics: []Metric{
 				typical.aim(map[string]float64{GoZK: 0.7}), memory.aim(map[string]float64{GoZK: 0.7}),

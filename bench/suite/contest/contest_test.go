@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -147,13 +148,16 @@ type notebook struct{ turns []string }
 type note struct {
 	name  string
 	book  *notebook
-	fails int // at this turn
+	fails int  // at this turn
+	slow  bool // it is compiled while it works
+	takes time.Duration
 	turns int
 	err   error
 }
 
 func (n *note) turn(context.Context, time.Duration) (line.Answer, error) {
 	n.book.turns = append(n.book.turns, n.name)
+	time.Sleep(n.takes)
 	if n.turns++; n.turns == n.fails {
 		return line.Answer{}, errors.New("no more")
 	}
@@ -161,6 +165,7 @@ func (n *note) turn(context.Context, time.Duration) (line.Answer, error) {
 }
 
 func (n *note) out() bool      { return n.err != nil }
+func (n *note) compiles() bool { return n.slow }
 func (n *note) fail(err error) { n.err = err }
 
 func TestTurnsAlternateInAnotherOrderEachRound(t *testing.T) {
@@ -192,6 +197,37 @@ func TestWhoeverFailsWhileWarmingUpTakesNoTurn(t *testing.T) {
 	turns := alternate(within(t), players, &Case{}, Plan{Rounds: 3})
 	assert.Empty(t, turns[0])
 	require.ErrorContains(t, players[0].err, "warming up")
+}
+
+// In a bubble, because it is about time.
+func TestSlowSeatTakesFewerTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		book := &notebook{}
+		players := []*note{{name: "a", book: book, takes: time.Second}, {name: "b", book: book, takes: 5 * time.Second}}
+		turns := alternate(within(t), players, &Case{}, Plan{Rounds: 9, Slice: time.Second, Share: 9 * time.Second, Least: 3})
+		assert.Len(t, turns[0], 9)
+		assert.Len(t, turns[1], 3, "two have used up its share; the third is the least")
+		assert.Equal(t, 2, turns[1][2].Round, "its turns have partners in the same rounds")
+	})
+}
+
+func TestPeerThatIsCompiledWarmsUpForLonger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		book := &notebook{}
+		players := []*note{{name: "a", book: book, takes: time.Second}, {name: "b", book: book, takes: time.Second, slow: true}}
+		alternate(within(t), players, &Case{}, Plan{Warm: time.Second, WarmJIT: 3 * time.Second})
+		assert.Equal(t, []string{"a", "b", "b", "b"}, book.turns)
+	})
+}
+
+func TestEstimateCountsSlicesAndWarmingUp(t *testing.T) {
+	p := Plan{Rounds: 10, Slice: time.Second, Warm: time.Second, WarmJIT: 5 * time.Second, Share: 20 * time.Second, Least: 3}
+	usual, most := p.Estimate(&Case{}, 2)
+	assert.Equal(t, 27*time.Second, usual)
+	assert.Equal(t, 50*time.Second, most)
+	usual, most = p.Estimate(&Case{Unit: true}, 3)
+	assert.Equal(t, 30*time.Second, usual)
+	assert.Equal(t, time.Minute, most)
 }
 
 // side makes one whose p50 of each round is given.
@@ -245,7 +281,7 @@ func TestGrowthStopsAtItsBoundAndItsLimit(t *testing.T) {
 	ours := g.Curves[0]
 	require.Len(t, ours.Points, 3)
 	assert.Len(t, ours.Points[0].Turns, 2)
-	assert.Equal(t, "10000 would take some 1m40s", ours.Stopped)
+	assert.Equal(t, "10000 would take some 1m40s, and 10s are left", ours.Stopped)
 	law, ok := ours.Fit(typicalElapsed)
 	require.True(t, ok)
 	assert.InDelta(t, 2, law.Exponent, 1e-9)
@@ -255,7 +291,7 @@ func TestGrowthStopsAtItsBoundAndItsLimit(t *testing.T) {
 	assert.Empty(t, g.failures(), "limits and missing peers are no failures")
 
 	s.Work = "play"
-	g = Grow(within(t), nowhere(), s, peers, GrowthPlan{Turns: 1, Largest: 10})
+	g = Grow(within(t), nowhere(), s, peers, GrowthPlan{Turns: 1, Largest: 10, Limit: time.Minute})
 	assert.Len(t, g.failures(), 2)
 }
 

@@ -29,14 +29,7 @@ func makeNode(ctx context.Context, s *seat) error {
 
 // makeTree makes the seat's tree and says how many nodes there are. A case with a loader gets it.
 func makeTree(ctx context.Context, s *seat) error {
-	n := s.args.Int("count", 0)
-	nodes := n
-	var err error
-	if s.entrant.Peer == Etcd {
-		err = s.fillEtcd(ctx, n)
-	} else {
-		nodes, err = s.stage.tree(s.path, n)
-	}
+	nodes, err := s.tree(ctx)
 	s.args["nodes"] = strconv.Itoa(nodes)
 	if err != nil || s.load() == "" {
 		return err
@@ -50,6 +43,26 @@ func makeTree(ctx context.Context, s *seat) error {
 		s.loader = loader
 	}
 	return err
+}
+
+// tree makes the seat's tree, unless it is one that is shared and was made for another seat.
+func (s *seat) tree(ctx context.Context) (nodes int, err error) {
+	n, key := s.args.Int("count", 0), s.path
+	if s.entrant.Peer == Etcd {
+		key = Etcd + ":" + key
+	}
+	if nodes, made := s.stage.trees[key]; made && s.cas.Shared {
+		return nodes, nil
+	}
+	if s.entrant.Peer == Etcd {
+		nodes, err = n, s.fillEtcd(ctx, n)
+	} else {
+		nodes, err = s.stage.tree(s.path, n)
+	}
+	if err == nil {
+		s.stage.trees[key] = nodes
+	}
+	return nodes, err
 }
 
 // fillEtcd has etcd's loader make a tree of n nodes.

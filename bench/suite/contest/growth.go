@@ -37,6 +37,8 @@ type Curve struct {
 	Stopped string `json:"stopped,omitempty"`
 	// Failed says that Stopped is an error, and no limit.
 	Failed bool `json:"failed,omitempty"`
+
+	spent time.Duration // so far
 }
 
 // Growth is what a series has given.
@@ -74,9 +76,15 @@ func (g Growth) failures() []string {
 
 // GrowthPlan bounds a series.
 type GrowthPlan struct {
-	Turns   int           // at each size
+	Turns   int           // at each size; fewer if there is no time for so many
 	Largest int           // size
-	Limit   time.Duration // that a turn may take; a size that would take longer, as far as one can tell, is left out
+	Limit   time.Duration // of a peer in a series; a size for which not enough is left, as far as one can tell, is left out
+}
+
+// Estimate is the time that a series takes with so many peers: the usual, and the most.
+func (p GrowthPlan) Estimate(peers int) (usual, most time.Duration) {
+	most = time.Duration(peers) * p.Limit
+	return most / 2, most
 }
 
 // Grow runs a series.
@@ -91,26 +99,32 @@ func Grow(ctx context.Context, stage *Stage, s *Series, peers map[string]*Peer, 
 			break
 		}
 		for i := range entering {
-			if c := &g.Curves[i]; c.Stopped == "" && !c.over(s, size, plan) {
-				c.grow(ctx, stage, s, entering[i], peers[entering[i].Peer], size, plan)
+			c := &g.Curves[i]
+			if c.Stopped != "" {
+				continue
+			}
+			if turns := c.turns(s, size, plan); turns > 0 {
+				begin := time.Now()
+				c.grow(ctx, stage, s, entering[i], peers[entering[i].Peer], size, turns)
+				c.spent += time.Since(begin)
 			}
 		}
 	}
 	return g
 }
 
-// over reports whether the peer is to be spared this size.
-func (c *Curve) over(s *Series, size int, plan GrowthPlan) bool {
+// turns is how many turns the peer takes at this size. If there are none the curve stops.
+func (c *Curve) turns(s *Series, size int, plan GrowthPlan) int {
 	if bound, ok := s.Bound[c.Peer]; ok && size > bound {
 		c.Stopped = fmt.Sprintf("not measured beyond %d", bound)
-		return true
+		return 0
 	}
-	expected := c.expect(size)
-	if expected > plan.Limit {
-		c.Stopped = fmt.Sprintf("%d would take some %v", size, expected.Round(time.Second))
-		return true
+	expected, left := c.expect(size), plan.Limit-c.spent
+	if expected >= left {
+		c.Stopped = fmt.Sprintf("%d would take some %v, and %v are left", size, expected.Round(time.Second), max(0, left).Round(time.Second))
+		return 0
 	}
-	return false
+	return min(plan.Turns, int(left/max(expected, 1)))
 }
 
 // expect guesses how long a size will take, by the law of what the sizes before have taken: at least in proportion, and little
@@ -139,9 +153,9 @@ func (p Point) longest() float64 {
 }
 
 // grow adds a point. Each turn has a seat of its own.
-func (c *Curve) grow(ctx context.Context, stage *Stage, s *Series, e Entrant, peer *Peer, size int, plan GrowthPlan) {
+func (c *Curve) grow(ctx context.Context, stage *Stage, s *Series, e Entrant, peer *Peer, size, turns int) {
 	point := Point{Size: size}
-	for turn := range plan.Turns {
+	for turn := range turns {
 		sized := s.Case
 		sized.Args = s.sized(size)
 		sized.ID = fmt.Sprintf("%s-%d-%d-%d", s.ID, size, turn, stage.round())

@@ -15,6 +15,8 @@ type Peer struct {
 	Name string
 	// Command builds the program and returns the command that starts it. An error says why the peer is missing here.
 	Command func(ctx context.Context) (*exec.Cmd, error)
+	// Compiles says that the peer is compiled while it works, so that its first seconds do not count.
+	Compiles bool
 
 	child   *line.Child
 	missing error

@@ -2,6 +2,7 @@ package contest
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
 
@@ -19,6 +20,10 @@ type Report struct {
 	Peers   []About        `json:"peers"`
 	Results []Result       `json:"results"`
 	Growth  []Growth       `json:"growth,omitempty"`
+	// Troubles are what went wrong with servers. What was to be measured on them is missing.
+	Troubles []string `json:"troubles,omitempty"`
+	// Unfinished says how far the run has come; empty if it was completed.
+	Unfinished string `json:"unfinished,omitempty"`
 }
 
 // Read reads a report from its JSON. It leaves out cases and series that no longer exist.
@@ -43,6 +48,23 @@ func Read(raw []byte) (Report, error) {
 	r.Results = slices.DeleteFunc(r.Results, func(one Result) bool { return one.Case == nil })
 	r.Growth = slices.DeleteFunc(r.Growth, func(one Growth) bool { return one.Series == nil })
 	return r, nil
+}
+
+// Slow says which peers have taken fewer turns than others in a case, because theirs are long.
+func (r Report) Slow() []string {
+	var all []string
+	for _, result := range r.Results {
+		most := 0
+		for _, side := range result.Sides {
+			most = max(most, len(side.Turns))
+		}
+		for _, side := range result.Sides {
+			if n := len(side.Turns); side.Error == "" && n < most {
+				all = append(all, fmt.Sprintf("%s, %s: %s has taken %d of %d turns", result.ID, result.Condition, side.Peer, n, most))
+			}
+		}
+	}
+	return all
 }
 
 // Cell is a metric of one peer, beside docent's.
@@ -118,7 +140,7 @@ func (r Report) Failures() []string {
 	for _, p := range r.Peers {
 		missing[p.Name] = p.Missing != ""
 	}
-	var all []string
+	all := slices.Clone(r.Troubles)
 	for _, result := range r.Results {
 		for _, side := range result.Sides {
 			if side.Error != "" && !missing[side.Peer] {

@@ -15,7 +15,32 @@ type Plan struct {
 	Rounds int           // of slices
 	Units  int           // of units of work
 	Slice  time.Duration // of one turn
-	Warm   time.Duration // that each seat works before its turns count; one unit of work at least
+	// Warm is how long a seat works before its turns count, and WarmJIT the same for a peer that is compiled while it works.
+	// Both are one turn at least.
+	Warm, WarmJIT time.Duration
+	// Share is the time of a seat in a case. A seat that has used it up takes no more turns, once it has taken Least.
+	Share time.Duration
+	Least int
+}
+
+// rounds is how many turns a seat takes if it is quick enough.
+func (p Plan) rounds(c *Case) int {
+	if c.Unit {
+		return p.Units
+	}
+	return p.Rounds
+}
+
+// Estimate is the time that a case takes with so many seats: the usual, and the most. A unit of work has no length that is
+// known; it is taken to use half of its share.
+func (p Plan) Estimate(c *Case, seats int) (usual, most time.Duration) {
+	n := time.Duration(seats)
+	share := max(p.Share, time.Duration(p.Least)*p.Slice)
+	if c.Unit {
+		return n * share / 2, n * share
+	}
+	slices := time.Duration(p.Rounds) * p.Slice
+	return n*(p.Warm+slices) + p.WarmJIT, n * (p.WarmJIT + max(share, slices))
 }
 
 // Turn is what a seat has done in one round.
@@ -80,6 +105,17 @@ func Run(ctx context.Context, stage *Stage, c *Case, peers map[string]*Peer, pla
 	return result
 }
 
+// Seats is how many seats the case has with these peers, without those that are missing.
+func (c *Case) Seats(peers map[string]*Peer) int {
+	n := 0
+	for _, e := range entrants(c, peers) {
+		if p := peers[e.Peer]; p == nil || p.missing == nil {
+			n++
+		}
+	}
+	return n
+}
+
 // entrants are those of the case's that there is a peer for. A docent of another checkout does what docent does.
 func entrants(c *Case, peers map[string]*Peer) []Entrant {
 	var all []Entrant
@@ -104,31 +140,33 @@ const digits = 4
 // player is what alternate needs of a seat.
 type player interface {
 	turn(ctx context.Context, d time.Duration) (line.Answer, error)
+	compiles() bool
 	out() bool
 	fail(err error)
 }
 
 func (s *seat) out() bool { return s.err != nil }
 
+func (s *seat) compiles() bool { return s.peer != nil && s.peer.Compiles }
+
 func (s *seat) fail(err error) {
 	s.err = err
 }
 
-// alternate lets the seats take turns. The turns of a seat that fails end there.
+// alternate lets the seats take turns. The turns of a seat end when it fails, or when it has used up its share of the time.
 func alternate[P player](ctx context.Context, seats []P, c *Case, plan Plan) [][]Turn {
 	for _, s := range seats {
-		warm(ctx, s, c, plan)
+		warm(ctx, s, plan)
 	}
-	turns, rounds := make([][]Turn, len(seats)), plan.Rounds
-	if c.Unit {
-		rounds = plan.Units
-	}
-	for round := range rounds {
+	turns, spent := make([][]Turn, len(seats)), make([]time.Duration, len(seats))
+	for round := range plan.rounds(c) {
 		for place, i := range measure.Order(len(seats), round) {
-			if seats[i].out() {
+			if seats[i].out() || plan.Share > 0 && spent[i] >= plan.Share && len(turns[i]) >= plan.Least {
 				continue
 			}
+			begin := time.Now()
 			answer, err := seats[i].turn(ctx, plan.Slice)
+			spent[i] += time.Since(begin)
 			if err == nil {
 				err = ctx.Err()
 			}
@@ -144,12 +182,16 @@ func alternate[P player](ctx context.Context, seats []P, c *Case, plan Plan) [][
 }
 
 // warm lets a seat work without counting, until it has done so for the time of the plan.
-func warm[P player](ctx context.Context, s P, c *Case, plan Plan) {
+func warm[P player](ctx context.Context, s P, plan Plan) {
+	enough := plan.Warm
+	if s.compiles() {
+		enough = plan.WarmJIT
+	}
 	for begin := time.Now(); !s.out(); {
 		if _, err := s.turn(ctx, plan.Slice); err != nil {
 			s.fail(fmt.Errorf("warming up: %w", err))
 		}
-		if time.Since(begin) >= plan.Warm {
+		if time.Since(begin) >= enough {
 			return
 		}
 	}

@@ -27,7 +27,7 @@ type seat struct {
 }
 
 // turnLimit bounds a turn, and everything else that a peer is asked to do.
-const turnLimit = 8 * time.Minute
+const turnLimit = 2 * time.Minute
 
 // take prepares a seat.
 func take(ctx context.Context, stage *Stage, c *Case, e Entrant, peer *Peer) *seat {
@@ -51,7 +51,7 @@ func (s *seat) prepare(ctx context.Context) error {
 		}
 		target = s.relay.Addr()
 	}
-	s.path = strings.ReplaceAll(fmt.Sprintf("%s/%s-%s", s.stage.Root, s.cas.ID, s.entrant.Peer), " ", "-")
+	s.path = s.node()
 	s.args = line.Args{"servers": target, "path": s.path}
 	maps.Copy(s.args, s.cas.Args)
 	maps.Copy(s.args, s.entrant.Args)
@@ -73,6 +73,15 @@ func (s *seat) prepare(ctx context.Context) error {
 	s.child = child
 	_, err = child.Do(ctx, line.Command{Verb: line.Prepare, Workload: s.cas.Work, Args: s.args})
 	return s.judge(err)
+}
+
+// node is the path below which the peer works. A tree that is only read has the same path for all of its size.
+func (s *seat) node() string {
+	name := s.cas.ID + "-" + s.entrant.Peer
+	if s.cas.Shared {
+		name = "tree-" + s.cas.Args["count"]
+	}
+	return s.stage.Root + "/" + strings.ReplaceAll(name, " ", "-")
 }
 
 // run has the peer work.

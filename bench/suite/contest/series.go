@@ -28,7 +28,7 @@ func AllSeries() []*Series {
 		{
 			Of: "nodes", Sizes: []int{100, 300, 1000, 3000, 10_000, 30_000, 100_000}, Bound: map[string]int{Curator: 30_000, GoZK: 30_000},
 			Case: Case{
-				ID: "G2", Title: "a cache is opened", Work: "load", Relayed: true, setup: makeTree, drive: bytesPassed(plain), Unit: true,
+				ID: "G2", Title: "a cache is opened", Work: "load", Relayed: true, Shared: true, setup: makeTree, drive: bytesPassed(plain), Unit: true,
 				Peers: []Entrant{
 					{Peer: Docent, With: "cache.Tree"}, {Peer: GoZK, With: "by hand"}, {Peer: Curator, With: "CuratorCache"}, {Peer: Etcd, With: "Get and Watch"},
 				},

@@ -28,12 +28,13 @@ type Stage struct {
 	conn    *zk.Conn // of the benchmark itself
 	loaders map[string]*Peer
 	expire  func(ctx context.Context, session int64) error
-	rounds  int // of writes so far
+	rounds  int            // of writes so far
+	trees   map[string]int // how many nodes those that were made have
 }
 
 // NewStage starts servers.
 func NewStage(ctx context.Context, c ground.Condition, dir string, loaders map[string]*Peer) (*Stage, error) {
-	s := &Stage{Condition: c, Root: "/bench", loaders: loaders}
+	s := &Stage{Condition: c, Root: "/bench", loaders: loaders, trees: map[string]int{}}
 	server, err := ground.ZooKeeper(&s.scope, c, dir)
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -49,7 +50,7 @@ func NewStage(ctx context.Context, c ground.Condition, dir string, loaders map[s
 func Guest(ctx context.Context, zookeeper, root string) (*Stage, error) {
 	s := &Stage{
 		Condition: ground.Condition{Name: "yours", Means: "servers that were there, at " + zookeeper},
-		ZooKeeper: zookeeper, Root: root, NoEtcd: "only ZooKeeper was named",
+		ZooKeeper: zookeeper, Root: root, NoEtcd: "only ZooKeeper was named", trees: map[string]int{},
 	}
 	if err := s.connect(ctx); err != nil {
 		return nil, err

@@ -11,7 +11,7 @@ import (
 
 // Relay passes connections on to a server. It can delay what passes, each way by the same time, and counts it.
 type Relay struct {
-	target   string
+	dial     func() (net.Conn, error) // connects to the server
 	delay    time.Duration
 	listener net.Listener
 	wg       sync.WaitGroup
@@ -30,10 +30,14 @@ func NewRelay(target string, delay time.Duration) (*Relay, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Relay{target: target, delay: delay, listener: listener, conns: map[net.Conn]struct{}{}, open: make(chan struct{})}
+	return newRelay(listener, func() (net.Conn, error) { return net.Dial("tcp4", target) }, delay), nil
+}
+
+func newRelay(listener net.Listener, dial func() (net.Conn, error), delay time.Duration) *Relay {
+	r := &Relay{dial: dial, delay: delay, listener: listener, conns: map[net.Conn]struct{}{}, open: make(chan struct{})}
 	close(r.open)
 	r.wg.Go(r.accept)
-	return r, nil
+	return r
 }
 
 // Addr is the address to connect to instead of the server's.
@@ -119,7 +123,7 @@ func (r *Relay) forget(conn net.Conn) {
 func (r *Relay) serve(client net.Conn, gate chan struct{}) {
 	defer r.forget(client)
 	<-gate
-	server, err := net.Dial("tcp4", r.target)
+	server, err := r.dial()
 	if err != nil {
 		return
 	}

@@ -103,9 +103,12 @@ func Table(out io.Writer, r contest.Report) {
 	}
 }
 
-// remarks lists the missing peers and the failures.
+// remarks lists what is missing, the failures, and whose turns are too long to take all of them.
 func remarks(r contest.Report) []string {
 	var all []string
+	if r.Unfinished != "" {
+		all = append(all, "The run was not completed: "+r.Unfinished)
+	}
 	for _, p := range r.Peers {
 		if p.Missing != "" {
 			all = append(all, p.Name+" did not take part: "+p.Missing)
@@ -114,7 +117,7 @@ func remarks(r contest.Report) []string {
 	for _, failure := range r.Failures() {
 		all = append(all, "FAILED: "+failure)
 	}
-	return all
+	return append(all, r.Slow()...)
 }
 
 // growthGrid makes the cells of the table of growth, the head first. It is empty if nothing grew.

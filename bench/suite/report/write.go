@@ -32,9 +32,18 @@ func Write(dir, name string, r contest.Report) error {
 	files[name+".md"] = []byte(Markdown(name, r, plots))
 	var errs []error
 	for file, text := range files {
-		errs = append(errs, os.WriteFile(filepath.Join(dir, file), text, 0o644))
+		errs = append(errs, replace(filepath.Join(dir, file), text))
 	}
 	return errors.Join(errs...)
+}
+
+// replace writes a file so that it is always complete.
+func replace(path string, text []byte) error {
+	next := path + ".next"
+	if err := os.WriteFile(next, text, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(next, path)
 }
 
 // plot is a picture in a file of its own.
