@@ -3,6 +3,7 @@ package kit
 import (
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -292,6 +293,23 @@ func TestPeerServesWhatIsPrepared(t *testing.T) {
 	assert.True(t, closed)
 	_, err = do("run work 1s")
 	require.Error(t, err)
+}
+
+func TestProfileIsWrittenWhereItIsWanted(t *testing.T) {
+	stop, err := profile("")
+	require.NoError(t, err)
+	require.NoError(t, stop())
+	dir := t.TempDir()
+	stop, err = profile(dir)
+	require.NoError(t, err)
+	require.NoError(t, stop())
+	written, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, written, 2)
+	assert.Contains(t, written[0].Name(), "-allocs.pprof")
+	assert.Contains(t, written[1].Name(), "-cpu.pprof")
+	_, err = profile(dir + "/none")
+	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
 func TestInstanceIsJSON(t *testing.T) {

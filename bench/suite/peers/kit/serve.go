@@ -2,10 +2,13 @@ package kit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"time"
@@ -31,13 +34,42 @@ type Peer struct {
 	open    map[string]Workload
 }
 
+// ProfileEnv names the environment variable with a directory for the profiles of every peer in Go.
+const ProfileEnv = "DOCENT_BENCH_PROFILE"
+
 // Main serves standard input until it ends.
 func Main(version string, openers map[string]Opener) {
-	p := &Peer{version: version, openers: openers, open: map[string]Workload{}}
-	if err := line.Serve(os.Stdin, os.Stdout, p.Handle); err != nil {
+	stop, err := profile(os.Getenv(ProfileEnv))
+	if err == nil {
+		err = errors.Join(line.Serve(os.Stdin, os.Stdout, New(version, openers).Handle), stop())
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+// profile writes what the process does and allocates from now on into a directory, unless that is empty.
+func profile(dir string) (stop func() error, err error) {
+	if dir == "" {
+		return func() error { return nil }, nil
+	}
+	name := filepath.Join(dir, fmt.Sprintf("%s-%d", filepath.Base(os.Args[0]), os.Getpid()))
+	work, err := os.Create(name + "-cpu.pprof")
+	if err != nil {
+		return nil, err
+	}
+	memory, err := os.Create(name + "-allocs.pprof")
+	if err == nil {
+		err = pprof.StartCPUProfile(work)
+	}
+	if err != nil {
+		return nil, errors.Join(err, work.Close())
+	}
+	return func() error {
+		pprof.StopCPUProfile()
+		return errors.Join(pprof.Lookup("allocs").WriteTo(memory, 0), work.Close(), memory.Close())
+	}, nil
 }
 
 // New returns a peer for tests, which call Handle.
