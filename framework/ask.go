@@ -61,11 +61,17 @@ func ask[T any](ctx context.Context, e *epoch, q query[T]) (T, error) {
 func askWritten[T any](ctx context.Context, e *epoch, q query[T]) (T, error) {
 	a := q.call(ctx)
 	a.Written = make(chan struct{})
-	longer, cancel := e.linger(ctx, a.Written)
-	defer cancel()
+	longer, cancel := ctx, func() {}
+	if ctx.Err() != nil {
+		longer, cancel = e.linger(ctx, a.Written)
+	}
+	defer func() { cancel() }()
 	if err := e.send(longer, &a.Call); err != nil {
 		var none T
 		return none, err
+	}
+	if longer == ctx && !a.await(ctx) {
+		longer, cancel = e.linger(ctx, a.Written)
 	}
 	return a.wait(longer, e)
 }
@@ -83,6 +89,12 @@ func (e *epoch) send(ctx context.Context, calls ...*wire.Call) error {
 		return errNotAdmitted
 	}
 	return nil
+}
+
+// await waits for the answer, and reports whether the query is over. If ctx has ended first, it is not left yet.
+func (a *asked[T]) await(ctx context.Context) (over bool) {
+	gaveUp, _ := until(ctx)
+	return a.Await(gaveUp)
 }
 
 // wait waits for the answer.

@@ -37,7 +37,10 @@ func (bs *bindings) ordered() []*binding {
 // takes its time. So there is one of the standard library's in between, which only the caller's cancel takes from the
 // parent: to cancel a binding is quick, whatever its parent is. (AfterFuncs run in goroutines of their own.)
 func (e *epoch) bind(parent context.Context, p Policy, claim bool) (context.Context, context.CancelCauseFunc) {
-	between, detach := context.WithCancel(parent)
+	between, detach := context.WithoutCancel(parent), func() {}
+	if parent.Done() != nil {
+		between, detach = context.WithCancel(parent)
+	}
 	inner, cancel := context.WithCancelCause(between)
 	b := &binding{policy: p, claim: claim, cancel: cancel}
 	e.admit(b)

@@ -241,22 +241,19 @@ func (c *create) send(ctx context.Context, e *epoch) ([]Node, error) {
 	if err := e.send(ctx, calls...); err != nil {
 		return nil, err
 	}
+	if list != nil { // it is answered last, and whoever waits is woken once
+		if l, err := list.wait(ctx, e); err == nil {
+			*c.list = l // else the caller lists again
+		}
+	}
 	longer, cancel := ctx, func() {}
-	if c.lingers {
+	if c.lingers && !first.await(ctx) {
 		longer, cancel = e.linger(ctx, nil)
 	}
 	defer cancel()
 	nodes, err := first.wait(longer, e)
 	if err != nil {
-		if list != nil {
-			list.Wait(settled) // taken back, if it has not left
-		}
 		return nil, err
-	}
-	if list != nil {
-		if l, err := list.wait(ctx, e); err == nil {
-			*c.list = l // else the caller lists again
-		}
 	}
 	return c.complete(longer, e, nodes)
 }

@@ -52,6 +52,8 @@ type epoch struct {
 	pause    time.Duration // before the next dial
 	link     net.Conn      // dialled last; nil before
 	bindings bindings
+
+	attached attached
 }
 
 // signal is what the driver says of its connection.

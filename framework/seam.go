@@ -11,6 +11,7 @@ func init() {
 	seam.Provide(seam.Functions[*Client, *Session, Node, CreateOption]{
 		Telemetry:          (*Client).reporter,
 		Random:             func(c *Client) io.Reader { return c.core.random },
+		Attached:           func(s *Session, key any, create func() any) any { return s.e.attached.get(key, create) },
 		CreateInQueue:      (*Session).createInQueue,
 		CreateTwins:        (*Session).createTwins,
 		CreateTwinsInQueue: (*Session).createTwinsInQueue,

@@ -28,12 +28,12 @@ func (h *Held) Revoked() <-chan struct{} { return h.claim.Revoked().Done() }
 func (b *Bundle) Revoked() <-chan struct{} { return b.claims.Revoked().Done() }
 
 // tell has OnRevoke's function called.
-func (r *recipe) tell(revoked context.Context, h Holding) {
+func (r *recipe) tell(claim interface{ Revoked() context.Context }, h Holding) {
 	f := r.onRevoke
 	if f == nil {
 		return
 	}
-	context.AfterFunc(revoked, func() {
+	context.AfterFunc(claim.Revoked(), func() {
 		_ = r.cli.Guard("revocation", r.path, func() error {
 			f(h)
 			return nil
@@ -45,7 +45,7 @@ func (r *recipe) tell(revoked context.Context, h Holding) {
 func (r *recipe) held(claim claim) *Held {
 	h := &Held{claim: claim}
 	h.ctx, h.hold = r.hold(claim.Context(), claim.Token())
-	r.tell(claim.Revoked(), h)
+	r.tell(claim, h)
 	return h
 }
 
@@ -53,7 +53,7 @@ func (r *recipe) held(claim claim) *Held {
 func (r *recipe) bundle(claims *contend.Bundle) *Bundle {
 	b := &Bundle{claims: claims}
 	b.ctx, b.hold = r.hold(claims.Context(), claims.Claims()[0].Token())
-	r.tell(claims.Revoked(), b)
+	r.tell(claims, b)
 	return b
 }
 

@@ -33,7 +33,7 @@ func NewBundle(claims []*Claim) *Bundle {
 	}
 	b.revoked, b.revoke = context.WithCancel(context.WithoutCancel(b.ctx))
 	for _, c := range claims {
-		context.AfterFunc(c.revoked, b.revoke)
+		context.AfterFunc(c.Revoked(), b.revoke)
 	}
 	return b
 }

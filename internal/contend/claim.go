@@ -20,22 +20,22 @@ var (
 	ErrNotHeld = errors.New("the claim no longer stands")
 )
 
-// watchDelay is how long a claim is held before it watches its own node. Critical sections shorter than this cost no
-// request besides create, list and delete.
-const watchDelay = 20 * time.Millisecond
-
 // Claim is what a place becomes when it has nobody to wait for.
 type Claim struct {
 	place  *Place
 	policy framework.Policy
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	over   chan struct{} // closed when the goroutine that guards the node has ended
 
-	revoked context.Context // ends when somebody asks for the claim to be released
-	revoke  context.CancelFunc
+	guards   *guards       // these are guarded by its mutex
+	due      time.Time     // when it is to be guarded
+	over     chan struct{} // closed when the guard has ended; nil before there is one
+	finished bool          // it needs none
+
+	revocable revocable
 
 	listed *framework.Tracked // nil if the recipe that holds it says so itself
+	forget func() bool        // has ended not called any more
 
 	releasing atomic.Bool
 	released  chan struct{} // closed when err is set
@@ -44,32 +44,33 @@ type Claim struct {
 
 // claim binds a place whose turn it is to its session.
 func (p *Place) claim(parent context.Context, policy framework.Policy) (*Claim, error) {
-	c := &Claim{place: p, policy: policy, over: make(chan struct{}), released: make(chan struct{})}
-	c.revoked, c.revoke = context.WithCancel(context.WithoutCancel(parent))
+	c := &Claim{place: p, policy: policy, released: make(chan struct{})}
 	c.ctx, c.cancel = p.session.ClaimContext(telemetry.Outside(context.WithoutCancel(parent)), policy)
 	if c.ctx.Err() != nil { // suspended or lost since the list was read
 		c.cancel(nil)
 		return nil, context.Cause(c.ctx)
 	}
 	c.list()
-	go c.guard()
+	c.forget = context.AfterFunc(c.ctx, c.ended)
+	guardsOf(p.session).expect(c)
 	return c, nil
 }
 
 // guard ends the claim when any of its nodes is deleted by anybody else.
 func (c *Claim) guard() {
 	defer close(c.over)
-	if c.lasts(watchDelay) {
-		var twins sync.WaitGroup
-		for _, twin := range c.place.twins {
-			twins.Go(func() { c.watch(twin.Path) })
-		}
-		c.watch(c.place.node.Path)
-		twins.Wait()
+	var twins sync.WaitGroup
+	for _, twin := range c.place.twins {
+		twins.Go(func() { c.watch(twin.Path) })
 	}
-	<-c.ctx.Done()
+	c.watch(c.place.node.Path)
+	twins.Wait()
+}
+
+// ended is called when the context ends before its release.
+func (c *Claim) ended() {
 	c.reportEnd()
-	c.cancel(nil) // unbinds the context from the session
+	c.cancel(nil) // unbinds it from the session
 }
 
 // watch returns when the claim is over, which it is when the node is gone.
@@ -85,25 +86,13 @@ func (c *Claim) watch(path string) {
 			return
 		}
 		if string(node.Data) == revocation {
-			c.revoke()
+			c.revocable.revoke()
 		}
 		select {
 		case <-w.C: // read again, it is seen whether the node is still there
 		case <-c.ctx.Done():
 			w.Stop()
 		}
-	}
-}
-
-// lasts reports whether the claim is still held after d.
-func (c *Claim) lasts(d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-c.ctx.Done():
-		return false
 	}
 }
 
@@ -157,7 +146,7 @@ func (c *Claim) Multi(ctx context.Context, operations []framework.Op, opts ...fr
 
 // Revoked ends when somebody asks for the claim to be released, which it is not by that. It is noticed once the claim has
 // been held for a moment.
-func (c *Claim) Revoked() context.Context { return c.revoked }
+func (c *Claim) Revoked() context.Context { return c.revocable.context(c.ctx) }
 
 // Release ends the claim and removes its node. It returns nil if the claim stood until the servers had applied that.
 // framework.ErrReleasing says that the claim has ended as it should and that its node is still being removed in the background,
@@ -189,8 +178,9 @@ func Outcome(ctx context.Context, released <-chan struct{}, err *error) error {
 
 // finish ends the claim for whoever holds it. Its node is to be dealt with by the caller.
 func (c *Claim) finish() {
+	c.forget()
 	c.cancel(ErrReleased)
-	<-c.over
+	c.guards.dismiss(c)
 	c.unlist()
 }
 

@@ -4,12 +4,51 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/docent-zk/docent/framework"
 )
 
 // revocation is what a node's data is replaced with to ask its owner for it, as Curator's Revoker does.
 const revocation = "__REVOKE__"
+
+// revocable is something that others can ask for.
+type revocable struct {
+	mu    sync.Mutex
+	asked bool
+	ctx   context.Context // ends when somebody asks; nil as long as nobody wants to know
+	end   context.CancelFunc
+}
+
+// revoke notes that somebody asks.
+func (r *revocable) revoke() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.asked = true
+	if r.end != nil {
+		r.end()
+	}
+}
+
+// revoked reports whether somebody has asked.
+func (r *revocable) revoked() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.asked
+}
+
+// context returns the context that ends when somebody asks. It has the values of ctx.
+func (r *revocable) context(ctx context.Context) context.Context {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ctx == nil {
+		r.ctx, r.end = context.WithCancel(context.WithoutCancel(ctx))
+		if r.asked {
+			r.end()
+		}
+	}
+	return r.ctx
+}
 
 // Revoke asks the owner of a node in the queue to release it. One that has gone needs no asking.
 func (q Queue) Revoke(ctx context.Context, cli *framework.Client, node string) error {

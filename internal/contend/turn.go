@@ -57,7 +57,7 @@ func (c *Claim) Turn(ctx context.Context, n int) *Turn {
 	t := &Turn{claim: c, n: n}
 	t.ctx, t.cancel = framework.WithCancelCause(borrowed{c.ctx, context.WithoutCancel(ctx)})
 	revoked, revoke := context.WithCancel(context.WithoutCancel(ctx))
-	t.revoked, t.forget = revoked, context.AfterFunc(c.revoked, revoke)
+	t.revoked, t.forget = revoked, context.AfterFunc(c.Revoked(), revoke)
 	return t
 }
 
@@ -164,7 +164,7 @@ func settled(err error) bool {
 // turn is on its way.
 func (t *Turn) End() (handOn bool) {
 	t.forget()
-	handOn = t.claim.standing() == nil && t.claim.revoked.Err() == nil
+	handOn = t.claim.standing() == nil && !t.claim.revocable.revoked()
 	t.cancel(ErrReleased)
 	t.mu.Lock()
 	defer t.mu.Unlock()

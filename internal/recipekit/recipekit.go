@@ -19,6 +19,11 @@ func Telemetry(cli *framework.Client) *telemetry.Client { return inner.Telemetry
 // jitter and their GUIDs from it, so that a simulation replays them too.
 func Random(cli *framework.Client) io.Reader { return inner.Random(cli) }
 
+// Attached returns what recipes have attached to a session under a key, and attaches what create returns if there is nothing yet.
+func Attached(s *framework.Session, key any, create func() any) any {
+	return inner.Attached(s, key, create)
+}
+
 // CreateInQueue creates a protected ephemeral sequential node named name in dir, and lists dir in the same round trip. The node is
 // in the list. CreateInQueue creates dir and its parents if they are missing.
 //

@@ -11,6 +11,7 @@ import (
 type Functions[Client, Session, Node, Option any] struct {
 	Telemetry func(Client) *telemetry.Client
 	Random    func(Client) io.Reader
+	Attached  func(s Session, key any, create func() any) any
 
 	CreateInQueue      func(s Session, ctx context.Context, dir, name string, data []byte, opts ...Option) (Node, []string, error)
 	CreateTwins        func(s Session, ctx context.Context, dir string, names []string, data []byte, opts ...Option) ([]Node, error)

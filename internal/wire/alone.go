@@ -55,7 +55,7 @@ func (l *link) letGo() {
 // is a request, and a request that is not answered for the session timeout ends the link. It is called with the
 // writer's mutex held, and releases it.
 func (l *link) release() {
-	w, now, room := &l.writer, time.Now(), true
+	w, now, room, own := &l.writer, time.Now(), true, 0
 	w.alone = w.alone && l.reqs.busy() > 0
 	for !w.alone && room {
 		c, frame, ok := w.held.front()
@@ -70,6 +70,7 @@ func (l *link) release() {
 		if room = l.gather(c, frame, now); room {
 			w.alone = alone
 			w.held.take(len(frame))
+			own++
 		}
 	}
 	w.holding.Store(!w.held.empty() || w.alone)
@@ -78,7 +79,7 @@ func (l *link) release() {
 		l.tooMany()
 		return
 	}
-	l.gathered(false)
+	l.gathered(max(own, 1))
 }
 
 // tooMany ends the link because of unanswered requests.

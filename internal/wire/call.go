@@ -94,12 +94,25 @@ func (s *Session) Send(calls ...*Call) error {
 	return l.handIn(calls)
 }
 
+// Await returns when the call is over, its Deadline has passed, or gaveUp is closed, and reports whether the call
+// is over. The call is not left: Wait must follow.
+func (c *Call) Await(gaveUp <-chan struct{}) (over bool) {
+	select {
+	case <-c.back:
+	case <-gaveUp:
+	}
+	return c.state.Load() == callOver
+}
+
 // Wait returns when the call is over, its Deadline has passed, or gaveUp is closed. The error is nil for an
 // answer without an error, a *CodeError for one with, or wraps ErrNotSent,
 // ErrUnanswered, ErrReplyTooLong or ErrMalformed. over is false if the call was
 // left: Left tells when it is over then, and what its error is. A request that has
 // not left by then is taken back.
 func (c *Call) Wait(gaveUp <-chan struct{}) (over bool, err error) {
+	if c.state.Load() == callOver {
+		return true, c.err
+	}
 	select {
 	case <-c.back:
 		if c.state.Load() == callOver {

@@ -425,3 +425,30 @@ func TestErrorsName(t *testing.T) {
 	assert.Equal(t, "getData", opName(opGetData))
 	assert.Equal(t, "operation 77", opName(77))
 }
+
+// A call that was awaited in vain can be waited for longer, and ends as any other.
+func TestCallIsAwaitedAndThenWaitedFor(t *testing.T) {
+	for name, deadline := range map[string]time.Duration{"until its deadline": time.Second, "until it was given up": 0} {
+		t.Run(name, func(t *testing.T) {
+			onLane(t, Options{}, func(t *testing.T, l *lane) {
+				a, gaveUp := getData("/a"), make(chan struct{})
+				if deadline > 0 {
+					a.Deadline = time.Now().Add(deadline)
+				} else {
+					close(gaveUp)
+				}
+				l.send(a)
+				assert.False(t, a.Await(gaveUp))
+				requests := l.requests()
+				l.answer(requests...)
+				assert.NoError(t, a.ended(t))
+
+				b := getData("/b")
+				l.send(b)
+				l.answer(l.requests()...)
+				assert.True(t, b.Await(never(t)))
+				assert.NoError(t, b.ended(t))
+			})
+		})
+	}
+}

@@ -88,7 +88,7 @@ func (l *link) handIn(calls []*Call) error {
 	case !l.gatherAll(calls, e.Bytes()):
 		return nil // the link has ended, and the calls with it
 	default:
-		l.gathered(false)
+		l.gathered(len(calls))
 	}
 	l.lookBy(first)
 	return nil
@@ -159,15 +159,18 @@ func (l *link) post(out []byte, r request) error {
 	w.closed = r.op == opClose // nothing may follow
 	w.queue.add(nil, out)
 	l.s.counters.framesOut.Add(1)
-	l.gathered(true)
+	l.gathered(drivers)
 	return l.halted()
 }
 
-// gathered has what was gathered written. It is called with the mutex held, and
+// drivers stands for a request of the driver in gathered.
+const drivers = 0
+
+// gathered has what was gathered written, own calls and what there is besides. It is called with the mutex held, and
 // releases it. Whoever finds the writer idle writes once, for all that has gathered, and
 // leaves what others hand in meanwhile to a goroutine. The driver's goroutine may be held
 // up by a peer that takes nothing; it has nothing else to do.
-func (l *link) gathered(driver bool) {
+func (l *link) gathered(own int) {
 	w := &l.writer
 	flushing := w.busy
 	w.busy = true
@@ -175,10 +178,10 @@ func (l *link) gathered(driver bool) {
 	if flushing {
 		return
 	}
-	if !driver && l.reqs.unanswered() <= smallWrite {
-		runtime.Gosched() // others may have something for the same write
+	if own != drivers && l.reqs.busy() > own && l.reqs.unanswered() <= smallWrite {
+		runtime.Gosched() // others are about, who may have something for the same write
 	}
-	if l.flush(driver) {
+	if l.flush(own == drivers) {
 		go l.flushAll()
 	}
 }

@@ -1,0 +1,25 @@
+package framework
+
+import "sync"
+
+// attached is what recipes have in common in one session: see recipekit.Attached.
+type attached struct {
+	mu     sync.Mutex
+	values map[any]any
+}
+
+// get returns the value for a key, which is created if there is none.
+func (a *attached) get(key any, create func() any) any {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	v, ok := a.values[key]
+	if ok {
+		return v
+	}
+	if a.values == nil {
+		a.values = make(map[any]any)
+	}
+	v = create()
+	a.values[key] = v
+	return v
+}
