@@ -32,7 +32,7 @@ func (p *pass) takeNode(a answer) {
 	case old != nil && old.node.Stat.Czxid >= a.node.Stat.Czxid:
 		p.refresh(old, a)
 	case p.rooted(a.node, t):
-		p.raise(a)
+		p.raise(old, a)
 	case old != nil: // it is gone; what has taken its place is read again when its parent is known
 		p.displaced[t.path] = struct{}{}
 	}
@@ -82,14 +82,14 @@ func (p *pass) verified(path string) bool {
 	return ok
 }
 
-// raise puts a node in its place that was not there, or another one of the same name.
-func (p *pass) raise(a answer) {
+// raise puts a node in its place that was not there, or in that of an old one of the same name.
+func (p *pass) raise(old *entry, a answer) {
 	t := a.task
 	now := &entry{node: a.node, listed: unlisted}
 	p.learn(int(a.node.Stat.DataLength))
 	kids := a.node.Stat.NumChildren > 0
 	p.hold(t, kids && p.spec.lists(a.node))
-	p.forget(p.find(t.path))
+	p.forget(old)
 	if !kids {
 		now.listed = a.node.Stat.Pzxid
 	}
@@ -256,17 +256,28 @@ func (p *pass) lose(path string) {
 	})
 }
 
-// put changes what is known of the node at a path, nil for no node, and that nothing is refused there.
+// put changes what is known of the node at a path, nil for no node, and that nothing is refused there. It is shown with the other
+// answers of the same batch.
 func (p *pass) put(w work, now *entry) {
 	p.change(w.path, func(*entry) *entry { return now })
 	delete(p.retrials, w)
-	p.publish(func(v *view) { v.refused = v.refused.without(w.key()) })
+	if p.refusal(w) != nil {
+		p.publish(func(v *view) { v.refused = v.refused.without(w.key()) })
+	}
+}
+
+// refusal returns why a read is refused, nil if it is not.
+func (p *pass) refusal(w work) *refusal {
+	if p.view().refused.count() == 0 {
+		return nil
+	}
+	return p.view().refused.get(w.key())
 }
 
 // refuse shows that a read is refused, and tries again later where that may help.
 func (p *pass) refuse(w work, err error) {
 	r := &refusal{path: w.path, list: w.list, err: err, epoch: p.s.Epoch()}
-	first := p.view().refused.get(w.key()) == nil
+	first := p.refusal(w) == nil
 	p.board.show(func(old *view) *view {
 		if former := old.refused.get(w.key()); former != nil && former.epoch == r.epoch && former.err.Error() == err.Error() {
 			return old
@@ -286,7 +297,7 @@ func tooLong(err error) bool { return errors.Is(err, framework.ErrReplyRefused) 
 
 // barred is why a read is not tried again in this session: each try brings the whole reply.
 func (p *pass) barred(w work) error {
-	r := p.view().refused.get(w.key())
+	r := p.refusal(w)
 	if r == nil || r.epoch != p.s.Epoch() || !tooLong(r.err) {
 		return nil
 	}
@@ -306,7 +317,7 @@ func (p *pass) pardon(path string) {
 
 // refusedList reports whether the children of a node cannot be listed.
 func (p *pass) refusedList(path string) bool {
-	return p.view().refused.get(work{path: path, list: true}.key()) != nil
+	return p.refusal(work{path: path, list: true}) != nil
 }
 
 // dropRefused forgets what was refused of nodes below dir that are not in the list any more, of dir itself if the list is nil.

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"errors"
+	"time"
 
 	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/internal/recipekit"
@@ -17,11 +18,16 @@ const (
 	maxBatches = 2
 	maxBatch   = 256 // reads in a batch
 
+	// Behind a request the next one that is not urgent waits restShare times as long as that has taken, but no longer than maxRest. In a
+	// stream of changes reading takes no more than that share of the time from the server, and from those who write.
+	restShare = 8
+	maxRest   = 5 * time.Millisecond
+
 	// batchReply is how long the answers to a batch may be together, as far as that is known.
 	batchReply = 64 << 10
-	// maxBlind is how many nodes of unknown size are in a batch. As many of 1 MiB, the largest there are by default, fit into the default
-	// of MaxReplySize.
-	maxBlind = 63
+	// firstBlind is how many nodes of unknown size are in a batch at first. As many of 1 MiB, the largest there are by default, fit into
+	// the default of MaxReplySize. While nodes turn out to be as small as expected, the next batch may have twice as many.
+	firstBlind = 63
 	// firstGuess is how large a node is taken to be until others have been read.
 	firstGuess = 4 << 10
 	// smallData is how much data of a node that has not changed is transferred again, because that costs less than to ask for its Stat.
@@ -43,7 +49,7 @@ type batch struct {
 
 // newBatch returns an empty batch, which has no room for paths if the servers do not know the request.
 func (p *pass) newBatch() *batch {
-	return &batch{paths: recipekit.MultiReadSize(p.s), reply: p.replyRoom(), blind: maxBlind}
+	return &batch{paths: recipekit.MultiReadSize(p.s), reply: p.replyRoom(), blind: p.blind}
 }
 
 // replyRoom is how long the answers to a batch may be together.
@@ -71,7 +77,7 @@ type estimate struct {
 
 // fits reports whether a read can be in a batch.
 func (p *pass) fits(t *task) (e estimate, ok bool) {
-	if t.alone || p.spec.statsOnly || !p.source.covers(t.work) || p.view().refused.get(t.key()) != nil {
+	if t.alone || p.spec.statsOnly || !p.source.covers(t.work) || p.refusal(t.work) != nil {
 		return e, false
 	}
 	known := p.find(t.path)
@@ -90,10 +96,43 @@ func (p *pass) fits(t *task) (e estimate, ok bool) {
 }
 
 // learn takes the size of a node that has not been read before into account for others.
-func (p *pass) learn(size int) { p.guess = max(size, p.guess-(p.guess-size)/8) }
+func (p *pass) learn(size int) {
+	if size > max(p.guess, firstGuess) {
+		p.blind = firstBlind
+	}
+	p.guess = max(size, p.guess-(p.guess-size)/8)
+}
 
-// learnBatch takes into account that the answer to a batch of n was too long.
-func (p *pass) learnBatch(n int) { p.guess = max(p.guess, p.cli.MaxReplySize()/n) }
+// learnBatch takes into account that a batch of n was answered, or that the answer was too long.
+func (p *pass) learnBatch(n int, err error) {
+	switch {
+	case tooLong(err):
+		p.guess, p.blind = max(p.guess, p.cli.MaxReplySize()/n), firstBlind
+	case err == nil && n >= p.blind:
+		p.blind = min(2*p.blind, maxBatch)
+	}
+}
+
+// urgent reports whether what is to be read is much, or is waited for.
+func (p *pass) urgent() bool {
+	return p.catching > 0 || p.rereading || len(p.waiting) > 0 || len(p.queue) >= maxBatch
+}
+
+// atOnce is how many batches may be under way.
+func (p *pass) atOnce() int {
+	if p.urgent() {
+		return maxBatches
+	}
+	return 1
+}
+
+// repose begins the rest behind a request that has taken so long. Nothing is read in it unless that is urgent.
+func (p *pass) repose(took time.Duration) {
+	if d := min(restShare*took, maxRest); d > 0 {
+		p.rest.Reset(d)
+		p.resting = true
+	}
+}
 
 // startReads sends as many reads as may be under way.
 func (p *pass) startReads() {
@@ -107,7 +146,7 @@ func (p *pass) startReads() {
 		}
 		switch full := p.singles+p.batches >= p.spec.parallel; {
 		case fits && len(b.tasks) > 0 && b.add(t, e):
-		case full || fits && p.batches == maxBatches:
+		case full || fits && p.batches >= p.atOnce():
 			t.check = false
 			p.front = t
 			return
@@ -141,6 +180,7 @@ func (p *pass) sendBatch(b *batch) {
 		answers[i], known[i] = answer{task: t, deep: t.deep}, p.known(t)
 	}
 	p.running += len(b.tasks)
+	sent := time.Now()
 	p.read(func() answer {
 		got, err := recipekit.MultiRead(p.ctx, p.s, reads)
 		for i := range answers {
@@ -150,7 +190,7 @@ func (p *pass) sendBatch(b *batch) {
 				answers[i].fill(p.spec, got[i], known[i])
 			}
 		}
-		return answer{parts: answers, batch: true, err: err}
+		return answer{parts: answers, batch: true, sent: sent, err: err}
 	})
 }
 

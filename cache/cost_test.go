@@ -125,7 +125,7 @@ func TestWhatAChangeCosts(t *testing.T) {
 	})
 }
 
-// Children that come one after the other cost one read each, and not a list of all their siblings.
+// Children that come one after the other cost less than a read each, and not a list of all their siblings. Each is in the cache soon.
 func TestChildrenOneAfterTheOther(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		n := 5000
@@ -140,13 +140,17 @@ func TestChildrenOneAfterTheOther(t *testing.T) {
 				_, err := w.Create(fmt.Sprintf("/r/%05d", i), nil, zktest.Persistent)
 				require.NoError(t, err)
 				time.Sleep(2 * time.Millisecond)
+				if i%500 == 499 {
+					time.Sleep(7 * time.Millisecond)
+					require.Equal(t, i+2, tree.Len())
+				}
 			}
 			require.NoError(t, tree.Sync(t.Context()))
 		})
 		assert.Equal(t, n+1, tree.Len())
-		assert.EqualValues(t, n, cost.Requests[zktest.OpGetData])
+		assert.LessOrEqual(t, cost.Requests[zktest.OpGetData], int64(n))
 		if len(w.opts) == 0 {
-			assert.EqualValues(t, n+1, cost.RoundTrips(), "a read each, and one sync")
+			assert.LessOrEqual(t, cost.RoundTrips(), int64(n*2/3), "what comes within a few milliseconds is read together")
 		}
 		before := w.ClientCounts("c").RoundTrips()
 		names, err := w.Server.Children("/r")

@@ -52,7 +52,7 @@
 //
 // Reads take no lock and never wait. What they see is immutable, and so must remain: Data is shared with the cache. One
 // change copies the way from the root to its node, about 60 B times the logarithm of the size of each directory on it, and
-// not the directory.
+// not the directory. Changes that are read in one request are shown together, and copy what they have in common once.
 //
 // # Events
 //
@@ -77,12 +77,13 @@
 // listed, to set a watch. Changes that come close together share their lists. Data is transferred again only when it has changed, or
 // is at most 256 B long.
 //
-// Many nodes and lists are read in one request on servers that can do that (multiRead, ZooKeeper 3.6). There are at most two such
-// requests under way, of up to 256 reads and about 64 KiB of answers each. Further reads gather meanwhile for the next
-// one. So a node that changes alone is read at once, and 5,000 nodes that change together take about a hundred requests. A node
+// Many nodes and lists are read in one request on servers that can do that (multiRead, ZooKeeper 3.6). A request has up to 256 reads
+// and about 64 KiB of answers. While the cache loads, catches up or serves a Sync, two requests are under way. Otherwise there is one,
+// and the next one waits eight times as long as it has taken, 5 ms at most. Further reads gather meanwhile. So a node that changes alone
+// is read at once, and a stream of changes leaves the server its time: 5,000 nodes that change together take less than a hundred requests. A node
 // is read by itself if it has more than about 16 KiB, if it was refused, or if the read sets a one-shot watch: multiRead sets none.
-// How large a node is that has not been read yet is estimated from those that were read before it, and no more than 63 such nodes
-// share a request. If the servers refuse to read a node of a batch, that node is read again by itself. If the answer to a batch is longer
+// How large a node is that has not been read yet is estimated from those that were read before it. No more than 63 such nodes
+// share a request, or up to 256 while those before them were no larger than expected. If the servers refuse to read a node of a batch, that node is read again by itself. If the answer to a batch is longer
 // than MaxReplySize, or the batch fails otherwise, each of its nodes is. A cache with [StatsOnly] does not use multiRead, which would
 // transfer the data.
 //

@@ -6,7 +6,7 @@ import (
 	"github.com/docent-zk/docent/framework"
 )
 
-// entry is one node of the mirror with what is below it. It is never changed.
+// entry is one node of the mirror with what is below it. It is not changed once it was shown.
 type entry struct {
 	node framework.Node
 	kids index[*entry]
@@ -14,7 +14,15 @@ type entry struct {
 	listed int64
 	// lost is a transaction behind the deletion of the latest child that was found to be missing.
 	lost int64
+	by   edition // that made it
 }
+
+// edition is a run of edits whose result nobody has seen yet. What it has made itself, it changes in place. The zero edition changes
+// nothing in place.
+type edition uint64
+
+// own reports whether the edition may change what was made by another one.
+func (e edition) own(by edition) bool { return e != 0 }
 
 // unlisted is less than any Pzxid: that of "/" on new servers is 0.
 const unlisted = -1
@@ -45,23 +53,38 @@ func (e *entry) find(rest string) *entry {
 
 // edit returns e with what f makes of the entry at a relative path, nil for one that is not there; f returns nil to
 // have none there. Without the parent of that entry nothing happens.
-func (e *entry) edit(rest string, f func(*entry) *entry) *entry {
+func (e *entry) edit(rest string, by edition, f func(*entry) *entry) *entry {
+	now, _ := e.edited(rest, by, f)
+	return now
+}
+
+// edited is edit, and reports whether anything has changed: e itself may have.
+func (e *entry) edited(rest string, by edition, f func(*entry) *entry) (now *entry, changed bool) {
 	if rest == "" {
-		return f(e)
+		now = f(e)
+		return now, now != e
 	}
 	if e == nil {
-		return nil
+		return nil, false
 	}
 	name, behind := cut(rest)
-	old := e.kids.get(name)
-	now := old.edit(behind, f)
-	if now == old {
+	kid, changed := e.kids.get(name).edited(behind, by, f)
+	switch {
+	case !changed:
+		return e, false
+	case kid == nil:
+		return e.holding(e.kids.without(name), by), true
+	}
+	return e.holding(e.kids.put(name, kid, by), by), true
+}
+
+// holding returns e with other children.
+func (e *entry) holding(kids index[*entry], by edition) *entry {
+	if by.own(e.by) {
+		e.kids = kids
 		return e
 	}
-	if now == nil {
-		return &entry{node: e.node, kids: e.kids.without(name), listed: e.listed, lost: e.lost}
-	}
-	return &entry{node: e.node, kids: e.kids.with(name, now), listed: e.listed, lost: e.lost}
+	return &entry{node: e.node, kids: kids, listed: e.listed, lost: e.lost, by: by}
 }
 
 // walk calls f for the entry and everything below it, parents first and by name, until it returns false, which it returns

@@ -28,20 +28,21 @@ func (m *mirror) visible() *entry {
 // change replaces what is known of the node at a path by what f makes of it, and what is shown unless the node is held.
 func (m *mirror) change(path string, f func(*entry) *entry) {
 	rest := m.spec.relative(path)
-	m.tree = m.tree.edit(rest, f)
-	switch {
-	case len(m.held) == 0: // both share what they consist of
+	if len(m.held) == 0 { // both share what they consist of
+		m.tree = m.tree.edit(rest, m.edition, f)
 		m.public = m.tree
 		return
-	case m.holder(path) != "":
+	}
+	m.tree = m.tree.edit(rest, 0, f)
+	if m.holder(path) != "" {
 		return
 	}
-	m.public = m.public.edit(rest, f)
+	m.public = m.public.edit(rest, 0, f)
 	if now := m.public.find(rest); now == nil || now.kids.count() == 0 {
 		return
 	}
 	for _, at := range m.heldBelow(path) { // f may have brought the new ones
-		m.public = m.public.edit(m.spec.relative(at), func(*entry) *entry { return m.held[at].old })
+		m.public = m.public.edit(m.spec.relative(at), 0, func(*entry) *entry { return m.held[at].old })
 	}
 }
 
@@ -50,6 +51,7 @@ func (p *pass) publish(f func(*view)) {
 	p.board.show(func(old *view) *view {
 		v := *old
 		v.root = p.visible()
+		p.edition++
 		f(&v)
 		if v == *old {
 			return old
@@ -63,20 +65,24 @@ func (p *pass) publish(f func(*view)) {
 // something below both.
 func (p *pass) hold(t *task, kids bool) {
 	at := p.holder(t.path)
-	shown := p.view().root.find(p.spec.relative(t.path))
+	var shown *entry
+	if kids {
+		shown = p.visible().find(p.spec.relative(t.path))
+	}
 	switch {
 	case at != "" && time.Since(p.held[at].since) > maxHold:
 		p.unhold(at)
 		return
 	case p.anew || at != "" && at != t.path:
 		return // what is here is not shown
-	case !kids || shown == nil || shown.kids.count() == 0:
+	case shown == nil || shown.kids.count() == 0:
 		p.unhold(t.path)
 		return
 	case at != "":
 		return
 	}
 	h := &held{old: shown, since: time.Now()}
+	p.edition++ // from here on it is not changed any more
 	for _, within := range p.heldBelow(t.path) {
 		h.then = append(h.then, p.held[within].then...)
 		delete(p.held, within)
@@ -125,13 +131,16 @@ func (m *mirror) heldBelow(path string) (below []string) {
 
 // unhold lets a node and everything below it be shown as it is known, with the next publication.
 func (p *pass) unhold(path string) {
+	if len(p.held) == 0 {
+		return
+	}
 	for _, at := range p.heldBelow(path) {
 		for _, r := range p.held[at].then {
 			p.after = append(p.after, r.leave)
 		}
 		delete(p.held, at)
 		rest := p.spec.relative(at)
-		p.public = p.public.edit(rest, func(*entry) *entry { return p.tree.find(rest) })
+		p.public = p.public.edit(rest, 0, func(*entry) *entry { return p.tree.find(rest) })
 	}
 	if len(p.held) == 0 {
 		p.public = p.tree

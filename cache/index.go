@@ -12,7 +12,7 @@ type member interface {
 }
 
 // index is an immutable map from names to values, ordered by name. Making another one with one difference costs a copy of
-// about the logarithm of its size. The zero value is empty.
+// about the logarithm of its size, or less in one edition, which copies each branch once. The zero value is empty.
 //
 // It is a treap whose priorities are hashes of the names. So its shape depends on nothing but the names in it, and two
 // indexes that have much in common share it: their difference is found without looking at what they share.
@@ -22,8 +22,9 @@ type branch[V member] struct {
 	name        string
 	value       V
 	left, right *branch[V]
-	nodes       int    // what the values from here on stand for
-	rank        uint32 // those above have a higher one
+	nodes       int     // what the values from here on stand for
+	by          edition // that made it
+	rank        uint32  // those above have a higher one
 }
 
 // seed is drawn for each process, so that nobody can choose names that make a deep tree.
@@ -34,6 +35,15 @@ func rankOf(name string) uint32 { return uint32(maphash.String(seed, name)) }
 func newBranch[V member](name string, rank uint32, value V, left, right *branch[V]) *branch[V] {
 	nodes := value.count() + left.count() + right.count()
 	return &branch[V]{name: name, value: value, left: left, right: right, nodes: nodes, rank: rank}
+}
+
+// holding returns b with another value and others below it.
+func (b *branch[V]) holding(value V, left, right *branch[V], by edition) *branch[V] {
+	if !by.own(b.by) {
+		b = &branch[V]{name: b.name, rank: b.rank, by: by}
+	}
+	b.value, b.left, b.right, b.nodes = value, left, right, value.count()+left.count()+right.count()
+	return b
 }
 
 func (b *branch[V]) count() int {
@@ -67,24 +77,27 @@ func (x index[V]) get(name string) (value V) {
 }
 
 // with returns the index with a value for name.
-func (x index[V]) with(name string, value V) index[V] {
-	return index[V]{x.root.with(name, rankOf(name), value)}
+func (x index[V]) with(name string, value V) index[V] { return x.put(name, value, 0) }
+
+// put is with in an edition.
+func (x index[V]) put(name string, value V, by edition) index[V] {
+	return index[V]{x.root.put(name, rankOf(name), value, by)}
 }
 
-func (b *branch[V]) with(name string, rank uint32, value V) *branch[V] {
+func (b *branch[V]) put(name string, rank uint32, value V, by edition) *branch[V] {
 	if b == nil {
-		return newBranch(name, rank, value, nil, nil)
+		return &branch[V]{name: name, value: value, nodes: value.count(), by: by, rank: rank}
 	}
 	switch c := strings.Compare(name, b.name); {
 	case c == 0:
-		return newBranch(name, rank, value, b.left, b.right)
+		return b.holding(value, b.left, b.right, by)
 	case b.below(name, rank):
 		left, right := b.split(name)
 		return newBranch(name, rank, value, left, right)
 	case c < 0:
-		return newBranch(b.name, b.rank, b.value, b.left.with(name, rank, value), b.right)
+		return b.holding(b.value, b.left.put(name, rank, value, by), b.right, by)
 	default:
-		return newBranch(b.name, b.rank, b.value, b.left, b.right.with(name, rank, value))
+		return b.holding(b.value, b.left, b.right.put(name, rank, value, by), by)
 	}
 }
 

@@ -5,10 +5,13 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/docent-zk/docent/framework"
 )
 
 // thing is a value that counts as n nodes.
@@ -122,4 +125,77 @@ func TestAChangeCopiesLittle(t *testing.T) {
 		x.with(fmt.Sprint(i%100_000), v)
 	})
 	assert.Less(t, allocs, 40.0)
+}
+
+// Within an edition branches are changed in place, and never those that were shown before it began.
+func TestWhatWasShownDoesNotChange(t *testing.T) {
+	type shown struct {
+		index index[*thing]
+		want  map[string]*thing
+	}
+	rnd := rand.New(rand.NewPCG(1, 2))
+	var x index[*thing]
+	var all []shown
+	have, by := map[string]*thing{}, edition(1)
+	for range 20_000 {
+		name := fmt.Sprint(rnd.IntN(300))
+		switch rnd.IntN(20) {
+		case 0:
+			all = append(all, shown{x, maps.Clone(have)})
+			by++
+		case 1, 2, 3:
+			x = x.without(name)
+			delete(have, name)
+		default:
+			have[name] = &thing{1}
+			x = x.put(name, have[name], by)
+		}
+	}
+	for _, s := range all {
+		require.Equal(t, len(s.want), s.index.count())
+		s.index.each(func(name string, v *thing) bool { return assert.Same(t, s.want[name], v, name) })
+	}
+}
+
+// The same is so of entries.
+func TestEntriesThatWereShownDoNotChange(t *testing.T) {
+	var root *entry
+	var all []*entry
+	var want []string
+	names := func(e *entry) string {
+		var list []string
+		e.walk(func(e *entry) bool {
+			list = append(list, fmt.Sprint(e.node.Path, e.count()))
+			return true
+		})
+		return strings.Join(list, " ")
+	}
+	rnd, by := rand.New(rand.NewPCG(3, 4)), edition(1)
+	for range 3000 {
+		path := strings.Repeat("a/", rnd.IntN(4)) + fmt.Sprint(rnd.IntN(9))
+		if rnd.IntN(4) == 0 {
+			path = strings.Repeat("/a", rnd.IntN(4))
+			path = strings.TrimPrefix(path, "/")
+		}
+		var now *entry
+		if rnd.IntN(10) > 0 {
+			now = &entry{node: framework.Node{Path: "/" + path}}
+		}
+		root = root.edit(path, by, func(old *entry) *entry {
+			if old != nil && now != nil {
+				now.kids = old.kids
+			}
+			return now
+		})
+		if rnd.IntN(5) == 0 {
+			by++
+			all, want = append(all, root), append(want, names(root))
+		}
+	}
+	for i, e := range all {
+		require.Equal(t, want[i], names(e))
+		n := 0
+		e.walk(func(*entry) bool { n++; return true })
+		require.Equal(t, n, e.count())
+	}
 }

@@ -46,15 +46,17 @@ type mirror struct {
 	full chan struct{} // closed when the cache is complete for the first time
 	err  error         // set before done is closed
 
-	tree   *entry           // what is known
-	public *entry           // what the next publication shows: the same, except for nodes that are held
-	held   map[string]*held // nodes that are shown as they were, by path
-	anew   bool             // the servers' data was replaced: what is shown is of the former until all of the new is known
+	tree    *entry           // what is known
+	public  *entry           // what the next publication shows: the same, except for nodes that are held
+	edition edition          // of both, while nothing is held
+	held    map[string]*held // nodes that are shown as they were, by path
+	anew    bool             // the servers' data was replaced: what is shown is of the former until all of the new is known
 
 	complete int64               // every change up to this transaction is in the mirror; 0 if that is not known
 	newest   int64               // transaction that was seen
 	suspects map[string]struct{} // nodes whose children may be missing, from the pass before
 	guess    int                 // bytes in a node that has not been read
+	blind    int                 // how many of these are read in one request
 
 	comparedTo int64     // every change up to this transaction was read, whatever events told
 	checkDue   time.Time // when that is looked at again; zero if that is not planned
@@ -89,7 +91,7 @@ func open(ctx context.Context, cli *framework.Client, s spec, u user) (*mirror, 
 	m := &mirror{
 		cli: cli, spec: s, user: u, done: make(chan struct{}), poke: make(chan struct{}, 1), full: make(chan struct{}),
 		suspects: make(map[string]struct{}), held: make(map[string]*held),
-		guess: firstGuess,
+		guess: firstGuess, blind: firstBlind, edition: 1,
 	}
 	m.spec.filter = m.lenient(s.filter)
 	m.board.latest.Store(&view{since: time.Now()})

@@ -49,6 +49,8 @@ type pass struct {
 	retryDue   time.Time         // when it fires; zero when it does not
 	retrials   map[work]*retrial // of what was refused
 	checkTimer *time.Timer
+	rest       *time.Timer // between two requests that read what has changed
+	resting    bool        // until it fires
 }
 
 // answer is what a goroutine that reads hands in.
@@ -56,9 +58,10 @@ type answer struct {
 	task *task // nil for what is not a task
 	deep bool
 	node framework.Node
-	// parts are the answers of a batch. A part that is apart could not be read with the others.
+	// parts are the answers of a batch. A read that is apart is to be done once more, by itself.
 	parts []answer
 	batch bool
+	sent  time.Time // when the request for a batch began
 	apart bool
 	// names and stat are of a list.
 	names []string
@@ -109,6 +112,7 @@ func (m *mirror) pass(ctx context.Context, s *framework.Session, from source) er
 		mirror: m, s: s, source: from, ctx: ctx, tasks: make(map[work]*task), displaced: make(map[string]struct{}), checks: newChecks(), answers: make(chan answer, m.spec.parallel),
 		began: s.LastZxid(), link: m.cli.State().Time, first: m.newSession, retry: time.NewTimer(never),
 		retrials: make(map[work]*retrial), checkTimer: time.NewTimer(never),
+		rest: time.NewTimer(never),
 	}
 	defer p.stop(cancel)
 	m.newSession = false
@@ -130,6 +134,7 @@ func (p *pass) stop(cancel context.CancelFunc) {
 	p.reads.Wait()
 	p.retry.Stop()
 	p.checkTimer.Stop()
+	p.rest.Stop()
 	if p.anew {
 		p.tree = nil
 	} else {
@@ -168,12 +173,19 @@ func (p *pass) step() error {
 	if p.ending && p.running == 0 {
 		return errUnknown
 	}
-	p.start()
+	ready := p.source.ready()
+	if p.resting && !p.urgent() {
+		ready = nil
+	} else {
+		p.start()
+	}
 	select {
 	case a := <-p.answers:
 		return p.take(a)
-	case <-p.source.ready():
+	case <-ready:
 		return p.heed()
+	case <-p.rest.C:
+		p.resting = false
 	case <-p.poke:
 		p.resume()
 		return p.settleAll()
@@ -208,7 +220,7 @@ func (p *pass) send(t *task, batch bool) {
 	if !batch {
 		p.singles++
 	}
-	a, have := answer{task: t, deep: t.deep, batch: batch}, p.known(t)
+	a, have := answer{task: t, deep: t.deep, batch: batch, sent: time.Now()}, p.known(t)
 	barred := p.barred(t.work)
 	p.read(func() answer {
 		switch {
@@ -286,17 +298,15 @@ func (p *pass) take(a answer) error {
 	}
 	if a.batch {
 		p.batches--
+		p.repose(time.Since(a.sent))
 	} else {
 		p.singles--
 	}
 	if a.parts == nil {
-		p.takeOne(a)
-	}
-	if tooLong(a.err) && a.parts != nil {
-		p.learnBatch(len(a.parts))
-	}
-	for _, part := range a.parts {
-		p.takeOne(part)
+		p.takeAll([]answer{a})
+	} else {
+		p.learnBatch(len(a.parts), a.err)
+		p.takeAll(a.parts)
 	}
 	if !p.ending {
 		p.checkpoint(settled)
@@ -304,27 +314,41 @@ func (p *pass) take(a answer) error {
 	return nil
 }
 
-// takeOne deals with the answer to one read.
+// takeAll deals with the answers to reads that come together. They are shown together, and only then the reads are done: a round
+// ends when what it has read is shown.
+func (p *pass) takeAll(answers []answer) {
+	for i := range answers {
+		a := &answers[i]
+		a.apart = a.apart || tooLong(a.err) && !a.task.alone
+		p.running--
+		p.takeOne(*a)
+	}
+	if p.ending {
+		return
+	}
+	p.publish(func(*view) {})
+	for _, a := range answers {
+		if !a.apart {
+			p.finish(a.task, errors.Is(a.err, framework.ErrNoNode))
+			p.flush()
+		}
+	}
+}
+
+// takeOne brings the answer to one read into the mirror.
 func (p *pass) takeOne(a answer) {
 	t := a.task
-	p.running--
 	switch {
-	case a.apart, tooLong(a.err) && !t.alone:
+	case a.apart:
 		p.apart(t)
-		return
 	case p.ending:
 		if a.err != nil && !errors.Is(a.err, framework.ErrNoNode) {
 			p.refuse(t.work, a.err)
 		}
-		return
 	case t.work.list:
 		p.takeList(a)
 	default:
 		p.takeNode(a)
-	}
-	if !p.ending {
-		p.finish(t, errors.Is(a.err, framework.ErrNoNode))
-		p.flush()
 	}
 }
 

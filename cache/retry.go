@@ -56,7 +56,7 @@ func (p *pass) planRetry() {
 func (p *pass) retryRefused() {
 	for w, r := range p.retrials {
 		switch {
-		case p.view().refused.get(w.key()) == nil:
+		case p.refusal(w) == nil:
 			delete(p.retrials, w)
 		case !r.due.IsZero() && time.Until(r.due) <= retrySlack:
 			r.due = time.Time{}

@@ -46,6 +46,7 @@ func (s *Session) multiRead(ctx context.Context, reads []seam.Read) (answers []s
 // without a Stat, so the Stat is that of the getData. It must not be newer than the list: a child that was created in between would
 // seem to be missing.
 func (s *Session) readOps(reads []seam.Read) (ops []jute.MultiOp, size int, err error) {
+	ops = make([]jute.MultiOp, 0, len(reads))
 	for _, r := range reads {
 		at, err := s.locate("multiRead", r.Path)
 		if err != nil {
@@ -92,7 +93,8 @@ func judgeReads(ops []jute.MultiOp, results []jute.ReadResult) error {
 }
 
 // readAnswers puts the results of each Read together.
-func (s *Session) readAnswers(ops []jute.MultiOp, results []jute.ReadResult) (answers []seam.ReadAnswer[Node]) {
+func (s *Session) readAnswers(ops []jute.MultiOp, results []jute.ReadResult) []seam.ReadAnswer[Node] {
+	answers := make([]seam.ReadAnswer[Node], 0, len(ops))
 	for i, r := range results {
 		var err error
 		if r.Err != 0 {

@@ -275,6 +275,9 @@ func results[T any](d *Decoder, n int, read func(kind int32) T) (all []T) {
 			d.fail(ErrMultiResult)
 			break
 		}
+		if all == nil {
+			all = make([]T, 0, n)
+		}
 		all = append(all, read(h.Type))
 	}
 	return all
