@@ -22,7 +22,7 @@ type entry struct {
 type edition uint64
 
 // own reports whether the edition may change what was made by another one.
-func (e edition) own(by edition) bool { return e != 0 }
+func (e edition) own(by edition) bool { return e != 0 && e == by }
 
 // unlisted is less than any Pzxid: that of "/" on new servers is 0.
 const unlisted = -1
