@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/docent-zk/docent/bench/suite/line"
-	"github.com/docent-zk/docent/bench/suite/measure"
 )
 
 // The peers' names. That of docent of another checkout begins with Docent and an @.
@@ -56,7 +55,7 @@ func (m Metric) exponent(exponent float64) Metric {
 
 // The metrics that most cases have.
 var (
-	typical = Metric{Name: "p50", Unit: "us", of: func(a line.Answer) float64 { return measure.Median(a.SamplesUS) }}
+	typical = Metric{Name: "p50", Unit: "us", of: func(a line.Answer) float64 { return Median(a.SamplesUS) }}
 	rate    = Metric{Name: "rate", Unit: "/s", More: true, of: func(a line.Answer) float64 {
 		return float64(a.Ops) / a.ElapsedUS * 1e6
 	}}

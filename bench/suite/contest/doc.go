@@ -7,4 +7,7 @@
 //
 // A seat whose work fails or turns out to be wrong leaves the case, with the reason in the result. The figure of a lock
 // with two holders is worth nothing.
+//
+// A figure is never compared across rounds. What disturbs the machine meets all peers of a round, so that a ratio is made of two
+// figures of the same round. What is reported is the median of these ratios, with the quartiles as their spread.
 package contest

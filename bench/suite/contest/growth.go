@@ -9,7 +9,6 @@ import (
 
 	"github.com/docent-zk/docent/bench/suite/ground"
 	"github.com/docent-zk/docent/bench/suite/line"
-	"github.com/docent-zk/docent/bench/suite/measure"
 )
 
 // Series is work whose size grows.
@@ -54,7 +53,7 @@ type Growth struct {
 func (c Curve) Costs(m Metric) (sizes, costs []float64) {
 	for _, p := range c.Points {
 		side := Side{Turns: p.Turns}
-		if cost := measure.Median(side.Figures(m)); !math.IsNaN(cost) {
+		if cost := Median(side.Figures(m)); !math.IsNaN(cost) {
 			sizes, costs = append(sizes, float64(p.Size)), append(costs, cost)
 		}
 	}
@@ -62,7 +61,7 @@ func (c Curve) Costs(m Metric) (sizes, costs []float64) {
 }
 
 // Fit is the law of a metric of the curve.
-func (c Curve) Fit(m Metric) (measure.PowerLaw, bool) { return measure.Fit(c.Costs(m)) }
+func (c Curve) Fit(m Metric) (PowerLaw, bool) { return Fit(c.Costs(m)) }
 
 func (g Growth) failures() []string {
 	var all []string
@@ -138,7 +137,7 @@ func (c *Curve) expect(size int) time.Duration {
 	for _, p := range c.Points {
 		sizes, costs = append(sizes, float64(p.Size)), append(costs, p.longest())
 	}
-	law, _ := measure.Fit(sizes, costs)
+	law, _ := Fit(sizes, costs)
 	exponent := min(2.2, max(1, law.Exponent))
 	return time.Duration(1e3 * costs[n-1] * math.Pow(float64(size)/sizes[n-1], exponent))
 }

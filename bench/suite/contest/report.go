@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/docent-zk/docent/bench/suite/ground"
-	"github.com/docent-zk/docent/bench/suite/measure"
 )
 
 // Report is everything that a run of the benchmark has given. It is written as JSON, with the figures of every turn.
@@ -72,9 +71,9 @@ type Cell struct {
 	Peer   string
 	With   string
 	Error  string // why there are no figures
-	Figure measure.Spread
+	Figure Spread
 	// Ratio is docent's figure divided by this one, round by round. It is empty (N is 0) for docent itself.
-	Ratio measure.Spread
+	Ratio Spread
 	// Aim is what the median of Ratio was to reach, or docent's own figure; 0 for no aim.
 	Aim float64
 	// Reached says whether it has.
@@ -108,11 +107,11 @@ func (r Result) row(m Metric) (row Row, any bool) {
 	for _, side := range r.Sides {
 		cell := Cell{Peer: side.Peer, With: side.With, Error: side.Error}
 		if side.Error == "" {
-			cell.Figure = measure.SpreadOf(side.Figures(m))
+			cell.Figure = SpreadOf(side.Figures(m))
 			any = any || cell.Figure.N > 0
 		}
 		if side.Peer != Docent && side.Error == "" && compared {
-			cell.Ratio = measure.SpreadOf(measure.Ratios(ours.Figures(m), side.Figures(m)))
+			cell.Ratio = SpreadOf(ratios(ours.Figures(m), side.Figures(m)))
 			cell.Aim = m.Aims[side.Peer]
 			cell.Reached = reached(m, cell)
 		}

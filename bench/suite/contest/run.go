@@ -7,10 +7,9 @@ import (
 	"time"
 
 	"github.com/docent-zk/docent/bench/suite/line"
-	"github.com/docent-zk/docent/bench/suite/measure"
 )
 
-// Plan says how long to measure.
+// Plan says how long to
 type Plan struct {
 	Rounds int           // of slices
 	Units  int           // of units of work
@@ -160,7 +159,7 @@ func alternate[P player](ctx context.Context, seats []P, c *Case, plan Plan) [][
 	}
 	turns, spent := make([][]Turn, len(seats)), make([]time.Duration, len(seats))
 	for round := range plan.rounds(c) {
-		for place, i := range measure.Order(len(seats), round) {
+		for place, i := range turnOrder(len(seats), round) {
 			if seats[i].out() || plan.Share > 0 && spent[i] >= plan.Share && len(turns[i]) >= plan.Least {
 				continue
 			}
@@ -174,7 +173,7 @@ func alternate[P player](ctx context.Context, seats []P, c *Case, plan Plan) [][
 				seats[i].fail(fmt.Errorf("round %d: %w", round, err))
 				continue
 			}
-			measure.Round(answer.SamplesUS, digits)
+			roundTo(answer.SamplesUS, digits)
 			turns[i] = append(turns[i], Turn{Round: round, Order: place, Answer: answer})
 		}
 	}

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/docent-zk/docent/bench/suite/measure"
+	"github.com/docent-zk/docent/bench/suite/contest"
 )
 
 // unit scales a unit for people.
@@ -54,7 +54,7 @@ func thousands(s string) string {
 }
 
 // Ratio shows a ratio with its spread.
-func Ratio(r measure.Spread) string {
+func Ratio(r contest.Spread) string {
 	if r.N == 0 {
 		return "-"
 	}

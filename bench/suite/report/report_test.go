@@ -18,7 +18,6 @@ import (
 	"github.com/docent-zk/docent/bench/suite/contest"
 	"github.com/docent-zk/docent/bench/suite/ground"
 	"github.com/docent-zk/docent/bench/suite/line"
-	"github.com/docent-zk/docent/bench/suite/measure"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -89,7 +88,7 @@ func TestTable(t *testing.T) {
 func TestAimsOfDocentItself(t *testing.T) {
 	m := contest.Metric{Unit: "B", Most: 64 << 10}
 	at := func(v float64) contest.Cell {
-		return contest.Cell{Peer: contest.Docent, Figure: measure.Spread{N: 1, Median: v}, Aim: m.Most, Reached: v <= m.Most}
+		return contest.Cell{Peer: contest.Docent, Figure: contest.Spread{N: 1, Median: v}, Aim: m.Most, Reached: v <= m.Most}
 	}
 	assert.Equal(t, "156 KiB (aim 64.0 KiB)", cell(at(156<<10), m))
 	assert.Equal(t, "40.0 KiB", cell(at(40<<10), m))
@@ -111,8 +110,8 @@ func TestNumbers(t *testing.T) {
 	} {
 		assert.Equal(t, want, Number(of.v, of.unit))
 	}
-	assert.Equal(t, "0.003 [0.002-0.004]", Ratio(measure.Spread{N: 3, Median: 0.003, Low: 0.002, High: 0.004}))
-	assert.Equal(t, "-", Ratio(measure.Spread{}))
+	assert.Equal(t, "0.003 [0.002-0.004]", Ratio(contest.Spread{N: 3, Median: 0.003, Low: 0.002, High: 0.004}))
+	assert.Equal(t, "-", Ratio(contest.Spread{}))
 }
 
 func TestMarkdownHasEverything(t *testing.T) {

@@ -295,6 +295,21 @@ func TestPeerServesWhatIsPrepared(t *testing.T) {
 	require.Error(t, err)
 }
 
+func TestThinKeepsTheEndsAndTheMedian(t *testing.T) {
+	var all []float64
+	for i := range 1001 {
+		all = append(all, float64(1000-i))
+	}
+	few := thin(all, 101)
+	require.Len(t, few, 101)
+	assert.Equal(t, 0.0, few[0])
+	assert.Equal(t, 500.0, few[50])
+	assert.Equal(t, 1000.0, few[100])
+	assert.Equal(t, 1000.0, all[0], "the input stays as it was")
+	assert.Equal(t, []float64{1, 2}, thin([]float64{2, 1}, 101))
+	assert.Empty(t, thin(nil, 101))
+}
+
 func TestProfileIsWrittenWhereItIsWanted(t *testing.T) {
 	stop, err := profile("")
 	require.NoError(t, err)

@@ -3,11 +3,12 @@ package kit
 import (
 	"context"
 	"errors"
+	"math"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/docent-zk/docent/bench/suite/line"
-	"github.com/docent-zk/docent/bench/suite/measure"
 )
 
 // maxSamples is how many samples an answer carries.
@@ -40,7 +41,7 @@ func Paced(ctx context.Context, d, pause time.Duration, callers int, op func(ctx
 	for _, s := range samples {
 		all = append(all, s...)
 	}
-	answer.Ops, answer.SamplesUS = len(all), measure.Thin(all, maxSamples)
+	answer.Ops, answer.SamplesUS = len(all), thin(all, maxSamples)
 	return answer, firstCause(errs)
 }
 
@@ -77,6 +78,20 @@ func Once(f func() error) (line.Answer, error) {
 	err := f()
 	took := Micro(time.Since(begin))
 	return line.Answer{Ops: 1, ElapsedUS: took, CPUUS: Micro(CPU() - cpu), SamplesUS: []float64{took}}, err
+}
+
+// thin returns at most n of the figures, sorted: evenly spaced order statistics, with the least and the greatest. Quantiles
+// of the result are close to those of the input.
+func thin(figures []float64, n int) []float64 {
+	sorted := slices.Sorted(slices.Values(figures))
+	if len(sorted) <= n || n < 2 {
+		return sorted
+	}
+	few := make([]float64, n)
+	for i := range few {
+		few[i] = sorted[int(math.Round(float64(i)*float64(len(sorted)-1)/float64(n-1)))]
+	}
+	return few
 }
 
 // Micro is a duration in microseconds.

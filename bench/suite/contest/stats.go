@@ -1,4 +1,4 @@
-package measure
+package contest
 
 import (
 	"math"
@@ -43,23 +43,9 @@ func Quantile(sorted []float64, q float64) float64 {
 	return sorted[below]*(1-part) + sorted[below+1]*part
 }
 
-// Thin returns at most n of the figures, sorted: evenly spaced order statistics, with the least and the greatest. Quantiles
-// of the result are close to those of the input.
-func Thin(figures []float64, n int) []float64 {
-	sorted := slices.Sorted(slices.Values(figures))
-	if len(sorted) <= n || n < 2 {
-		return sorted
-	}
-	thin := make([]float64, n)
-	for i := range thin {
-		thin[i] = sorted[int(math.Round(float64(i)*float64(len(sorted)-1)/float64(n-1)))]
-	}
-	return thin
-}
-
-// Ratios divides figures of the same round: ours[i] / theirs[i]. Rounds in which either is missing (NaN), or theirs is zero,
+// ratios divides figures of the same round: ours[i] / theirs[i]. Rounds in which either is missing (NaN), or theirs is zero,
 // are left out.
-func Ratios(ours, theirs []float64) []float64 {
+func ratios(ours, theirs []float64) []float64 {
 	var all []float64
 	for i := range min(len(ours), len(theirs)) {
 		if r := ours[i] / theirs[i]; !math.IsNaN(r) && !math.IsInf(r, 0) {
@@ -69,8 +55,8 @@ func Ratios(ours, theirs []float64) []float64 {
 	return all
 }
 
-// Round leaves so many significant digits of each figure, in place.
-func Round(figures []float64, significant int) {
+// roundTo leaves so many significant digits of each figure, in place.
+func roundTo(figures []float64, significant int) {
 	for i, f := range figures {
 		if f == 0 || math.IsNaN(f) || math.IsInf(f, 0) {
 			continue

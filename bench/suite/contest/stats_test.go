@@ -1,4 +1,4 @@
-package measure
+package contest
 
 import (
 	"math"
@@ -22,29 +22,14 @@ func TestSpreadOfLeavesOutWhatIsNoNumber(t *testing.T) {
 	assert.True(t, math.IsNaN(SpreadOf(nil).Median))
 }
 
-func TestThinKeepsTheEndsAndTheMedian(t *testing.T) {
-	var all []float64
-	for i := range 1001 {
-		all = append(all, float64(1000-i))
-	}
-	thin := Thin(all, 101)
-	require.Len(t, thin, 101)
-	assert.Equal(t, 0.0, thin[0])
-	assert.Equal(t, 500.0, thin[50])
-	assert.Equal(t, 1000.0, thin[100])
-	assert.Equal(t, 1000.0, all[0], "the input stays as it was")
-	assert.Equal(t, []float64{1, 2}, Thin([]float64{2, 1}, 101))
-	assert.Empty(t, Thin(nil, 101))
-}
-
 func TestRatiosAreOfTheSameRound(t *testing.T) {
-	assert.Equal(t, []float64{0.5, 2}, Ratios([]float64{1, 4}, []float64{2, 2}))
-	assert.Equal(t, []float64{3}, Ratios([]float64{1, math.NaN(), 3, 9}, []float64{0, 1, 1}))
+	assert.Equal(t, []float64{0.5, 2}, ratios([]float64{1, 4}, []float64{2, 2}))
+	assert.Equal(t, []float64{3}, ratios([]float64{1, math.NaN(), 3, 9}, []float64{0, 1, 1}))
 }
 
 func TestRoundKeepsSignificantDigits(t *testing.T) {
 	figures := []float64{123456, 0.0123456, -98765, 0, 7}
-	Round(figures, 4)
+	roundTo(figures, 4)
 	assert.Equal(t, []float64{123500, 0.01235, -98770, 0, 7}, figures)
 }
 
@@ -94,7 +79,7 @@ func TestOrderGivesEverybodyEveryPlace(t *testing.T) {
 			places[i] = map[int]int{}
 		}
 		for round := range 2 * n {
-			order := Order(n, round)
+			order := turnOrder(n, round)
 			for place, who := range order {
 				places[who][place]++
 				if place > 0 {
@@ -111,5 +96,5 @@ func TestOrderGivesEverybodyEveryPlace(t *testing.T) {
 			assert.Equal(t, times, follows[[2]int{pair[1], pair[0]}], "as often before as behind: %v of %d", pair, n)
 		}
 	}
-	assert.Empty(t, Order(0, 3))
+	assert.Empty(t, turnOrder(0, 3))
 }

@@ -1,10 +1,10 @@
-package measure
+package contest
 
 import "slices"
 
-// Order returns the order of turns in a round, a permutation of 0 to n-1. In n successive rounds each number has each place
+// turnOrder returns the order of turns in a round, a permutation of 0 to n-1. In n successive rounds each number has each place
 // once. In the next n rounds the order is reversed, so that no number always follows the same neighbour.
-func Order(n, round int) []int {
+func turnOrder(n, round int) []int {
 	order := make([]int, n)
 	for i := range order {
 		order[i] = (i + round) % n
