@@ -2,12 +2,15 @@ package bench
 
 import (
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-zk/docent/discovery"
+	"github.com/docent-zk/docent/framework"
 )
 
 // crowd is how many instances there are to pick from.
@@ -47,26 +50,76 @@ func view(tb testing.TB, reg *discovery.Registry[int], s discovery.Strategy) *di
 	return svc
 }
 
-// BenchmarkPick is one Pick and its Done, of one caller and of as many as there are processors.
+// BenchmarkPick is one Pick and its Done, of one caller and of four. The floor is the least that taking turns can cost: an index
+// that all callers increment.
 func BenchmarkPick(b *testing.B) {
 	reg := crowded(b)
+	var floor struct {
+		_    [64]byte
+		next atomic.Uint64
+		_    [56]byte
+	}
+	instances := make([]*discovery.Endpoint[int], crowd)
+	pickers := map[string]func() *discovery.Endpoint[int]{"floor": func() *discovery.Endpoint[int] { return instances[floor.next.Add(1)%crowd] }}
 	for _, s := range strategies {
 		svc := view(b, reg, s.make())
-		b.Run("strategy="+s.name+"/callers=1", func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				e, _ := svc.Pick()
-				e.Done(nil)
+		pickers["strategy="+s.name] = func() *discovery.Endpoint[int] {
+			e, _ := svc.Pick()
+			e.Done(nil)
+			return e
+		}
+	}
+	for name, pick := range pickers {
+		for _, callers := range []int{1, 4} {
+			b.Run(fmt.Sprintf("%s/callers=%d", name, callers), func(b *testing.B) { pickMany(b, callers, pick) })
+		}
+	}
+}
+
+// pickMany has each of some callers pick b.N times, and reports the processor time of a pick besides what testing does.
+func pickMany(b *testing.B, callers int, pick func() *discovery.Endpoint[int]) {
+	b.ReportAllocs()
+	var all sync.WaitGroup
+	before := processTime()
+	for range callers {
+		all.Go(func() {
+			for range b.N {
+				_ = pick()
 			}
 		})
-		b.Run("strategy="+s.name+"/callers=all", func(b *testing.B) {
+	}
+	all.Wait()
+	b.ReportMetric(float64(processTime()-before)/float64(b.N*callers), "cpu-ns/pick")
+}
+
+// BenchmarkServiceChange changes one of many instances and waits until a view has told of it.
+func BenchmarkServiceChange(b *testing.B) {
+	for _, n := range []int{10, 100, 1000, 10_000} {
+		b.Run(fmt.Sprintf("instances=%d", n), func(b *testing.B) {
+			cli := onZktest(b).docent(b)
+			_, err := cli.Create(within(b), "/services", nil)
+			require.NoError(b, err)
+			_, err = cli.Create(within(b), "/services/crowd", nil)
+			require.NoError(b, err)
+			data := func(i, port int) []byte {
+				return fmt.Appendf(nil, `{"name":"crowd","id":"%d","address":"10.0.0.1","port":%d}`, i, port)
+			}
+			for i := range n {
+				_, err := cli.Create(within(b), fmt.Sprintf("/services/crowd/%d", i), data(i, 1))
+				require.NoError(b, err)
+			}
+			svc := view(b, discovery.New[int](cli, "/services"), nil)
+			changes := svc.Changes(b.Context())
+			<-changes
 			b.ReportAllocs()
-			b.RunParallel(func(pb *testing.PB) {
-				for pb.Next() {
-					e, _ := svc.Pick()
-					e.Done(nil)
-				}
-			})
+			before, port := processTime(), 1
+			for b.Loop() {
+				port++
+				_, err := cli.Set(b.Context(), fmt.Sprintf("/services/crowd/%d", port%n), data(port%n, port), framework.AnyVersion)
+				require.NoError(b, err)
+				require.Equal(b, port, (<-changes).Updated[0].Port)
+			}
+			b.ReportMetric(float64(processTime()-before)/float64(b.N), "cpu-ns/op")
 		})
 	}
 }

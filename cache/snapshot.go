@@ -61,3 +61,15 @@ func (s Snapshot) RefusedLen() int { return s.v.refused.count() }
 
 // StaleSince is since when the cache was stale at the moment of the snapshot; zero if it was fresh.
 func (s Snapshot) StaleSince() time.Time { return s.v.since }
+
+// Since gives the differences between an earlier Snapshot of the same cache and this one, as Events would: Added, Changed, Removed
+// and Refused. The zero Snapshot had no nodes. It costs time in proportion to the differences, and not to the nodes.
+func (s Snapshot) Since(earlier Snapshot) iter.Seq[Event] {
+	return func(yield func(Event) bool) {
+		old := earlier.v
+		if old == nil {
+			old = &view{era: s.v.era}
+		}
+		_ = eras(old, s.v, yield) && refusals(old, s.v, yield)
+	}
+}

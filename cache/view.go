@@ -36,10 +36,14 @@ func (*refusal) count() int { return 1 }
 
 // differences reports what a listener has to be told to know now when it knows old.
 func differences(root string, old, now *view, f func(Event) bool) bool {
-	return eras(old, now, f) &&
-		difference(old.refused, now.refused, func(old, r *refusal) bool {
-			return r == nil || old != nil && old.err.Error() == r.err.Error() || f(Event{Type: Refused, Path: r.path, Err: r.err})
-		}) && freshness(root, old, now, f)
+	return eras(old, now, f) && refusals(old, now, f) && freshness(root, old, now, f)
+}
+
+// refusals reports what is refused now, and was not or for another reason.
+func refusals(old, now *view, f func(Event) bool) bool {
+	return difference(old.refused, now.refused, func(old, r *refusal) bool {
+		return r == nil || old != nil && old.err.Error() == r.err.Error() || f(Event{Type: Refused, Path: r.path, Err: r.err})
+	})
 }
 
 // eras reports what is different in the trees. Nothing stays what it was when the servers' data was replaced.

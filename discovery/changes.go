@@ -2,12 +2,11 @@ package discovery
 
 import (
 	"context"
+	"iter"
 )
 
 // Change is a view of a service, and what has changed since the one before it.
 type Change[T any] struct {
-	// Instances are those of the service, in the order of their keys, those that are disabled included.
-	Instances []*Endpoint[T]
 	// Added are new. In the first Change they are all.
 	Added []*Endpoint[T]
 	// Updated are different from what they were.
@@ -19,7 +18,15 @@ type Change[T any] struct {
 	Skipped []Skipped
 	// Missing says that there is not even a directory: nobody has ever registered, or the servers have tidied up.
 	Missing bool
+
+	instances roster[T]
 }
+
+// Instances lists all instances of the service, in the order of their keys, those that are disabled included.
+func (c Change[T]) Instances() iter.Seq[*Endpoint[T]] { return c.instances.all() }
+
+// Len is the number of instances that Instances lists.
+func (c Change[T]) Len() int { return c.instances.count() }
 
 // Changes follows the instances of a service: it returns a channel that has the present ones at once, with all of them Added, and
 // then every change. A reader that is slow gets changes together, as one with the exact difference to what it got before.
@@ -63,28 +70,23 @@ func (s *Service[T]) deliver(ctx context.Context, out chan<- Change[T]) {
 	}
 }
 
-// difference is what leads from one view to another. Both are in the order of the keys.
+// difference is what leads from one view to another.
 func difference[T any](old, now *view[T]) Change[T] {
-	c := Change[T]{Instances: now.endpoints, Skipped: now.skipped, Missing: now.missing}
-	var before []*Endpoint[T]
+	c := Change[T]{instances: now.endpoints, Skipped: now.skipped, Missing: now.missing}
+	var known roster[T]
 	if old != nil {
-		before = old.endpoints
+		known = old.endpoints
 	}
-	after := now.endpoints
-	for len(before) > 0 || len(after) > 0 {
+	compare(known, now.endpoints, func(before, after *Endpoint[T]) bool {
 		switch {
-		case len(after) == 0 || len(before) > 0 && before[0].key < after[0].key:
-			c.Removed = append(c.Removed, before[0])
-			before = before[1:]
-		case len(before) == 0 || after[0].key < before[0].key:
-			c.Added = append(c.Added, after[0])
-			after = after[1:]
+		case before == nil:
+			c.Added = append(c.Added, after)
+		case after == nil:
+			c.Removed = append(c.Removed, before)
 		default:
-			if before[0] != after[0] {
-				c.Updated = append(c.Updated, after[0])
-			}
-			before, after = before[1:], after[1:]
+			c.Updated = append(c.Updated, after)
 		}
-	}
+		return true
+	})
 	return c
 }

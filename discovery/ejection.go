@@ -65,21 +65,12 @@ func (e Ejection) validate() error {
 	return fmt.Errorf("ejection: %w", errors.Join(errs...))
 }
 
-// limit is how many of the endpoints may be out.
-func limit[T any](e Ejection, endpoints []*Endpoint[T]) int {
-	enabled, weighty := 0, 0
-	for _, p := range endpoints {
-		if !p.Disabled {
-			enabled++
-			if weighs(p) {
-				weighty++
-			}
-		}
-	}
+// limit is how many of the instances in service may be out, weighty of which have a weight above 0.
+func (e Ejection) limit(inService, weighty int) int {
 	if weighty > 0 {
-		enabled = weighty
+		inService = weighty
 	}
-	return int(float64(enabled) * e.MaxShare)
+	return int(float64(inService) * e.MaxShare)
 }
 
 // fault counts an error, and reports whether it is one too many.
@@ -112,15 +103,17 @@ func (s *Service[T]) eject(c *condition, now time.Time) bool {
 	if s.life.Err() != nil || !c.fault(s.ejection, now) {
 		return false // at the end nobody would let it back
 	}
-	out, known := 0, false
-	for _, e := range s.view.endpoints {
-		known = known || e.state == c && !e.Disabled
-		if !e.Disabled && e.state.out.After(now) {
+	out := 0
+	for _, other := range s.out {
+		if other.inService && other.out.After(now) {
 			out++
 		}
 	}
-	if !known || out >= limit(s.ejection, s.view.endpoints) {
+	if !c.inService || out >= s.limit {
 		return false
+	}
+	if !slices.Contains(s.out, c) {
+		s.out = append(s.out, c)
 	}
 	c.out, c.faults = now.Add(s.ejection.Duration), nil
 	return true
@@ -130,35 +123,40 @@ func (s *Service[T]) eject(c *condition, now time.Time) bool {
 func (s *Service[T]) pardon() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, e := range s.view.endpoints {
-		e.state.out = time.Time{}
+	for _, c := range s.out {
+		c.out = time.Time{}
 	}
 }
 
-// admit sorts the instances in service by whether they are in, and lets back whoever is out for too long or one too many.
-// It returns when the next one is due.
-func (s *Service[T]) admit(endpoints []*Endpoint[T], now time.Time) (in []*Endpoint[T], due time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// admit lets back whoever is out for too long or one too many, and sees to it that the others that are out are not picked. It
+// returns when the next one is due.
+func (f *follower[T]) admit(now time.Time) (due time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	var out []*Endpoint[T]
-	for _, e := range endpoints {
+	weighty := 0
+	f.out = slices.DeleteFunc(f.out, func(c *condition) bool {
+		e := f.instanceOf(c)
 		switch {
-		case e.Disabled:
-		case e.state.out.After(now):
+		case !c.out.After(now):
+			c.out = time.Time{}
+			f.enlist(e)
+		case e != nil && c.inService:
+			f.delist(c.key)
 			out = append(out, e)
-		default:
-			e.state.out = time.Time{}
-			in = append(in, e)
+			weighty += weightOne(e)
 		}
-	}
+		return c.out.IsZero() || f.members[c.key] == nil
+	})
 	slices.SortStableFunc(out, func(a, b *Endpoint[T]) int { return a.state.out.Compare(b.state.out) })
-	for most := limit(s.ejection, endpoints); len(out) > most; {
+	f.limit = f.ejection.limit(f.in.count()+len(out), f.in.weighty+weighty)
+	for len(out) > f.limit {
 		out[0].state.out = time.Time{}
-		in, out = append(in, out[0]), out[1:]
+		f.enlist(out[0])
+		out = out[1:]
 	}
 	if len(out) > 0 {
 		due = out[0].state.out
 	}
-	slices.SortFunc(in, byKey)
-	return in, due
+	return due
 }

@@ -1,10 +1,6 @@
 package discovery
 
-import (
-	"iter"
-	"sync/atomic"
-	"time"
-)
+import "time"
 
 // Endpoint is an instance as a [Service] has it. It is shared and must not be changed; after a change of the instance there is
 // another one.
@@ -16,23 +12,26 @@ type Endpoint[T any] struct {
 
 // condition is how an instance does, from here. All Endpoints of one node share it.
 type condition struct {
-	load   atomic.Int64
-	faults []time.Time // the latest ones; guarded by the Service's mutex, as is the following
-	out    time.Time   // until when it is out; zero if it is not
+	key  string // of the node
+	uses uses
+
+	inService bool        // the instance is shown and not disabled; guarded by the Service's mutex, as is the following
+	faults    []time.Time // the latest ones
+	out       time.Time   // until when it is out; zero if it is not
 }
 
 // newEndpoint makes an Endpoint of an instance.
 func (s *Service[T]) newEndpoint(key string, now *reading[T], state *condition) *Endpoint[T] {
 	return &Endpoint[T]{
 		Instance: now.in, service: s,
-		Candidate: Candidate{key: key, weight: now.weight, zone: now.zone, state: state},
+		Candidate: Candidate{key: key, weight: now.weight, zone: now.zone, state: state, uses: state.uses},
 	}
 }
 
 // Done ends one use of a picked instance, and reports its error as [Endpoint.Report] does. It is to be called once for each
 // Pick.
 func (e *Endpoint[T]) Done(err error) {
-	e.state.load.Add(-1)
+	e.uses.add(lane(), -1)
 	e.Report(err)
 }
 
@@ -41,16 +40,5 @@ func (e *Endpoint[T]) Done(err error) {
 func (e *Endpoint[T]) Report(err error) {
 	if err != nil && e.service.ejection.Errors > 0 {
 		e.service.fault(e.state)
-	}
-}
-
-// all lists endpoints.
-func all[T any](endpoints []*Endpoint[T]) iter.Seq[*Endpoint[T]] {
-	return func(yield func(*Endpoint[T]) bool) {
-		for _, e := range endpoints {
-			if !yield(e) {
-				return
-			}
-		}
 	}
 }

@@ -88,7 +88,7 @@ func ExampleRegistration_Drain() {
 	_, err = svc.Pick()
 	fmt.Println("disabled:", change.Updated[0].Disabled, "- nothing to pick:", errors.Is(err, discovery.ErrNoInstances))
 	change = <-changes
-	fmt.Println("instances:", len(change.Instances), "- drained:", <-drained)
+	fmt.Println("instances:", change.Len(), "- drained:", <-drained)
 	// Output:
 	// disabled: true - nothing to pick: true
 	// instances: 0 - drained: <nil>

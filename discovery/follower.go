@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -32,17 +33,23 @@ type follower[T any] struct {
 	*Service[T]
 	last    cache.Snapshot
 	members map[string]*member[T]
-	due     *time.Timer // fires when an instance is to be let back
+	unread  map[string]*member[T] // those that are being read, or are to be read again
+	broken  map[string]error      // why members are skipped
+	in      pool[T]               // instances in service that are not out
+	near    pool[T]               // those of them that are in the preferred zone
+	due     *time.Timer           // fires when an instance is to be let back
+	tallies tallies
 
 	blocked  atomic.Int32  // calls that did not return in time, and have not yet
 	late     chan struct{} // holds a token when one has
 	choosing *guard.Call[func() int]
-	spare    Strategy // in place of one that cannot be used
+	spare    *turns // in place of a Strategy that cannot be used
 }
 
 func newFollower[T any](s *Service[T]) *follower[T] {
 	return &follower[T]{
-		Service: s, due: time.NewTimer(time.Hour), members: make(map[string]*member[T]), late: make(chan struct{}, 1), spare: RoundRobin(),
+		Service: s, due: time.NewTimer(time.Hour), late: make(chan struct{}, 1), spare: newTurns(rand.Uint64()),
+		members: make(map[string]*member[T]), unread: make(map[string]*member[T]), broken: make(map[string]error),
 	}
 }
 
@@ -65,7 +72,6 @@ func (f *follower[T]) run(events <-chan cache.Event) {
 			f.update(f.life)
 			close(shown)
 		case <-f.late:
-			f.last = cache.Snapshot{}
 			f.update(f.life)
 			f.arrange(f.life, f.view)
 		case <-f.kick:
@@ -77,50 +83,76 @@ func (f *follower[T]) run(events <-chan cache.Event) {
 }
 
 // update shows what the mirror has. An event is an occasion to look; by then others may be in as well. It does not wait for
-// functions any more when ctx ends.
+// functions any more when ctx ends. What it costs depends on what has changed, and not on how many instances there are.
 func (f *follower[T]) update(ctx context.Context) {
 	snapshot := f.mirror.Snapshot()
-	if snapshot == f.last {
+	if snapshot == f.last && len(f.unread) == 0 {
 		return
 	}
+	keys := f.changedSince(snapshot)
 	f.last = snapshot
-	members := make(map[string]*member[T], len(f.members))
-	v := &view[T]{stale: snapshot.StaleSince()}
-	_, there := snapshot.Get(f.path)
-	v.missing = !there
-	for key, node := range snapshot.Children(f.path) {
-		members[key] = f.member(key, node)
-	}
-	f.finish(ctx, members)
-	for key, node := range snapshot.Children(f.path) {
-		if m := members[key]; m.err == nil {
-			v.endpoints = append(v.endpoints, m.endpoint)
+	for key := range keys {
+		if node, ok := snapshot.Get(framework.Join(f.path, key)); ok {
+			f.members[key] = f.member(key, node)
 		} else {
-			v.skipped = append(v.skipped, Skipped{Path: node.Path, Err: m.err})
+			f.forget(key)
 		}
+	}
+	f.finish(ctx)
+	_, there := snapshot.Get(f.path)
+	v := &view[T]{stale: snapshot.StaleSince(), missing: !there}
+	v.endpoints = f.register(keys)
+	v.skipped = f.skips(snapshot)
+	f.show(ctx, v)
+}
+
+// changedSince returns the keys of what has changed since the last snapshot, and of what has not been read yet.
+func (f *follower[T]) changedSince(snapshot cache.Snapshot) map[string]struct{} {
+	keys := make(map[string]struct{})
+	for ev := range snapshot.Since(f.last) {
+		if ev.Type != cache.Refused && ev.Path != f.path {
+			_, key := framework.Split(ev.Path)
+			keys[key] = struct{}{}
+		}
+	}
+	for key := range f.unread {
+		keys[key] = struct{}{}
+	}
+	return keys
+}
+
+// skips lists the nodes that are left out.
+func (f *follower[T]) skips(snapshot cache.Snapshot) []Skipped {
+	var all []Skipped
+	for key, err := range f.broken {
+		all = append(all, Skipped{Path: framework.Join(f.path, key), Err: err})
 	}
 	for path, err := range snapshot.Refused() {
-		if _, key := framework.Split(path); members[key] == nil || path == f.path {
-			v.skipped = append(v.skipped, Skipped{Path: path, Err: err})
+		if _, key := framework.Split(path); f.members[key] == nil || path == f.path {
+			all = append(all, Skipped{Path: path, Err: err})
 		}
 	}
-	slices.SortFunc(v.skipped, func(a, b Skipped) int { return cmp.Compare(a.Path, b.Path) })
-	f.members = members
-	f.show(ctx, v)
+	slices.SortFunc(all, func(a, b Skipped) int { return cmp.Compare(a.Path, b.Path) })
+	if sameSkipped(all, f.view.skipped) {
+		return f.view.skipped
+	}
+	return all
 }
 
 // member begins to read a node, unless it is as it was.
 func (f *follower[T]) member(key string, node framework.Node) *member[T] {
 	old := f.members[key]
 	if old != nil && bytes.Equal(old.node.Data, node.Data) && !errors.Is(old.err, errCrowded) {
-		now := *old
-		now.node = node
-		return &now
+		old.node = node
+		return old
 	}
-	m := &member[T]{node: node, state: &condition{}}
+	m := &member[T]{node: node}
 	if old != nil {
 		m.state = old.state
+	} else {
+		m.state = &condition{key: key, uses: f.tallies.take()}
 	}
+	f.unread[key] = m
 	if f.blocked.Load() >= maxBlocked {
 		m.err = errCrowded
 		return m
@@ -133,12 +165,15 @@ func (f *follower[T]) member(key string, node framework.Node) *member[T] {
 var errCrowded = fmt.Errorf("%w: calls for %d nodes", framework.ErrBlocked, maxBlocked)
 
 // finish takes over what has been read. It waits for that, but not again for what it has waited for before.
-func (f *follower[T]) finish(ctx context.Context, members map[string]*member[T]) {
+func (f *follower[T]) finish(ctx context.Context) {
+	if len(f.unread) == 0 {
+		return
+	}
 	limited, cancel := context.WithTimeout(ctx, guard.Patience)
 	defer cancel()
 	passed, pass := context.WithCancel(ctx)
 	pass()
-	for key, m := range members {
+	for key, m := range f.unread {
 		if m.call == nil {
 			continue
 		}
@@ -152,6 +187,7 @@ func (f *follower[T]) finish(ctx context.Context, members map[string]*member[T])
 			if m.call, m.err = nil, err; err == nil {
 				m.endpoint = f.newEndpoint(key, now, m.state)
 			}
+			delete(f.unread, key)
 		case m.err == nil:
 			f.blocked.Add(1)
 			m.err = errBlocked
@@ -180,32 +216,30 @@ func (f *follower[T]) show(ctx context.Context, v *view[T]) {
 // arrange makes a picker of who is in.
 func (f *follower[T]) arrange(ctx context.Context, v *view[T]) {
 	now := time.Now()
-	in, due := f.admit(v.endpoints, now)
+	due := f.admit(now)
 	f.due.Stop()
 	if !due.IsZero() {
 		f.due.Reset(due.Sub(now))
 	}
-	if len(in) == 0 {
+	in := f.candidates()
+	if in.count() == 0 {
 		f.picker.Store(&picker[T]{err: fmt.Errorf("service %s: %w: %s", f.name, ErrNoInstances, v.why(f.path))})
 		return
 	}
-	in = within(in, f.zone)
-	candidates := make([]*Candidate, len(in))
-	for i, e := range in {
-		candidates[i] = &e.Candidate
-	}
-	f.picker.Store(&picker[T]{available: in, pick: f.choose(ctx, candidates)})
+	pick, how := f.choose(ctx, in)
+	f.picker.Store(&picker[T]{available: in, pick: pick, how: how})
 }
 
 // choose asks the Strategy. One that panics, or has not returned, is replaced by taking turns.
-func (f *follower[T]) choose(ctx context.Context, candidates []*Candidate) func() int {
+func (f *follower[T]) choose(ctx context.Context, in roster[T]) (pick func() int, how picking) {
 	passed, pass := context.WithCancel(ctx)
 	pass()
 	if f.choosing != nil && !f.choosing.Wait(passed.Done(), f.wake) {
-		return f.spare(candidates)
+		return nil, picking{turns: f.spare}
 	}
 	limited, cancel := context.WithTimeout(ctx, guard.Patience)
 	defer cancel()
+	candidates := newCandidates(in)
 	f.choosing = guard.Begin(f.reg.cli, "strategy", f.path, func() (func() int, error) {
 		pick := f.strategy(candidates)
 		if pick == nil {
@@ -214,14 +248,14 @@ func (f *follower[T]) choose(ctx context.Context, candidates []*Candidate) func(
 		return pick, nil
 	})
 	if !f.choosing.Wait(limited.Done(), f.wake) {
-		return f.spare(candidates)
+		return nil, picking{turns: f.spare}
 	}
 	pick, err := f.choosing.Result()
 	f.choosing = nil
 	if err != nil {
-		return f.spare(candidates)
+		return nil, picking{turns: f.spare}
 	}
-	return pick
+	return pick, candidates.planOf(pick)
 }
 
 // wake has everything looked at again.

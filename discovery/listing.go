@@ -43,12 +43,12 @@ func (s *Service[T]) listed() cache.Option {
 	}
 	available := func() slog.Value {
 		if p := s.picker.Load(); p != nil {
-			return slog.IntValue(len(p.available))
+			return slog.IntValue(p.available.count())
 		}
 		return slog.IntValue(0)
 	}
 	return cache.ListedAs("service",
-		slog.Any("instances", shown(func(v *view[T]) int { return len(v.endpoints) })),
+		slog.Any("instances", shown(func(v *view[T]) int { return v.endpoints.count() })),
 		slog.Any("available", valuer(available)),
 		slog.Any("skipped", shown(func(v *view[T]) int { return len(v.skipped) })))
 }

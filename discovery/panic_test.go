@@ -235,11 +235,11 @@ func TestWeightsAndZonesThatPanic(t *testing.T) {
 // A Strategy that cannot be used is replaced by taking turns, until the instances change.
 func TestStrategiesThatPanic(t *testing.T) {
 	for name, strategy := range map[string]discovery.Strategy{
-		"at once": func([]*discovery.Candidate) func() int { panic("boom") },
-		"later":   func([]*discovery.Candidate) func() int { return func() int { panic("boom") } },
-		"beyond":  func(a []*discovery.Candidate) func() int { return func() int { return len(a) } },
-		"before":  func([]*discovery.Candidate) func() int { return func() int { return -1 } },
-		"none":    func([]*discovery.Candidate) func() int { return nil },
+		"at once": func(discovery.Candidates) func() int { panic("boom") },
+		"later":   func(discovery.Candidates) func() int { return func() int { panic("boom") } },
+		"beyond":  func(a discovery.Candidates) func() int { return func() int { return a.Len() } },
+		"before":  func(discovery.Candidates) func() int { return func() int { return -1 } },
+		"none":    func(discovery.Candidates) func() int { return nil },
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
@@ -268,7 +268,7 @@ func TestAStrategyThatDoesNotReturn(t *testing.T) {
 		w.register(plain, instance("a"))
 		w.register(plain, instance("b"))
 		hold, calls := make(chan struct{}), 0
-		svc := w.open(reg, discovery.WithStrategy(func([]*discovery.Candidate) func() int {
+		svc := w.open(reg, discovery.WithStrategy(func(discovery.Candidates) func() int {
 			calls++
 			if calls == 2 {
 				<-hold

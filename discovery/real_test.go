@@ -182,7 +182,7 @@ func TestRealCloseInAnOutage(t *testing.T) {
 	require.NoError(t, dynamic.Close(soon(t)))
 	require.NoError(t, static.Close(soon(t)))
 	for c := range changes {
-		if len(c.Instances) == 0 {
+		if c.Len() == 0 {
 			break
 		}
 	}

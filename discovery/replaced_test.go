@@ -3,6 +3,7 @@ package discovery_test
 import (
 	"flag"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -67,7 +68,7 @@ func TestAReplacedInstanceCanBePicked(t *testing.T) {
 					select {
 					case c := <-changes:
 						assert.Empty(t, c.Removed)
-						assert.Len(t, c.Instances, 1)
+						assert.Equal(t, 1, c.Len())
 					default:
 					}
 				}
@@ -107,7 +108,7 @@ func TestRealReplacedInstanceCanBePicked(t *testing.T) {
 				select {
 				case c := <-changes:
 					assert.Empty(t, c.Removed)
-					known = len(c.Instances) == 1 && c.Instances[0].Port == port
+					known = c.Len() == 1 && slices.Collect(c.Instances())[0].Port == port
 				default:
 				}
 			}

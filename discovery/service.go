@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,13 +43,18 @@ type Service[T any] struct {
 	path   string
 	mirror *cache.Children
 
-	picker  atomic.Pointer[picker[T]]
 	refresh chan chan struct{} // asks for the view to be brought up to date; the answer is closed
 	kick    chan struct{}      // holds a token when an instance was put out
+
+	_      [line]byte // pickers read the following, and others write what is around it
+	picker atomic.Pointer[picker[T]]
+	_      [line]byte
 
 	mu      sync.Mutex // guards the following, and the conditions of the instances
 	view    *view[T]
 	changed chan struct{} // closed and replaced when there is another view
+	out     []*condition  // of instances that are out, or were
+	limit   int           // how many instances in service may be out
 
 	life context.Context // ends on Close
 	end  context.CancelCauseFunc
@@ -61,8 +65,9 @@ type Service[T any] struct {
 
 // picker picks from what is available at a moment. It does not change.
 type picker[T any] struct {
-	available []*Endpoint[T]
+	available roster[T]
 	pick      func() int
+	how       picking
 	err       error // why there is nothing to pick
 }
 
@@ -117,35 +122,49 @@ func (s *Service[T]) Pick() (*Endpoint[T], error) {
 	if p.err != nil {
 		return nil, p.err
 	}
-	e := s.choose(p)
-	e.state.load.Add(1)
+	at, turns := lane(), p.how.turns
+	var e *Endpoint[T]
+	if turns != nil {
+		e = p.available.at(int(turns.take(at) % uint64(p.available.count())))
+	} else {
+		e = s.choose(p)
+	}
+	e.uses.add(at, 1)
 	return e, nil
 }
 
-// choose has the Strategy's function pick. If it panics, or picks what is not there, others take turns until the instances
+// choose has the Strategy's function pick.
+func (s *Service[T]) choose(p *picker[T]) *Endpoint[T] {
+	if p.how.safe {
+		return p.available.at(p.pick())
+	}
+	return s.chooseGuarded(p)
+}
+
+// chooseGuarded has a function of the user's pick. If it panics, or picks what is not there, others take turns until the instances
 // change.
-func (s *Service[T]) choose(p *picker[T]) (e *Endpoint[T]) {
+func (s *Service[T]) chooseGuarded(p *picker[T]) (e *Endpoint[T]) {
 	err := s.reg.cli.Guard("strategy", s.path, func() error {
-		e = p.available[p.pick()]
+		e = p.available.at(p.pick())
 		return nil
 	})
 	if err == nil {
 		return e
 	}
-	turns := roundRobin(0)(make([]*Candidate, len(p.available)))
-	s.picker.CompareAndSwap(p, &picker[T]{available: p.available, pick: turns})
-	return p.available[turns()]
+	turns := newTurns(0)
+	s.picker.CompareAndSwap(p, &picker[T]{available: p.available, how: picking{turns: turns}})
+	return p.available.at(int(turns.take(lane()) % uint64(p.available.count())))
 }
 
 // Instances lists the instances, those that are disabled or put out included, in the order of their keys, as they are at the
 // moment of the call.
 func (s *Service[T]) Instances() iter.Seq[*Endpoint[T]] {
 	v, _ := s.look()
-	return all(v.endpoints)
+	return v.endpoints.all()
 }
 
 // Available lists the instances that Pick chooses from, as they are at the moment of the call.
-func (s *Service[T]) Available() iter.Seq[*Endpoint[T]] { return all(s.picker.Load().available) }
+func (s *Service[T]) Available() iter.Seq[*Endpoint[T]] { return s.picker.Load().available.all() }
 
 // Skipped lists the nodes that are left out of the service because they cannot be read. It is not to be changed.
 func (s *Service[T]) Skipped() []Skipped {
@@ -213,28 +232,5 @@ func (s *Service[T]) Close() error {
 	s.picker.Store(&picker[T]{err: fmt.Errorf("service %s: %w", s.name, ErrServiceClosed)})
 	return err
 }
-
-// within are the endpoints in a zone, or all if no endpoint there is to get calls.
-func within[T any](endpoints []*Endpoint[T], zone string) []*Endpoint[T] {
-	if zone == "" {
-		return endpoints
-	}
-	weightless := !slices.ContainsFunc(endpoints, weighs)
-	var local []*Endpoint[T]
-	usable := false
-	for _, e := range endpoints {
-		if e.zone == zone {
-			local = append(local, e)
-			usable = usable || weightless || weighs(e)
-		}
-	}
-	if !usable {
-		return endpoints
-	}
-	return local
-}
-
-// weighs reports whether an endpoint has a weight above 0.
-func weighs[T any](e *Endpoint[T]) bool { return e.weight > 0 }
 
 func byKey[T any](a, b *Endpoint[T]) int { return cmp.Compare(a.key, b.key) }

@@ -314,7 +314,7 @@ func TestChanges(t *testing.T) {
 			t.Helper()
 			settle()
 			c := <-changes
-			assert.Equal(t, [][]string{all, added, updated, removed}, [][]string{keys(c.Instances), keys(c.Added), keys(c.Updated), keys(c.Removed)})
+			assert.Equal(t, [][]string{all, added, updated, removed}, [][]string{keys(slices.Collect(c.Instances())), keys(c.Added), keys(c.Updated), keys(c.Removed)})
 			return c
 		}
 		assert.True(t, expect(nil, nil, nil, nil).Missing)

@@ -4,58 +4,43 @@ import (
 	"math"
 	"math/rand/v2"
 	"sync"
-	"sync/atomic"
 )
 
-// Strategy chooses among the instances of a service that are available. It is called with them, at least one, in the order of
-// their keys, whenever they change, one call after the other; the function that it returns picks one of them, by index, and is
-// called by many goroutines at once, also for a moment after the next call of the Strategy. It should neither lock nor
-// allocate.
+// Strategy chooses among the instances of a service that are available. It is called with them whenever they change, one call
+// after the other. The function that it returns picks one of them, by index. That function is called by many goroutines at once, even
+// for a moment after the next call of the Strategy. It should neither lock nor allocate.
 //
 // If either function panics, or the Strategy does not return within 10 s, or the index is not that of an instance, RoundRobin
 // takes over until the instances change. The panic is logged and counted.
 //
+// A Strategy that looks at each candidate costs time in proportion to their number at each change, as [Sticky], [Weighted] and
+// [PowerOfTwo] do. [RoundRobin] and [Random] look at none.
+//
 // A Strategy belongs to one [Service]: make one for each.
-type Strategy func(available []*Candidate) (pick func() int)
-
-// Candidate is what a [Strategy] may know of an instance.
-type Candidate struct {
-	key    string
-	weight float64
-	zone   string
-	state  *condition
-}
-
-// Key is the name of the instance's node, which no other instance of the service has.
-func (c *Candidate) Key() string { return c.key }
-
-// Weight is what [WithWeight] says of the instance, 0 for anything that is not a number above 0.
-func (c *Candidate) Weight() float64 { return c.weight }
-
-// Zone is what [WithZone] says of the instance.
-func (c *Candidate) Zone() string { return c.zone }
-
-// Load is the number of uses of the instance that this Service has picked and that are not over; see [Endpoint.Done].
-func (c *Candidate) Load() int64 { return c.state.load.Load() }
+type Strategy func(available Candidates) (pick func() int)
 
 // RoundRobin picks one after the other. It begins anywhere, so that clients which are started together do not all call
 // the same instance first, and goes on where it was when instances change.
+//
+// Picks that are made one after the other follow the order of the instances' keys. Goroutines that pick at the same moment take
+// blocks of 64 turns, so each of them keeps to the order within its block only. No turn is given to two picks and none is left
+// out, so every instance gets the same number of picks, except for the turns that have been taken and not yet used: at most 63 in
+// each of 8 blocks.
 func RoundRobin() Strategy { return roundRobin(rand.Uint64()) }
 
 func roundRobin(start uint64) Strategy {
-	var turn atomic.Uint64
-	turn.Store(start)
-	return func(available []*Candidate) func() int {
-		n := uint64(len(available))
-		return func() int { return int(turn.Add(1) % n) }
+	t := newTurns(start + 1)
+	return func(available Candidates) func() int {
+		n := uint64(available.Len())
+		return available.turning(t, func() int { return int(t.take(lane()) % n) })
 	}
 }
 
 // Random picks any, all with the same probability.
 func Random() Strategy {
-	return func(available []*Candidate) func() int {
-		n := len(available)
-		return func() int { return rand.IntN(n) }
+	return func(available Candidates) func() int {
+		n := available.Len()
+		return available.safe(func() int { return rand.IntN(n) })
 	}
 }
 
@@ -63,26 +48,26 @@ func Random() Strategy {
 func Sticky() Strategy {
 	var mu sync.Mutex // against nobody, as the calls come one after the other, but for a Strategy in two Services
 	var key string
-	return func(available []*Candidate) func() int {
+	return func(available Candidates) func() int {
 		mu.Lock()
 		defer mu.Unlock()
-		at := rand.IntN(len(available))
-		for i, c := range available {
+		at := rand.IntN(available.Len())
+		for i, c := range available.All() {
 			if c.key == key {
 				at = i
 			}
 		}
-		key = available[at].key
-		return func() int { return at }
+		key = available.At(at).key
+		return available.safe(func() int { return at })
 	}
 }
 
 // Weighted picks any, with a probability in proportion to its weight. If no weight is above 0, all count the same. See
 // [WithWeight].
 func Weighted() Strategy {
-	return func(available []*Candidate) func() int {
+	return func(available Candidates) func() int {
 		t := newLottery(available)
-		return func() int { return t.draw(rand.Uint64()) }
+		return available.safe(func() int { return t.draw(rand.Uint64()) })
 	}
 }
 
@@ -95,7 +80,7 @@ type column struct {
 	other int32
 }
 
-func newLottery(available []*Candidate) lottery {
+func newLottery(available Candidates) lottery {
 	heights := heightsOf(available)
 	t := make(lottery, len(heights))
 	var low, high []int
@@ -120,10 +105,10 @@ func newLottery(available []*Candidate) lottery {
 }
 
 // heightsOf are the weights, in units of their mean.
-func heightsOf(available []*Candidate) []float64 {
-	heights := make([]float64, len(available))
+func heightsOf(available Candidates) []float64 {
+	heights := make([]float64, available.Len())
 	most, sum := heaviest(available), 0.0
-	for i, c := range available {
+	for i, c := range available.All() {
 		heights[i] = 1
 		if most > 0 {
 			heights[i] = c.weight / most // so that the sum neither overflows nor vanishes
@@ -137,9 +122,9 @@ func heightsOf(available []*Candidate) []float64 {
 }
 
 // heaviest is the largest weight, 0 if no weight is above 0.
-func heaviest(available []*Candidate) float64 {
+func heaviest(available Candidates) float64 {
 	most := 0.0
-	for _, c := range available {
+	for _, c := range available.All() {
 		most = max(most, c.weight)
 	}
 	return most
@@ -162,14 +147,14 @@ func (t lottery) draw(bits uint64) int {
 func PowerOfTwo() Strategy { return powerOfTwo(rand.IntN) }
 
 func powerOfTwo(intN func(int) int) Strategy {
-	return func(available []*Candidate) func() int {
+	return func(available Candidates) func() int {
 		entrants := entrantsOf(available)
 		n := len(entrants)
 		if n == 1 {
 			only := entrants[0].index
-			return func() int { return only }
+			return available.safe(func() int { return only })
 		}
-		return func() int {
+		return available.safe(func() int {
 			i, j := intN(n), intN(n-1)
 			if j >= i {
 				j++
@@ -178,7 +163,7 @@ func powerOfTwo(intN func(int) int) Strategy {
 				i = j
 			}
 			return entrants[i].index
-		}
+		})
 	}
 }
 
@@ -190,10 +175,10 @@ type entrant struct {
 }
 
 // entrantsOf are the candidates with a weight above 0. If there are none, they are all candidates, with equal weights.
-func entrantsOf(available []*Candidate) []entrant {
+func entrantsOf(available Candidates) []entrant {
 	most := heaviest(available)
-	entrants := make([]entrant, 0, len(available))
-	for i, c := range available {
+	entrants := make([]entrant, 0, available.Len())
+	for i, c := range available.All() {
 		switch {
 		case most == 0:
 			entrants = append(entrants, entrant{c, i, 1})

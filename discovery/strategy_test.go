@@ -11,8 +11,9 @@ import (
 // candidates have the weights given.
 func candidates(weights ...float64) []*Candidate {
 	var all []*Candidate
+	var counters tallies
 	for i, w := range weights {
-		all = append(all, &Candidate{key: fmt.Sprint(i), weight: w, state: &condition{}})
+		all = append(all, &Candidate{key: fmt.Sprint(i), weight: w, uses: counters.take()})
 	}
 	return all
 }
@@ -36,48 +37,48 @@ func shares(n, picks int, pick func() int) []float64 {
 
 func TestRoundRobinTakesTurns(t *testing.T) {
 	s := roundRobin(6)
-	pick := s(equal(4))
+	pick := s(CandidatesOf(equal(4)))
 	var seen []int
 	for range 9 {
 		seen = append(seen, pick())
 	}
 	assert.Equal(t, []int{3, 0, 1, 2, 3, 0, 1, 2, 3}, seen)
-	assert.Equal(t, 16, s(equal(1000))(), "it goes on where it was")
-	assert.InDeltaSlice(t, []float64{0.25, 0.25, 0.25, 0.25}, shares(4, 4000, roundRobin(math.MaxUint64-5)(equal(4))), 1e-9)
+	assert.Equal(t, 16, s(CandidatesOf(equal(1000)))(), "it goes on where it was")
+	assert.InDeltaSlice(t, []float64{0.25, 0.25, 0.25, 0.25}, shares(4, 4000, roundRobin(math.MaxUint64-5)(CandidatesOf(equal(4)))), 1e-9)
 	starts := map[int]bool{}
 	for range 100 {
-		starts[RoundRobin()(equal(1000))()] = true
+		starts[RoundRobin()(CandidatesOf(equal(1000)))()] = true
 	}
 	assert.Greater(t, len(starts), 50, "each begins elsewhere")
 }
 
 func TestRandomIsEven(t *testing.T) {
-	assert.InDeltaSlice(t, []float64{0.25, 0.25, 0.25, 0.25}, shares(4, 100_000, Random()(equal(4))), 0.02)
+	assert.InDeltaSlice(t, []float64{0.25, 0.25, 0.25, 0.25}, shares(4, 100_000, Random()(CandidatesOf(equal(4)))), 0.02)
 }
 
 func TestStickyStays(t *testing.T) {
 	s := Sticky()
 	all := equal(10)
-	pick := s(all)
+	pick := s(CandidatesOf(all))
 	first := all[pick()]
 	for range 100 {
 		assert.Same(t, first, all[pick()])
 	}
 	others := append([]*Candidate{{key: "new"}, {key: "newer"}}, all...)
-	assert.Same(t, first, others[s(others)()], "while it is there")
+	assert.Same(t, first, others[s(CandidatesOf(others))()], "while it is there")
 	var without []*Candidate
 	for _, c := range others {
 		if c != first {
 			without = append(without, c)
 		}
 	}
-	second := without[s(without)()]
+	second := without[s(CandidatesOf(without))()]
 	for range 20 {
-		assert.Same(t, second, others[s(others)()], "not back to what it left")
+		assert.Same(t, second, others[s(CandidatesOf(others))()], "not back to what it left")
 	}
 	starts := map[int]bool{}
 	for range 100 {
-		starts[Sticky()(all)()] = true
+		starts[Sticky()(CandidatesOf(all))()] = true
 	}
 	assert.Greater(t, len(starts), 5, "each begins elsewhere")
 }
@@ -98,8 +99,8 @@ func TestWeightedIsInProportion(t *testing.T) {
 			}
 		}
 		all := candidates(weights...)
-		assert.InDeltaSlice(t, want, newLottery(all).probabilities(), 1e-8, weights)
-		assert.InDeltaSlice(t, want, shares(len(weights), 100_000, Weighted()(all)), 0.02, weights)
+		assert.InDeltaSlice(t, want, newLottery(CandidatesOf(all)).probabilities(), 1e-8, weights)
+		assert.InDeltaSlice(t, want, shares(len(weights), 100_000, Weighted()(CandidatesOf(all))), 0.02, weights)
 	}
 }
 
@@ -115,7 +116,7 @@ func (t lottery) probabilities() []float64 {
 }
 
 func TestLotteryReachesEveryColumn(t *testing.T) {
-	l := newLottery(equal(3))
+	l := newLottery(CandidatesOf(equal(3)))
 	assert.Equal(t, 0, l.draw(0))
 	assert.Equal(t, 2, l.draw(math.MaxUint64))
 }
@@ -129,28 +130,28 @@ func TestPowerOfTwoTakesTheLessLoaded(t *testing.T) {
 			draws = draws[1:]
 		}
 		return d
-	})(all)
+	})(CandidatesOf(all))
 	first := func(i, j int) int {
 		draws = append(draws, [2]int{i, j})
 		return pick()
 	}
-	all[0].state.load.Store(5)
-	all[1].state.load.Store(4)
-	all[3].state.load.Store(16)
+	all[0].uses.add(0, 5)
+	all[1].uses.add(0, 4)
+	all[3].uses.add(0, 16)
 	assert.Equal(t, 1, first(0, 0), "0 and 1")
 	assert.Equal(t, 1, first(1, 0), "1 and 0")
 	assert.Equal(t, 3, first(1, 1), "17/4 is less than 5")
 	assert.Equal(t, 3, first(2, 1))
-	assert.Equal(t, 0, powerOfTwo(nil)(equal(1))())
-	assert.Equal(t, 1, powerOfTwo(nil)(candidates(0, 5, 0))(), "the only one with a weight")
+	assert.Equal(t, 0, powerOfTwo(nil)(CandidatesOf(equal(1)))())
+	assert.Equal(t, 1, powerOfTwo(nil)(CandidatesOf(candidates(0, 5, 0)))(), "the only one with a weight")
 }
 
 // PowerOfTwo keeps the loads together, whatever becomes of single calls.
 func TestPowerOfTwoBalances(t *testing.T) {
 	all := equal(20)
-	pick := PowerOfTwo()(all)
+	pick := PowerOfTwo()(CandidatesOf(all))
 	for range 2000 {
-		all[pick()].state.load.Add(1)
+		all[pick()].uses.add(0, 1)
 	}
 	for _, c := range all {
 		assert.InDelta(t, 100, c.Load(), 15)
@@ -180,7 +181,7 @@ func TestSharesOfEveryStrategy(t *testing.T) {
 		n := len(c.weights)
 		sticky := make([]float64, n)
 		for range 20_000 {
-			sticky[Sticky()(candidates(c.weights...))()] += 1.0 / 20_000
+			sticky[Sticky()(CandidatesOf(candidates(c.weights...)))()] += 1.0 / 20_000
 		}
 		assert.InDeltaSlice(t, even(n), sticky, 0.02, "Sticky")
 		for name, s := range map[string]Strategy{"RoundRobin": RoundRobin(), "Random": Random(), "Weighted": Weighted(), "PowerOfTwo": PowerOfTwo()} {
@@ -188,7 +189,7 @@ func TestSharesOfEveryStrategy(t *testing.T) {
 			if want == nil {
 				want = even(n)
 			}
-			got := shares(n, 50_000, s(candidates(c.weights...)))
+			got := shares(n, 50_000, s(CandidatesOf(candidates(c.weights...))))
 			assert.InDeltaSlice(t, want, got, 0.02, "%s of %v", name, c.weights)
 			for i := range want {
 				assert.False(t, want[i] == 0 && got[i] > 0, "%s of %v picks %d", name, c.weights, i)
@@ -200,10 +201,10 @@ func TestSharesOfEveryStrategy(t *testing.T) {
 // Without any weight it is the load that decides, as with equal ones.
 func TestPowerOfTwoWithoutWeightsFollowsTheLoad(t *testing.T) {
 	all := candidates(0, 0, 0, 0)
-	all[2].state.load.Store(1 << 40) // it hangs
-	pick := PowerOfTwo()(all)
+	all[2].uses.add(0, 1 << 40) // it hangs
+	pick := PowerOfTwo()(CandidatesOf(all))
 	for range 3000 {
-		all[pick()].state.load.Add(1)
+		all[pick()].uses.add(0, 1)
 	}
 	assert.EqualValues(t, 1<<40, all[2].Load(), "one that hangs gets no more")
 	for _, i := range []int{0, 1, 3} {

@@ -8,10 +8,10 @@ import (
 
 // view is what a Service shows at a moment. It does not change.
 type view[T any] struct {
-	endpoints []*Endpoint[T] // by key
-	skipped   []Skipped      // by path
-	missing   bool           // there is no directory
-	stale     time.Time      // since when; zero if it is fresh
+	endpoints roster[T]
+	skipped   []Skipped // by path
+	missing   bool      // there is no directory
+	stale     time.Time // since when; zero if it is fresh
 }
 
 // why says why there is nothing to pick.
@@ -19,16 +19,18 @@ func (v *view[T]) why(path string) string {
 	switch {
 	case v.missing:
 		return fmt.Sprintf("there is no node %s", path)
-	case len(v.endpoints)+len(v.skipped) == 0:
+	case v.endpoints.count()+len(v.skipped) == 0:
 		return "none is registered"
 	}
-	return fmt.Sprintf("%d disabled, %d skipped", len(v.endpoints), len(v.skipped))
+	return fmt.Sprintf("%d disabled, %d skipped", v.endpoints.count(), len(v.skipped))
 }
 
 // same reports whether two views show the same instances.
 func (v *view[T]) same(other *view[T]) bool {
-	return v.missing == other.missing && slices.Equal(v.endpoints, other.endpoints) &&
-		slices.EqualFunc(v.skipped, other.skipped, func(a, b Skipped) bool {
-			return a.Path == b.Path && a.Err.Error() == b.Err.Error()
-		})
+	return v.missing == other.missing && v.endpoints.same(other.endpoints) &&
+		sameSkipped(v.skipped, other.skipped)
+}
+
+func sameSkipped(a, b []Skipped) bool {
+	return slices.EqualFunc(a, b, func(a, b Skipped) bool { return a.Path == b.Path && a.Err.Error() == b.Err.Error() })
 }

@@ -92,7 +92,7 @@ func (f *follower[T]) push(change discovery.Change[T]) {
 // balancers know no weights.
 func (f *follower[T]) state(change discovery.Change[T]) resolver.State {
 	var all, weighty resolver.State
-	for _, e := range change.Instances {
+	for e := range change.Instances() {
 		at := f.address(e.Address, e.Port, e.SSLPort)
 		if e.Disabled || at == "" {
 			continue
@@ -121,10 +121,10 @@ func (f *follower[T]) why(change discovery.Change[T]) string {
 		return fmt.Sprintf("there is no node %s", framework.Join(f.reg.BasePath(), f.name))
 	}
 	disabled := 0
-	for _, e := range change.Instances {
+	for e := range change.Instances() {
 		if e.Disabled {
 			disabled++
 		}
 	}
-	return fmt.Sprintf("%d registered, %d of them disabled; %d skipped", len(change.Instances), disabled, len(change.Skipped))
+	return fmt.Sprintf("%d registered, %d of them disabled; %d skipped", change.Len(), disabled, len(change.Skipped))
 }

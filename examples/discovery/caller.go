@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/docent-zk/docent/discovery"
@@ -98,7 +99,7 @@ func (c *caller) until(ctx context.Context, good func([]*discovery.Endpoint[Meta
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	for change := range c.service.Changes(ctx) {
-		if good(change.Instances) {
+		if good(slices.Collect(change.Instances())) {
 			return nil
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -279,13 +280,13 @@ func TestCuratorDiscovery(t *testing.T) {
 	other.do("discovery.update", javaWords(theirs, "String", "from Java")...)
 	changes := svc.Changes(ctx)
 	for c := range changes {
-		if len(c.Instances) == 1 && c.Instances[0].Port == 9090 {
+		if c.Len() == 1 && slices.Collect(c.Instances())[0].Port == 9090 {
 			break
 		}
 	}
 	other.do("discovery.unregister", javaWords(theirs, "String", "from Java")...)
 	for c := range changes {
-		if len(c.Instances) == 0 {
+		if c.Len() == 0 {
 			break
 		}
 	}
