@@ -126,9 +126,13 @@ func ordeal(w *world, seed uint64) {
 	tree := w.open(cli, "/r", cache.Parallel(1+int(seed%5)))
 	r := w.record(tree)
 	late := w.record(tree)
+	s := &stepper{recorder: newRecorder(w)}
 	c := newChaos(w, cli, seed)
 	for i := range 400 {
 		c.write()
+		if i%10 == 0 {
+			s.step(tree)
+		}
 		switch pause := c.rnd.IntN(20); {
 		case pause == 0:
 			time.Sleep(time.Duration(c.rnd.Int64N(int64(time.Second))))
@@ -149,6 +153,8 @@ func ordeal(w *world, seed uint64) {
 	w.equal(tree, "/r")
 	r.equal(tree)
 	late.equal(tree)
+	s.step(tree)
+	s.equal(tree)
 	lines := slices.DeleteFunc(r.take(), func(l string) bool { return l != "Synced /r" && l != "Stale /r" })
 	for i, line := range lines {
 		require.Equal(w.t, []string{"Synced /r", "Stale /r"}[i%2], line, "%s", strings.Join(lines, "\n"))

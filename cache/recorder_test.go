@@ -35,6 +35,25 @@ type recorder struct {
 	anew  bool             // the servers' data is replaced, and czxids come again
 }
 
+func newRecorder(w *world) *recorder {
+	return &recorder{w: w, nodes: make(map[string]framework.Node), dead: make(map[int64]string), done: make(chan struct{})}
+}
+
+// stepper goes from one Snapshot to another.
+type stepper struct {
+	*recorder
+	last cache.Snapshot
+}
+
+// step takes over the differences between the present Snapshot and the one of the step before.
+func (s *stepper) step(tree *cache.Tree) {
+	now := tree.Snapshot()
+	for ev := range now.Since(s.last) {
+		s.add(ev)
+	}
+	s.last = now
+}
+
 func (r *recorder) add(ev cache.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

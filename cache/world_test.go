@@ -206,7 +206,7 @@ func (w *world) equal(tree snapshotter, root string) {
 // record follows the events of a cache until the end of the test.
 func (w *world) record(tree snapshotter) *recorder {
 	ctx, cancel := context.WithCancel(w.t.Context())
-	r := &recorder{w: w, nodes: make(map[string]framework.Node), dead: make(map[int64]string), done: make(chan struct{})}
+	r := newRecorder(w)
 	go func() {
 		defer close(r.done)
 		for ev := range tree.Events(ctx) {

@@ -90,7 +90,9 @@
 //	new session     see package node
 //	Instances       one list and one read per instance, many at a time
 //	Open            one list and one read per instance; then as package cache says
-//	Pick            no request, no lock, no allocation
+//	Pick            no request, no lock, no allocation; callers that pick at the same moment rarely write to the same memory
+//	a change        one read of the instance; the time and memory for it grow with the logarithm of the number of instances, or
+//	                with that number if the Strategy looks at every candidate
 //
 // # Guarantees, and their limits
 //

@@ -227,7 +227,7 @@ func (f *follower[T]) arrange(ctx context.Context, v *view[T]) {
 		return
 	}
 	pick, how := f.choose(ctx, in)
-	f.picker.Store(&picker[T]{available: in, pick: pick, how: how})
+	f.picker.Store(newPicker(in, pick, how))
 }
 
 // choose asks the Strategy. One that panics, or has not returned, is replaced by taking turns.

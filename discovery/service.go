@@ -65,10 +65,16 @@ type Service[T any] struct {
 
 // picker picks from what is available at a moment. It does not change.
 type picker[T any] struct {
+	flat      []*Endpoint[T] // those that are available, if they are few enough to be one chunk of the roster
 	available roster[T]
 	pick      func() int
 	how       picking
 	err       error // why there is nothing to pick
+}
+
+// newPicker makes a picker of the instances that are available, at least one.
+func newPicker[T any](available roster[T], pick func() int, how picking) *picker[T] {
+	return &picker[T]{flat: available.root.items, available: available, pick: pick, how: how}
 }
 
 // Open opens a view of a service and returns when it is complete for the first time; ctx bounds that only. A service that is
@@ -122,28 +128,31 @@ func (s *Service[T]) Pick() (*Endpoint[T], error) {
 	if p.err != nil {
 		return nil, p.err
 	}
-	at, turns := lane(), p.how.turns
+	at := lane()
 	var e *Endpoint[T]
-	if turns != nil {
-		e = p.available.at(int(turns.take(at) % uint64(p.available.count())))
+	if t := p.how.turns; t != nil && p.flat != nil {
+		e = p.flat[t.take(at)%uint64(len(p.flat))]
 	} else {
-		e = s.choose(p)
+		e = s.choose(p, at)
 	}
 	e.uses.add(at, 1)
 	return e, nil
 }
 
 // choose has the Strategy's function pick.
-func (s *Service[T]) choose(p *picker[T]) *Endpoint[T] {
-	if p.how.safe {
+func (s *Service[T]) choose(p *picker[T], lane int) *Endpoint[T] {
+	switch {
+	case p.how.turns != nil:
+		return p.available.at(int(p.how.turns.take(lane) % uint64(p.available.count())))
+	case p.how.safe:
 		return p.available.at(p.pick())
 	}
-	return s.chooseGuarded(p)
+	return s.chooseGuarded(p, lane)
 }
 
 // chooseGuarded has a function of the user's pick. If it panics, or picks what is not there, others take turns until the instances
 // change.
-func (s *Service[T]) chooseGuarded(p *picker[T]) (e *Endpoint[T]) {
+func (s *Service[T]) chooseGuarded(p *picker[T], lane int) (e *Endpoint[T]) {
 	err := s.reg.cli.Guard("strategy", s.path, func() error {
 		e = p.available.at(p.pick())
 		return nil
@@ -151,9 +160,9 @@ func (s *Service[T]) chooseGuarded(p *picker[T]) (e *Endpoint[T]) {
 	if err == nil {
 		return e
 	}
-	turns := newTurns(0)
-	s.picker.CompareAndSwap(p, &picker[T]{available: p.available, how: picking{turns: turns}})
-	return p.available.at(int(turns.take(lane()) % uint64(p.available.count())))
+	instead := newPicker(p.available, nil, picking{turns: newTurns(0)})
+	s.picker.CompareAndSwap(p, instead)
+	return s.choose(instead, lane)
 }
 
 // Instances lists the instances, those that are disabled or put out included, in the order of their keys, as they are at the

@@ -35,16 +35,23 @@ type world struct {
 // bubble runs f on fake time, with a server. When the test fails it shows what the server has seen last.
 func bubble(t *testing.T, f func(t *testing.T, w *world)) {
 	t.Helper()
+	bubbleWith(t, zktest.Config{}, f)
+}
+
+// bubbleWith is bubble with a server of one's own choice.
+func bubbleWith(t *testing.T, cfg zktest.Config, f func(t *testing.T, w *world)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		var trace []string
-		s, err := zktest.StartMemory(zktest.Config{Trace: func(line string) {
+		cfg.Trace = func(line string) {
 			mu.Lock()
 			defer mu.Unlock()
 			if !strings.Contains(line, " ping ") {
 				trace = append(trace, line)
 			}
-		}})
+		}
+		s, err := zktest.StartMemory(cfg)
 		require.NoError(t, err)
 		t.Cleanup(func() {
 			require.NoError(t, s.Close())
