@@ -24,7 +24,9 @@ func (m model) list() []*Endpoint[int] {
 	return all
 }
 
-func endpoint(i int) *Endpoint[int] { return &Endpoint[int]{Candidate: Candidate{key: fmt.Sprintf("%05d", i)}} }
+func endpoint(i int) *Endpoint[int] {
+	return &Endpoint[int]{Candidate: Candidate{key: fmt.Sprintf("%05d", i)}}
+}
 
 // verify reports what is wrong with a chunk, and returns how deep it is.
 func verify(t *testing.T, c *chunk[int]) int {

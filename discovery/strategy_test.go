@@ -201,7 +201,7 @@ func TestSharesOfEveryStrategy(t *testing.T) {
 // Without any weight it is the load that decides, as with equal ones.
 func TestPowerOfTwoWithoutWeightsFollowsTheLoad(t *testing.T) {
 	all := candidates(0, 0, 0, 0)
-	all[2].uses.add(0, 1 << 40) // it hangs
+	all[2].uses.add(0, 1<<40) // it hangs
 	pick := PowerOfTwo()(CandidatesOf(all))
 	for range 3000 {
 		all[pick()].uses.add(0, 1)
