@@ -34,19 +34,21 @@ type hosts struct {
 	known  map[string][]string // the addresses that a name had when it was last resolved
 	tried  map[string]uint64   // when a name, or an address, was last tried: the count of tries then
 	tries  uint64
-	proven uint64          // tries when a session was up last: what was tried later has failed
-	latest string          // the address that was dialled last
-	since  int             // dials since a connection lasted
-	pauses *retry.Attempts // of the reconnect policy, once since > targets()
-	last   time.Duration   // the policy's last delay, for when it ends
-	up     time.Time       // when the current connection was established; zero while there is none
-	waited int             // handshakes for a new session since a session was up, with nobody better to ask
+	proven uint64            // tries when a session was up last: what was tried later has failed
+	latest string            // the address that was dialled last
+	since  int               // dials since a connection lasted
+	pauses *retry.Attempts   // of the reconnect policy, once since > targets()
+	last   time.Duration     // the policy's last delay, for when it ends
+	up     time.Time         // when the current connection was established; zero while there is none
+	down   map[string]uint64 // when a dial of an address failed last: the count of tries then
+	waited int               // handshakes since a session was up that got twice the time of the one before
 }
 
 func newHosts(cfg *Config, g *grant, servers []string, r *random, panicked func(function, path string, value any)) *hosts {
 	h := &hosts{
 		cfg: cfg, grant: g, random: r, panicked: panicked,
 		names: slices.Clone(servers), known: make(map[string][]string), tried: make(map[string]uint64),
+		down: make(map[string]uint64),
 	}
 	shuffle(r, h.names)
 	return h
@@ -164,6 +166,9 @@ func (h *hosts) dial(ctx context.Context, server string, left time.Duration) (ne
 	ctx, cancelDial := context.WithDeadline(ctx, begun.Add(h.connectLimit(addr, left)))
 	defer cancelDial()
 	conn, err := h.dialAddr(ctx, server, addr)
+	if err != nil {
+		h.failed(addr)
+	}
 	if err != nil && addr != server {
 		return nil, fmt.Errorf("%s at %s: %w", server, addr, err)
 	}
@@ -180,8 +185,17 @@ func (h *hosts) choose(server string, addrs []string) (addr string) {
 		h.latest = addr
 	}
 	h.known[server] = addrs
-	maps.DeleteFunc(h.tried, func(target string, _ uint64) bool { return !h.knows(target) })
+	forgotten := func(target string, _ uint64) bool { return !h.knows(target) }
+	maps.DeleteFunc(h.tried, forgotten)
+	maps.DeleteFunc(h.down, forgotten)
 	return addr
+}
+
+// failed notes that an address could not be dialled.
+func (h *hosts) failed(addr string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.down[addr] = h.tries
 }
 
 // knows reports whether something can be dialled.
@@ -212,22 +226,24 @@ func (h *hosts) connectLimit(target string, left time.Duration) time.Duration {
 // handshakeLimit is how long a handshake with the address that was dialled last may take when so much is left of the session. The only
 // server may take all of it. If there are others, which have failed, time for one more handshake is kept back.
 //
-// A new session has nothing to lose, so each handshake gets twice the time of the one before: a server that starts can leave a
-// connection without an answer for ever.
+// A server that starts can leave a connection without an answer for ever. So each handshake gets twice the time of the one before if
+// the server could not be dialled since a session was up, and if the session has not begun, which has nothing to lose.
 func (h *hosts) handshakeLimit(left time.Duration) time.Duration {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	limit := h.bounds().handshake
-	switch {
-	case h.better(h.latest):
+	if h.better(h.latest) {
 		return limit.usual
-	case left == unlimited:
-		h.waited++
-		return min(limit.usual<<min(h.waited-1, 8), limit.patient)
-	case h.targets() == 1:
-		return limit.patient // the end of the session cuts it short
 	}
-	return max(limit.usual, min(limit.patient, left-limit.usual))
+	patient := limit.patient // the end of the session cuts it short
+	if left == unlimited || h.down[h.latest] > h.proven {
+		h.waited++
+		patient = min(limit.usual<<min(h.waited-1, 8), patient)
+	}
+	if left != unlimited && h.targets() > 1 {
+		patient = min(patient, left-limit.usual)
+	}
+	return max(limit.usual, patient)
 }
 
 // better reports whether another address than target, which is an address or a name, has not been tried since a session was up last.

@@ -223,6 +223,11 @@ func TestHandshakeLimitOfTheLastOfThree(t *testing.T) {
 		assert.InDelta(t, want, h.handshakeLimit(unlimited), 10, "of a session that has not begun")
 	}
 	assert.Equal(t, T/2, h.connectLimit(h.latest, T))
+	h.failed(h.latest)
+	h.waited = 0
+	for _, want := range []time.Duration{T / 6, T / 3, T * 2 / 3, T * 5 / 6} {
+		assert.InDelta(t, want, h.handshakeLimit(T), 10, "of a server that has just come up")
+	}
 	h.established(time.Now())
 	dialled(t, h, 1)
 	assert.Equal(t, T/6, h.handshakeLimit(T))

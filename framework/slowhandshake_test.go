@@ -187,6 +187,31 @@ func TestHungHandshakeOfOneOfThreeIsLeft(t *testing.T) {
 	})
 }
 
+// A server that has just come up leaves the first connection without an answer for ever, as ZooKeeper 3.8 may. The session survives it.
+func TestHungHandshakeOfAServerThatHasJustComeUp(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{})
+		cli := connected(t, s)
+		before := cli.State().SessionID
+		s.Stop()
+		awaitState(t, cli, framework.Suspended)
+		time.Sleep(sessionTimeout / 4)
+		hung := 0
+		s.OnFrame(func(f zktest.Frame) zktest.Verdict {
+			if f.Op == zktest.OpConnect && hung == 0 {
+				hung++
+				return zktest.Drop
+			}
+			return zktest.Pass
+		})
+		require.NoError(t, s.StartEndpoint())
+		require.Equal(t, framework.Reconnected, awaitState(t, cli, framework.Reconnected, framework.Lost).State)
+		assert.Equal(t, 1, hung)
+		assert.Equal(t, before, cli.State().SessionID)
+		stays(t, s, cli)
+	})
+}
+
 // The handshake is answered later than its try lasts. Each try leaves at most one session behind, and closes it.
 func TestHandshakeSlowerThanAnyTryLeavesNoSessionBehind(t *testing.T) {
 	for way, stage := range where {
