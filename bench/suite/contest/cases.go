@@ -140,6 +140,10 @@ func others() []*Case {
 func gets() []*Case {
 	var all []*Case
 	for _, callers := range []int{1, 16, 256} {
+		metrics := []Metric{rate, typical, processor.aim(map[string]float64{GoZK: 1})}
+		if callers == 1 {
+			metrics[0], metrics[1] = typical, rate
+		}
 		all = append(all, &Case{
 			ID: "W9 x" + strconv.Itoa(callers), Title: fmt.Sprintf("a node is read, %d callers on one session", callers), Work: "get",
 			Conditions: latency, Gentle: callers <= 16, Quick: true, Args: line.Args{"callers": strconv.Itoa(callers)}, setup: makeNode,
@@ -147,7 +151,7 @@ func gets() []*Case {
 				{Peer: Docent, With: "Get"}, {Peer: GoZK, With: "zk.Conn.Get"}, {Peer: Curator, With: "getData"}, {Peer: Kazoo, With: "get"},
 				{Peer: Etcd, With: "Get"},
 			},
-			Metrics: []Metric{typical, rate, processor.aim(map[string]float64{GoZK: 1})},
+			Metrics: metrics,
 		})
 	}
 	return all

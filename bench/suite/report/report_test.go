@@ -148,7 +148,7 @@ func TestPlotsShowWhatIsMeasured(t *testing.T) {
 	text := overview(r)
 	require.NoError(t, valid(text))
 	assert.Equal(t, 1+1+1, strings.Count(text, `beside`), "each peer that has a ratio, in each case")
-	assert.Contains(t, text, "W2, memory, rate beside go-zookeeper: 1.50 [1.50-1.50]")
+	assert.Contains(t, text, "W2: rate, memory, beside go-zookeeper: 1.50 [1.50-1.50]")
 	assert.NotContains(t, text, "NaN")
 	text = growthPlot(r.Growth[0])
 	require.NoError(t, valid(text))

@@ -145,7 +145,7 @@ func overview(r contest.Report) string {
 func drawn(c contest.Cell) bool { return c.Ratio.N > 0 && c.Ratio.Median > 0 && c.Ratio.Low > 0 }
 
 func overviewRow(c *canvas, row contest.Row, scale logScale, y float64) {
-	name := row.Result.ID + ", " + row.Result.Condition
+	name := row.Result.ID + ": " + row.Metric.Name + ", " + row.Result.Condition
 	c.text(label-8, y+4, "end", dark, name)
 	c.line(label, y, label+plotW, y, "#f0f0f0", 1)
 	for _, cell := range row.Cells {
@@ -155,7 +155,7 @@ func overviewRow(c *canvas, row contest.Row, scale logScale, y float64) {
 		low, high := better(row.Metric, cell.Ratio.Low), better(row.Metric, cell.Ratio.High)
 		c.line(clamp(scale, low), y, clamp(scale, high), y, colour(cell.Peer), 2)
 		c.dot(scale.at(better(row.Metric, cell.Ratio.Median)), y, 4, colour(cell.Peer),
-			fmt.Sprintf("%s, %s beside %s: %s", name, row.Metric.Name, cell.Peer, Ratio(cell.Ratio)))
+			fmt.Sprintf("%s, beside %s: %s", name, cell.Peer, Ratio(cell.Ratio)))
 	}
 }
 
