@@ -277,10 +277,11 @@ func TestGrowthStopsAtItsBoundAndItsLimit(t *testing.T) {
 		Of: "things", Sizes: []int{10, 100, 1000, 10_000, 100_000}, Bound: map[string]int{GoZK: 100},
 		Case: Case{ID: "G", Work: "growing", Unit: true, Metrics: []Metric{typicalElapsed}, Peers: []Entrant{{Peer: Docent}, {Peer: GoZK}, {Peer: Kazoo}}},
 	}
-	g := Grow(within(t), nowhere(), s, peers, GrowthPlan{Turns: 2, Largest: 10_000, Limit: 10 * time.Second})
+	g := Grow(within(t), nowhere(), s, peers, GrowthPlan{Turns: 4, Largest: 10_000, Limit: 10 * time.Second})
 	ours := g.Curves[0]
 	require.Len(t, ours.Points, 3)
-	assert.Len(t, ours.Points[0].Turns, 2)
+	assert.Len(t, ours.Points[0].Turns, 4)
+	assert.Len(t, ours.Points[2].Turns, 2, "more would take more than a quarter of the time")
 	assert.Equal(t, "10000 would take some 1m40s, and 10s are left", ours.Stopped)
 	law, ok := ours.Fit(typicalElapsed)
 	require.True(t, ok)

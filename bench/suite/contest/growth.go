@@ -112,7 +112,8 @@ func Grow(ctx context.Context, stage *Stage, s *Series, peers map[string]*Peer, 
 	return g
 }
 
-// turns is how many turns the peer takes at this size. If there are none the curve stops.
+// turns is how many turns the peer takes at this size. If there are none the curve stops. Several turns take a quarter of the time
+// at most, so that some is left for larger sizes.
 func (c *Curve) turns(s *Series, size int, plan GrowthPlan) int {
 	if bound, ok := s.Bound[c.Peer]; ok && size > bound {
 		c.Stopped = fmt.Sprintf("not measured beyond %d", bound)
@@ -123,7 +124,7 @@ func (c *Curve) turns(s *Series, size int, plan GrowthPlan) int {
 		c.Stopped = fmt.Sprintf("%d would take some %v, and %v are left", size, expected.Round(time.Second), max(0, left).Round(time.Second))
 		return 0
 	}
-	return min(plan.Turns, int(left/max(expected, 1)))
+	return min(plan.Turns, max(1, int(min(left, plan.Limit/4)/max(expected, 1))))
 }
 
 // expect guesses how long a size will take, by the law of what the sizes before have taken: at least in proportion, and little
