@@ -11,7 +11,7 @@ import (
 )
 
 // directConnections counts connections to a quorum or election port of a member
-// that do not come from one of the proxies.
+// that do not come from one of the proxies. It may count one that a proxy has just made.
 func directConnections(t *testing.T, c *Cluster) int {
 	t.Helper()
 	ports := make(map[int]bool)
@@ -26,7 +26,6 @@ func directConnections(t *testing.T, c *Cluster) int {
 			}
 		}
 	}
-	require.NotEmpty(t, proxied)
 	direct := 0
 	for _, conn := range established(t) {
 		if ports[conn.remote] && !proxied[conn.local] {

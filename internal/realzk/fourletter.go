@@ -10,7 +10,7 @@ import (
 
 const (
 	// answerLimit bounds one four-letter word of a caller without a deadline.
-	answerLimit = 5 * time.Second
+	answerLimit = 30 * time.Second
 	// probeLimit is short because a word sent to a server that is starting can
 	// stay unanswered for ever, while the next one is answered.
 	probeLimit = 250 * time.Millisecond
@@ -29,7 +29,7 @@ const (
 )
 
 // FourLetter sends a four-letter word such as ruok, srvr, mntr, cons or wchp and
-// returns the answer. It waits until ctx ends, but at most five seconds.
+// returns the answer. It waits until ctx ends, but at most half a minute.
 func (s *Server) FourLetter(ctx context.Context, word string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()

@@ -11,7 +11,7 @@ import (
 )
 
 // stopLimit bounds how long a server may take to end after a signal.
-const stopLimit = 10 * time.Second
+const stopLimit = time.Minute
 
 // process is one run of a server.
 type process struct {

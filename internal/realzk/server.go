@@ -25,7 +25,7 @@ const (
 </configuration>
 `
 	// startLimit bounds a start, on a machine that is busy with other things.
-	startLimit = 60 * time.Second
+	startLimit = 3 * time.Minute
 	// pollInterval is the time between two looks at a server.
 	pollInterval = 10 * time.Millisecond
 	// logTail is how much of its log an error about a server shows, in bytes.

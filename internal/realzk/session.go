@@ -31,7 +31,7 @@ const (
 // before ExpireSession returns, and its owner is told "expired" when it
 // connects again, as if the server had not heard of it for too long. A nil
 // password stands for SessionPassword(id). It waits until ctx ends, but at most
-// five seconds.
+// half a minute.
 func ExpireSession(ctx context.Context, addr string, id int64, password []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()

@@ -40,23 +40,31 @@ func TestExpireSessionWithAGivenPassword(t *testing.T) {
 	victim.await(t, zk.StateExpired)
 }
 
-// A session that is held outlives the timeout that its owner was granted.
+// A session that is held outlives the timeout that its owner was granted, and with it one that began later with the same timeout.
 func TestHoldSession(t *testing.T) {
-	const granted = 400 * time.Millisecond
+	t.Parallel()
 	s := Shared(t)
-	conn, err := dial(within(t), s.Addr())
-	require.NoError(t, err)
-	_, err = conn.Write(connectFrame(0, make([]byte, 16), granted))
-	require.NoError(t, err)
-	id, err := readConnectReply(conn)
-	require.NoError(t, err)
+	begin := func() (conn *boundConn, id int64) {
+		conn, err := dial(within(t), s.Addr())
+		require.NoError(t, err)
+		_, err = conn.Write(connectFrame(0, make([]byte, 16), 3*time.Second))
+		require.NoError(t, err)
+		id, err = readConnectReply(conn)
+		require.NoError(t, err)
+		return conn, id
+	}
+	conn, id := begin()
 	require.NoError(t, s.HoldSession(within(t), id), "while its owner is there")
 	require.NoError(t, conn.Close())
-	witness := connect(t, s.Addr())
-	for held := time.Now(); time.Since(held) < 5*granted; {
-		_, _, err := witness.Exists("/")
-		require.NoError(t, err)
-	}
+	later, mortal := begin()
+	frame := requestFrame(1, opCreate, createBody(s.Root()+"/mortal"))
+	frame[len(frame)-1] = zk.FlagEphemeral
+	_, err := later.Write(frame)
+	require.NoError(t, err)
+	require.NoError(t, readReply(later))
+	require.NoError(t, later.Close())
+	requireGone(t, connect(t, s.Addr()), s.Root()+"/mortal")
+	require.ErrorIs(t, s.ExpireSession(within(t), mortal), ErrNoSession)
 	require.NoError(t, s.ExpireSession(within(t), id), "it was there")
 	require.ErrorIs(t, s.HoldSession(within(t), id), ErrNoSession)
 }
