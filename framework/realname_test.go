@@ -46,7 +46,7 @@ func TestRealNameOfWhichOneServerHangs(t *testing.T) {
 	names := make(map[*framework.Client]*realName)
 	for len(names) < 4 {
 		name := &realName{servers: ensemble.Servers()}
-		cli := realClient(t, "zk:2181", timeout(3*time.Second), name.configure)
+		cli := realClient(t, "zk:2181", timeout(9*time.Second), name.configure)
 		if name.dialled.Load() == hung {
 			names[cli] = name
 		}

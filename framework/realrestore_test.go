@@ -15,23 +15,24 @@ import (
 func TestRealFirstWriteAfterARestoreWhoseAnswerIsLost(t *testing.T) {
 	t.Parallel()
 	srv := realzk.Standalone(t, realzk.Options{TickTime: 100 * time.Millisecond})
-	ctx := within(t, time.Minute)
+	ctx := within(t, 2*patience)
 	_, err := realClient(t, srv.Addr()).Create(ctx, "/node", []byte("old"))
 	require.NoError(t, err)
 	require.NoError(t, srv.Stop())
 	require.NoError(t, srv.Backup())
 	require.NoError(t, srv.Start())
 	proxy := realzk.NewProxy(t, srv.Addr())
-	cli := realClient(t, proxy.Addr(), timeout(500*time.Millisecond))
+	cli := realClient(t, proxy.Addr(), timeout(4*time.Second))
 	for range 100 {
 		_, err := cli.Set(ctx, "/node", []byte("lost"), framework.AnyVersion)
 		require.NoError(t, err)
 	}
+	next := follow(t, cli)
 	require.NoError(t, srv.Stop())
 	require.NoError(t, srv.Restore())
 	require.NoError(t, srv.Start())
-	await(t, cli, framework.Lost)
-	await(t, cli, framework.Connected)
+	next(framework.Lost)
+	next(framework.Connected)
 
 	others := realClient(t, srv.Addr())
 	_, w, err := others.WatchData(ctx, "/node")

@@ -20,7 +20,7 @@ func TestRealServerThatDemandsSASL(t *testing.T) {
 		"zookeeper.sessionRequireClientSASLAuth": "true",
 		"zookeeper.authProvider.sasl":            "org.apache.zookeeper.server.auth.SASLAuthenticationProvider",
 	}})
-	cli := realClient(t, srv.Addr(), timeout(time.Second))
+	cli := realClient(t, srv.Addr(), timeout(4*time.Second))
 	begun := time.Now()
 	var h framework.Health
 	require.Eventually(t, func() bool {
@@ -31,8 +31,8 @@ func TestRealServerThatDemandsSASL(t *testing.T) {
 		h = cli.Health()
 		return !h.Ready()
 	}, patience, time.Millisecond)
-	assert.GreaterOrEqual(t, time.Since(begun), 900*time.Millisecond)
-	assert.Contains(t, h.String(), "no operation has been answered for 1")
+	assert.GreaterOrEqual(t, time.Since(begun), 3900*time.Millisecond)
+	assert.Contains(t, h.String(), "no operation has been answered for ")
 	assert.Contains(t, h.String(), "the servers demand authentication with SASL")
 	assert.True(t, h.Live(), h.String())
 }

@@ -122,9 +122,10 @@ func TestRealTreeWatchAcrossLinks(t *testing.T) {
 			assert.NoError(t, err)
 		}
 	})
+	next := follow(t, cli)
 	for range 5 {
 		proxy.Cut()
-		await(t, cli, framework.Reconnected)
+		next(framework.Reconnected)
 		m.catchUp()
 	}
 	writing.Wait()
