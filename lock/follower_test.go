@@ -19,9 +19,10 @@ var followers = flag.Bool("lock.followers", false, "measure every combination of
 
 // severance is one combination: a holder whose follower is cut off from its leader.
 type severance struct {
-	syncLimit int  // in ticks of 400 ms; the session timeout is 3 s
-	hold      bool // the holder's policy is Hold and not Cancel
-	alone     bool // the holder knows no other server
+	syncLimit int           // in ticks of 400 ms
+	timeout   time.Duration // the session timeout
+	hold      bool          // the holder's policy is Hold and not Cancel
+	alone     bool          // the holder knows no other server
 }
 
 func (s severance) String() string {
@@ -32,7 +33,7 @@ func (s severance) String() string {
 	if s.alone {
 		servers = "one server known"
 	}
-	return fmt.Sprintf("%s, syncLimit %v, %s", policy, time.Duration(s.syncLimit)*severedTick, servers)
+	return fmt.Sprintf("%s, T %v, syncLimit %v, %s", policy, s.timeout, time.Duration(s.syncLimit)*severedTick, servers)
 }
 
 const severedTick = 400 * time.Millisecond
@@ -44,11 +45,11 @@ const severedTick = 400 * time.Millisecond
 // may expire the session. The test demands that no overlap occurs then. It measures the other combinations on request.
 func TestFollowerCutOffFromItsLeader(t *testing.T) {
 	t.Parallel()
-	combinations, runs := []severance{{syncLimit: 5, alone: true}}, 1
+	combinations, runs := []severance{{syncLimit: 5, timeout: 2 * realTimeout, alone: true}}, 1 // T - S is for stalls of the machine
 	if *followers {
 		combinations, runs = nil, 3
 		for i := range 8 {
-			combinations = append(combinations, severance{syncLimit: []int{5, 15}[i/4], hold: i%4 >= 2, alone: i%2 == 1})
+			combinations = append(combinations, severance{[]int{5, 15}[i/4], realTimeout, i%4 >= 2, i%2 == 1})
 		}
 	}
 	for _, c := range combinations {
@@ -83,7 +84,7 @@ func (s severance) overlap(t *testing.T) time.Duration {
 		ended = time.Now()
 		close(over)
 	})
-	next := realQueue(t, lock.New(realClient(t, leader.Addr(), brief), "/lock"), 2)
+	next := realQueue(t, lock.New(realClient(t, leader.Addr()), "/lock"), 2)
 	ensemble.Partition(follower)
 	resumed := make(chan struct{})
 	go func() {
@@ -117,28 +118,31 @@ func (s severance) behindAFollower(t *testing.T, ensemble *realzk.Cluster, leade
 	}
 	follower := (slices.Index(servers, leader) + 1) % len(servers)
 	if s.alone {
-		return realClient(t, servers[follower].Addr(), brief), follower
+		return realClient(t, servers[follower].Addr(), s.lasting), follower
 	}
 	for {
-		cli := realClient(t, ensemble.ConnectString(), brief)
+		cli := realClient(t, ensemble.ConnectString(), s.lasting)
 		if server := at(cli.State().Server); servers[server] != leader {
 			return cli, server
 		}
 	}
 }
 
+// lasting gives a client the session timeout.
+func (s severance) lasting(c *framework.Config) { c.SessionTimeout = s.timeout }
+
 // A holder that trusts its session releases the lock while its follower is cut off and somebody else has the lock already. The
 // release cannot be confirmed, so Unlock must not return nil.
 func TestUnlockBehindAFollowerThatIsCutOff(t *testing.T) {
 	t.Parallel()
-	s := severance{syncLimit: 5, hold: true, alone: true}
+	s := severance{syncLimit: 15, timeout: realTimeout, hold: true, alone: true} // the follower answers pings for longer than T
 	ensemble := realzk.Ensemble(t, 3, realzk.Options{TickTime: severedTick, SyncLimit: s.syncLimit})
 	leader, err := ensemble.Leader(within(t))
 	require.NoError(t, err)
 	holder, follower := s.behindAFollower(t, ensemble, leader)
 	held, err := lock.New(holder, "/lock", lock.Hold(0)).Lock(within(t))
 	require.NoError(t, err)
-	next := realQueue(t, lock.New(realClient(t, leader.Addr(), brief), "/lock"), 2)
+	next := realQueue(t, lock.New(realClient(t, leader.Addr()), "/lock"), 2)
 	ensemble.Partition(follower)
 	successor := <-next
 	require.NoError(t, successor.err)

@@ -21,8 +21,8 @@ func realWay(t *testing.T, way locker, m *lock.RWMutex, n int) <-chan result {
 	}()
 	poll := time.NewTicker(5 * time.Millisecond)
 	defer poll.Stop()
-	for {
-		list, err := m.Contenders(within(t))
+	for ctx := within(t); ; {
+		list, err := m.Contenders(ctx)
 		require.NoError(t, err)
 		if len(list) == n {
 			return c
