@@ -83,7 +83,7 @@ func (l lossy) lose(t *testing.T, f func(ctx context.Context, silence func()) er
 	ctx, done := within(t), make(chan error, 1)
 	silence := sync.OnceFunc(func() { l.proxy.Blackhole(realzk.ToClient) })
 	go func() { done <- f(ctx, silence) }()
-	require.Eventually(t, applied, 20*time.Second, 5*time.Millisecond)
+	require.Eventually(t, applied, time.Minute, 5*time.Millisecond)
 	l.proxy.Cut()
 	require.NoError(t, l.proxy.Heal())
 	return <-done

@@ -21,7 +21,7 @@ const realTimeout = 4 * time.Second
 // within is a context for what must happen, and far longer than it should take.
 func within(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -167,7 +167,7 @@ func TestRealTenCandidatesAndNoServers(t *testing.T) {
 func TestRealLeaderSurvivesARollingRestart(t *testing.T) {
 	t.Parallel()
 	ensemble := realzk.Ensemble(t, 3, realzk.Options{})
-	p := convene(t, ensemble.ConnectString(), 3, 20*time.Second, leader.Hold(0))
+	p := convene(t, ensemble.ConnectString(), 3, time.Minute, leader.Hold(0))
 	p.await(t, 1)
 	for _, server := range ensemble.Servers() {
 		require.NoError(t, server.Stop())
