@@ -91,6 +91,7 @@
 //
 //	                                   acquire                        release
 //	Mutex, RWMutex                     2 (create, list)  1 trip       1 (delete)  1 trip
+//	Mutex, again and again             1 (create)        1 trip       1           1 trip
 //	the same, Shared                   2 (multi, list)   1 trip       1 (multi)   1 trip
 //	TryLock                            3                 2 trips      1           1 trip
 //	Semaphore, 1 permit                3                 2 trips      1           1 trip     Curator's V2: 5 and 1 requests
@@ -100,6 +101,8 @@
 //	hand-over to another process       2 (delete, list)  2 trips
 //	hand-over inside the process       0
 //	the same after the n-th            3                 2 trips
+//
+// Again and again means: at least the tenth time in a row, with nothing else written on the servers between an acquire and the next one.
 //
 // Whoever waits watches one node: 1 request more. A Held that lasts longer than a moment watches its own: 1 request more, 2
 // with Shared.

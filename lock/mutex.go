@@ -20,6 +20,9 @@ type Mutex struct {
 func New(cli *framework.Client, path string, opts ...Option) *Mutex {
 	r := newRecipe(cli, "lock", framework.Abs(path), fitsShared|fitsHandover, opts)
 	m := &Mutex{recipe: r, queue: r.queue(seqnode.Lock, seqnode.KazooLock, seqnode.Mutex)}
+	if !r.shared {
+		m.queue.Trail = new(contend.Trail)
+	}
 	if r.handover != nil {
 		m.line = &line{recipe: r, queue: m.queue, most: *r.handover}
 	}

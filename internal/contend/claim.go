@@ -192,6 +192,7 @@ func (c *Claim) release(ctx context.Context) error {
 	case !errors.Is(cause, ErrReleased):
 		return fmt.Errorf("%s had ended before its release: %w", path, cause)
 	case err == nil:
+		c.place.queue.Trail.released(c.place)
 		return nil
 	case errors.Is(err, framework.ErrNoNode): // before the claim was watched, or before the watch told of it
 		return fmt.Errorf("%s had ended before its release: %w", path, ErrDeleted)

@@ -53,7 +53,8 @@
 //
 // # Cost
 //
-// An uncontended acquire is one round trip of two requests (create and list together), a release one request. A waiter
+// An uncontended acquire is one round trip of two requests (create and list together), a release one request. Where nothing
+// else happens on the servers between a release and the next acquire, the [Trail] shows that nobody else is in the queue, and the list is left out. A waiter
 // adds a watch on its predecessor; a hand-over is the release, one event and one list. A claim watches its own node only
 // once it has been held for a moment, so that short critical sections do not pay for it. Twins cost the same in requests and
 // round trips (a multi in place of the create and of the delete), but for the claim's watches, which are one on each node.

@@ -21,6 +21,7 @@ type Queue struct {
 	Yield   seqnode.Dialect // which of them a place waits for; 0 means all
 	Data    []byte          // of a node
 	ACL     []framework.ACL // of a node; nil means the client's
+	Trail   *Trail          // of a queue whose places each have one node; may be nil
 	Joined  func()          // called when a place was created, if it is not nil
 	Recipe  string          // what a claim is called by framework.Client.Recipes; "" if the recipe that holds it says so itself
 }
@@ -63,7 +64,14 @@ func (q Queue) create(ctx context.Context, s *framework.Session) ([]framework.No
 	if len(q.Twins) > 0 {
 		return recipekit.CreateTwinsInQueue(ctx, s, q.Dir, q.names(), q.Data, q.options()...)
 	}
-	node, names, err := recipekit.CreateInQueue(ctx, s, q.Dir, q.Name, q.Data, q.options()...)
+	var node framework.Node
+	var names []string
+	var err error
+	if q.Trail != nil {
+		node, names, err = q.Trail.create(ctx, s, q)
+	} else {
+		node, names, err = recipekit.CreateInQueue(ctx, s, q.Dir, q.Name, q.Data, q.options()...)
+	}
 	if node.Path == "" {
 		return nil, nil, err
 	}
