@@ -44,6 +44,9 @@ func (p *pass) replaced(a answer) bool {
 	return old != nil && a.node.Stat.Czxid > old.node.Stat.Czxid
 }
 
+// mustList reports whether new children of a node become notes only after a list of them.
+func (p *pass) mustList(path string) bool { return !p.source.covers(work{path: path, list: true}) }
+
 // rooted reports whether the parent that is in the mirror is certainly the one in which the node was created, and not one that
 // was deleted meanwhile. If not, the node is left out until more is known, and then read again.
 func (p *pass) rooted(node framework.Node, t *task) bool {
@@ -56,7 +59,7 @@ func (p *pass) rooted(node framework.Node, t *task) bool {
 	case parent == nil || parent.node.Stat.Czxid > node.Stat.Czxid:
 	case parent.listed >= node.Stat.Czxid:
 		return true
-	case p.source.mustList():
+	case !p.source.everywhere():
 		p.source.unfollow(t.path)
 		p.mark(work{path: above, list: true}, false, t)
 		return false
@@ -96,7 +99,7 @@ func (p *pass) raise(old *entry, a answer) {
 	p.see(t.path)
 	// A one-shot watch from before the pass does not count. Below a node that is held everything is listed: its round waits for it.
 	announced := !p.await(t) && t.announced && a.node.Stat.Czxid > p.began
-	list := p.spec.lists(a.node) && (p.source.mustList() || t.lister || kids && (a.deep || !announced))
+	list := p.spec.lists(a.node) && (t.lister || kids && (a.deep || !announced) || p.mustList(t.path))
 	p.put(t.work, now)
 	if list {
 		p.mark(work{path: t.path, list: true}, false, t)
@@ -115,7 +118,7 @@ func (p *pass) refresh(old *entry, a answer) {
 	p.put(t.work, now)
 	switch {
 	case !p.spec.lists(a.node):
-	case t.lister, a.deep && (p.source.mustList() || p.rereading || old.listed != a.node.Stat.Pzxid):
+	case t.lister, a.deep && (p.rereading || old.listed != a.node.Stat.Pzxid || p.mustList(t.path)):
 		p.mark(work{path: t.path, list: true}, a.deep, t)
 	case a.deep:
 		old.kids.each(func(_ string, kid *entry) bool {
@@ -201,11 +204,11 @@ func (p *pass) meet(kid *entry, path string, a answer) {
 	_, displaced := p.displaced[path]
 	switch {
 	case kid == nil || displaced:
-		p.demand(w, a.task).insist = true
+		p.insist(w, a.task)
 	case a.deep:
 		p.mark(w, true, a.task)
-	case !p.source.follows(path):
-		p.demand(w, a.task).insist = true
+	case !p.source.covers(w):
+		p.insist(w, a.task)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 // way. Further reads gather meanwhile for the next one, so a batch is as long as it has to be: a node that changes alone is read at
 // once, and by itself.
 //
-// A node goes alone if it is large, if its read is refused, or if the read has to set a watch. Nodes that a batch could not read, for
+// A node goes alone if it is large, or if its read is refused. Nodes that a batch could not read, for
 // whatever reason, are read again by themselves. So one node cannot harm those that it was read with.
 const (
 	maxBatches = 2
@@ -49,7 +49,7 @@ type batch struct {
 
 // newBatch returns an empty batch, which has no room for paths if the servers do not know the request.
 func (p *pass) newBatch() *batch {
-	return &batch{paths: recipekit.MultiReadSize(p.s), reply: p.replyRoom(), blind: p.blind}
+	return &batch{paths: p.source.size(), reply: p.replyRoom(), blind: p.blind}
 }
 
 // replyRoom is how long the answers to a batch may be together.
@@ -77,7 +77,7 @@ type estimate struct {
 
 // fits reports whether a read can be in a batch.
 func (p *pass) fits(t *task) (e estimate, ok bool) {
-	if t.alone || p.spec.statsOnly || !p.source.covers(t.work) || p.refusal(t.work) != nil {
+	if t.alone || p.spec.statsOnly || p.refusal(t.work) != nil {
 		return e, false
 	}
 	known := p.find(t.path)
@@ -138,7 +138,7 @@ func (p *pass) repose(took time.Duration) {
 func (p *pass) startReads() {
 	b := &batch{}
 	defer func() { p.sendBatch(b) }()
-	bulk := recipekit.MultiReadSize(p.s) > 0
+	bulk := p.source.size() > 0
 	for t := p.next(); t != nil; t = p.next() {
 		e, fits := estimate{}, false
 		if bulk {
@@ -182,7 +182,7 @@ func (p *pass) sendBatch(b *batch) {
 	p.running += len(b.tasks)
 	sent := time.Now()
 	p.read(func() answer {
-		got, err := recipekit.MultiRead(p.ctx, p.s, reads)
+		got, err := p.source.read(p.ctx, reads)
 		for i := range answers {
 			if err != nil {
 				answers[i].apart = true

@@ -102,7 +102,6 @@ func (p *pass) resume() {
 			if err != nil {
 				return err
 			}
-			p.source.catchUp()
 			if err := p.heed(); err != nil {
 				return err
 			}
@@ -123,7 +122,6 @@ func (p *pass) settleAll() error {
 		return nil
 	}
 	p.waiting = append(p.waiting, callers...) // the next pass has them if this one ends before
-	p.source.catchUp()
 	if err := p.heed(); err != nil {
 		return err
 	}

@@ -64,24 +64,28 @@
 // # Requests
 //
 //	                    one-shot watches                      one recursive watch
-//	initial load        nodes (get) + directories (list)      nodes + nodes with children, many in one request
+//	initial load        nodes + nodes with children, many in one request (with one-shot watches: and a setWatches)
 //	node created        1 list of its parent + get + list     get
 //	node changed        get                                   get
 //	node deleted        1 to 3 lists of its parent            get, or less if many are deleted at once
 //	blip, same session  1 sync + setWatches                   get + 2 per 128 KiB of paths (setWatches) + what has changed
-//	new session         1 look at each node (exists) + lists  get + 2 per 128 KiB of paths (setWatches) + what has changed
-//	10 timeouts         1 look at each watch (exists)         2 per 128 KiB of paths (setWatches) + what has changed
-//	Refresh             nodes + directories, many in one request   as the initial load
+//	new session         a look at each node + what has changed    get + 2 per 128 KiB of paths (setWatches) + what has changed
+//	10 timeouts         a look at each node                   2 per 128 KiB of paths (setWatches) + what has changed
+//	Refresh             as the initial load                   as the initial load
 //
-// A directory is any node that may have children and is not at the limit of [Depth]; with one-shot watches each must be
-// listed, to set a watch. Changes that come close together share their lists. Data is transferred again only when it has changed, or
-// is at most 256 B long.
+// A look reads nodes of at most 256 B, many in one request, and asks for the Stat of larger ones (exists). Changes that come close together
+// share their lists. Data is transferred again only when it has changed, or is at most 256 B long.
+//
+// With one-shot watches a read of many nodes is two requests in one write: the multiRead, and a setWatches that sets the watches on all of
+// these nodes and on their lists of children, or tells at once what has changed meanwhile. On servers that lack one of the two, each
+// node is read by itself, and each directory listed, which sets its watch. A directory is any node that may have children and is not at the
+// limit of [Depth].
 //
 // Many nodes and lists are read in one request on servers that can do that (multiRead, ZooKeeper 3.6). A request has up to 256 reads
 // and about 64 KiB of answers. While the cache loads, catches up or serves a Sync, two requests are under way. Otherwise there is one,
 // and the next one waits eight times as long as it has taken, 5 ms at most. Further reads gather meanwhile. So a node that changes alone
 // is read at once, and a stream of changes leaves the server its time: 5,000 nodes that change together take less than a hundred requests. A node
-// is read by itself if it has more than about 16 KiB, if it was refused, or if the read sets a one-shot watch: multiRead sets none.
+// is read by itself if it has more than about 16 KiB, or if it was refused.
 // How large a node is that has not been read yet is estimated from those that were read before it. No more than 63 such nodes
 // share a request, or up to 256 while those before them were no larger than expected. If the servers refuse to read a node of a batch, that node is read again by itself. If the answer to a batch is longer
 // than MaxReplySize, or the batch fails otherwise, each of its nodes is. A cache with [StatsOnly] does not use multiRead, which would
@@ -104,7 +108,8 @@
 // the transactions that the cache has seen: it reads the node that changed last, then, while the node has changed since, the 2nd,
 // the 4th, the 8th before it, and so on.
 //
-// With one-shot watches a new session has to read to set them: only what was read is set again after a blip.
+// With one-shot watches a new session has to read to set them: only what was read is set again after a blip. A look sets watches again
+// that a server has lost.
 //
 // # Which watches
 //

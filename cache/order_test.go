@@ -14,8 +14,8 @@ import (
 type still struct{ source }
 
 func (still) take() ([]note, error) { return nil, nil }
-func (still) follows(string) bool   { return true }
-func (still) mustList() bool        { return false }
+func (still) covers(work) bool      { return true }
+func (still) everywhere() bool      { return true }
 func (still) settled() int64        { return 0 }
 func (still) listening() bool       { return true }
 

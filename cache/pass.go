@@ -322,6 +322,7 @@ func (p *pass) takeAll(answers []answer) {
 		a.apart = a.apart || tooLong(a.err) && !a.task.alone
 		p.running--
 		p.takeOne(*a)
+		a.task.taken = !a.apart
 	}
 	if p.ending {
 		return
@@ -356,7 +357,8 @@ func (p *pass) takeOne(a answer) {
 func (p *pass) finish(t *task, gone bool) {
 	missed := gone && t.insist
 	again := t.again || missed
-	t.deep, t.running, t.again, t.insist, t.announced, t.below = t.below || missed && t.deep, false, false, false, false, false
+	t.deep, t.insist, t.below, t.firmly = t.below || missed && t.deep, t.firmly, false, false
+	t.running, t.taken, t.again, t.announced = false, false, false, false
 	t.deleted, t.alone = t.deleted && again, false
 	t.settle(missed)
 	if again {
@@ -394,8 +396,15 @@ func (p *pass) mark(w work, deep bool, from *task) *task {
 // demand sees to it that a read is under way or about to be. It belongs to the rounds of the task that it follows from.
 func (p *pass) demand(w work, from *task) *task {
 	t := p.task(w)
+	t.again = t.again || t.taken // before the rounds join
 	t.join(from)
 	return t
+}
+
+// insist is demand for a node that must be there.
+func (p *pass) insist(w work, from *task) {
+	t := p.demand(w, from)
+	t.insist, t.firmly = t.insist || !t.taken, t.firmly || t.taken
 }
 
 // task returns the task for a read, which is queued if there was none.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/recipekit"
 )
 
 // recursive is the source of servers with persistent recursive watches (ZooKeeper 3.6): one watch for everything. Its events
@@ -39,6 +40,12 @@ func (r *recursive) list(ctx context.Context, path string) ([]string, framework.
 	return r.s.Children(ctx, path)
 }
 
+func (r *recursive) size() int { return recipekit.MultiReadSize(r.s) }
+
+func (r *recursive) read(ctx context.Context, reads []recipekit.Read) ([]recipekit.ReadAnswer, error) {
+	return recipekit.MultiRead(ctx, r.s, reads)
+}
+
 func (r *recursive) ready() <-chan struct{} { return r.watch.Ready() }
 
 // kindOf says what an event means here.
@@ -59,14 +66,11 @@ func (r *recursive) take() ([]note, error) {
 	return notes, over
 }
 
-func (r *recursive) catchUp()            {}
-func (r *recursive) follows(string) bool { return true }
-func (r *recursive) covers(work) bool    { return true }
-func (r *recursive) unfollow(string)     {}
-func (r *recursive) settled() int64      { return r.watch.Zxid() }
-func (r *recursive) listening() bool     { return r.watch.Zxid() != 0 }
-func (r *recursive) tells() bool         { return true }
-func (r *recursive) mustList() bool      { return false }
+func (r *recursive) covers(work) bool { return true }
+func (r *recursive) unfollow(string)  {}
+func (r *recursive) everywhere() bool { return true }
+func (r *recursive) settled() int64   { return r.watch.Zxid() }
+func (r *recursive) listening() bool  { return r.watch.Zxid() != 0 }
 
 // resume waits until the watch is in force on the new connection, with which the event comes that says that it is a new one. A
 // server that is too busy to set the watch is asked again with each request.

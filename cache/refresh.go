@@ -58,8 +58,8 @@ func (m *mirror) wait(ctx context.Context, reread bool) error {
 	}
 }
 
-// Events can get lost. A cache with a recursive watch compares itself with the servers every checkAfter session timeouts, with a jitter
-// of checkJitter either way. The framework checks one-shot watches.
+// Events can get lost. A cache compares itself with the servers every checkAfter session timeouts, with a jitter of checkJitter either
+// way. With one-shot watches it looks at each node, which also sets the watches again that a server has lost.
 const (
 	checkAfter  = 10
 	checkJitter = 0.2
@@ -67,9 +67,6 @@ const (
 
 // planCheck sets the timer of the next check. It goes on from pass to pass.
 func (p *pass) planCheck() {
-	if !p.source.tells() {
-		return
-	}
 	if p.checkDue.IsZero() {
 		h := fnv.New64a()
 		_, _ = h.Write([]byte(p.spec.root))
@@ -87,7 +84,7 @@ func (p *pass) compareAll() {
 	p.planCheck()
 	switch since := p.comparedTo; {
 	case p.catching > 0 || p.ending:
-	case p.tree == nil || p.tree.count() < fewNodes || since == 0:
+	case p.tree == nil || p.tree.count() < fewNodes || since == 0 || !p.source.everywhere():
 		p.compareEach()
 	default:
 		upTo := p.s.LastZxid()

@@ -11,7 +11,7 @@ var fewNodes = 16
 
 // lookAgain makes the cache fresh: it asks what has changed, if it can, or looks at everything.
 func (p *pass) lookAgain() {
-	if root := p.tree; root == nil || root.count() < fewNodes || p.complete == 0 || !p.source.tells() {
+	if root := p.tree; root == nil || root.count() < fewNodes || p.complete == 0 || !p.source.everywhere() {
 		p.wary = root != nil && root.count() < fewNodes && p.first
 		p.lookAtAll()
 		return

@@ -83,8 +83,9 @@ func TestChangesWhileItAsks(t *testing.T) {
 				n := 0
 				w.OnFrame(func(f zktest.Frame) zktest.Verdict {
 					if f.Op == zktest.OpSetWatches && f.Stage == zktest.Reply {
-						n++
-						asked <- n
+						if n++; n < 20 { // with one-shot watches there are more
+							asked <- n
+						}
 					}
 					return zktest.Pass
 				})

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/recipekit"
 )
 
 // source reads nodes of one session in such a way that their later changes become notes. Its reads are called from
@@ -17,27 +18,28 @@ type source interface {
 	get(ctx context.Context, path string) (framework.Node, error)
 	list(ctx context.Context, path string) ([]string, framework.Stat, error)
 
+	// size is how many bytes the paths of one read of many nodes may take, with 64 more for each; 0 if the servers cannot do that. read
+	// does it. Whatever changes behind its answer becomes a note: of the nodes, and of their children, listed or not.
+	size() int
+	read(ctx context.Context, reads []recipekit.Read) ([]recipekit.ReadAnswer, error)
+
 	// ready holds a token when there may be notes.
 	ready() <-chan struct{}
-	// take returns the notes that there are, in order. Behind catchUp these are of everything that happened before any answer
-	// that the session has had by then. An error says that there will be no more of them.
+	// take returns the notes that there are, in order: of everything that happened before any answer that the session has had.
+	// An error says that there will be no more of them.
 	take() ([]note, error)
-	catchUp()
-	// follows reports whether a change of a node that exists would become a note.
-	follows(path string) bool
-	// covers reports whether a change of what is read would become a note although the read sets no watch.
+	// covers reports whether a change of a node that exists, or of its list, would become a note.
 	covers(w work) bool
-	// unfollow makes follows report false for a node until it is read again.
+	// unfollow makes covers report false for a node until it is read again.
 	unfollow(path string)
-	// mustList reports whether new children of a node become notes only after a list of them.
-	mustList() bool
+	// everywhere reports whether what changes becomes a note in all of the tree, and the servers can be asked what has changed in it
+	// without harm to the source.
+	everywhere() bool
 	// settled returns a transaction up to which everything that happened is among the notes that were taken or can be; 0 if
 	// that is not known.
 	settled() int64
 	// listening reports whether what changes now becomes a note.
 	listening() bool
-	// tells reports whether servers can be asked what has changed among many nodes, without harm to the source.
-	tells() bool
 	// resume is called when the connection is back in the same session, in a goroutine of its own. When it returns, the
 	// changes that were made meanwhile can be caught up with, or there is a note that everything has to be looked at.
 	resume(ctx context.Context) error

@@ -16,8 +16,10 @@ type task struct {
 	work
 	deep    bool // what is below is to be looked at again as well
 	running bool // under way
+	taken   bool // under way, but the answer has been dealt with, and the others of its batch have not
 	again   bool // to be done once more, behind the run under way
 	insist  bool // to be done once more if the node is not there
+	firmly  bool // the run behind this one is to insist
 	lister  bool // its children are to be listed when it is there
 	// announced says that the node was not there before, and that there are notes of all that is below it.
 	announced bool

@@ -114,7 +114,7 @@ func (e *epoch) rearmTogether(recursive []string) (calls []*wire.Call) {
 		switch {
 		case w.kind == childWatch:
 			l.add(&l.child, w.path)
-		case w.kind == existsWatch && !w.entry.seen.exists:
+		case w.awaited:
 			l.add(&l.exist, w.path)
 		default: // the server keeps a watch on the existence of a node that exists with those on data
 			l.add(&l.data, w.path)
@@ -133,19 +133,40 @@ func (e *epoch) rearmTogether(recursive []string) (calls []*wire.Call) {
 // setAgain is a one-shot watch that the server is to have.
 type setAgain struct {
 	watchKey
-	entry *watchEntry
+	awaited bool        // there is no node
+	entry   *watchEntry // nil if only sets watch
 }
 
 // toRearm are the one-shot watches that the server is to have, in order. A recursive watch on the same path stands in for them. The
 // mutex is held.
 func (t *watches) toRearm() []setAgain {
-	list := make([]setAgain, 0, len(t.m))
+	list := make([]setAgain, 0, len(t.m)+2*len(t.sets))
 	for key, entry := range t.m {
 		if entry.armed && entry.seen != nil && t.trees[key.path] == nil {
-			list = append(list, setAgain{key, entry})
+			list = append(list, setAgain{key, key.kind == existsWatch && !entry.seen.exists, entry})
+		}
+	}
+	for at := range t.sets {
+		if t.trees[at] == nil {
+			list = t.appendSets(list, at)
 		}
 	}
 	slices.SortFunc(list, func(a, b setAgain) int { return a.compare(b.watchKey) })
+	return list
+}
+
+// appendSets appends what sets watch on a path, and nobody else does. The mutex is held.
+func (t *watches) appendSets(list []setAgain, at string) []setAgain {
+	var armed watchBits
+	for m := t.liveSets(at); m != nil; m = m.next {
+		armed |= m.armed
+	}
+	for kind, bit := range bitOf {
+		key := watchKey{watchKind(kind), at}
+		if other := t.m[key]; armed&bit != 0 && (other == nil || !other.armed || other.seen == nil) {
+			list = append(list, setAgain{key, key.kind == existsWatch, nil})
+		}
+	}
 	return list
 }
 
@@ -221,7 +242,7 @@ func (e *epoch) rearmSingly() (calls []*wire.Call) {
 	t := &e.watches
 	era, pin := t.era, t.rearming.pin
 	for _, w := range t.toRearm() {
-		calls = append(calls, e.rearmOne(era, w.watchKey, w.entry, pin))
+		calls = append(calls, e.rearmOne(era, w, pin))
 	}
 	return calls
 }
@@ -238,8 +259,8 @@ func (e *epoch) rearmTrees() (calls []*wire.Call) {
 }
 
 // rearmOne looks at the node of one watch and sets it again.
-func (e *epoch) rearmOne(era int, key watchKey, entry *watchEntry, pin int64) *wire.Call {
-	c := &wire.Call{Op: jute.OpExists, Path: key.path, Body: &jute.PathWatchRequest{Path: key.path, Watch: key.kind != childWatch}}
+func (e *epoch) rearmOne(era int, w setAgain, pin int64) *wire.Call {
+	c := &wire.Call{Op: jute.OpExists, Path: w.path, Body: &jute.PathWatchRequest{Path: w.path, Watch: w.kind != childWatch}}
 	var stat Stat
 	c.Decode = func(d *jute.Decoder) error {
 		stat = decodeStat(d)
@@ -247,7 +268,7 @@ func (e *epoch) rearmOne(era int, key watchKey, entry *watchEntry, pin int64) *w
 	}
 	c.Over = func(err error) {
 		if code := (*wire.CodeError)(nil); err == nil || errors.As(err, &code) && !disowns(code.Code) {
-			e.watches.looked(key, entry, pin, &stat, err)
+			e.watches.looked(w, pin, &stat, err)
 			err = nil
 		}
 		e.rearmed(era, nil, err, false)
@@ -256,18 +277,17 @@ func (e *epoch) rearmOne(era int, key watchKey, entry *watchEntry, pin int64) *w
 }
 
 // looked fires a watch that has missed an event, or could not be set.
-func (t *watches) looked(key watchKey, entry *watchEntry, pin int64, stat *Stat, err error) {
+func (t *watches) looked(w setAgain, pin int64, stat *Stat, err error) {
 	event := EventType(0)
 	var code *wire.CodeError
 	absent := errors.As(err, &code) && code.Code == codeNoNode
-	awaited := key.kind == existsWatch && !entry.seen.exists
 	switch {
-	case awaited && absent:
-	case awaited:
+	case w.awaited && absent:
+	case w.awaited:
 		event = EventCreated
 	case absent:
 		event = EventDeleted
-	case key.kind == childWatch:
+	case w.kind == childWatch:
 		event = EventChildrenChanged
 	case err != nil || stat.Mzxid > pin:
 		event = EventDataChanged
@@ -277,8 +297,9 @@ func (t *watches) looked(key watchKey, entry *watchEntry, pin int64, stat *Stat,
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.m[key] == entry {
-		t.drop(key)
-		entry.fire(event, key.path, nil)
+	t.fireSets(event, w.path, w.kind)
+	if w.entry != nil && t.m[w.watchKey] == w.entry {
+		t.drop(w.watchKey)
+		w.entry.fire(event, w.path, nil)
 	}
 }

@@ -18,5 +18,6 @@ func init() {
 		DeleteTwins:        (*Session).deleteTwins,
 		MultiReadSize:      (*Session).multiReadSize,
 		MultiRead:          (*Session).multiRead,
+		NewWatchSet:        (*Session).newWatchSet,
 	})
 }

@@ -224,17 +224,18 @@ func (t *watches) treesUnsupported(lack error) {
 }
 
 // surrenderUnserved fires the one-shot watches on a path that counted on a recursive watch which was not in force until now: those that
-// came since it was asked for, and all of them if that was on another connection, where nobody set them again.
+// came since it was asked for, and all of them if that was on another connection, where nobody set them again. Those of sets fire in any case.
 func (t *watches) surrenderUnserved(at string, tr *tree) {
 	for _, kind := range []watchKind{dataWatch, existsWatch, childWatch} {
 		key := watchKey{kind, at}
 		entry := t.m[key]
-		if entry == nil || tr.era == t.era && (entry.armed || entry.arming > 0) {
-			continue
-		}
 		event := EventDataChanged
 		if kind == childWatch {
 			event = EventChildrenChanged
+		}
+		if entry == nil || tr.era == t.era && (entry.armed || entry.arming > 0) {
+			t.fireSets(event, at, kind)
+			continue
 		}
 		t.expend(key, event)
 	}
@@ -247,8 +248,9 @@ func (t *watches) surrender(at string) {
 	t.expend(watchKey{childWatch, at}, EventChildrenChanged)
 }
 
-// expend fires the one-shot watch of a key, if there is one.
+// expend fires the one-shot watches of a key, if there are any.
 func (t *watches) expend(key watchKey, event EventType) {
+	t.fireSets(event, key.path, key.kind)
 	if entry := t.m[key]; entry != nil {
 		t.drop(key)
 		entry.fire(event, key.path, nil)

@@ -95,8 +95,9 @@ func (k watchKey) compare(l watchKey) int {
 type watches struct {
 	mu    sync.Mutex
 	m     map[watchKey]*watchEntry
-	ended error // set once
-	era   int   // the number of the connection
+	sets  map[string]*setEntry // watches of sets, by path; the server has one watch for both
+	ended error                // set once
+	era   int                  // the number of the connection
 
 	trees    trees
 	order    sync.Mutex        // of the requests that set and take back recursive watches; taken before mu
@@ -201,6 +202,7 @@ func (t *watches) fire(event EventType, path string) {
 		t.drop(key)
 		entry.fire(event, path, nil)
 	}
+	t.fireSets(event, path, watchesOf(event)...)
 	t.fireTrees(event, path)
 	t.inform(event, path)
 }
@@ -239,7 +241,7 @@ func (t *watches) end(cause error) {
 	for _, key := range slices.SortedFunc(maps.Keys(t.m), watchKey.compare) {
 		t.m[key].fire(EventSessionOver, key.path, t.ended)
 	}
-	t.m = nil
+	t.m, t.sets = nil, nil
 	t.lookout.stop()
 	t.endTrees(t.ended)
 }

@@ -73,6 +73,17 @@ type ReadAnswer = seam.ReadAnswer[framework.Node]
 // know the request.
 func MultiReadSize(s *framework.Session) int { return inner.MultiReadSize(s) }
 
+// WatchSet watches many nodes of a session with one-shot watches, for one reader. It costs some 60 B for each path. A change may be told
+// without need, and is not missed, except for events that the servers lose: users compare what they know with the servers from time to
+// time. Nothing is told of the end of the session.
+type WatchSet = seam.WatchSet[framework.Node]
+
+// WatchNote is one event of a [WatchSet].
+type WatchNote = seam.WatchNote
+
+// NewWatchSet returns a set that watches nothing.
+func NewWatchSet(s *framework.Session) WatchSet { return inner.NewWatchSet(s) }
+
 // MultiRead reads many nodes in one request, and returns an answer for each of reads, in their order. A node that cannot be read has an
 // error of its own, framework.ErrNoNode for one that does not exist, and does not affect the others. No watches are set. The answers may be
 // of different moments.

@@ -20,6 +20,8 @@ type Functions[Client, Session, Node, Option any] struct {
 
 	MultiReadSize func(s Session) int
 	MultiRead     func(s Session, ctx context.Context, reads []Read) ([]ReadAnswer[Node], error)
+
+	NewWatchSet func(s Session) WatchSet[Node]
 }
 
 // Read is one read of a MultiRead.
@@ -33,6 +35,39 @@ type ReadAnswer[Node any] struct {
 	Node  Node
 	Names []string // of the children; for a Read with List
 	Err   error    // why this node could not be read
+}
+
+// WatchSet is what recipekit.WatchSet is.
+type WatchSet[Node any] interface {
+	// Get reads a node and watches it. Exists reads its Stat and watches it; if there is none, it returns framework.ErrNoNode, and watches
+	// for the node if it is awaited. List lists the names of its children, with its Stat, and watches the list.
+	Get(ctx context.Context, path string) (Node, error)
+	Exists(ctx context.Context, path string, awaited bool) (Node, error)
+	List(ctx context.Context, path string) ([]string, Node, error)
+
+	// Size is what MultiReadSize is, for Read; 0 if the servers cannot do that.
+	Size() int
+	// Read is MultiRead, and watches each of the nodes and its list of children, whether that is read or not. In a session that has had no
+	// answer yet, everything is told as changed at once.
+	Read(ctx context.Context, reads []Read) ([]ReadAnswer[Node], error)
+
+	// Ready holds a token when there may be something to Take. Take returns what has been told, in order. What was told of a change is there
+	// before any read of the session returns that shows the change.
+	Ready() <-chan struct{}
+	Take() []WatchNote
+
+	// Armed reports whether a node, or the list of its children, is watched. Forget stops watching a node, and not its list.
+	Armed(path string, list bool) bool
+	Forget(path string)
+	// Close ends the set.
+	Close()
+}
+
+// WatchNote is one event of a WatchSet. The watch is used up.
+type WatchNote struct {
+	Path string
+	List bool // a child was created or deleted
+	Gone bool // the node was deleted
 }
 
 // provided are the Functions of framework.
