@@ -54,7 +54,9 @@ func (b *bench) run(ctx context.Context) error {
 		Began: b.began.UTC().Truncate(time.Second), Command: command(b.args), Machine: ground.Describe(ctx, b.dir), Plan: b.plan(),
 	}
 	parts := b.parts()
-	b.start(ctx)
+	if err := b.start(ctx); err != nil {
+		return err
+	}
 	b.announce(parts)
 	for _, p := range parts {
 		b.measure(ctx, p)
@@ -98,15 +100,20 @@ func (b *bench) complain(err error) {
 	}
 }
 
-// start builds and starts the peers, so that this is not part of the first case.
-func (b *bench) start(ctx context.Context) {
+// start builds and starts the peers, so that this is not part of the first case. There is nothing to measure without docent, be it
+// that of this checkout or of another.
+func (b *bench) start(ctx context.Context) error {
 	fmt.Fprintln(os.Stderr, "Building and starting the peers. The first time, Go downloads and compiles etcd's client.")
 	for _, name := range slices.Sorted(maps.Keys(b.peers)) {
 		b.peers[name].Start(ctx)
 		if missing := b.peers[name].About().Missing; missing != "" {
 			fmt.Fprintf(os.Stderr, "%s does not take part: %s\n", name, missing)
+			if strings.HasPrefix(name, contest.Docent) {
+				return errors.Join(context.Cause(ctx), fmt.Errorf("%s cannot be built", name))
+			}
 		}
 	}
+	return nil
 }
 
 // estimate counts what there is to do, and how long it takes.
@@ -194,7 +201,7 @@ func (b *bench) measure(ctx context.Context, p part) {
 	}
 	stage, err := p.open(ctx)
 	if err != nil {
-		b.report.Troubles = append(b.report.Troubles, p.condition.Name+": "+err.Error())
+		b.trouble(ctx, p, err)
 		return
 	}
 	first, _, _ := strings.Cut(stage.ZooKeeper, ",")
@@ -219,6 +226,13 @@ func (b *bench) measure(ctx context.Context, p part) {
 		})
 	}
 	if err := stage.Close(); err != nil {
+		b.trouble(ctx, p, err)
+	}
+}
+
+// trouble reports what went wrong with servers, unless it is because of an interruption.
+func (b *bench) trouble(ctx context.Context, p part, err error) {
+	if ctx.Err() == nil {
 		b.report.Troubles = append(b.report.Troubles, p.condition.Name+": "+err.Error())
 	}
 }

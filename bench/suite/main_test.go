@@ -81,6 +81,12 @@ func TestWhatWasMeasuredIsWrittenAfterEachStep(t *testing.T) {
 	assert.Empty(t, read().Unfinished)
 }
 
+func TestNothingIsMeasuredWithoutDocent(t *testing.T) {
+	b := newBench(parsed(t, "-without", "etcd,kazoo,Curator,go-zookeeper"))
+	b.assemble(contest.Builder{Suite: t.TempDir(), Out: t.TempDir()})
+	require.ErrorContains(t, b.start(t.Context()), "docent cannot be built")
+}
+
 // A part whose servers cannot be started is a failure of its own, and the others go on.
 func TestServersThatDoNotStartAreReported(t *testing.T) {
 	b := newBench(parsed(t))
