@@ -1,12 +1,10 @@
 package interop
 
 import (
-	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/lock"
 )
 
@@ -37,7 +35,7 @@ func TestHolderLosesItsSession(t *testing.T) {
 			require.NoError(t, w.expire(ctx, cli.State().SessionID))
 			again.wait(t)
 			<-ours.held.Context().Done()
-			require.ErrorIs(t, context.Cause(ours.held.Context()), framework.ErrSuspended, "which comes before the loss")
+			lostWithAReason(t, ours.held)
 			require.Error(t, ours.held.Unlock(ctx), "it was not held to the end")
 		})
 	}
