@@ -34,12 +34,12 @@ func complete(t *testing.T, zk string, timeout time.Duration) {
 
 func TestOnZktest(t *testing.T) {
 	t.Parallel()
-	complete(t, "", 2*time.Second)
+	complete(t, "", 3*time.Second)
 }
 
 func TestOnRealServer(t *testing.T) {
 	t.Parallel()
-	complete(t, realzk.Standalone(t, realzk.Options{}).Addr(), 2*time.Second)
+	complete(t, realzk.Standalone(t, realzk.Options{}).Addr(), 3*time.Second)
 }
 
 func TestWithoutServers(t *testing.T) {

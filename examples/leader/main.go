@@ -73,7 +73,10 @@ func cutOff(ctx context.Context, s *stage.Stage, all []*replica, leads *replica)
 	}
 	leads.cable.Unplug()
 	next, err := until(ctx, all, func(now []status) int {
-		return slices.IndexFunc(now, func(st status) bool { return st.Leader && st.ID != leads.id })
+		if slices.ContainsFunc(now, func(st status) bool { return st.Leader && st.ID == leads.id }) {
+			return -1
+		}
+		return slices.IndexFunc(now, func(st status) bool { return st.Leader })
 	})
 	if err != nil {
 		return nil, err

@@ -86,7 +86,7 @@ func (r *replica) schedule(ctx context.Context, t *leader.Term) error {
 	r.note(func(st *status) { st.Leader, st.Token, st.Began, st.Why = true, t.Token(), time.Now(), "" })
 	defer func() {
 		r.note(func(st *status) {
-			st.Leader, st.Stopped, st.Why = false, time.Now(), stage.Reason(context.Cause(ctx))
+			st.Leader, st.Stopped, st.Why = false, stage.Earlier(time.Now(), t.TrustedUntil()), stage.Reason(context.Cause(ctx))
 		})
 	}()
 	tick := time.NewTicker(r.job.every)
@@ -96,7 +96,9 @@ func (r *replica) schedule(ctx context.Context, t *leader.Term) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			r.job.run(t.Token())
+			if ctx.Err() == nil { // which looks at the clock: both channels may be ready
+				r.job.run(t.Token())
+			}
 		}
 	}
 }

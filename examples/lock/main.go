@@ -64,7 +64,7 @@ func handover(ctx context.Context, s *stage.Stage, anna, ben *framework.Client, 
 	s.Say("anna's packets vanish; nobody is told")
 
 	<-old.Context().Done()
-	stopped := time.Now()
+	stopped := stage.Earlier(time.Now(), old.TrustedUntil()) // the context is over then, whenever this goroutine hears of it
 	s.SayAt(stopped, "anna's context ends: %s", stage.Reason(context.Cause(old.Context())))
 	next := <-granted
 	if next.Err != nil {
@@ -104,6 +104,9 @@ func stale(ctx context.Context, s *stage.Stage, anna *framework.Client, cable *s
 
 	_, err = present.Set(ctx, "/orders", []byte("ben's next"), framework.AnyVersion)
 	s.Promise(err == nil, "ben's guarded write goes through")
+	if err := anna.Sync(ctx, "/orders"); err != nil { // her server may be behind ben's
+		return err
+	}
 	node, err := anna.Get(ctx, "/orders")
 	if err != nil {
 		return err

@@ -41,7 +41,7 @@ func demonstrate(ctx context.Context, out io.Writer) int {
 		fmt.Fprintln(out, "lockrun:", err)
 		return stage.Untold
 	}
-	return (&stage.Stage{Name: "lockrun", Out: out, Timeout: time.Second}).Play(ctx, tell)
+	return (&stage.Stage{Name: "lockrun", Out: out, Timeout: 10 * time.Second}).Play(ctx, tell)
 }
 
 func tell(ctx context.Context, s *stage.Stage) error {

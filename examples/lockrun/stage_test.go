@@ -21,10 +21,10 @@ import (
 )
 
 // patience is for what happens in moments, unless it does not happen at all.
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 // linger is for what somebody who was killed still has open.
-const linger = 3 * time.Second
+const linger = 20 * time.Second
 
 // lockrun is a lockrun that runs as a process of its own.
 type lockrun struct {

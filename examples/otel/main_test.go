@@ -31,7 +31,7 @@ var explains = regexp.MustCompile(`(?s)` +
 func play(t *testing.T, zk string) string {
 	t.Helper()
 	var out bytes.Buffer
-	s := &stage.Stage{Name: "otel", Out: &out, ConnectString: zk, Timeout: 2 * time.Second}
+	s := &stage.Stage{Name: "otel", Out: &out, ConnectString: zk, Timeout: 4 * time.Second}
 	status := s.Play(t.Context(), tell)
 	t.Log("\n" + out.String())
 	require.Equal(t, stage.Held, status)

@@ -49,7 +49,7 @@ func complete(t *testing.T, out *log) {
 func TestOnZktest(t *testing.T) {
 	t.Parallel()
 	out := &log{}
-	require.Equal(t, 0, run(t.Context(), out, "", time.Second), out.String())
+	require.Equal(t, 0, run(t.Context(), out, "", 3*time.Second), out.String())
 	complete(t, out)
 }
 
@@ -57,7 +57,7 @@ func TestOnRealServer(t *testing.T) {
 	t.Parallel()
 	server := realzk.Standalone(t, realzk.Options{})
 	out := &log{}
-	require.Equal(t, 0, run(t.Context(), out, server.Addr(), 2*time.Second), out.String())
+	require.Equal(t, 0, run(t.Context(), out, server.Addr(), 4*time.Second), out.String())
 	complete(t, out)
 }
 
@@ -68,7 +68,7 @@ func TestOnEnsembleWhoseLeaderIsKilled(t *testing.T) {
 	leader, err := cluster.Leader(t.Context())
 	require.NoError(t, err)
 	out := &log{cue: "bob's packets vanish", then: func() { require.NoError(t, leader.Kill()) }}
-	require.Equal(t, 0, run(t.Context(), out, cluster.ConnectString(), 4*time.Second), out.String())
+	require.Equal(t, 0, run(t.Context(), out, cluster.ConnectString(), 6*time.Second), out.String())
 	complete(t, out)
 	now, err := cluster.Leader(t.Context())
 	require.NoError(t, err)

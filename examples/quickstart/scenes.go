@@ -83,7 +83,7 @@ func (s *story) isolation(ctx context.Context) error {
 	s.bob.cable.Unplug()
 	s.Say("bob's packets vanish; nobody is told")
 	<-bobs.Context().Done()
-	stopped := time.Now()
+	stopped := stage.Earlier(time.Now(), bobs.TrustedUntil()) // the context is over then, whenever this goroutine hears of it
 	s.SayAt(stopped, "bob's context ends: %s", stage.Reason(context.Cause(bobs.Context())))
 	carols := <-granted
 	if carols.Err != nil {

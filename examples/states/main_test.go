@@ -17,7 +17,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(realzk.Main(m)) }
 func play(t *testing.T, zk string) string {
 	t.Helper()
 	var out bytes.Buffer
-	s := &stage.Stage{Name: "states", Out: &out, ConnectString: zk, Timeout: 2 * time.Second}
+	s := &stage.Stage{Name: "states", Out: &out, ConnectString: zk, Timeout: 3 * time.Second}
 	require.Equal(t, stage.Held, s.Play(t.Context(), tell), out.String())
 	t.Log("\n" + out.String())
 	for _, part := range []string{

@@ -156,6 +156,14 @@ func (s *Stage) Close(name string, cli io.Closer) {
 	}
 }
 
+// Earlier returns the earlier of two times.
+func Earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
 // Await returns the next value of a channel that is wanted, or the cause of ctx, or an error if the channel is closed.
 func Await[T any](ctx context.Context, news <-chan T, wanted func(T) bool) (T, error) {
 	for {

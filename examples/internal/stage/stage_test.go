@@ -58,7 +58,7 @@ func TestSweepsAnEnsemble(t *testing.T) {
 	space := realzk.Shared(t)
 	var namespace string
 	var out bytes.Buffer
-	status := (&Stage{Name: "fable", Out: &out, ConnectString: space.ConnectString(), Timeout: time.Second}).Play(t.Context(),
+	status := (&Stage{Name: "fable", Out: &out, ConnectString: space.ConnectString(), Timeout: 15 * time.Second}).Play(t.Context(),
 		func(ctx context.Context, s *Stage) error {
 			assert.Nil(t, s.Server)
 			namespace = s.Namespace
@@ -85,7 +85,7 @@ func TestSweepsAnEnsemble(t *testing.T) {
 
 func TestCable(t *testing.T) {
 	var out bytes.Buffer
-	status := (&Stage{Name: "fable", Out: &out, Timeout: time.Second}).Play(t.Context(), func(ctx context.Context, s *Stage) error {
+	status := (&Stage{Name: "fable", Out: &out, Timeout: 3 * time.Second}).Play(t.Context(), func(ctx context.Context, s *Stage) error {
 		cable := &Cable{}
 		cli, err := framework.New(framework.Config{ConnectString: s.ConnectString, SessionTimeout: s.Timeout, Dialer: cable.Dial})
 		if err != nil {
@@ -150,7 +150,7 @@ func TestGo(t *testing.T) {
 
 func TestQueued(t *testing.T) {
 	var out bytes.Buffer
-	status := (&Stage{Name: "fable", Out: &out, Timeout: time.Second}).Play(t.Context(), func(ctx context.Context, s *Stage) error {
+	status := (&Stage{Name: "fable", Out: &out, Timeout: 15 * time.Second}).Play(t.Context(), func(ctx context.Context, s *Stage) error {
 		cli, err := framework.New(framework.Config{ConnectString: s.ConnectString})
 		if err != nil {
 			return err
