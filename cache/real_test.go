@@ -91,9 +91,12 @@ func TestOnARealServer(t *testing.T) {
 			require.NoError(t, err)
 			agree(t, other, tree)
 			for range 2 {
+				states := cli.States(ctx)
 				require.NoError(t, space.ExpireSession(ctx, cli.State().SessionID))
-				for tree.StaleSince().IsZero() {
-					_ = cli.Sync(ctx, "/")
+				for change := range states {
+					if change.State == framework.Lost {
+						break
+					}
 				}
 				require.NoError(t, other.Delete(ctx, root+"/d2/n2", framework.AnyVersion))
 				_, err = other.Create(ctx, root+"/d2/n2", []byte("again"), framework.Ephemeral)

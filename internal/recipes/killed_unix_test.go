@@ -68,7 +68,7 @@ func gone(t *testing.T, c trial, cli *framework.Client, since time.Time) {
 }
 
 // childTimeout is the session timeout of the process that is killed.
-const childTimeout = 20 * time.Second
+const childTimeout = time.Minute
 
 // killed runs the process and returns when it is dead, which it is as soon as its call has returned.
 func killed(t *testing.T, space *realzk.Space, name string) {

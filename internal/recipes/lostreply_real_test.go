@@ -17,7 +17,7 @@ import (
 )
 
 // realTimeout is the session timeout of the recipes whose reply a real server loses.
-const realTimeout = 6 * time.Second
+const realTimeout = 10 * time.Second
 
 // ping is the opcode of pings.
 const ping = 11

@@ -13,7 +13,7 @@ import (
 )
 
 // slowSession is the session timeout on a slow line of a real server.
-const slowSession = 3 * time.Second
+const slowSession = 9 * time.Second
 
 // realSlowLine makes a client behind a proxy, and a quarter of the children.
 func realSlowLine(t *testing.T, margin time.Duration) (*realzk.Proxy, *framework.Client) {
@@ -33,13 +33,13 @@ func realSlowLine(t *testing.T, margin time.Duration) (*realzk.Proxy, *framework
 	return proxy, cli
 }
 
-// The same on a real server: the list takes 2.1 of 3 s. Trust lasts for 2.7 s, so that a busy machine does not end it.
+// The same on a real server: the list takes 6.3 of 9 s. Trust lasts for 8.1 s, so that a busy machine does not end it.
 func TestRealSlowListLeavesClaimsAlone(t *testing.T) {
 	t.Parallel()
 	proxy, cli := realSlowLine(t, slowSession/10)
 	d := dwell(t, cli)
 	before := proxy.Accepted()
-	proxy.Throttle(listed / 4 * 55 * 10 / 21)
+	proxy.Throttle(listed / 4 * 55 * 10 / 63)
 	answered(t, cli)
 	begin := time.Now()
 	list, _, err := cli.Children(t.Context(), "/dir")
