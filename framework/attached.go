@@ -5,11 +5,21 @@ import "sync"
 // attached is what recipes have in common in one session: see recipekit.Attached.
 type attached struct {
 	mu     sync.Mutex
-	values map[any]any
+	values map[attachedKey]any
+}
+
+type attachedKey struct {
+	space space
+	key   any
+}
+
+// attachment is recipekit.Attached.
+func (s *Session) attachment(key any, create func() any) any {
+	return s.e.attached.get(attachedKey{s.space, key}, create)
 }
 
 // get returns the value for a key, which is created if there is none.
-func (a *attached) get(key any, create func() any) any {
+func (a *attached) get(key attachedKey, create func() any) any {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	v, ok := a.values[key]
@@ -17,7 +27,7 @@ func (a *attached) get(key any, create func() any) any {
 		return v
 	}
 	if a.values == nil {
-		a.values = make(map[any]any)
+		a.values = make(map[attachedKey]any)
 	}
 	v = create()
 	a.values[key] = v

@@ -8,10 +8,10 @@ import (
 
 // What docent's own recipes use and the public API does not offer goes to internal/recipekit.
 func init() {
-	seam.Provide(seam.Functions[*Client, *Session, Node, CreateOption]{
+	seam.Provide(seam.Functions[*Client, *Session, Node, *Watch, CreateOption]{
 		Telemetry:          (*Client).reporter,
 		Random:             func(c *Client) io.Reader { return c.core.random },
-		Attached:           func(s *Session, key any, create func() any) any { return s.e.attached.get(key, create) },
+		Attached:           (*Session).attachment,
 		CreateInQueue:      (*Session).createInQueue,
 		CreateTwins:        (*Session).createTwins,
 		CreateTwinsInQueue: (*Session).createTwinsInQueue,
@@ -19,5 +19,8 @@ func init() {
 		MultiReadSize:      (*Session).multiReadSize,
 		MultiRead:          (*Session).multiRead,
 		NewWatchSet:        (*Session).newWatchSet,
+		WatchNodes:         (*Session).watchNodes,
+		FiredOn:            func(w *Watch) int { return w.firedOn },
+		Connection:         (*Session).connection,
 	})
 }

@@ -55,11 +55,12 @@ type Event struct {
 type Watch struct {
 	C <-chan Event
 
-	c     chan Event
-	space space
-	key   watchKey
-	entry *watchEntry // nil when the session was over already
-	table *watches
+	c       chan Event
+	space   space
+	key     watchKey
+	entry   *watchEntry // nil when the session was over already
+	table   *watches
+	firedOn int // the connection on which a server sent the event; 0 before, and if no server did
 }
 
 // Stop takes the watch back: nothing will be put on C any more, which stays open unless the watch has fired. It is safe to
@@ -200,6 +201,9 @@ func (t *watches) fire(event EventType, path string) {
 			continue
 		}
 		t.drop(key)
+		for _, w := range entry.users {
+			w.firedOn = t.era
+		}
 		entry.fire(event, path, nil)
 	}
 	t.fireSets(event, path, watchesOf(event)...)
@@ -283,11 +287,8 @@ func watch[T any](ctx context.Context, o *ops, op, path string, kind watchKind, 
 func armWatch[T any](ctx context.Context, e *epoch, w *Watch, q query[T], stat func(T, error) (*Stat, bool)) (T, error) {
 	a := q.call(ctx)
 	a.Over = func(err error) {
-		var g *glimpse
-		if s, watched := stat(a.answer, callError(e.ctx, err)); watched {
-			g = glimpseOf(s)
-		}
-		if e.watches.attempted(w, g) {
+		s, watched := stat(a.answer, callError(e.ctx, err))
+		if e.watches.armed(w, s, watched) {
 			e.repair(w.key.path)
 		}
 	}

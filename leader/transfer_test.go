@@ -24,13 +24,14 @@ type stage struct {
 	*world
 	elections map[string]*leader.Election
 	waiting   map[string]<-chan outcome
-	term      *leader.Term // of a
+	stop      map[string]context.CancelFunc // ends the campaigns of those who wait
+	term      *leader.Term                  // of a
 }
 
 // set fills the stage. It runs in a bubble.
 func (w *world) set(opts ...leader.Option) *stage {
 	w.t.Helper()
-	s := &stage{world: w, elections: map[string]*leader.Election{}, waiting: map[string]<-chan outcome{}}
+	s := &stage{world: w, elections: map[string]*leader.Election{}, waiting: map[string]<-chan outcome{}, stop: map[string]context.CancelFunc{}}
 	for i, name := range []string{"a", "b", "c", "d"} {
 		e := leader.New(w.client(name), path, append(opts, leader.WithID(name))...)
 		s.elections[name] = e
@@ -38,7 +39,9 @@ func (w *world) set(opts ...leader.Option) *stage {
 			s.term = elected(w.t, e)
 			continue
 		}
-		s.waiting[name] = w.campaign(w.t.Context(), e, len(w.queue())/i*(i+1))
+		ctx, stop := context.WithCancel(w.t.Context())
+		s.stop[name] = stop
+		s.waiting[name] = w.campaign(ctx, e, len(w.queue())/i*(i+1))
 	}
 	time.Sleep(time.Second)
 	return s
@@ -68,6 +71,12 @@ func (s *stage) path(id string) string {
 	}
 	s.t.Fatalf("%s is not there", id)
 	return ""
+}
+
+// leave ends the campaign of one who waits and whose node that is. The node is gone when it returns.
+func (s *stage) leave(id, node string) {
+	s.stop[id]()
+	assert.NoError(s.t, s.Delete(node))
 }
 
 // onMulti lets f run once, when a transfer arrives at the server, which then does with it what verdict says.
@@ -205,7 +214,7 @@ func TestSuccessorLeavesDuringATransfer(t *testing.T) {
 		node, old, token := s.path("c"), s.term.Context(), s.term.Token()
 		w.onMulti(zktest.Pass, func() {
 			assert.Error(t, old.Err(), "its context has ended before the servers were asked")
-			assert.NoError(t, w.Delete(node))
+			s.leave("c", node)
 		})
 		err := s.term.ResignTo(t.Context(), "c")
 		assert.ErrorIs(t, err, leader.ErrNoParticipant)
@@ -230,7 +239,7 @@ func TestFailedTransferKeepsThePolicy(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
 				s := w.set(opts...)
 				node := s.path("c")
-				w.onMulti(zktest.Pass, func() { assert.NoError(t, w.Delete(node)) })
+				w.onMulti(zktest.Pass, func() { s.leave("c", node) })
 				require.ErrorIs(t, s.term.ResignTo(t.Context(), "c"), leader.ErrNoParticipant)
 				leads(t, s.term)
 				w.cut("a")
@@ -253,7 +262,7 @@ func TestSuccessorStandsAgain(t *testing.T) {
 		w.onMulti(zktest.Pass, func() {
 			_, err := w.Create(path+"/latch-", []byte("c"), zktest.PersistentSequential)
 			assert.NoError(t, err)
-			assert.NoError(t, w.Delete(node))
+			s.leave("c", node)
 		})
 		require.NoError(t, s.term.ResignTo(t.Context(), "c"))
 		assert.Equal(t, "c", s.order()[0])
@@ -410,6 +419,23 @@ func TestTwoTransfersAtOnce(t *testing.T) {
 	})
 }
 
+// A node of a shared term that somebody has deleted ends the term, even if its event is lost: then the transfer finds out.
+func TestTransferOfATermOfWhichANodeIsGone(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		s := w.set(leader.Shared())
+		w.OnFrame(func(f zktest.Frame) zktest.Verdict {
+			if f.Stage == zktest.Event && f.Conn.Client == "a" {
+				return zktest.Drop
+			}
+			return zktest.Pass
+		})
+		order, _ := queue.Dialect.Arrange(w.queue())
+		require.NoError(t, w.Delete(path+"/"+order[1].Full))
+		assert.ErrorIs(t, s.term.ResignTo(t.Context(), "c"), leader.ErrDeleted)
+		won(t, s.waiting["b"])
+	})
+}
+
 // Resign during a transfer waits for it, and gives up what a transfer that fails would have kept.
 func TestResignDuringATransfer(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
@@ -423,7 +449,7 @@ func TestResignDuringATransfer(t *testing.T) {
 			go func() {
 				resigned <- s.term.ResignTo(t.Context(), "d")
 			}()
-			assert.NoError(t, w.Delete(node))
+			s.leave("c", node)
 		})
 		assert.ErrorIs(t, s.term.ResignTo(t.Context(), "c"), leader.ErrNoParticipant)
 		synctest.Wait()

@@ -89,8 +89,8 @@ func TestCostOfAHandOver(t *testing.T) {
 		waiting := start(t.Context(), b)
 		time.Sleep(5 * time.Millisecond)
 		cost := w.Counts().Sub(before)
-		assert.Equal(t, requests{zktest.OpCreate2: 1, zktest.OpGetChildren2: 1, zktest.OpGetData: 1}, cost.Requests, "a waiter")
-		assert.EqualValues(t, 1, cost.Watches)
+		assert.Equal(t, requests{zktest.OpCreate2: 1, zktest.OpGetChildren2: 1, zktest.OpGetData: 2}, cost.Requests, "a waiter")
+		assert.EqualValues(t, 2, cost.Watches, "on the holder's node and its own")
 
 		before = w.Counts()
 		at := time.Now()
@@ -98,10 +98,10 @@ func TestCostOfAHandOver(t *testing.T) {
 		r := <-waiting
 		require.NoError(t, r.err)
 		cost = w.Counts().Sub(before)
-		assert.Equal(t, requests{zktest.OpDelete: 1, zktest.OpGetChildren2: 1}, cost.Requests)
+		assert.Equal(t, requests{zktest.OpDelete: 1}, cost.Requests)
 		assert.EqualValues(t, 1, cost.Events)
 		assert.Zero(t, cost.Watches)
-		assert.LessOrEqual(t, r.at.Sub(at), 6*latency, "there, event, list and back")
+		assert.LessOrEqual(t, r.at.Sub(at), 3*latency, "there, and the event back")
 		t.Logf("hand-over: %v and %d event in %v (one way: %v)", cost.Requests, cost.Events, r.at.Sub(at), latency)
 		require.NoError(t, r.held.Unlock(t.Context()))
 	})
@@ -124,7 +124,7 @@ func TestCostOfHoldingLong(t *testing.T) {
 	})
 }
 
-// However many wait, a release wakes one of them.
+// However many wait, a release wakes the next one, and the two that come closer to their turn.
 func TestOneReleaseWakesOneOfAThousand(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		const waiters = 1000
@@ -154,8 +154,10 @@ func TestOneReleaseWakesOneOfAThousand(t *testing.T) {
 		next := <-granted
 		time.Sleep(10 * time.Millisecond)
 		cost := w.Counts().Sub(before)
-		assert.Equal(t, requests{zktest.OpDelete: 1, zktest.OpGetChildren2: 1}, cost.Requests)
-		assert.EqualValues(t, 2, cost.Events, "one to the next, and one to the old holder, which watched its own node")
+		assert.EqualValues(t, 1, cost.Requests[zktest.OpDelete])
+		assert.LessOrEqual(t, cost.Requests[zktest.OpGetData], int64(3), "the place of the next holder's client that waits behind it begins to watch")
+		assert.LessOrEqual(t, cost.Requests[zktest.OpGetChildren2], int64(2), "and may list first, as may the one after the next")
+		assert.LessOrEqual(t, cost.Events, int64(3), "to the next, to the one after it, and to the old holder, which watched its own node")
 		assert.Empty(t, granted)
 		t.Logf("one release among %d waiters: %v, %d events", waiters, cost.Requests, cost.Events)
 

@@ -134,7 +134,7 @@ func TestCosts(t *testing.T) {
 
 // A hand-over, from the call of Unlock until the next one holds.
 func TestCostsOfHandovers(t *testing.T) {
-	through := cost{requests{zktest.OpDelete: 1, zktest.OpGetChildren2: 1}, 2}
+	through := cost{requests{zktest.OpDelete: 1}, 1}
 	for _, c := range []struct {
 		name string
 		most int // hand-overs; -1 for none of them, by another process

@@ -98,14 +98,16 @@
 //	Semaphore, 3 permits               5                 3 trips      3           3 trips
 //	Multi, 2 paths                     4                 2 trips      2           2 trips
 //	Downgrade                          2                 2 trips
-//	hand-over to another process       2 (delete, list)  2 trips
+//	hand-over to another process       1 (delete)        1 trip
 //	hand-over inside the process       0
 //	the same after the n-th            3                 2 trips
 //
 // Again and again means: at least the tenth time in a row, with nothing else written on the servers between an acquire and the next one.
 //
-// Whoever waits watches one node: 1 request more. A Held that lasts longer than a moment watches its own: 1 request more, 2
-// with Shared.
+// A Mutex that waits watches its own node and up to two ahead of it: 2 or 3 requests more, in one trip. If more than two are ahead, it lists
+// again ahead of its turn. Of several goroutines of one client only the first in the queue does so; the others cost their create until
+// they are the first. An RWMutex, and a lock that is Shared, watches one node, and a hand-over costs a list more. A Held that lasts longer than a
+// moment watches its own node: 1 request more, 2 with Shared.
 //
 // # Kinds of locks
 //

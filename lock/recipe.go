@@ -40,6 +40,7 @@ func newRecipe(cli *framework.Client, name, path string, fits fit, opts []Option
 // queue is the directory of the recipe, for nodes of one kind and, if they are shared with kazoo, of its kind.
 func (r recipe) queue(kind, kazoo seqnode.Kind, dialect seqnode.Dialect) contend.Queue {
 	q := contend.Queue{Dir: r.path, Name: kind.Marker(), Dialect: dialect, Data: r.data, ACL: r.acl, Recipe: r.name}
+	q.Strict = dialect == seqnode.Mutex
 	if r.shared && r.fits&fitsShared != 0 {
 		q.Twins = []string{kazoo.Marker()}
 	}

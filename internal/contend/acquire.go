@@ -34,6 +34,9 @@ func (q Queue) TryAcquire(ctx context.Context, s *framework.Session, holding fra
 
 // free returns ErrTaken if there is somebody to wait for.
 func (p *Place) free(_ context.Context, names []string) error {
+	if names == nil {
+		return ErrTaken // by another place of the session
+	}
 	before, _, err := p.nextAhead(names)
 	if err == nil && before != "" {
 		return ErrTaken
@@ -74,10 +77,14 @@ func (q Queue) attempt(ctx context.Context, s *framework.Session, wait waitFunc)
 	if err := q.clear(ctx, s); err != nil {
 		return nil, err
 	}
-	entered, names, err := q.enter(ctx, s)
+	l, crowded := q.line(s)
+	var entered *Place
+	defer func() { l.leave(entered) }()
+	entered, names, err := q.enter(ctx, s, crowded)
 	if err != nil {
 		return nil, err
 	}
+	entered.line = l
 	defer func() {
 		if place == nil {
 			entered.withdraw()

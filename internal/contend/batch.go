@@ -26,15 +26,14 @@ func (q Queue) enterAll(ctx context.Context, s *framework.Session, n int) (batch
 	others.Wait()
 	var names []string
 	if errs[n-1] = errors.Join(errs...); errs[n-1] == nil {
-		b[n-1], names, errs[n-1] = q.enter(ctx, s)
+		b[n-1], names, errs[n-1] = q.enter(ctx, s, false)
 	}
 	return b, names, errs[n-1]
 }
 
 // add is enter without the list.
 func (q Queue) add(ctx context.Context, s *framework.Session) (*Place, error) {
-	opts := append(q.options(), framework.EphemeralSequential, framework.Parents, framework.Protected)
-	node, err := s.Create(ctx, framework.Join(q.Dir, q.Name), q.Data, opts...)
+	node, err := q.createAlone(ctx, s)
 	if err != nil {
 		return nil, notCreated(err)
 	}

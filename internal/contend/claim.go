@@ -53,7 +53,22 @@ func (p *Place) claim(parent context.Context, policy framework.Policy) (*Claim, 
 	c.list()
 	c.forget = context.AfterFunc(c.ctx, c.ended)
 	guardsOf(p.session).expect(c)
+	if p.watch != nil {
+		go c.endWith(p.watch)
+	}
 	return c, nil
+}
+
+// endWith ends the claim when a watch of its node, which was set before the claim began, says that the node was deleted.
+func (c *Claim) endWith(w *framework.Watch) {
+	defer w.Stop()
+	select {
+	case ev := <-w.C:
+		if ev.Type == framework.EventDeleted {
+			c.cancel(deletedAt(c.Path()))
+		}
+	case <-c.ctx.Done():
+	}
 }
 
 // guard ends the claim when any of its nodes is deleted by anybody else.

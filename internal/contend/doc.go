@@ -1,11 +1,10 @@
 // Package contend is the queue and the claim behind locks and elections.
 //
-// Everybody who wants something adds an ephemeral sequential node to one directory. The oldest node holds; each other one
-// watches only the node right before it, so that a release wakes one waiter, not all. A queue in which some can hold
-// together says whom its places wait for ([Queue].Yield): each then watches the nearest of those before it, so that a
-// release wakes only those who may go.
+// Everybody who wants something adds an ephemeral sequential node to one directory. The oldest node holds. The others watch only the nodes
+// right before theirs, so a release does not wake all of them. A queue in which some can hold together says whom its places wait for
+// ([Queue].Yield): each then watches the nearest of those before it, so that a release wakes only those who may go.
 //
-//	enter           not its turn         predecessor gone, list again
+//	enter           not its turn         predecessor gone, list again if need be
 //	------> listed ------------> waiting -----------------------------+
 //	          |   ^                 |                                 |
 //	          |   +-----------------|---------------------------------+
@@ -51,13 +50,32 @@
 //   - The node stays until Release, also when the context has ended earlier: somebody who is slow to stop is not overtaken
 //     while the session lives.
 //
+// # Strict queues
+//
+// A queue is Strict ([Queue].Strict) if nobody can come in ahead of a place that exists: numbers grow, nodes are not exchanged for others with
+// the same number, and a transfer only deletes nodes. The queues of mutexes, semaphores' turns and elections are. Read/write locks are not,
+// because a downgrade creates a node with an old number. Twins do not use what follows either.
+//
+// In a Strict queue one list shows everybody who can ever be ahead of a place. A place watches its own node and the two nearest nodes ahead,
+// and knows from their events alone that its turn has come. The conditions are in turnWatcher. A transaction that deletes several nodes must
+// delete the nodes of waiters before those ahead of them, as [Claim.Pass] does: the events come in that order.
+//
+// Of several places of one session only the first that waits does so. The others wait for it in the process (line), and then use one list
+// together: it serves every place that was created before it was asked for.
+//
 // # Cost
 //
 // An uncontended acquire is one round trip of two requests (create and list together), a release one request. Where nothing
-// else happens on the servers between a release and the next acquire, the [Trail] shows that nobody else is in the queue, and the list is left out. A waiter
-// adds a watch on its predecessor; a hand-over is the release, one event and one list. A claim watches its own node only
-// once it has been held for a moment, so that short critical sections do not pay for it. Twins cost the same in requests and
-// round trips (a multi in place of the create and of the delete), but for the claim's watches, which are one on each node.
+// else happens on the servers between a release and the next acquire, the [Trail] shows that nobody else is in the queue, and the list is left
+// out. A waiter sets three watches in
+// one write, and lists once more ahead of its turn if more than two are ahead of it. A hand-over is the release and one event. Waiters that
+// have a client in common set three watches in all, and each costs a create and, when it becomes the first of them, three requests.
+//
+// Where a queue is not Strict a waiter watches its predecessor, and a hand-over is the release, one event and one list.
+//
+// A claim that did not wait watches its own node only once it has been held for a moment, so that short critical sections do not pay for
+// it. Twins cost the same in requests and round trips (a multi in place of the create and of the delete), except that a claim watches each
+// of its nodes.
 //
 // All contenders must be allowed to read each other's nodes: that is how they watch them.
 package contend

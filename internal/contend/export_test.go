@@ -28,7 +28,7 @@ var Settled = settled
 
 // Enter adds a place to the queue.
 func (q Queue) Enter(ctx context.Context, s *framework.Session) (*Place, error) {
-	p, _, err := q.enter(ctx, s)
+	p, _, err := q.enter(ctx, s, false)
 	return p, err
 }
 

@@ -7,8 +7,8 @@ import (
 	"log/slog"
 )
 
-// reportWaiting says, to those who look at the client's recipes, where the place stands. It is what the latest list of the
-// directory has shown: a place that is not told of those far ahead of it does not know when they go.
+// reportWaiting publishes, to those who look at the client's recipes, how many places are ahead. It is what the latest list of the directory has
+// shown: a place does not watch those far ahead. For a place that waits behind another one of its session it is a lower bound.
 func (p *Place) reportWaiting(before string, ahead int) {
 	p.session.Report("waiting", nil, slog.String("node", p.node.Path), slog.Int("ahead", ahead), slog.String("behind", before))
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/internal/recipekit"
@@ -21,6 +22,7 @@ type Queue struct {
 	Yield   seqnode.Dialect // which of them a place waits for; 0 means all
 	Data    []byte          // of a node
 	ACL     []framework.ACL // of a node; nil means the client's
+	Strict  bool            // nobody comes in ahead of a place that is there; see the package documentation
 	Trail   *Trail          // of a queue whose places each have one node; may be nil
 	Joined  func()          // called when a place was created, if it is not nil
 	Recipe  string          // what a claim is called by framework.Client.Recipes; "" if the recipe that holds it says so itself
@@ -33,18 +35,27 @@ type Place struct {
 	node    framework.Node   // the one that it is known by
 	twins   []framework.Node // the others
 	left    bool             // by withdraw
+
+	line     *line            // that the place is in; nil if the queue is not Strict
+	listedOn int              // the connection on which the list behind the create was answered; 0 if it is not known
+	known    atomic.Int64     // how many places are ahead, by the latest list
+	first    chan struct{}    // closed when the place is the first of its line
+	since    int              // how many lists of the line were asked for when the place joined
+	watch    *framework.Watch // of the node, once the turn has come; nil if there is none
 }
 
 // ErrDeleted says that somebody else has deleted the node that stood for a claim or for a place in the queue.
 var ErrDeleted = errors.New("its node was deleted by somebody else")
 
-// enter adds a place to the queue and returns it with the list of the directory.
-func (q Queue) enter(ctx context.Context, s *framework.Session) (*Place, []string, error) {
-	nodes, names, err := q.create(ctx, s)
+// enter adds a place to the queue and returns it with the list of the directory. With alone, it is not listed.
+func (q Queue) enter(ctx context.Context, s *framework.Session, alone bool) (*Place, []string, error) {
+	on := recipekit.Connection(s)
+	nodes, names, err := q.create(ctx, s, alone)
 	if err != nil && nodes == nil {
 		return nil, nil, notCreated(err)
 	}
 	p := q.place(s, nodes)
+	p.listedOn = p.stable(on)
 	if q.Joined != nil {
 		q.Joined()
 	}
@@ -58,11 +69,18 @@ func (q Queue) enter(ctx context.Context, s *framework.Session) (*Place, []strin
 	return p, names, nil
 }
 
-// create adds the nodes of a place and lists the directory behind them. Nodes come with the error if the list is all that is
-// missing.
-func (q Queue) create(ctx context.Context, s *framework.Session) ([]framework.Node, []string, error) {
+// create adds the nodes of a place and, unless the node is to be created alone, lists the directory behind them. Nodes come with the error
+// if the list is all that is missing.
+func (q Queue) create(ctx context.Context, s *framework.Session, alone bool) ([]framework.Node, []string, error) {
 	if len(q.Twins) > 0 {
 		return recipekit.CreateTwinsInQueue(ctx, s, q.Dir, q.names(), q.Data, q.options()...)
+	}
+	if alone {
+		node, err := q.createAlone(ctx, s)
+		if err != nil {
+			return nil, nil, err
+		}
+		return []framework.Node{node}, nil, nil
 	}
 	var node framework.Node
 	var names []string
@@ -76,6 +94,12 @@ func (q Queue) create(ctx context.Context, s *framework.Session) ([]framework.No
 		return nil, nil, err
 	}
 	return []framework.Node{node}, names, err
+}
+
+// createAlone adds the node of a place.
+func (q Queue) createAlone(ctx context.Context, s *framework.Session) (framework.Node, error) {
+	opts := append(q.options(), framework.EphemeralSequential, framework.Parents, framework.Protected)
+	return s.Create(ctx, framework.Join(q.Dir, q.Name), q.Data, opts...)
 }
 
 // names are what the names of a place's nodes end with, before their numbers.
@@ -153,6 +177,9 @@ func (p *Place) nextAhead(names []string) (path string, ahead int, err error) {
 	return path, len(places(before)), nil
 }
 
+// name is that of the place's node, the first one if there are several.
+func (p *Place) name() seqnode.Name { return seqnode.Parse(base(p.node.Path)) }
+
 // before finds the place among names and returns those before it that it waits for, in order.
 func (p *Place) before(names []string) ([]seqnode.Name, error) {
 	order := p.queue.arrange(names)
@@ -176,11 +203,14 @@ func base(path string) string {
 	return name
 }
 
-// wait returns nil when nobody is left to wait for. names is the directory as it was listed last.
+// wait returns nil when nobody is left to wait for. names is the directory as it was listed last; see enter.
 //
-// The own node is not watched meanwhile: that would cost every waiter a request and every hand-over an event. Whoever
-// loses its node while it waits finds out when the one before it goes, and then queues again.
+// Unless the queue is Strict, the own node is not watched meanwhile: that would cost every waiter a request and every hand-over an event.
+// Whoever loses its node while it waits finds out when the one before it goes, and then queues again.
 func (p *Place) wait(ctx context.Context, names []string) error {
+	if p.queue.inLine() {
+		return p.waitInLine(ctx, names)
+	}
 	for {
 		n, refused := p.session.Refusals()
 		if n > 0 {
@@ -197,12 +227,17 @@ func (p *Place) wait(ctx context.Context, names []string) error {
 		}
 		p.reportWaiting(before, ahead)
 		if err := p.waitFor(ctx, before, refused); err != nil {
-			return fmt.Errorf("%s waited behind %s: %w", p.node.Path, before, err)
+			return p.waited(before, err)
 		}
 		if names, _, err = p.session.Children(ctx, p.queue.Dir); err != nil {
 			return p.unlisted(err)
 		}
 	}
+}
+
+// waited is the error of a place that waited behind a node.
+func (p *Place) waited(behind string, err error) error {
+	return fmt.Errorf("%s waited behind %s: %w", p.node.Path, behind, err)
 }
 
 // blocked returns an error if one of those before the place is a leftover that the servers refuse to remove.

@@ -63,7 +63,7 @@ func (t *transfer) run(ctx context.Context) error {
 			return t.undecided(err)
 		}
 		own := slices.IndexFunc(order, func(n seqnode.Name) bool { return t.path(n) == t.place.node.Path })
-		if own < 0 {
+		if own < 0 || !t.whole(order) {
 			return t.gone(order)
 		}
 		t.doubt = nil // the last try was not applied
@@ -75,6 +75,16 @@ func (t *transfer) run(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// whole reports whether all nodes of the place are in the queue.
+func (t *transfer) whole(order []seqnode.Name) bool {
+	for _, path := range t.place.paths() {
+		if !slices.ContainsFunc(order, func(n seqnode.Name) bool { return t.path(n) == path }) {
+			return false
+		}
+	}
+	return true
 }
 
 // path is where a node of the queue stands.
@@ -120,7 +130,7 @@ func (t *transfer) try(ctx context.Context, order []seqnode.Name, own int) (agai
 		return false, fmt.Errorf("%s does not stand behind %s", successor, t.place.node.Path)
 	}
 	operations := []framework.Op{framework.CheckOp(successor, framework.AnyVersion)}
-	for _, n := range order[own:to] {
+	for _, n := range slices.Backward(order[own:to]) { // a waiter is told that its own node has gone before it is told of those ahead
 		operations = append(operations, framework.DeleteOp(t.path(n), framework.AnyVersion))
 	}
 	_, err = t.place.session.Multi(ctx, operations)

@@ -10,7 +10,7 @@ import (
 )
 
 // inner is what framework provides.
-var inner = seam.Take[*framework.Client, *framework.Session, framework.Node, framework.CreateOption]()
+var inner = seam.Take[*framework.Client, *framework.Session, framework.Node, *framework.Watch, framework.CreateOption]()
 
 // Telemetry returns what recipes report to, on the providers of framework.Config. It is nil for a Client that is nil or empty.
 func Telemetry(cli *framework.Client) *telemetry.Client { return inner.Telemetry(cli) }
@@ -19,7 +19,7 @@ func Telemetry(cli *framework.Client) *telemetry.Client { return inner.Telemetry
 // jitter and their GUIDs from it, so that a simulation replays them too.
 func Random(cli *framework.Client) io.Reader { return inner.Random(cli) }
 
-// Attached returns what recipes have attached to a session under a key, and attaches what create returns if there is nothing yet.
+// Attached returns what recipes have attached to a session under a key in its namespace, and attaches what create returns if there is nothing yet.
 func Attached(s *framework.Session, key any, create func() any) any {
 	return inner.Attached(s, key, create)
 }
@@ -93,3 +93,20 @@ func NewWatchSet(s *framework.Session) WatchSet { return inner.NewWatchSet(s) }
 func MultiRead(ctx context.Context, s *framework.Session, reads []Read) ([]ReadAnswer, error) {
 	return inner.MultiRead(s, ctx, reads)
 }
+
+// WatchNodes is framework.Session.WatchData for several nodes. The requests are written together and a server answers them in the order
+// of paths. The watch of a node that does not exist is nil.
+func WatchNodes(ctx context.Context, s *framework.Session, paths []string) ([]*framework.Watch, error) {
+	return inner.WatchNodes(s, ctx, paths)
+}
+
+// Connection returns the number of the session's latest connection, counted from 1. If it is the same before and after a read, the read was
+// answered on that connection.
+func Connection(s *framework.Session) int { return inner.Connection(s) }
+
+// FiredOn returns the number of the connection on which a server sent the event of a watch. It is 0 if no server did: the client found out in
+// another way that it had missed the event, or the session is over. It may be called once the event has been received.
+//
+// On one connection a server sends events in the order of the transactions, and an answer behind an event shows a state that is not older.
+// Events that a client catches up with after a reconnect have no order.
+func FiredOn(w *framework.Watch) int { return inner.FiredOn(w) }

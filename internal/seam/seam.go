@@ -8,7 +8,7 @@ import (
 )
 
 // Functions are what framework does for docent's own recipes only. internal/recipekit documents them.
-type Functions[Client, Session, Node, Option any] struct {
+type Functions[Client, Session, Node, Watch, Option any] struct {
 	Telemetry func(Client) *telemetry.Client
 	Random    func(Client) io.Reader
 	Attached  func(s Session, key any, create func() any) any
@@ -20,6 +20,10 @@ type Functions[Client, Session, Node, Option any] struct {
 
 	MultiReadSize func(s Session) int
 	MultiRead     func(s Session, ctx context.Context, reads []Read) ([]ReadAnswer[Node], error)
+
+	WatchNodes func(s Session, ctx context.Context, paths []string) ([]Watch, error)
+	FiredOn    func(Watch) int
+	Connection func(s Session) int
 
 	NewWatchSet func(s Session) WatchSet[Node]
 }
@@ -74,7 +78,7 @@ type WatchNote struct {
 var provided any
 
 // Provide sets the functions. Framework calls it once, when it is initialized.
-func Provide[C, S, N, O any](f Functions[C, S, N, O]) { provided = f }
+func Provide[C, S, N, W, O any](f Functions[C, S, N, W, O]) { provided = f }
 
 // Take returns the functions that framework has provided. It panics if their types are others.
-func Take[C, S, N, O any]() Functions[C, S, N, O] { return provided.(Functions[C, S, N, O]) }
+func Take[C, S, N, W, O any]() Functions[C, S, N, W, O] { return provided.(Functions[C, S, N, W, O]) }
