@@ -2,6 +2,7 @@ package cache
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/docent-zk/docent/framework"
@@ -147,28 +148,35 @@ func (p *pass) takeList(a answer) {
 		return
 	}
 	names := p.wanted(t.path, a.names)
-	now := &entry{node: dir.node, kids: p.prune(dir, names, a.stat.Pzxid), listed: a.stat.Pzxid}
+	var listed map[string]struct{}
+	if dir.kids.count() > 0 || p.view().refused.count() > 0 {
+		listed = setOf(names)
+	}
+	now := &entry{node: dir.node, kids: p.prune(dir, listed, a.stat.Pzxid), listed: a.stat.Pzxid}
 	if a.stat.Mzxid == dir.node.Stat.Mzxid {
 		now.node.Stat = a.stat
 	}
 	p.put(t.work, now)
-	p.dropRefused(t.path, names)
-	for _, name := range a.names {
-		if _, ok := names[name]; ok {
-			p.meet(now.kids.get(name), framework.Join(t.path, name), a)
-		}
+	p.dropRefused(t.path, listed)
+	for _, name := range names {
+		p.meet(now.kids.get(name), framework.Join(t.path, name), a)
 	}
 }
 
 // wanted is the names of children that are to be in the mirror.
-func (p *pass) wanted(dir string, names []string) map[string]struct{} {
-	wanted := make(map[string]struct{}, len(names))
-	for _, name := range names {
-		if p.spec.keeps(framework.Join(dir, name)) {
-			wanted[name] = struct{}{}
-		}
+func (p *pass) wanted(dir string, names []string) []string {
+	if !p.spec.filtered {
+		return names
 	}
-	return wanted
+	return slices.DeleteFunc(names, func(name string) bool { return !p.spec.keeps(framework.Join(dir, name)) })
+}
+
+func setOf(names []string) map[string]struct{} {
+	set := make(map[string]struct{}, len(names))
+	for _, name := range names {
+		set[name] = struct{}{}
+	}
+	return set
 }
 
 // prune returns the children of dir without those that are not in a list. What was created behind the list is not missing

@@ -173,7 +173,7 @@ func (p *pass) sendBatch(b *batch) {
 		p.send(b.tasks[0], true)
 		return
 	}
-	reads, answers, known := make([]recipekit.Read, len(b.tasks)), make([]answer, len(b.tasks)), make([]*entry, len(b.tasks))
+	reads, answers, known := make([]recipekit.Read, len(b.tasks)), p.room(len(b.tasks)), make([]*entry, len(b.tasks))
 	for i, t := range b.tasks {
 		t.running = true
 		reads[i] = recipekit.Read{Path: t.path, List: t.list}
@@ -192,6 +192,24 @@ func (p *pass) sendBatch(b *batch) {
 		}
 		return answer{parts: answers, batch: true, sent: sent, err: err}
 	})
+}
+
+// room returns n empty answers, in memory of former ones if there is some.
+func (p *pass) room(n int) []answer {
+	if last := len(p.spare) - 1; last >= 0 && cap(p.spare[last]) >= n {
+		answers := p.spare[last][:n]
+		p.spare = p.spare[:last]
+		return answers
+	}
+	return make([]answer, n)
+}
+
+// reuse keeps the memory of answers that have been dealt with while others are awaited.
+func (p *pass) reuse(answers []answer) {
+	clear(answers)
+	if p.spare = append(p.spare, answers); p.running == 0 {
+		p.spare = nil
+	}
 }
 
 // fill takes over what a batch has brought. The data of a node that is known is not decoded again if it has not changed.

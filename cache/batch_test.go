@@ -200,7 +200,7 @@ func TestRefusedNodesOfABatch(t *testing.T) {
 func TestAnswersToBatchesAreShort(t *testing.T) {
 	for _, size := range []int{100, 3 << 10, 30 << 10} {
 		once(t, zktest.Config{}, nil, func(t *testing.T, w *world) {
-			w.crowd(300, strings.Repeat("x", size))
+			w.crowd(120, strings.Repeat("x", size))
 			cli := w.client("c", func(c *framework.Config) { c.MaxReplySize = 64 << 10 })
 			tree := w.open(cli, "/r")
 			require.NoError(t, tree.Refresh(t.Context()))
@@ -208,8 +208,8 @@ func TestAnswersToBatchesAreShort(t *testing.T) {
 			counts := w.ClientCounts("c")
 			assert.EqualValues(t, 1, counts.Accepted)
 			reads := counts.Requests[zktest.OpGetData] + counts.Requests[zktest.OpMultiRead]
-			assert.LessOrEqual(t, reads, int64(610), "none has been read in vain")
-			assert.Equal(t, size < 4<<10, reads < 300, "%v", counts.Requests)
+			assert.LessOrEqual(t, reads, int64(250), "none has been read in vain")
+			assert.Equal(t, size < 4<<10, reads < 120, "%v", counts.Requests)
 		})
 	}
 }

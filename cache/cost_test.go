@@ -138,9 +138,9 @@ func TestWhatAChangeCosts(t *testing.T) {
 // Children that come one after the other cost less than a read each, and not a list of all their siblings. Each is in the cache soon.
 func TestChildrenOneAfterTheOther(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		n := 5000
+		n := 2000
 		if len(w.opts) > 0 {
-			n = 300 // each brings a list of all
+			n = 200 // each brings a list of all
 		}
 		w.raise("/r", "")
 		cli := w.client("c")
@@ -150,7 +150,7 @@ func TestChildrenOneAfterTheOther(t *testing.T) {
 				_, err := w.Create(fmt.Sprintf("/r/%05d", i), nil, zktest.Persistent)
 				require.NoError(t, err)
 				time.Sleep(2 * time.Millisecond)
-				if i%500 == 499 {
+				if i%200 == 199 {
 					time.Sleep(7 * time.Millisecond)
 					require.Equal(t, i+2, tree.Len())
 				}

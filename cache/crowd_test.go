@@ -16,7 +16,7 @@ import (
 // Caches of one client whose paths overlap share its watches, also on servers on which one watch ends another, and ask what has
 // changed in each other's presence. Each of them ends up with what there is.
 func TestCachesInOneClient(t *testing.T) {
-	seeds := uint64(20)
+	seeds := uint64(8)
 	if testing.Short() {
 		seeds = 2
 	}
@@ -33,8 +33,8 @@ func TestCachesInOneClient(t *testing.T) {
 // crowd is one run, in a bubble.
 func crowd(w *world, seed uint64) {
 	cli := w.client("c")
-	roots := []string{"/r", "/r", "/r/n0", "/r/n1/n1", "/r/n2"}
-	opts := [][]cache.TreeOption{nil, {cache.NoWait(), cache.QueueBound(3)}, nil, {cache.Parallel(2)}, {cache.OneShot()}}
+	roots := []string{"/r", "/r", "/r/n0", "/r/n1/n1", "/r/n2", "/r"}
+	opts := [][]cache.TreeOption{nil, {cache.NoWait(), cache.QueueBound(3)}, nil, {cache.Parallel(2)}, {cache.OneShot()}, {cache.OneShot()}}
 	var trees []*cache.Tree
 	var recorders []*recorder
 	for i, root := range roots {

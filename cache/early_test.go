@@ -144,7 +144,7 @@ func TestSyncWhenEventsWereLost(t *testing.T) {
 		w.raise(long, "0")
 		cli := w.client("c")
 		tree := w.open(cli, "/r", g.filter())
-		for i := range 4 {
+		for i := range 2 {
 			open := g.shut()
 			w.raise(fmt.Sprintf("/r/skip%d", i), "")
 			time.Sleep(time.Second)
@@ -225,6 +225,7 @@ var blips = flag.Int("cache.blips", 4, "how often the connection breaks in the t
 
 // Scenario 57 on a real server: each time a cache says that it is fresh, what was written while it was away is in it.
 func TestFreshAfterBlipsOnARealServer(t *testing.T) {
+	t.Parallel()
 	server := realzk.Standalone(t, realzk.Options{})
 	proxy := realzk.NewProxy(t, server.Addr())
 	cli, other := dial(t, proxy.Addr(), 10*time.Second), dial(t, server.Addr(), 10*time.Second)

@@ -136,7 +136,7 @@ func TestNoRestIsNeeded(t *testing.T) {
 				select {
 				case <-stop:
 					return
-				case <-time.After(5 * time.Millisecond):
+				case <-time.After(12 * time.Millisecond):
 				}
 				_ = w.Set("/a/busy", []byte{byte(i)})
 				if _, err := w.Create("/a/flicker", nil, zktest.Persistent); err != nil {

@@ -33,8 +33,7 @@ var seed = maphash.MakeSeed()
 func rankOf(name string) uint32 { return uint32(maphash.String(seed, name)) }
 
 func newBranch[V member](name string, rank uint32, value V, left, right *branch[V]) *branch[V] {
-	nodes := value.count() + left.count() + right.count()
-	return &branch[V]{name: name, value: value, left: left, right: right, nodes: nodes, rank: rank}
+	return (&branch[V]{name: name, rank: rank}).set(value, left, right)
 }
 
 // holding returns b with another value and others below it.
@@ -42,6 +41,10 @@ func (b *branch[V]) holding(value V, left, right *branch[V], by edition) *branch
 	if !by.own(b.by) {
 		b = &branch[V]{name: b.name, rank: b.rank, by: by}
 	}
+	return b.set(value, left, right)
+}
+
+func (b *branch[V]) set(value V, left, right *branch[V]) *branch[V] {
 	b.value, b.left, b.right, b.nodes = value, left, right, value.count()+left.count()+right.count()
 	return b
 }
@@ -86,14 +89,14 @@ func (x index[V]) put(name string, value V, by edition) index[V] {
 
 func (b *branch[V]) put(name string, rank uint32, value V, by edition) *branch[V] {
 	if b == nil {
-		return &branch[V]{name: name, value: value, nodes: value.count(), by: by, rank: rank}
+		return (&branch[V]{name: name, rank: rank, by: by}).set(value, nil, nil)
 	}
 	switch c := strings.Compare(name, b.name); {
 	case c == 0:
 		return b.holding(value, b.left, b.right, by)
 	case b.below(name, rank):
-		left, right := b.split(name)
-		return newBranch(name, rank, value, left, right)
+		left, right := b.split(name, by)
+		return (&branch[V]{name: name, rank: rank, by: by}).set(value, left, right)
 	case c < 0:
 		return b.holding(b.value, b.left.put(name, rank, value, by), b.right, by)
 	default:
@@ -102,16 +105,16 @@ func (b *branch[V]) put(name string, rank uint32, value V, by edition) *branch[V
 }
 
 // split returns what is before and what is behind name.
-func (b *branch[V]) split(name string) (left, right *branch[V]) {
+func (b *branch[V]) split(name string, by edition) (left, right *branch[V]) {
 	switch {
 	case b == nil:
 		return nil, nil
 	case name < b.name:
-		left, right = b.left.split(name)
-		return left, newBranch(b.name, b.rank, b.value, right, b.right)
+		left, right = b.left.split(name, by)
+		return left, b.holding(b.value, right, b.right, by)
 	default:
-		left, right = b.right.split(name)
-		return newBranch(b.name, b.rank, b.value, b.left, left), right
+		left, right = b.right.split(name, by)
+		return b.holding(b.value, b.left, left, by), right
 	}
 }
 
@@ -176,10 +179,10 @@ func differ[V member](old, now *branch[V], f func(old, now V) bool) bool {
 	case old.name == now.name:
 		return differ(old.left, now.left, f) && (old.value == now.value || f(old.value, now.value)) && differ(old.right, now.right, f)
 	case now.below(old.name, old.rank): // and so it is not in now
-		left, right := now.split(old.name)
+		left, right := now.split(old.name, 0)
 		return differ(old.left, left, f) && f(old.value, none) && differ(old.right, right, f)
 	default:
-		left, right := old.split(now.name)
+		left, right := old.split(now.name, 0)
 		return differ(left, now.left, f) && f(none, now.value) && differ(right, now.right, f)
 	}
 }

@@ -47,7 +47,7 @@ func TestIndexIsAMap(t *testing.T) {
 		x    index[*thing]
 	}
 	var versions []version
-	for i := range 3000 {
+	for i := range 1500 {
 		name := fmt.Sprint(rnd.IntN(200))
 		if rnd.IntN(3) == 0 {
 			delete(want, name)
@@ -116,7 +116,7 @@ func TestIndexesShare(t *testing.T) {
 func TestAChangeCopiesLittle(t *testing.T) {
 	var x index[*thing]
 	for i := range 100_000 {
-		x = x.with(fmt.Sprint(i), &thing{1})
+		x = x.put(fmt.Sprint(i), &thing{1}, 1)
 	}
 	v := &thing{1}
 	i := 0

@@ -35,6 +35,7 @@ type pass struct {
 	batches int      // requests that are under way for all tasks that had gathered
 	ending  bool     // nothing is started any more, and the pass ends when nothing is under way
 	answers chan answer
+	spare   [][]answer // memory of answers to batches
 	reads   sync.WaitGroup
 
 	lookedFrom int64     // the newest transaction when a look at everything began; 0 if there was none
@@ -307,6 +308,7 @@ func (p *pass) take(a answer) error {
 	} else {
 		p.learnBatch(len(a.parts), a.err)
 		p.takeAll(a.parts)
+		p.reuse(a.parts)
 	}
 	if !p.ending {
 		p.checkpoint(settled)

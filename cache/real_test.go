@@ -73,6 +73,7 @@ func agree(t *testing.T, cli *framework.Client, tree *cache.Tree) {
 }
 
 func TestOnARealServer(t *testing.T) {
+	t.Parallel()
 	space := realzk.Shared(t)
 	cli, other := dial(t, space.ConnectString(), 15*time.Second), dial(t, space.ConnectString(), 15*time.Second)
 	for way, opts := range ways {

@@ -80,7 +80,7 @@ func TestWhatIsReplacedIsNeverAbsent(t *testing.T) {
 					defer w.Delay(zktest.ClientConns("c"), latency)()
 					rec := w.record(tree)
 					w.neverAbsent(tree, replacements["everything"]...)
-					for i := range 10 {
+					for i := range 5 {
 						r.replace(w, writer, fmt.Sprint(i+1))
 						if i%3 > 0 { // else while the cache reads
 							time.Sleep(time.Duration(i) * 10 * time.Millisecond)
@@ -103,8 +103,10 @@ func TestWhatIsReplacedMeanwhileIsNeverAbsent(t *testing.T) {
 			for _, few := range []bool{true, false} {
 				for name, r := range replacements {
 					t.Run(name, func(t *testing.T) {
+						times := 1
 						if !few {
 							t.Cleanup(cache.AskAlways())
+							times = 2
 						}
 						bubble(t, func(t *testing.T, w *world) {
 							for _, path := range replacements["everything"] {
@@ -114,7 +116,7 @@ func TestWhatIsReplacedMeanwhileIsNeverAbsent(t *testing.T) {
 							tree := w.open(cli, "/r")
 							rec := w.record(tree)
 							w.neverAbsent(tree, replacements["everything"]...)
-							for i := range 2 {
+							for i := range times {
 								absence(w, cli, func() { r.replace(w, writer, fmt.Sprint(i)) })
 							}
 							require.NoError(t, tree.Sync(t.Context()))
@@ -155,9 +157,9 @@ func TestReplacedWithoutEnd(t *testing.T) {
 		writer := w.client("writer")
 		tree := w.open(w.client("c"), "/r")
 		defer w.Delay(zktest.ClientConns("c"), 20*time.Millisecond)()
-		for i := range 1500 {
+		for i := range 750 { // for more than 10 s
 			replacements["two levels"].replace(w, writer, fmt.Sprint(i+1))
-			time.Sleep(10 * time.Millisecond)
+			time.Sleep(15 * time.Millisecond)
 		}
 		node, ok := tree.Get("/r/c")
 		require.True(t, ok)
@@ -177,9 +179,9 @@ func TestANodeIsShownAlthoughWhatIsBelowItIsReplacedWithoutEnd(t *testing.T) {
 		tree := w.open(w.client("c"), "/r")
 		defer w.Delay(zktest.ClientConns("c"), 20*time.Millisecond)()
 		replacements["two levels"].replace(w, writer, "1")
-		for i := range 1500 {
+		for i := range 750 { // for more than 10 s
 			replacements["the lower levels"].replace(w, writer, fmt.Sprint(i+1))
-			time.Sleep(10 * time.Millisecond)
+			time.Sleep(15 * time.Millisecond)
 		}
 		node, ok := tree.Get("/r/f")
 		require.True(t, ok)

@@ -177,7 +177,7 @@ func TestTheRefusedAreTriedAgain(t *testing.T) {
 				w.set("/a/b", "2")
 				w.expire("c", cli, func() {})
 				assert.Equal(t, 2, tree.Snapshot().RefusedLen())
-				time.Sleep(time.Hour) // tried again ever less often
+				time.Sleep(10 * time.Minute) // tried again ever less often
 				absence(w, cli, func() {
 					w.set("/a/c", "2")
 					for _, path := range []string{"/a/b", "/a/private"} {

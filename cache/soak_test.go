@@ -20,6 +20,7 @@ var soak = flag.Duration("soak", 5*time.Second, "how long members of a real ense
 
 // Scenario 32 on three real servers whose members are killed, paused, cut off and started again, while sessions expire.
 func TestSoakOnAnEnsemble(t *testing.T) {
+	t.Parallel()
 	ensemble := realzk.Ensemble(t, 3, realzk.Options{})
 	connect := ensemble.ConnectString()
 	steady := dial(t, connect, 30*time.Second)

@@ -65,7 +65,9 @@ func NoWait() Option { return func(s *spec) { s.noWait = true } }
 // Filter leaves out every node below the root for whose path keep is false, with everything below it. keep is called often,
 // from the cache's goroutine. It must return at once, and always give the same answer for a path. If it panics for a path, that is
 // logged and counted, and the node stays as it is: in the cache if it is there, and out of it if it is not.
-func Filter(keep func(path string) bool) NodesOption { return func(s *spec) { s.filter = keep } }
+func Filter(keep func(path string) bool) NodesOption {
+	return func(s *spec) { s.filter, s.filtered = keep, true }
+}
 
 // StatsOnly leaves out the data: nodes have their Stat only, and no data is transferred.
 func StatsOnly() NodesOption { return func(s *spec) { s.statsOnly = true } }
@@ -92,6 +94,7 @@ type spec struct {
 	root      string
 	depth     int
 	filter    func(path string) bool
+	filtered  bool // there is another filter than that which keeps everything
 	statsOnly bool
 	gunzip    bool
 	noWait    bool
@@ -154,14 +157,14 @@ func (s *spec) parent(path string) string {
 }
 
 // keeps reports whether the filter lets a child of a node in the mirror in.
-func (s *spec) keeps(path string) bool { return s.filter(path) }
+func (s *spec) keeps(path string) bool { return !s.filtered || s.filter(path) }
 
 // includes reports whether a node belongs into the mirror.
 func (s *spec) includes(path string) bool {
 	if !s.covers(path) || s.level(path) > s.depth {
 		return false
 	}
-	for path != s.root {
+	for s.filtered && path != s.root {
 		if !s.filter(path) {
 			return false
 		}
