@@ -26,6 +26,7 @@ type pass struct {
 	checking  bool // a checkpoint is under way
 
 	tasks   map[work]*task
+	most    int      // tasks that there have been room for in the map
 	front   *task    // to be started first
 	queue   []*task  // to be started, oldest first
 	checks  checks   // of deleted nodes
@@ -336,6 +337,14 @@ func (p *pass) takeAll(answers []answer) {
 			p.flush()
 		}
 	}
+	p.shrink()
+}
+
+// shrink gives the memory back that a load has left: maps do not by themselves.
+func (p *pass) shrink() {
+	if len(p.tasks) == 0 && p.most > maxBatch {
+		p.tasks, p.queue, p.most = make(map[work]*task), nil, 0
+	}
 }
 
 // takeOne brings the answer to one read into the mirror.
@@ -415,6 +424,7 @@ func (p *pass) task(w work) *task {
 	if t == nil {
 		t = &task{work: w}
 		p.tasks[w] = t
+		p.most = max(p.most, len(p.tasks))
 		p.enqueue(t)
 	}
 	t.check = false
