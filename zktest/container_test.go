@@ -54,14 +54,14 @@ func scriptContainers(s *script) {
 	next()
 	next()
 	s.note("a TTL node that has children stays until they have gone")
-	a.call(zktest.OpCreateTTL, "", &jute.CreateTTLRequest{CreateRequest: *creating("/cont/ttl", "", 5), TTL: 100}, both(showPath, showStat))
+	a.call(zktest.OpCreateTTL, "", &jute.CreateTTLRequest{CreateRequest: *creating("/cont/ttl", "", 5), TTL: 1500}, both(showPath, showStat))
 	a.create("/cont/ttl/k", "", 0)
 	a.exists("/cont/ttl", true)
 	a.set("/cont/ttl/k", "does not count", -1)
 	a.del("/cont/ttl/k", -1)
 	next()
 	s.note("a set makes it young again")
-	a.call(zktest.OpCreateTTL, "", &jute.CreateTTLRequest{CreateRequest: *creating("/cont/t", "", 6), TTL: 1000}, both(showPath, showStat))
+	a.call(zktest.OpCreateTTL, "", &jute.CreateTTLRequest{CreateRequest: *creating("/cont/t", "", 6), TTL: 2000}, both(showPath, showStat))
 	a.set("/cont/t0000000004", "x", -1)
 	a.exists("/cont/t0000000004", true)
 	next()
@@ -109,6 +109,7 @@ func TestContainersAndTTL(t *testing.T) {
 		sameLines(w.T, string(want), run(w.T, memoryTarget(w.srv), scriptContainers))
 	})
 	t.Run("tcp", func(t *testing.T) {
+		t.Parallel()
 		srv, err := zktest.Start(zktest.Config{ContainerCheckInterval: sweep})
 		require.NoError(t, err)
 		defer srv.Close()
@@ -117,8 +118,9 @@ func TestContainersAndTTL(t *testing.T) {
 }
 
 func TestContainersReal(t *testing.T) {
+	t.Parallel()
 	s := realzk.Standalone(t, realzk.Options{ContainerCheckInterval: sweep})
-	lines := run(t, target{patience: 5 * time.Second,
+	lines := run(t, target{patience: 30 * time.Second,
 		dial: func(string) (net.Conn, error) { return net.Dial("tcp", s.Addr()) }}, scriptContainers)
 	if *update {
 		require.NoError(t, os.WriteFile("testdata/containers.txt", []byte(lines), 0o644))

@@ -16,7 +16,7 @@ func TestConformanceReal(t *testing.T) {
 		s := realzk.Standalone(t, realzk.Options{SuperDigest: superDigest})
 		return target{
 			dial:     func(string) (net.Conn, error) { return net.Dial("tcp", s.Addr()) },
-			patience: 5 * time.Second,
+			patience: 30 * time.Second,
 			expire: func(id int64, passwd []byte) {
 				require.NoError(t, realzk.ExpireSession(t.Context(), s.Addr(), id, passwd))
 			},

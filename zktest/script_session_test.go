@@ -210,6 +210,6 @@ func scriptRare(s *script) {
 func scriptBareCheck(s *script) {
 	a := s.client("a")
 	a.create("/bare", "", 0)
-	s.patience /= 10
+	s.patience /= 60 // no answer comes
 	a.call(zktest.OpCheck, "/bare", deleting("/bare", 0), nil)
 }

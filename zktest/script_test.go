@@ -218,7 +218,7 @@ func memoryTarget(s *zktest.Server) target {
 		dial: func(string) (net.Conn, error) {
 			return s.Dial(context.Background(), "tcp", s.Addrs()[0])
 		},
-		patience: 5 * time.Second,
+		patience: 30 * time.Second,
 		expire:   func(id int64, _ []byte) { s.ExpireSession(id) },
 	}
 }
@@ -230,7 +230,7 @@ func TestConformanceTCP(t *testing.T) {
 		t.Cleanup(func() { require.NoError(t, s.Close()) })
 		return target{
 			dial:     func(string) (net.Conn, error) { return net.Dial("tcp", s.Addrs()[0]) },
-			patience: 5 * time.Second,
+			patience: 30 * time.Second,
 			expire:   func(id int64, _ []byte) { require.True(t, s.ExpireSession(id)) },
 		}
 	})

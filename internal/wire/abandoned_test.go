@@ -167,6 +167,7 @@ func TestAbandonedTriesAreFewAtATime(t *testing.T) {
 		for i, server := range servers {
 			assert.Equal(t, i < 3, server.isClosed(), "try %d", i)
 		}
+		synctest.Wait()
 		assert.LessOrEqual(t, runtime.NumGoroutine(), before+2*maxAbandoned+2, "the two may be timers of other tests")
 		tr.abandoned.Close()
 		for _, server := range servers {
