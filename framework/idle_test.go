@@ -17,7 +17,7 @@ func TestIdleClientIsCheap(t *testing.T) {
 	const (
 		clients       = 50
 		mostHeap      = 80 << 10 // a half more than it takes, the server's side and the race detector included
-		mostGoroutine = 8 // supervisor, driver (3), server's side of the connection (2), and two to spare
+		mostGoroutine = 8        // supervisor, driver (3), server's side of the connection (2), and two to spare
 	)
 	s, err := zktest.Start(zktest.Config{})
 	require.NoError(t, err)
@@ -39,7 +39,10 @@ func TestIdleClientIsCheap(t *testing.T) {
 		require.NoError(t, err)
 	}
 	heapNow, goroutinesNow := usage()
-	for ctx := within(t, time.Minute); goroutinesNow-goroutines > mostGoroutine*clients && ctx.Err() == nil; { // those of connections that were cut
+	tooMuch := func() bool {
+		return goroutinesNow-goroutines > mostGoroutine*clients || heapNow-heap >= mostHeap*clients
+	}
+	for ctx := within(t, 20*time.Second); tooMuch() && ctx.Err() == nil; { // connections that were cut end a moment later
 		heapNow, goroutinesNow = usage()
 	}
 	perHeap, perGoroutines := (heapNow-heap)/clients, (goroutinesNow-goroutines)/clients
