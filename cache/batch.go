@@ -15,7 +15,7 @@ import (
 // A node goes alone if it is large, or if its read is refused. Nodes that a batch could not read, for
 // whatever reason, are read again by themselves. So one node cannot harm those that it was read with.
 const (
-	maxBatches = 2
+	maxBatches = 4
 	maxBatch   = 256 // reads in a batch
 
 	// Behind a request the next one that is not urgent waits restShare times as long as that has taken, but no longer than maxRest. In a
@@ -25,9 +25,9 @@ const (
 
 	// batchReply is how long the answers to a batch may be together, as far as that is known.
 	batchReply = 64 << 10
-	// firstBlind is how many nodes of unknown size are in a batch at first. As many of 1 MiB, the largest there are by default, fit into
-	// the default of MaxReplySize. While nodes turn out to be as small as expected, the next batch may have twice as many.
-	firstBlind = 63
+	// maxBlind is how many nodes are in a batch that have no sibling in the mirror to tell how large they may be. In all batches under way
+	// these may be as long as 1 MiB each, the longest there are by default, without harm to the servers.
+	maxBlind = 31
 	// firstGuess is how large a node is taken to be until others have been read.
 	firstGuess = 4 << 10
 	// smallData is how much data of a node that has not changed is transferred again, because that costs less than to ask for its Stat.
@@ -49,7 +49,7 @@ type batch struct {
 
 // newBatch returns an empty batch, which has no room for paths if the servers do not know the request.
 func (p *pass) newBatch() *batch {
-	return &batch{paths: p.source.size(), reply: p.replyRoom(), blind: p.blind}
+	return &batch{paths: p.source.size(), reply: p.replyRoom(), blind: maxBlind}
 }
 
 // replyRoom is how long the answers to a batch may be together.
@@ -72,7 +72,7 @@ func (b *batch) add(t *task, e estimate) bool {
 // estimate is how long the answer to a read will be.
 type estimate struct {
 	size  int
-	blind bool // because the node has not been read before
+	blind bool // because neither the node nor a sibling has been read before
 }
 
 // fits reports whether a read can be in a batch.
@@ -81,7 +81,7 @@ func (p *pass) fits(t *task) (e estimate, ok bool) {
 		return e, false
 	}
 	known := p.find(t.path)
-	e.size, e.blind = p.guess, known == nil
+	e.size, e.blind = p.guess, known == nil && p.strange(t.path)
 	if known != nil {
 		e.size = int(known.node.Stat.DataLength)
 	}
@@ -96,21 +96,18 @@ func (p *pass) fits(t *task) (e estimate, ok bool) {
 }
 
 // learn takes the size of a node that has not been read before into account for others.
-func (p *pass) learn(size int) {
-	if size > max(p.guess, firstGuess) {
-		p.blind = firstBlind
-	}
-	p.guess = max(size, p.guess-(p.guess-size)/8)
-}
+func (p *pass) learn(size int) { p.guess = max(size, p.guess-(p.guess-size)/8) }
 
-// learnBatch takes into account that a batch of n was answered, or that the answer was too long.
-func (p *pass) learnBatch(n int, err error) {
-	switch {
-	case tooLong(err):
-		p.guess, p.blind = max(p.guess, p.cli.MaxReplySize()/n), firstBlind
-	case err == nil && n >= p.blind:
-		p.blind = min(2*p.blind, maxBatch)
+// learnBatch takes into account that the answer to a batch of n was too long.
+func (p *pass) learnBatch(n int) { p.guess = max(p.guess, p.cli.MaxReplySize()/n) }
+
+// strange reports whether no sibling of a node is in the mirror.
+func (p *pass) strange(path string) bool {
+	if path == p.spec.root {
+		return true
 	}
+	parent := p.find(p.spec.parent(path))
+	return parent == nil || parent.kids.count() == 0
 }
 
 // urgent reports whether what is to be read is much, or is waited for.

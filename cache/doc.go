@@ -82,12 +82,12 @@
 // limit of [Depth].
 //
 // Many nodes and lists are read in one request on servers that can do that (multiRead, ZooKeeper 3.6). A request has up to 256 reads
-// and about 64 KiB of answers. While the cache loads, catches up or serves a Sync, two requests are under way. Otherwise there is one,
+// and about 64 KiB of answers. While the cache loads, catches up or serves a Sync, four requests are under way. Otherwise there is one,
 // and the next one waits eight times as long as it has taken, 5 ms at most. Further reads gather meanwhile. So a node that changes alone
 // is read at once, and a stream of changes leaves the server its time: 5,000 nodes that change together take less than a hundred requests. A node
 // is read by itself if it has more than about 16 KiB, or if it was refused.
-// How large a node is that has not been read yet is estimated from those that were read before it. No more than 63 such nodes
-// share a request, or up to 256 while those before them were no larger than expected. If the servers refuse to read a node of a batch, that node is read again by itself. If the answer to a batch is longer
+// How large a node is that has not been read yet is estimated from those that were read before it. No more than 31 nodes share a request
+// that have no sibling in the cache yet. If the servers refuse to read a node of a batch, that node is read again by itself. If the answer to a batch is longer
 // than MaxReplySize, or the batch fails otherwise, each of its nodes is. A cache with [StatsOnly] does not use multiRead, which would
 // transfer the data.
 //

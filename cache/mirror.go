@@ -56,7 +56,6 @@ type mirror struct {
 	newest   int64               // transaction that was seen
 	suspects map[string]struct{} // nodes whose children may be missing, from the pass before
 	guess    int                 // bytes in a node that has not been read
-	blind    int                 // how many of these are read in one request
 
 	comparedTo int64     // every change up to this transaction was read, whatever events told
 	checkDue   time.Time // when that is looked at again; zero if that is not planned
@@ -91,7 +90,7 @@ func open(ctx context.Context, cli *framework.Client, s spec, u user) (*mirror, 
 	m := &mirror{
 		cli: cli, spec: s, user: u, done: make(chan struct{}), poke: make(chan struct{}, 1), full: make(chan struct{}),
 		suspects: make(map[string]struct{}), held: make(map[string]*held),
-		guess: firstGuess, blind: firstBlind, edition: 1,
+		guess: firstGuess, edition: 1,
 	}
 	m.spec.filter = m.lenient(s.filter)
 	m.board.latest.Store(&view{since: time.Now()})

@@ -307,7 +307,9 @@ func (p *pass) take(a answer) error {
 	if a.parts == nil {
 		p.takeAll([]answer{a})
 	} else {
-		p.learnBatch(len(a.parts), a.err)
+		if tooLong(a.err) {
+			p.learnBatch(len(a.parts))
+		}
 		p.takeAll(a.parts)
 		p.reuse(a.parts)
 	}

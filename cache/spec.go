@@ -73,7 +73,7 @@ func Filter(keep func(path string) bool) NodesOption {
 func StatsOnly() NodesOption { return func(s *spec) { s.statsOnly = true } }
 
 // Parallel sets how many requests that read are under way at the most, from 1. Those that read many nodes (see "Requests" in the package
-// documentation) count once, and there are never more than two of these. Defaults to 64.
+// documentation) count once, and there are never more than four of these. Defaults to 64.
 func Parallel(reads int) NodesOption { return func(s *spec) { s.parallel = reads } }
 
 // QueueBound sets how many steps of the cache wait for a listener, from 1, before further ones are merged. Defaults to 1024.
