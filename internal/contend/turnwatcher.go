@@ -88,13 +88,18 @@ func (t *turnWatcher) run(ctx context.Context) error {
 // step waits until one of the nodes ahead has changed, or until refused is closed.
 func (t *turnWatcher) step(ctx context.Context, refused <-chan struct{}) error {
 	known, err := t.watchNearest(ctx)
-	if err == nil && known && len(t.ahead) > 0 {
+	if err == nil && known && t.watching() {
 		known, err = t.awaitEvent(ctx, refused)
 	}
 	if err != nil || known {
 		return err
 	}
 	return t.list(ctx, t.place.line.now())
+}
+
+// watching reports whether there is somebody ahead and all that are to be watched are. Some are not if those that were to be are gone.
+func (t *turnWatcher) watching() bool {
+	return len(t.ahead) > 0 && !slices.ContainsFunc(t.nearest(), func(path string) bool { return !t.watched(path) })
 }
 
 // watchNearest sets the watches that are missing, that of the own node last. Nodes that do not exist any more are removed from ahead. It reports

@@ -2,6 +2,7 @@ package contend_test
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -266,4 +267,44 @@ func TestPlaceThatGoesBeforeItIsWatched(t *testing.T) {
 		assert.EqualValues(t, 1, w.ClientCounts("b").Requests[zktest.OpGetChildren2])
 		require.NoError(t, claim.Release(t.Context()))
 	})
+}
+
+// The two nodes that a waiter is about to watch go before it does. It watches what is left ahead, however long the queue behind it is.
+func TestTheTwoNearestGoBeforeTheyAreWatched(t *testing.T) {
+	for children := range 3 {
+		bubble(t, func(t *testing.T, w *world) {
+			l := w.queued(strict, "abc")
+			second, third := l.nth(1), l.nth(2)
+			for i := range 20 * children { // which makes a list dear
+				_, err := w.Create(fmt.Sprintf("%s/other-%d", strict.Dir, i), nil, zktest.Persistent)
+				require.NoError(t, err)
+			}
+			var gone atomic.Bool
+			w.OnFrame(func(f zktest.Frame) zktest.Verdict {
+				if f.Stage == zktest.Request && f.Op == zktest.OpGetData && f.Conn.Client == "d" && gone.CompareAndSwap(false, true) {
+					assert.NoError(t, w.Delete(strict.Dir+"/"+third))
+					assert.NoError(t, w.Delete(strict.Dir+"/"+second))
+				}
+				return zktest.Pass
+			})
+			_, s := w.client("d")
+			granted := make(chan *contend.Claim, 1)
+			go func() {
+				claim, err := strict.Acquire(t.Context(), s, hold)
+				if assert.NoError(t, err) {
+					granted <- claim
+				}
+			}()
+			time.Sleep(time.Second)
+			require.True(t, gone.Load())
+			require.NoError(t, l.held.Release(t.Context()))
+			time.Sleep(time.Second)
+			if assert.Len(t, granted, 1, "%d other children", 20*children) {
+				require.NoError(t, (<-granted).Release(t.Context()))
+				for range 2 { // the other two have queued again
+					require.NoError(t, (<-l.granted).Release(t.Context()))
+				}
+			}
+		})
+	}
 }
