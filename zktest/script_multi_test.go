@@ -40,6 +40,15 @@ func scriptMulti(s *script) {
 		multiItem(zktest.OpCreateContainer, creating("/multi/by19", "", 0)),
 		multiItem(zktest.OpCreateContainer, creating("/multi/by19e", "", 3)))
 	a.multi(zktest.OpMulti, "empty")
+	s.note("one-shot watches fire in the order of the operations")
+	a.create("/multi/first", "", 0)
+	a.create("/multi/second", "", 0)
+	b.get("/multi/first", true)
+	b.get("/multi/second", true)
+	a.multi(zktest.OpMulti, "from the back",
+		multiItem(zktest.OpDelete, deleting("/multi/second", -1)),
+		multiItem(zktest.OpDelete, deleting("/multi/first", -1)))
+	b.exists("/multi/first", false)
 	s.note("standing watches hear of every operation, in order")
 	b.addWatch("/multi", 1)
 	a.multi(zktest.OpMulti, "in and out",

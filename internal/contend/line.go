@@ -155,15 +155,10 @@ func (l *line) now() int {
 
 // list returns a list that was asked for after the one with that number: the latest one, if it was, or a new one.
 func (l *line) list(ctx context.Context, p *Place, after int) (*listed, error) {
-	on := recipekit.Connection(p.session)
-	l.mu.Lock()
-	if latest := l.latest; latest != nil && latest.number > after && latest.on == on {
-		l.mu.Unlock()
-		return latest, nil
+	if found := l.recent(p, after); found != nil {
+		return found, nil
 	}
-	l.begun++
-	number := l.begun
-	l.mu.Unlock()
+	on, number := recipekit.Connection(p.session), l.next()
 	names, _, err := p.session.Children(ctx, p.queue.Dir)
 	if err != nil {
 		return nil, err
@@ -175,6 +170,25 @@ func (l *line) list(ctx context.Context, p *Place, after int) (*listed, error) {
 		l.latest = found
 	}
 	return found, nil
+}
+
+// recent returns the latest list if it was asked for after the one with that number, and answered on the present connection; nil if not.
+func (l *line) recent(p *Place, after int) *listed {
+	on := recipekit.Connection(p.session)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.latest == nil || l.latest.number <= after || l.latest.on != on {
+		return nil
+	}
+	return l.latest
+}
+
+// next returns the number of a list that is about to be asked for.
+func (l *line) next() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.begun++
+	return l.begun
 }
 
 // stable returns the number of the connection if it is still the latest one, 0 if not.

@@ -37,7 +37,7 @@ type watched struct {
 }
 
 // listWorth is how many names in a list cost about as much as the request and the answer for one node.
-const listWorth = 16
+const listWorth = 8
 
 // waitInLine is wait in a queue that is Strict. names is nil if the directory was not listed behind the create.
 func (p *Place) waitInLine(ctx context.Context, names []string) error {
@@ -49,13 +49,7 @@ func (p *Place) waitInLine(ctx context.Context, names []string) error {
 		}
 	}
 	if names == nil || len(t.ahead) > 0 {
-		p.line.join(p)
-		if err := p.line.await(ctx, p); err != nil {
-			return err
-		}
-	}
-	if names == nil {
-		if err := t.list(ctx, p.since); err != nil {
+		if err := t.awaitLine(ctx, names == nil); err != nil {
 			return err
 		}
 	}
@@ -64,6 +58,23 @@ func (p *Place) waitInLine(ctx context.Context, names []string) error {
 	}
 	p.line.granted(p, t.on)
 	p.watch = t.takeOwn()
+	return nil
+}
+
+// awaitLine waits until the place is the first of its line, and takes ahead from the latest list then. If there is none, the place lists the
+// queue if it has not been listed.
+func (t *turnWatcher) awaitLine(ctx context.Context, unlisted bool) error {
+	p := t.place
+	p.line.join(p)
+	if err := p.line.await(ctx, p); err != nil {
+		return err
+	}
+	if l := p.line.recent(p, p.since); l != nil {
+		return t.use(l)
+	}
+	if unlisted {
+		return t.list(ctx, p.since)
+	}
 	return nil
 }
 
