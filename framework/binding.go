@@ -192,9 +192,10 @@ func (e *epoch) distrust() {
 func (e *epoch) endBindings(cause error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.bindings.ended == nil {
-		e.bindings.ended = cause
+	if e.bindings.ended != nil {
+		return // each of those that are still bound looks, and finds that it has ended
 	}
+	e.bindings.ended = cause
 	for _, b := range e.bindings.ordered() {
 		b.stopGrace()
 		b.cancel(cause)

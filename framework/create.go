@@ -56,16 +56,17 @@ type create struct {
 	acl       []ACL
 	data      []byte
 
-	space   space
-	at      string // the path asked for, as the server knows it, GUID included
-	guid    string
-	before  yardstick // of the last try
-	sentIn  *epoch    // of the last try
-	rivals  *rivals   // of an ephemeral node that only its owner tells from others
-	nodes   []Node    // the result
-	list    *listing
-	lingers bool     // its answer is waited for a little when ctx ends
-	twins   []string // what stands behind the GUID of nodes that are made together; nil for a single node
+	space    space
+	at       string // the path asked for, as the server knows it, GUID included
+	guid     string
+	before   yardstick // of the last try
+	sentIn   *epoch    // of the last try
+	rivals   *rivals   // of an ephemeral node that only its owner tells from others
+	nodes    []Node    // the result
+	list     *listing
+	lingers  bool     // its answer is waited for a little when ctx ends
+	together bool     // others may be made in the same transaction
+	twins    []string // what stands behind the GUID of nodes that are made together; nil for a single node
 }
 
 // Create creates a node and returns it as it is: with its sequence number, GUID and Stat. Data that is nil is stored as
@@ -208,7 +209,11 @@ func (c *create) try(ctx context.Context, e *epoch) error {
 	const enough = 100 // rounds; somebody is deleting the parents in a loop
 	for range enough {
 		c.before, c.sentIn = e.yardstick(), e
-		nodes, err := c.send(ctx, e)
+		send := c.send
+		if c.together {
+			send = c.sendTogether
+		}
+		nodes, err := send(ctx, e)
 		if err == nil {
 			c.nodes = nodes
 			return nil

@@ -54,6 +54,7 @@ type epoch struct {
 	bindings bindings
 
 	attached attached
+	together together
 }
 
 // signal is what the driver says of its connection.
@@ -109,6 +110,7 @@ func openEpoch(c *core, n uint64, base int64) (*epoch, error) {
 	e.wire = wire.NewSession(e.wireOptions())
 	e.watches.zxid, e.watches.unwatch = e.wire.LinkZxid, e.unwatch
 	e.startLookout()
+	e.together.limit = min(togetherSize, c.cfg.MaxRequestSize-overhead)
 	_, quit, err := zk.Connect([]string{"epoch"}, c.cfg.SessionTimeout,
 		func(conn *zk.Conn) { e.conn = conn }, // before its goroutine starts, which dials
 		zk.WithHostProvider((*epochHosts)(e)),
@@ -332,6 +334,9 @@ func (e *epoch) onAuthFailed(scheme string, err error) {
 // expire fences the epoch at once, because a server says that its session is over, and tells the supervisor.
 func (e *epoch) expire(cause error) {
 	e.gone.Store(true)
+	if e.wire.ID() != 0 {
+		e.core.hosts.sessionEnded()
+	}
 	e.fence(cause)
 	e.signals.push(signal{kind: sessionExpired, cause: cause})
 }

@@ -22,7 +22,9 @@ import (
 // address that was tried least recently comes first, so one that has failed, in the dial, the handshake or later, comes last.
 //
 // The first dial after a connection that has lasted goes out at once. While not every server has been tried since, the
-// next follows after a few milliseconds; from then on the reconnect policy spaces them.
+// next follows after a few milliseconds; from then on the reconnect policy spaces them. When a server has said that a session is over,
+// the next session is asked for at once: there is a server that answers. Such a dial counts, and a session must have begun before, so
+// servers that end every session soon are not dialled in a tight loop either.
 type hosts struct {
 	cfg      *Config
 	grant    *grant
@@ -42,6 +44,7 @@ type hosts struct {
 	up     time.Time         // when the current connection was established; zero while there is none
 	down   map[string]uint64 // when a dial of an address failed last: the count of tries then
 	waited int               // handshakes since a session was up that got twice the time of the one before
+	prompt bool              // the next dial goes out at once
 }
 
 func newHosts(cfg *Config, g *grant, servers []string, r *random, panicked func(function, path string, value any)) *hosts {
@@ -96,8 +99,10 @@ func (h *hosts) targets() (n int) {
 
 func (h *hosts) pause() time.Duration {
 	longest := h.bounds().pause
+	prompt := h.prompt
+	h.prompt = false
 	switch {
-	case h.since == 1:
+	case h.since == 1, prompt:
 		return 0
 	case h.since <= h.targets():
 		// Spreads the clients of a server that died over a moment.
@@ -147,6 +152,13 @@ func (h *hosts) broken(now time.Time, good bool) {
 		h.since, h.pauses = 0, nil
 	}
 	h.up = time.Time{}
+}
+
+// sessionEnded notes that a server has said that a session is over which had begun.
+func (h *hosts) sessionEnded() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.prompt = true
 }
 
 // size is the number of servers in the connect string.

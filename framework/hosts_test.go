@@ -82,6 +82,21 @@ func TestConnectionThatLastedStartsThePausesAnew(t *testing.T) {
 	assert.Equal(t, 400*time.Millisecond, pause)
 }
 
+// A server that ends every session soon is asked for the next one at once, and then not again before the policy's pause.
+func TestNextSessionIsAskedForAtOnce(t *testing.T) {
+	const ms = time.Millisecond
+	h := testHosts(1, nil)
+	now := time.Now()
+	var pauses []time.Duration
+	for range 4 {
+		h.sessionEnded()
+		pauses = append(pauses, pausesOf(h, 2)...) // for the new session, and to resume it
+		h.established(now)
+		h.broken(now.Add(ms), true)
+	}
+	assert.Equal(t, []time.Duration{0, 100 * ms, 0, 200 * ms, 0, 400 * ms, 0, 400 * ms}, pauses)
+}
+
 func TestLastingIsShorterForShortSessions(t *testing.T) {
 	h := testHosts(1, func(c *Config) { c.SessionTimeout = 400 * time.Millisecond })
 	pausesOf(h, 5)

@@ -13,6 +13,7 @@ func init() {
 		Random:             func(c *Client) io.Reader { return c.core.random },
 		Attached:           (*Session).attachment,
 		CreateInQueue:      (*Session).createInQueue,
+		CreateTogether:     (*Session).createTogether,
 		CreateTwins:        (*Session).createTwins,
 		CreateTwinsInQueue: (*Session).createTwinsInQueue,
 		DeleteTwins:        (*Session).deleteTwins,

@@ -69,7 +69,7 @@
 //	nothing happens                    no requests; pings are the client's
 //	blip within the session            no requests but the one that sets its watches again
 //	deleted by somebody                create and one read
-//	new session, ghost gone            create and one read
+//	new session, ghost gone            create and one read; ephemeral nodes of many Keepers are created in a few transactions
 //	new session, ghost still there     a refused create, one read, one multi and one read
 //	Set                                one request (ephemeral nodes; a read more for others, which are watched by their data)
 //	WithTTL                            one request at every half of it

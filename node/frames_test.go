@@ -132,6 +132,26 @@ func TestCutAtEveryFrameOfARebuild(t *testing.T) {
 	}
 }
 
+// The same for the nodes of many Keepers, which are created together, after a session that the server has ended. One of their places is
+// taken meanwhile.
+func TestCutAtEveryFrameOfARebuildOfMany(t *testing.T) {
+	everyFrame(t, func(t *testing.T, w *world, arm func()) {
+		w.parents(path)
+		cli := w.client("a")
+		keepers := keepMany(t, cli, dir, 5)
+		require.True(t, w.ExpireSession(w.session(cli)))
+		w.createFor(w.client("other"), keepers[3].Path(), "theirs")
+		arm()
+		time.Sleep(4 * timeout)
+		for i, k := range keepers {
+			mine := w.owner(k.Path()) == w.session(cli)
+			require.True(t, mine || i == 3) // the other one may have lost its session, too
+			require.Equal(t, mine, k.Standing().Stands)
+		}
+		assert.Len(t, w.list(dir), len(keepers))
+	})
+}
+
 // The same for taking a name over: whatever breaks, nobody ever sees it absent while the sessions live, and in the end the Keeper
 // has it.
 func TestCutAtEveryFrameOfAReplacement(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/recipekit"
 )
 
 // create creates the node.
@@ -17,7 +18,7 @@ func (t *tenure) create() error {
 	}
 	data, n := t.wanted()
 	before := t.s.LastZxid()
-	node, err := t.s.Create(t.op, t.spec.path, data, t.spec.createOptions(t.spec.mode, framework.Parents)...)
+	node, err := recipekit.CreateTogether(t.op, t.s, t.spec.path, data, t.spec.createOptions(t.spec.mode, framework.Parents)...)
 	if errors.Is(err, framework.ErrNodeExists) {
 		t.occupied = true
 		return nil

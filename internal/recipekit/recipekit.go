@@ -32,6 +32,14 @@ func CreateInQueue(ctx context.Context, s *framework.Session, dir, name string, 
 	return inner.CreateInQueue(s, ctx, dir, name, data, opts...)
 }
 
+// CreateTogether is Session.Create for calls that many goroutines make at the same time, such as those that restore their nodes in a
+// new session. While two requests of such calls are under way, further ones gather, and are sent in one transaction. It has the same
+// result as Session.Create, except that the Stat of the node may be missing. If the servers refuse one create of a transaction, the
+// others are sent by themselves. Only creates of ephemeral nodes without a number and without framework.Protected gather.
+func CreateTogether(ctx context.Context, s *framework.Session, path string, data []byte, opts ...framework.CreateOption) (framework.Node, error) {
+	return inner.CreateTogether(s, ctx, path, data, opts...)
+}
+
 // CreateTwins creates one protected node of the session in dir for each of names, in one transaction. The nodes are ephemeral and
 // sequential, or only ephemeral if opts contain framework.Ephemeral. They are returned in the order of names. They share one GUID
 // and one czxid, and their sequence numbers are consecutive.

@@ -14,6 +14,7 @@ type Functions[Client, Session, Node, Watch, Option any] struct {
 	Attached  func(s Session, key any, create func() any) any
 
 	CreateInQueue      func(s Session, ctx context.Context, dir, name string, data []byte, opts ...Option) (Node, []string, error)
+	CreateTogether     func(s Session, ctx context.Context, path string, data []byte, opts ...Option) (Node, error)
 	CreateTwins        func(s Session, ctx context.Context, dir string, names []string, data []byte, opts ...Option) ([]Node, error)
 	CreateTwinsInQueue func(s Session, ctx context.Context, dir string, names []string, data []byte, opts ...Option) ([]Node, []string, error)
 	DeleteTwins        func(s Session, ctx context.Context, paths []string) error

@@ -1,0 +1,41 @@
+package bench
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-zk/docent/node"
+)
+
+// BenchmarkKeptNodes ends the session of a client that keeps a thousand nodes, and waits until all of them are back.
+func BenchmarkKeptNodes(b *testing.B) { onEach(b, restoreNodes) }
+
+func restoreNodes(b *testing.B, p place) {
+	cli := p.docent(b)
+	keepers := make([]*node.Keeper, 1000)
+	for i := range keepers {
+		var err error
+		keepers[i], err = node.Keep(within(b), cli, fmt.Sprintf("/kept/%d", i), []byte("payload"))
+		require.NoError(b, err)
+	}
+	var used, back time.Duration
+	b.ReportAllocs()
+	for b.Loop() {
+		time.Sleep(300 * time.Millisecond) // until the nodes are watched again
+		session := cli.State().SessionID
+		began, before := time.Now(), processTime()
+		require.NoError(b, p.expire(b.Context(), session))
+		for _, k := range keepers {
+			for s := k.Standing(); !s.Stands || s.Session == session; s = k.Standing() {
+				time.Sleep(time.Millisecond)
+			}
+		}
+		back += time.Since(began)
+		used += processTime() - before
+	}
+	b.ReportMetric(float64(used.Milliseconds())/float64(b.N), "cpu-ms/op")
+	b.ReportMetric(float64(back.Milliseconds())/float64(b.N), "back-ms/op")
+}
