@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -24,15 +25,16 @@ func restoreNodes(b *testing.B, p place) {
 	var used, back time.Duration
 	b.ReportAllocs()
 	for b.Loop() {
-		time.Sleep(300 * time.Millisecond) // until the nodes are watched again
+		await(b, func() bool { return armed(b, p) >= len(keepers) })
 		session := cli.State().SessionID
 		began, before := time.Now(), processTime()
 		require.NoError(b, p.expire(b.Context(), session))
-		for _, k := range keepers {
-			for s := k.Standing(); !s.Stands || s.Session == session; s = k.Standing() {
-				time.Sleep(time.Millisecond)
-			}
-		}
+		await(b, func() bool {
+			return !slices.ContainsFunc(keepers, func(k *node.Keeper) bool {
+				s := k.Standing()
+				return !s.Stands || s.Session == session
+			})
+		})
 		back += time.Since(began)
 		used += processTime() - before
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/docent-zk/docent/node"
 )
 
-// keptPart is a directory in which every client keeps a node of its own.
+// keptPart is a directory in which every client keeps nodes of its own.
 type keptPart struct {
 	*base
 	keepers []*keeping
@@ -30,12 +30,23 @@ func (k *keptPart) judge() error {
 	return errors.Join(errs...)
 }
 
+// keepersOfOne is how many nodes a client keeps: enough for some of them to be created together.
+const keepersOfOne = 4
+
 func (k *keptPart) join(client int, cli *framework.Client) error {
-	u := k.newUser(client, cli, "keeper")
+	for i := range keepersOfOne {
+		k.keep(client, cli, i)
+	}
+	return nil
+}
+
+// keep has the client keep its i-th node.
+func (k *keptPart) keep(client int, cli *framework.Client, i int) {
+	u := k.newUser(client, cli, fmt.Sprint("keeper ", i))
 	mode := []framework.Mode{
 		framework.Ephemeral, framework.Ephemeral, framework.Ephemeral, framework.EphemeralSequential, framework.Persistent, framework.Container,
 	}[u.r.IntN(6)]
-	kp := &keeping{user: u, dir: fmt.Sprintf("%s/%d", k.path, client), mode: mode}
+	kp := &keeping{user: u, dir: fmt.Sprintf("%s/%d-%d", k.path, client, i), mode: mode}
 	kp.opts = append(kp.opts, node.WithMode(mode))
 	u.plays(fmt.Sprint("mode ", mode))
 	if mode == framework.EphemeralSequential || oneIn(u.r, 4) {
@@ -48,7 +59,6 @@ func (k *keptPart) join(client int, cli *framework.Client) error {
 	}
 	k.keepers = append(k.keepers, kp)
 	k.users.Go(kp.work)
-	return nil
 }
 
 func (k *keptPart) grants() int {
