@@ -56,17 +56,16 @@ func ask[T any](ctx context.Context, e *epoch, q query[T]) (T, error) {
 	return a.wait(ctx, e)
 }
 
-// askWritten is ask, but the query has been written to the connection when it returns, even if ctx has ended before: see linger for
-// how long that may take. Then the answer is not waited for.
-func askWritten[T any](ctx context.Context, e *epoch, q query[T]) (T, error) {
-	a := q.call(ctx)
+// written sends the query, and calls whose answers it does not wait for, and waits for the answer. It has been written to the connection when
+// written returns, even if ctx has ended before: see linger for how long that may take. Then the answer is not waited for.
+func (a *asked[T]) written(ctx context.Context, e *epoch, behind ...*wire.Call) (T, error) {
 	a.Written = make(chan struct{})
 	longer, cancel := ctx, func() {}
 	if ctx.Err() != nil {
 		longer, cancel = e.linger(ctx, a.Written)
 	}
 	defer func() { cancel() }()
-	if err := e.send(longer, &a.Call); err != nil {
+	if err := e.send(longer, append([]*wire.Call{&a.Call}, behind...)...); err != nil {
 		var none T
 		return none, err
 	}

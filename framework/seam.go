@@ -17,6 +17,7 @@ func init() {
 		CreateTwins:        (*Session).createTwins,
 		CreateTwinsInQueue: (*Session).createTwinsInQueue,
 		DeleteTwins:        (*Session).deleteTwins,
+		DeleteAndLook:      (*Session).deleteAndLook,
 		MultiReadSize:      (*Session).multiReadSize,
 		MultiRead:          (*Session).multiRead,
 		NewWatchSet:        (*Session).newWatchSet,

@@ -232,7 +232,7 @@ func (d *twinDelete) try(ctx context.Context, e *epoch) error {
 	for i, at := range d.at {
 		requests[i] = deleteOp(at, AnyVersion)
 	}
-	_, err := askWritten(ctx, e, multiQuery(d.at[0], requests))
+	_, err := multiQuery(d.at[0], requests).call(ctx).written(ctx, e)
 	if !errors.Is(err, ErrNoNode) {
 		return err
 	}

@@ -46,6 +46,7 @@ type write struct {
 	before  yardstick // of the last try
 	sentIn  *epoch    // of the last try
 	stat    Stat
+	look    *look // at another node, behind a delete; nil for none
 }
 
 func (o *ops) newWrite(op, path string, version int32, opts []WriteOption) (*write, error) {
@@ -136,8 +137,12 @@ func (o *ops) Delete(ctx context.Context, path string, version int32, opts ...Wr
 	if err != nil {
 		return err
 	}
+	return o.delete(ctx, path, w)
+}
+
+func (o *ops) delete(ctx context.Context, path string, w *write) error {
 	since := o.known()
-	err = o.do(ctx, request{op: "delete", path: path, size: len(w.at), repeatable: w.repeat, try: w.tryDelete, settle: w.settleDelete})
+	err := o.do(ctx, request{op: "delete", path: path, size: len(w.at), repeatable: w.repeat, try: w.tryDelete, settle: w.settleDelete})
 	if err == nil || !w.guaranteed {
 		return err
 	}
@@ -152,11 +157,16 @@ func (o *ops) Delete(ctx context.Context, path string, version int32, opts ...Wr
 func (w *write) tryDelete(ctx context.Context, e *epoch) error {
 	w.sending(e)
 	q := deleteQuery(w.at, w.version)
-	if w.guaranteed {
-		_, err := askWritten(ctx, e, q)
-		return err
+	var err error
+	switch {
+	case w.look != nil:
+		a := q.call(ctx)
+		_, err = a.written(ctx, e, w.look.behind(ctx, a))
+	case w.guaranteed:
+		_, err = q.call(ctx).written(ctx, e)
+	default:
+		_, err = ask(ctx, e, q)
 	}
-	_, err := ask(ctx, e, q)
 	return err
 }
 

@@ -20,6 +20,7 @@ var Waiting = framework.Policy{OnSuspended: framework.Hold, OnLost: framework.Re
 //
 // The errors of package framework that a session's end or ctx brings come through, for [framework.Client.Run] to judge.
 func (q Queue) Acquire(ctx context.Context, s *framework.Session, holding framework.Policy) (*Claim, error) {
+	q.heirs = true
 	return claimed(ctx, holding)(q.stand(ctx, s, (*Place).wait))
 }
 
@@ -53,6 +54,7 @@ func claimed(ctx context.Context, holding framework.Policy) func(*Place, error) 
 		claim, err := p.claim(ctx, holding)
 		if err != nil {
 			p.withdraw()
+			p.line.yield(p, false)
 		}
 		return claim, err
 	}

@@ -74,6 +74,7 @@ func (c *Claim) endWith(w *framework.Watch) {
 // guard ends the claim when any of its nodes is deleted by anybody else.
 func (c *Claim) guard() {
 	defer close(c.over)
+	c.place.line.yield(c.place, false)
 	var twins sync.WaitGroup
 	for _, twin := range c.place.twins {
 		twins.Go(func() { c.watch(twin.Path) })
@@ -193,6 +194,12 @@ func Outcome(ctx context.Context, released <-chan struct{}, err *error) error {
 
 // finish ends the claim for whoever holds it. Its node is to be dealt with by the caller.
 func (c *Claim) finish() {
+	c.end()
+	c.place.line.yield(c.place, false)
+}
+
+// end is finish for a claim that may still have an heir.
+func (c *Claim) end() {
 	c.forget()
 	c.cancel(ErrReleased)
 	c.guards.dismiss(c)
@@ -200,8 +207,8 @@ func (c *Claim) finish() {
 }
 
 func (c *Claim) release(ctx context.Context) error {
-	c.finish()
-	err := c.place.remove(ctx)
+	c.end()
+	err := c.place.bequeath(ctx)
 	path := c.place.node.Path
 	switch cause := context.Cause(c.ctx); {
 	case !errors.Is(cause, ErrReleased):

@@ -30,6 +30,7 @@ type line struct {
 	key    lineKey
 	users  int      // places that are being created or wait; a line without users is removed
 	places []*Place // those that wait, in the order of the queue
+	holder *Place   // the one whose turn came last, as long as it can have an heir; nil for none
 
 	begun  int     // lists that were asked for
 	latest *listed // the newest of them; nil before
@@ -62,22 +63,22 @@ func (q Queue) line(s *framework.Session) (l *line, crowded bool) {
 		all.m[key] = l
 	}
 	l.users++
-	return l, len(l.places) > 0 || l.users > 2
+	return l, l.holder != nil || len(l.places) > 0 || l.users > 2
 }
 
 // join adds a place that was created to those that wait.
 func (l *line) join(p *Place) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	p.first, p.since = make(chan struct{}), l.begun
+	p.first, p.turn, p.since = make(chan struct{}), make(chan struct{}, 1), l.begun
 	at, _ := slices.BinarySearchFunc(l.places, p, func(a, b *Place) int { return seqnode.Compare(a.name(), b.name()) })
 	l.places = slices.Insert(l.places, at, p)
 	l.wake()
 }
 
-// wake lets the first place go on. A place that went on before is not stopped if another one is inserted ahead of it.
+// wake lets the first place go on, unless it is an heir. A place that went on before is not stopped if another one is inserted ahead of it.
 func (l *line) wake() {
-	if len(l.places) == 0 {
+	if len(l.places) == 0 || l.places[0].follows(l.holder) {
 		return
 	}
 	select {
@@ -94,6 +95,9 @@ func (l *line) granted(p *Place, on int) {
 	defer l.mu.Unlock()
 	if on != 0 && l.latest != nil && l.latest.on == on {
 		l.latest = l.latest.from(p.name())
+	}
+	if p.queue.heirs {
+		l.holder = p
 	}
 	l.drop(p)
 }
@@ -112,16 +116,15 @@ func (l *line) leave(p *Place) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.drop(p)
-	if l.users--; l.users == 0 {
-		delete(l.m, l.key)
-	}
+	l.users--
+	l.tidy()
 }
 
-// await returns nil when the place is the first of the line.
-func (l *line) await(ctx context.Context, p *Place) error {
+// await returns when the place is the first of the line, or, as an heir, when its turn has come.
+func (l *line) await(ctx context.Context, p *Place) (turn bool, err error) {
 	select {
 	case <-p.first:
-		return nil
+		return false, nil
 	default:
 	}
 	before, ahead := l.ahead(p)
@@ -129,11 +132,13 @@ func (l *line) await(ctx context.Context, p *Place) error {
 	telemetry.Rank(ctx, ahead, before)
 	select {
 	case <-p.first:
-		return nil
+		return false, nil
+	case <-p.turn:
+		return true, nil
 	case <-p.session.Done():
-		return p.waited(before, p.session.Err())
+		return false, p.waited(before, p.session.Err())
 	case <-ctx.Done():
-		return p.waited(before, context.Cause(ctx))
+		return false, p.waited(before, context.Cause(ctx))
 	}
 }
 

@@ -158,7 +158,7 @@ func TestPlaceBehindAnotherOfItsSession(t *testing.T) {
 			synctest.Wait()
 			require.NoError(t, claim.Release(t.Context()))
 		}
-		assert.EqualValues(t, 2, w.ClientCounts("b").Requests[zktest.OpGetChildren2], "one list of the first, and one for all others")
+		assert.EqualValues(t, 1, w.ClientCounts("b").Requests[zktest.OpGetChildren2], "a list of the first, and none of its heirs")
 		assert.Empty(t, w.nodes())
 	})
 }

@@ -25,6 +25,7 @@ type Queue struct {
 	Strict  bool            // nobody comes in ahead of a place that is there; see the package documentation
 	Trail   *Trail          // of a queue whose places each have one node; may be nil
 	Joined  func()          // called when a place was created, if it is not nil
+	heirs   bool            // places become claims, which can have heirs
 	Recipe  string          // what a claim is called by framework.Client.Recipes; "" if the recipe that holds it says so itself
 }
 
@@ -40,6 +41,7 @@ type Place struct {
 	listedOn int              // the connection on which the list behind the create was answered; 0 if it is not known
 	known    atomic.Int64     // how many places are ahead, by the latest list
 	first    chan struct{}    // closed when the place is the first of its line
+	turn     chan struct{}    // gets a token when it was the heir of a place whose turn is over
 	since    int              // how many lists of the line were asked for when the place joined
 	watch    *framework.Watch // of the node, once the turn has come; nil if there is none
 }

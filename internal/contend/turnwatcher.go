@@ -62,12 +62,17 @@ func (p *Place) waitInLine(ctx context.Context, names []string) error {
 }
 
 // awaitLine waits until the place is the first of its line, and takes ahead from the latest list then. If there is none, the place lists the
-// queue if it has not been listed.
+// queue if it has not been listed. An heir has nobody ahead then.
 func (t *turnWatcher) awaitLine(ctx context.Context, unlisted bool) error {
-	p := t.place
+	p, on := t.place, recipekit.Connection(t.place.session)
 	p.line.join(p)
-	if err := p.line.await(ctx, p); err != nil {
+	turn, err := p.line.await(ctx, p)
+	if err != nil {
 		return err
+	}
+	if turn {
+		t.ahead, t.rank, t.on = nil, 0, p.stable(on)
+		return nil
 	}
 	if l := p.line.recent(p, p.since); l != nil {
 		return t.use(l)

@@ -71,6 +71,16 @@ func DeleteTwins(ctx context.Context, s *framework.Session, paths []string) erro
 	return inner.DeleteTwins(s, ctx, paths)
 }
 
+// DeleteAndLook is framework.Session.Delete, framework.Guaranteed and for any version, and looks at another node right behind the delete, on
+// the session's ordered connection: seen is called with the czxid of that node if it exists when the node at path has just been deleted.
+// It is called with 0 if that node does not exist, or if the delete was refused or one of the two was not answered.
+//
+// seen is called once for each try, at least once if the error is nil, and possibly after DeleteAndLook has returned. It may run in the receiving
+// goroutine of the connection and must not block.
+func DeleteAndLook(ctx context.Context, s *framework.Session, path, other string, seen func(czxid int64)) error {
+	return inner.DeleteAndLook(s, ctx, path, other, seen)
+}
+
 // Read is one read of a [MultiRead].
 type Read = seam.Read
 

@@ -18,6 +18,7 @@ type Functions[Client, Session, Node, Watch, Option any] struct {
 	CreateTwins        func(s Session, ctx context.Context, dir string, names []string, data []byte, opts ...Option) ([]Node, error)
 	CreateTwinsInQueue func(s Session, ctx context.Context, dir string, names []string, data []byte, opts ...Option) ([]Node, []string, error)
 	DeleteTwins        func(s Session, ctx context.Context, paths []string) error
+	DeleteAndLook      func(s Session, ctx context.Context, path, other string, seen func(czxid int64)) error
 
 	MultiReadSize func(s Session) int
 	MultiRead     func(s Session, ctx context.Context, reads []Read) ([]ReadAnswer[Node], error)

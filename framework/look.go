@@ -1,0 +1,43 @@
+package framework
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/docent-zk/docent/internal/wire"
+)
+
+// look is a look at a node right behind a delete.
+type look struct {
+	at   string
+	seen func(czxid int64) // called once for each try that was sent; 0 says that nothing can be told
+}
+
+// deleteAndLook is recipekit.DeleteAndLook.
+func (s *Session) deleteAndLook(ctx context.Context, path, other string, seen func(czxid int64)) error {
+	w, err := s.newWrite("delete", path, AnyVersion, []WriteOption{Guaranteed})
+	if err != nil {
+		return err
+	}
+	at, err := s.space.resolve(other)
+	if err != nil {
+		return s.failUnsent("delete", other, err)
+	}
+	w.look = &look{at, seen}
+	return s.delete(ctx, path, w)
+}
+
+// behind returns the request for a look behind a delete. What it sees counts only if the delete was answered before it, without an error.
+func (l *look) behind(ctx context.Context, a *asked[struct{}]) *wire.Call {
+	var deleted atomic.Bool
+	a.Over = func(err error) { deleted.Store(err == nil) }
+	b := existsQuery(l.at, false).call(ctx)
+	b.Over = func(err error) {
+		var czxid int64
+		if err == nil && deleted.Load() {
+			czxid = b.answer.Czxid
+		}
+		l.seen(czxid)
+	}
+	return &b.Call
+}
