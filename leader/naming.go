@@ -16,7 +16,7 @@ const (
 
 // queue is the directory of the election, for nodes that are named so. All namings wait for all names.
 func (e *Election) queue() contend.Queue {
-	q := contend.Queue{Dir: e.path, Dialect: seqnode.AnyElection, Strict: true, Data: []byte(e.id), ACL: e.acl}
+	q := contend.Queue{Dir: e.path, Dialect: seqnode.AnyElection, Data: []byte(e.id), ACL: e.acl}
 	switch e.naming {
 	case latch:
 		q.Name = "latch-"

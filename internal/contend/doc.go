@@ -53,7 +53,7 @@
 // # Strict queues
 //
 // A queue is Strict ([Queue].Strict) if nobody can come in ahead of a place that exists: numbers grow, nodes are not exchanged for others with
-// the same number, and a transfer only deletes nodes. The queues of mutexes, semaphores' turns and elections are. Read/write locks are not,
+// the same number, and a transfer only deletes nodes. The queues of mutexes, semaphores' turns are. Elections and read/write locks are not,
 // because a downgrade creates a node with an old number. Twins do not use what follows either.
 //
 // In a Strict queue one list shows everybody who can ever be ahead of a place. A place watches its own node and the two nearest nodes ahead,
