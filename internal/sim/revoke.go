@@ -23,17 +23,23 @@ func (c *contest) withRevoker(client int, cli *framework.Client, open func(u *us
 	}
 }
 
-// askAgain asks whoever holds to let go, now and then, until the play is over.
+// askAgain asks whoever holds to let go, now and then, until the play is over. In the calm time it asks all of them, since each user is
+// to have its turn then.
 func (c *contest) askAgain(u *user, all []revocable) {
 	c.plays("Revoke")
 	for u.ctx.Err() == nil {
-		calm, m := u.isCalm(), all[u.r.IntN(len(all))]
-		list, err := m.Contenders(u.ctx)
-		if err == nil && len(list) > 0 {
-			err = m.Revoke(u.ctx, list[0])
-		}
-		if err != nil && u.ctx.Err() == nil && calm {
-			u.say("revoke: %w", err)
+		calm, one := u.isCalm(), u.r.IntN(len(all))
+		for i, m := range all {
+			if !calm && i != one {
+				continue
+			}
+			list, err := m.Contenders(u.ctx)
+			if err == nil && len(list) > 0 {
+				err = m.Revoke(u.ctx, list[0])
+			}
+			if err != nil && u.ctx.Err() == nil && calm {
+				u.say("revoke: %w", err)
+			}
 		}
 		t := time.NewTimer(u.Timeout/4 + u.upTo(u.Timeout))
 		select {
