@@ -30,14 +30,12 @@ func (q Queue) TryAcquire(ctx context.Context, s *framework.Session, holding fra
 	if err := q.vacant(ctx, s); err != nil {
 		return nil, err
 	}
+	q.Strict = false // it does not wait in a line, and needs the list
 	return claimed(ctx, holding)(q.stand(ctx, s, (*Place).free))
 }
 
 // free returns ErrTaken if there is somebody to wait for.
 func (p *Place) free(_ context.Context, names []string) error {
-	if names == nil {
-		return ErrTaken // by another place of the session
-	}
 	before, _, err := p.nextAhead(names)
 	if err == nil && before != "" {
 		return ErrTaken

@@ -36,3 +36,10 @@ func (q Queue) Enter(ctx context.Context, s *framework.Session) (*Place, error) 
 func ClaimAll(ctx context.Context, holding framework.Policy, places ...*Place) (*Bundle, error) {
 	return batch(places).claim(ctx, holding)
 }
+
+// AboutToQueue adds n places to a line that are never created.
+func (q Queue) AboutToQueue(s *framework.Session, n int) {
+	for range n {
+		q.line(s)
+	}
+}

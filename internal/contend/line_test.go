@@ -266,3 +266,16 @@ func TestLineWhoseDirectoryIsMadeAgain(t *testing.T) {
 		all.Wait()
 	})
 }
+
+// Whoever tries gets what is free, although others of the session are about to queue.
+func TestTryBesideOthersWhoAreAboutToQueue(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		_, s := w.client("a")
+		strict.AboutToQueue(s, 5)
+		claim, err := strict.TryAcquire(t.Context(), s, hold)
+		require.NoError(t, err)
+		_, err = strict.TryAcquire(t.Context(), s, hold)
+		require.ErrorIs(t, err, contend.ErrTaken)
+		require.NoError(t, claim.Release(t.Context()))
+	})
+}
