@@ -38,7 +38,7 @@ type Place struct {
 	left    bool             // by withdraw
 
 	line     *line            // that the place is in; nil if the queue is not Strict
-	listedOn int              // the connection on which the list behind the create was answered; 0 if it is not known
+	listedOn int              // the connection on which the create, and the list behind it, were answered; 0 if it is not known
 	known    atomic.Int64     // how many places are ahead, by the latest list
 	first    chan struct{}    // closed when the place is the first of its line
 	turn     chan struct{}    // gets a token when it was the heir of a place whose turn is over

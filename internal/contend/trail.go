@@ -6,13 +6,14 @@ import (
 
 	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/internal/recipekit"
-	"github.com/docent-zk/docent/internal/seqnode"
 )
 
 // Trail is what the places of a client leave behind in a queue: it shows a later place that nobody has come in between, without a list.
 //
 // Zxids are consecutive. If a place was created two transactions after one that was released before, then the release is all that has
 // happened on the servers in between. Nobody was ahead of the earlier place, which was granted, so nobody is ahead of the later one.
+//
+// This is true on one connection. Behind another one there may be servers that were restored from a backup, which give the same zxids away again.
 type Trail struct {
 	mu     sync.Mutex
 	latest footprint
@@ -21,20 +22,23 @@ type Trail struct {
 
 // footprint is a place that was released.
 type footprint struct {
-	number int32
-	czxid  int64 // 0 for none
+	session int64
+	on      int // the connection on which it was created; 0 if that is not known
+	number  int32
+	czxid   int64 // 0 for none
 }
 
 // habit is how long a streak has to be until the next place is created without a list. A list that is missing costs a round trip.
 const habit = 8
 
 func footprintOf(p *Place) footprint {
-	return footprint{seqnode.Parse(base(p.node.Path)).Seq, p.node.Stat.Czxid}
+	return footprint{p.session.ID(), p.listedOn, p.name().Seq, p.node.Stat.Czxid}
 }
 
 // leads reports whether nothing but the release of the place has happened until the next one was created.
 func (f footprint) leads(next footprint) bool {
-	return f.czxid != 0 && next.czxid == f.czxid+2 && next.number == f.number+1
+	return f.czxid != 0 && next.czxid == f.czxid+2 && next.number == f.number+1 &&
+		f.on != 0 && next.on == f.on && next.session == f.session
 }
 
 // released notes that a place was granted, and that the servers have removed it when they were asked.
@@ -76,7 +80,7 @@ func (t *Trail) create(ctx context.Context, s *framework.Session, q Queue) (fram
 	if node.Path == "" {
 		return node, nil, err
 	}
-	alone := latest.leads(footprintOf(&Place{node: node}))
+	alone := latest.leads(footprintOf(&Place{session: s, node: node, listedOn: recipekit.Connection(s)}))
 	t.followed(alone)
 	switch {
 	case alone:

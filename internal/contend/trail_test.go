@@ -93,3 +93,15 @@ func TestSomebodyComesBetweenTwoPlacesOfAQueueThatIsNotListed(t *testing.T) {
 		})
 	}
 }
+
+// What a session has seen on an earlier connection says nothing of the servers behind the present one, which may have been restored from a backup.
+func TestQueueIsListedAgainOnANewConnection(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		_, s := w.client("a")
+		q := w.trodden(s)
+		assert.Zero(t, w.pass(q, s)[zktest.OpGetChildren2])
+		w.Cut(zktest.ClientConns("a"))
+		time.Sleep(timeout / 2)
+		assert.EqualValues(t, 1, w.pass(q, s)[zktest.OpGetChildren2])
+	})
+}
