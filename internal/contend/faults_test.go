@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/internal/contend"
@@ -43,9 +44,22 @@ func TestStrictQueueGrantsInOrderUnderFaults(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
 				b := &trial{world: w, r: rand.New(rand.NewPCG(seed, 1)), forced: map[string]int{}, expired: map[int64]bool{}, holds: map[*contend.Claim]bool{}}
 				b.lossy = seed%2 == 1
+				if seed%4 >= 2 {
+					b.others(60)
+				}
 				b.run(3, 4)
 			})
 		})
+	}
+}
+
+// others adds children to the directory that do not compete. With them a list costs more than watches do.
+func (b *trial) others(n int) {
+	_, err := b.Create(strict.Dir, nil, zktest.Persistent)
+	require.NoError(b.t, err)
+	for i := range n {
+		_, err := b.Create(fmt.Sprintf("%s/other-%d", strict.Dir, i), nil, zktest.Persistent)
+		require.NoError(b.t, err)
 	}
 }
 

@@ -23,8 +23,8 @@ func (c *contest) withRevoker(client int, cli *framework.Client, open func(u *us
 	}
 }
 
-// askAgain asks whoever holds to let go, now and then, until the play is over. In the calm time it asks all of them, since each user is
-// to have its turn then.
+// askAgain asks whoever holds to let go, now and then, until the play is over. In the calm time, in which each user is to have its turn, it asks
+// everybody everywhere: the first in a semaphore's pool may wait for one behind it that holds until it is asked.
 func (c *contest) askAgain(u *user, all []revocable) {
 	c.plays("Revoke")
 	for u.ctx.Err() == nil {
@@ -33,11 +33,7 @@ func (c *contest) askAgain(u *user, all []revocable) {
 			if !calm && i != one {
 				continue
 			}
-			list, err := m.Contenders(u.ctx)
-			if err == nil && len(list) > 0 {
-				err = m.Revoke(u.ctx, list[0])
-			}
-			if err != nil && u.ctx.Err() == nil && calm {
+			if err := ask(u.ctx, m, calm); err != nil && u.ctx.Err() == nil && calm {
 				u.say("revoke: %w", err)
 			}
 		}
@@ -48,6 +44,20 @@ func (c *contest) askAgain(u *user, all []revocable) {
 			t.Stop()
 		}
 	}
+}
+
+// ask asks the first one, or everybody, to let go.
+func ask(ctx context.Context, m revocable, everybody bool) error {
+	list, err := m.Contenders(ctx)
+	if !everybody {
+		list = list[:min(1, len(list))]
+	}
+	for _, c := range list {
+		if err == nil {
+			err = m.Revoke(ctx, c)
+		}
+	}
+	return err
 }
 
 // untilRevoked holds until the revoker asks for the lock. The holder must learn of that within a few session timeouts, unless it
