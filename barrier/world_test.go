@@ -113,8 +113,9 @@ func (w *world) session(cli *framework.Client) int64 {
 // expire ends a client's session at the server and waits until the client has the next one. It runs in a bubble.
 func (w *world) expire(cli *framework.Client) {
 	w.t.Helper()
-	require.True(w.t, w.ExpireSession(w.session(cli)))
-	for cli.State().State != framework.Lost {
+	old := w.session(cli)
+	require.True(w.t, w.ExpireSession(old))
+	for cli.State().SessionID == old { // it may be Lost for an instant only
 		time.Sleep(time.Millisecond)
 	}
 	require.NoError(w.t, cli.WaitConnected(w.t.Context()))

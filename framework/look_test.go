@@ -3,6 +3,7 @@ package framework_test
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -44,6 +45,7 @@ func (l *looking) remove(ctx context.Context) error {
 		}
 	})
 	time.Sleep(time.Second)
+	synctest.Wait()
 	return err
 }
 

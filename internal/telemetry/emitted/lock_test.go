@@ -48,9 +48,10 @@ func TestAcquireSaysWhyItTookLong(t *testing.T) {
 
 		acquire := c.one(t, "lock.acquire")
 		within(t, acquire, c.one(t, "caller"))
-		assert.Equal(t, []string{"queued", "rank", "suspended", "reconnected", "rank"}, events(acquire))
+		assert.Equal(t, []string{"queued", "rank", "suspended", "reconnected", "rank", "rank"}, events(acquire))
 		assert.Equal(t, "2", attributes(acquire.Events[1].Attributes)["docent.ahead"])
-		assert.Equal(t, "0", attributes(acquire.Events[4].Attributes)["docent.ahead"])
+		assert.Equal(t, "1", attributes(acquire.Events[4].Attributes)["docent.ahead"])
+		assert.Equal(t, "0", attributes(acquire.Events[5].Attributes)["docent.ahead"])
 		assert.Equal(t, map[string]string{"docent.recipe": "lock", "docent.path": "/l"}, attributes(acquire.Attributes))
 		assert.Equal(t, codes.Unset, acquire.Status.Code)
 		assertOrdered(t, acquire)
