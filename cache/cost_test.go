@@ -52,7 +52,7 @@ func TestWhatALoadCosts(t *testing.T) {
 		goroutines := runtime.NumGoroutine()
 		assert.Equal(t, want, w.cost("c", func() { w.open(cli, "/r") }).Requests)
 		synctest.Wait()
-		assert.LessOrEqual(t, runtime.NumGoroutine()-goroutines, 4, "none for each node")
+		assert.Less(t, runtime.NumGoroutine()-goroutines, 16, "none for each of 34 nodes; the process has some of its own")
 	})
 }
 
