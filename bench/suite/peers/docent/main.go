@@ -46,14 +46,11 @@ func version() string {
 	return "devel"
 }
 
-// sessionTimeout is long enough that nothing ends by itself.
-const sessionTimeout = 20 * time.Second
-
 // connector connects clients to the servers that the arguments name.
 func connector(ctx context.Context, args line.Args) func() (*framework.Client, error) {
 	return func() (*framework.Client, error) {
 		cli, err := framework.New(framework.Config{
-			ConnectString: args["servers"], SessionTimeout: sessionTimeout,
+			ConnectString: args["servers"], SessionTimeout: kit.SessionTimeout,
 			// Sessions that are ended again and again would be spaced out otherwise.
 			ReconnectPolicy: retry.Forever(20 * time.Millisecond),
 		})

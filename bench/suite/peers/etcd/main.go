@@ -44,8 +44,8 @@ func version() string {
 	return "unknown"
 }
 
-// sessionTTL is how long a lease lives, in seconds: long enough that nothing ends by itself.
-const sessionTTL = 20
+// sessionTTL is how long a lease lives, in seconds.
+const sessionTTL = int(kit.SessionTimeout / time.Second)
 
 // connector connects to the servers that the arguments name.
 func connector(args line.Args) func() (*clientv3.Client, error) {

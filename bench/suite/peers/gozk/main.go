@@ -48,9 +48,6 @@ func version() string {
 	return "unknown"
 }
 
-// sessionTimeout is long enough that nothing ends by itself.
-const sessionTimeout = 20 * time.Second
-
 var everybody = zk.WorldACL(zk.PermAll)
 
 // connector connects to the servers that the arguments name. The options come last.
@@ -68,7 +65,7 @@ func connector(ctx context.Context, args line.Args, onEvent func(zk.Event)) func
 				onEvent(ev)
 			}
 		}
-		conn, _, err := zk.Connect(strings.Split(args["servers"], ","), sessionTimeout,
+		conn, _, err := zk.Connect(strings.Split(args["servers"], ","), kit.SessionTimeout,
 			zk.WithLogger(log.New(io.Discard, "", 0)), zk.WithEventCallback(callback))
 		if err != nil {
 			return nil, err

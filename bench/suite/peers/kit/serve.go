@@ -34,6 +34,9 @@ type Peer struct {
 	open    map[string]Workload
 }
 
+// SessionTimeout is that of every peer, also of those that are not written in Go: long enough that nothing ends by itself.
+const SessionTimeout = 20 * time.Second
+
 // ProfileEnv names the environment variable with a directory for the profiles of every peer in Go.
 const ProfileEnv = "DOCENT_BENCH_PROFILE"
 
