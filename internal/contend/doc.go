@@ -53,8 +53,9 @@
 // # Strict queues
 //
 // A queue is Strict ([Queue].Strict) if nobody can come in ahead of a place that exists: numbers grow, nodes are not exchanged for others with
-// the same number, and a transfer only deletes nodes. The queues of mutexes, semaphores' turns are. Elections and read/write locks are not,
-// because a downgrade creates a node with an old number. Twins do not use what follows either.
+// the same number, and a transfer only deletes nodes. The queues of mutexes and of semaphores' turns are. Read/write locks are not, because a
+// downgrade creates a node with an old number. Elections do not use what follows, because a transfer deletes the nodes of waiters, and an event
+// that a server fails to send would let such a waiter lead for a moment. Twins do not use it either.
 //
 // In a Strict queue one list shows everybody who can ever be ahead of a place. A place watches its own node and the two nearest nodes ahead,
 // and knows from their events alone that its turn has come. The conditions are in turnWatcher. A transaction that deletes several nodes must

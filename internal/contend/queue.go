@@ -90,12 +90,17 @@ func (q Queue) create(ctx context.Context, s *framework.Session, alone bool) ([]
 	if q.Trail != nil {
 		node, names, err = q.Trail.create(ctx, s, q)
 	} else {
-		node, names, err = recipekit.CreateInQueue(ctx, s, q.Dir, q.Name, q.Data, q.options()...)
+		node, names, err = q.createListed(ctx, s)
 	}
 	if node.Path == "" {
 		return nil, nil, err
 	}
 	return []framework.Node{node}, names, err
+}
+
+// createListed adds the node of a place, and lists the directory behind it.
+func (q Queue) createListed(ctx context.Context, s *framework.Session) (framework.Node, []string, error) {
+	return recipekit.CreateInQueue(ctx, s, q.Dir, q.Name, q.Data, q.options()...)
 }
 
 // createAlone adds the node of a place.

@@ -72,11 +72,14 @@ func (t *Trail) followed(yes bool) {
 // create adds a place to the queue, and returns the names of the directory, or at least those that the place may have to wait for.
 func (t *Trail) create(ctx context.Context, s *framework.Session, q Queue) (framework.Node, []string, error) {
 	latest, habitual := t.look() // ahead of the create: what is released later may have been there when it was applied
-	create := recipekit.CreateInQueue
+	var node framework.Node
+	var names []string
+	var err error
 	if habitual {
-		create = createOnly
+		node, err = q.createAlone(ctx, s)
+	} else {
+		node, names, err = q.createListed(ctx, s)
 	}
-	node, names, err := create(ctx, s, q.Dir, q.Name, q.Data, q.options()...)
 	if node.Path == "" {
 		return node, nil, err
 	}
@@ -89,11 +92,4 @@ func (t *Trail) create(ctx context.Context, s *framework.Session, q Queue) (fram
 		names, _, err = s.Children(ctx, q.Dir)
 	}
 	return node, names, err
-}
-
-// createOnly is recipekit.CreateInQueue without the list.
-func createOnly(ctx context.Context, s *framework.Session, dir, name string, data []byte, opts ...framework.CreateOption) (framework.Node, []string, error) {
-	opts = append(opts, framework.EphemeralSequential, framework.Parents, framework.Protected)
-	node, err := s.Create(ctx, framework.Join(dir, name), data, opts...)
-	return node, nil, err
 }

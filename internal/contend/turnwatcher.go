@@ -71,7 +71,8 @@ func (t *turnWatcher) awaitLine(ctx context.Context, unlisted bool) error {
 		return err
 	}
 	if turn {
-		t.ahead, t.rank, t.on = nil, 0, p.stable(on)
+		t.see(nil)
+		t.on = p.stable(on)
 		return nil
 	}
 	if l := p.line.recent(p, p.since); l != nil {
@@ -203,13 +204,17 @@ func (t *turnWatcher) remove(on int, paths ...string) (known bool, err error) {
 	for i, path := range paths {
 		paths[i] = base(path)
 	}
-	t.ahead = slices.DeleteFunc(t.ahead, func(n seqnode.Name) bool { return slices.Contains(paths, n.Full) })
-	t.rank = len(places(slices.Clone(t.ahead)))
+	t.see(slices.DeleteFunc(t.ahead, func(n seqnode.Name) bool { return slices.Contains(paths, n.Full) }))
 	if !slices.ContainsFunc(t.ahead, func(n seqnode.Name) bool { return !t.watched(t.path(n)) }) {
 		return true, nil
 	}
 	t.all = t.total > listWorth*len(t.ahead)
 	return t.all, nil
+}
+
+// see notes the nodes that may be left ahead.
+func (t *turnWatcher) see(ahead []seqnode.Name) {
+	t.ahead, t.rank = ahead, len(places(slices.Clone(ahead)))
 }
 
 // list takes ahead from a list that was asked for after the one with that number.
@@ -227,8 +232,8 @@ func (t *turnWatcher) use(l *listed) error {
 	if !listed {
 		return t.place.deleted()
 	}
-	t.ahead, t.on, t.total, t.all = ahead, l.on, l.total, false
-	t.rank = len(places(slices.Clone(ahead)))
+	t.see(ahead)
+	t.on, t.total, t.all = l.on, l.total, false
 	t.place.known.Store(int64(t.rank))
 	return nil
 }
