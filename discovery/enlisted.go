@@ -66,17 +66,23 @@ func (f *follower[T]) enlist(e *Endpoint[T]) {
 	if e == nil {
 		return
 	}
-	if !e.state.inService || !e.state.out.IsZero() {
+	if !pickable(e) {
 		f.delist(e.key)
 		return
 	}
 	f.in.put(e)
-	if f.zone != "" && e.zone == f.zone {
+	if f.nearby(e) {
 		f.near.put(e)
 	} else {
 		f.near.drop(e.key)
 	}
 }
+
+// pickable reports whether an instance is in service and not out.
+func pickable[T any](e *Endpoint[T]) bool { return e.state.inService && e.state.out.IsZero() }
+
+// nearby reports whether an instance is in the preferred zone.
+func (f *follower[T]) nearby(e *Endpoint[T]) bool { return f.zone != "" && e.zone == f.zone }
 
 // delist has an instance not picked any more.
 func (f *follower[T]) delist(key string) {
@@ -94,11 +100,11 @@ func (f *follower[T]) enlistAll() roster[T] {
 	}
 	slices.SortFunc(shown, byKey)
 	for _, e := range shown {
-		if !e.state.inService || !e.state.out.IsZero() {
+		if !pickable(e) {
 			continue
 		}
 		in = append(in, e)
-		if f.zone != "" && e.zone == f.zone {
+		if f.nearby(e) {
 			near = append(near, e)
 		}
 	}
