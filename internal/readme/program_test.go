@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -105,10 +106,13 @@ func (p *program) try(t *testing.T) {
 	}
 }
 
+// buildFlags are those that this test was built with, as far as they matter to the build cache.
+var buildFlags []string
+
 // compile builds it from what is in the module cache.
 func (p *program) compile(t *testing.T) error {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", p.binary(), ".")
+	cmd := exec.CommandContext(t.Context(), "go", slices.Concat([]string{"build"}, buildFlags, []string{"-o", p.binary(), "."})...)
 	cmd.Dir = p.dir
 	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off", "GOSUMDB=off", "GOWORK=off")
 	out, err := cmd.CombinedOutput()
