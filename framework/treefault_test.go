@@ -1,8 +1,11 @@
 package framework_test
 
 import (
+	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -26,12 +29,22 @@ func cutAt(s *zktest.Server, n int, how zktest.Verdict) (happened func() bool) {
 	return func() bool { return seen > n }
 }
 
-// The link breaks at every single frame of a life of a tree watch, requests, answers and events: nothing is missed.
+var allCuts = flag.Bool("framework.allcuts", false, "cut at every frame, and not at every third")
+
+// The link breaks at every single frame of a life of a tree watch, requests, answers and events (at every third without
+// -framework.allcuts, each time at others): nothing is missed.
 func TestTreeWatchCutAtEveryFrame(t *testing.T) {
-	for version, modes := range watchModes {
-		for how, verdict := range map[string]zktest.Verdict{"ahead": zktest.Cut, "behind": zktest.CutAfter} {
+	first, step := 0, 3
+	if *allCuts {
+		step = 1
+	}
+	verdicts := map[string]zktest.Verdict{"ahead": zktest.Cut, "behind": zktest.CutAfter}
+	for _, version := range slices.Sorted(maps.Keys(watchModes)) {
+		for _, how := range slices.Sorted(maps.Keys(verdicts)) {
+			modes, verdict := watchModes[version], verdicts[how]
+			first = (first + 1) % step
 			t.Run(version+" "+how, func(t *testing.T) {
-				for n, more := 0, true; more; n++ {
+				for n, more := first, true; more; n += step {
 					bubble(t, func(t *testing.T) { more = liveWithACut(t, modes, n, verdict) })
 				}
 			})

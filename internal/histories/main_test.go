@@ -24,7 +24,6 @@ var (
 // each other all the same plays on real servers, and mostly waits.
 func TestMain(m *testing.M) {
 	runtime.GOMAXPROCS(1)
-	_ = flag.Set("test.parallel", "4") // a flag of the caller's overrides it
 	goleak.VerifyTestMain(realzk.Main(m))
 }
 

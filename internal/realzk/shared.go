@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"flag"
 	"fmt"
 	"sync"
 )
@@ -96,7 +97,13 @@ type M interface{ Run() int }
 // anybody looks for leaked goroutines:
 //
 //	func TestMain(m *testing.M) { goleak.VerifyTestMain(realzk.Main(m)) }
-func Main(m M) M { return closingM{m} }
+//
+// Of the parallel tests of the package, four run at once if -parallel does not
+// say otherwise: they wait for servers more than they compute.
+func Main(m M) M {
+	_ = flag.Set("test.parallel", "4")
+	return closingM{m}
+}
 
 type closingM struct{ M }
 
