@@ -192,7 +192,10 @@ func (p *pass) note(n note) {
 	case nodeGone:
 		p.bury(n.path)
 	case kidsTouched:
-		p.mark(work{path: n.path, list: true}, false, nil)
+		// A read of many nodes watches the children of all of them, of those at the limit of Depth too.
+		if p.spec.level(n.path) < p.spec.depth {
+			p.mark(work{path: n.path, list: true}, false, nil)
+		}
 	}
 }
 

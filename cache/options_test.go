@@ -45,6 +45,19 @@ func TestDepth(t *testing.T) {
 	})
 }
 
+// Nodes at the limit that were read together, which sets watches on their children as well: what happens to these is not the cache's.
+func TestDepthWhenChildrenChangeBelowTheLimit(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.raise("/a/b/c", "")
+		w.raise("/a/f/g", "")
+		one := w.open(w.client("c"), "/a", cache.Depth(1))
+		w.raise("/a/b/d", "")
+		w.raise("/a/f/h", "")
+		time.Sleep(time.Second)
+		assert.Equal(t, []string{"/a", "/a/b", "/a/f"}, paths(one))
+	})
+}
+
 func TestFilter(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.raise("/a/b/c", "")
