@@ -57,6 +57,15 @@ test-short: ## quick: no race detector, no real ZooKeeper
 fuzz: ## every fuzz target in turn, FUZZTIME each (30s)
 	@GO=$(GO) scripts/fuzz $(FUZZTIME)
 
+# Schedules that make sim plays, the first one, and processes that play them: one for each processor.
+SEEDS  ?= 10000
+FROM   ?= 1
+SHARDS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+
+.PHONY: sim
+sim: ## SEEDS random schedules of all recipes under faults (10000, about 20 a second for each processor), with the table of what met what
+	$(GO) test ./internal/sim -run '^TestSim$$' -count 1 -v -timeout 0 -sim.shards $(SHARDS) -sim.seeds $(SEEDS) -sim.from $(FROM)
+
 .PHONY: bench
 bench: deps ## docent beside all peers on real servers, into bench/results, in 25 minutes; with BENCHFLAGS, prints the table only
 	cd bench/suite && $(GO) run . $(or $(BENCHFLAGS),-out ../results)

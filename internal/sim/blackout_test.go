@@ -13,7 +13,7 @@ import (
 // The end of the old holder against the beginning of the next one, over many black holes.
 func TestBlackout(t *testing.T) {
 	var all []Outcome
-	eachSeed(t, 400, func(seed uint64, trace func(string)) error {
+	eachSeed(t, 200, func(seed uint64, trace func(string)) error {
 		story := DrawBlackout(seed)
 		o, err := story.Run(trace)
 		if err == nil {
@@ -51,7 +51,7 @@ var rules = map[string]func(Outcome) time.Duration{
 func TestBlackoutSeesWhatOtherRulesDo(t *testing.T) {
 	seen := map[string]int{}
 	worst := map[string]time.Duration{}
-	const runs = 200
+	const runs = 100
 	eachSeed(t, runs, func(seed uint64, _ func(string)) error {
 		o, err := DrawBlackout(seed).Run(nil)
 		if err != nil {

@@ -17,6 +17,7 @@ type contest struct {
 	*base
 	dirs    []string // directories of the queue nodes, on the server
 	turns   bool     // tokens number the turns of one node
+	tries   bool     // there is a call that does not wait
 	revoker bool     // somebody asks whoever holds to let go
 	ledgers map[string]*Ledger
 	guards  map[string]*guard
@@ -82,6 +83,9 @@ func (c *contest) grants() int {
 func (c *contest) contend(u *user, get take) {
 	u.during(func() { c.once(u, get) })
 	g, err := get(u.ctx, false)
+	for err != nil && u.mayEnd(err) && u.ctx.Err() == nil {
+		g, err = get(u.ctx, false)
+	}
 	if err != nil {
 		u.say("did not get it although all is calm: %w", err)
 		return
@@ -97,10 +101,10 @@ func (c *contest) contend(u *user, get take) {
 func (c *contest) once(u *user, get take) {
 	ctx, cancel := u.bounded()
 	defer cancel()
-	try := oneIn(u.r, 8)
+	try := c.tries && u.may("Try", 8)
 	g, err := get(ctx, try)
 	if err != nil {
-		if ctx.Err() == nil && !errors.Is(err, lock.ErrLocked) && !errors.Is(err, lock.ErrWaitLimit) {
+		if ctx.Err() == nil && !u.mayEnd(err) {
 			u.say("%w", err)
 		}
 		u.pause(ctx, 10*time.Millisecond+u.upTo(u.Timeout/4)) // at least the time of a few messages
@@ -108,12 +112,16 @@ func (c *contest) once(u *user, get take) {
 	}
 	c.begin(u, g)
 	c.hold(u, g)
-	if oneIn(u.r, 8) {
-		c.plays("release with a ctx that has ended")
+	if u.may("release with a ctx that has ended", 8) {
 		cancel()
 	}
 	c.end(u, g, ctx)
 	u.pause(u.ctx, u.upTo(20*time.Millisecond))
+}
+
+// mayEnd reports whether a call that acquires may say so although its ctx goes on: somebody is in the way, or the user has asked for it.
+func (u *user) mayEnd(err error) bool {
+	return errors.Is(err, lock.ErrLocked) || u.limited && errors.Is(err, lock.ErrWaitLimit) || u.stops && errors.Is(err, framework.ErrSessionLost)
 }
 
 // begin notes a tenure and compares it with what the server knows.
@@ -177,7 +185,7 @@ func (c *contest) hold(u *user, g *grip) {
 	if oneIn(u.r, 2) {
 		c.guards[g.dirs[0]].write(u, g)
 	}
-	if c.revoker && g.revoked != nil && oneIn(u.r, 4) {
+	if c.revoker && g.revoked != nil && u.may("held until revoked", 4) {
 		c.untilRevoked(u, g)
 	}
 	u.pause(g.ctx, d/2)

@@ -7,9 +7,10 @@
 //
 // plays it again with the server's trace. Longer plays:
 //
-//	go test ./internal/sim -run 'TestPlay$' -sim.seeds 5000 -v -timeout 1h          # with the table of what was played
+//	make sim SEEDS=100000                                                           # in one process per processor, with the table
+//	go test ./internal/sim -run 'TestPlay$' -sim.seeds 5000 -v -timeout 1h          # the same in one process
 //	go test ./internal/sim -run 'TestPlay$' -sim.roles 'election,kept node'         # these two recipes in every play
-//	go test ./internal/sim -run TestCutAtEveryFrame -sim.allcuts                    # every cut, not every fifth
+//	go test ./internal/sim -run TestCutAtEveryFrame -sim.allcuts                    # every cut, not every ninth
 //
 // # What is in here
 //
@@ -21,22 +22,32 @@
 //	Cutter     numbers the frames of a run and cuts the connection at one of them
 //	Play       several clients that use recipes beside each other, random faults that stop, and what must be true then
 //	Coverage   how often each option of each recipe met each kind of fault
+//	history    every state of every node below a path, for recipes whose point is what nodes say
 //
 // # Roles
 //
-// A play draws one or two roles from the cast. A role is one file. It has a part, which prepares what its users share, starts
+// A play has one or two roles of the cast. A role is one file. It has a part, which prepares what its users share, starts
 // users on each client, and judges what they did. The part of a recipe whose users exclude each other is a contest: its file
-// says how to acquire, and contest does the rest. To add a recipe, write its file and put it into the cast; to add a fault,
-// put it into faultKinds.
+// says how to acquire, and contest does the rest. To add a recipe, write its file and put it into the cast, with all of its
+// options. To add a fault, put it into faultKinds.
 //
-//	mutex                 Lock, TryLock, Do, Revoke, OnRevoke, Hold, Shared beside plain ones, guarded writes
+// Each seed is about one pair of an option and a kind of fault: the play has that role and that fault, and its users choose that
+// option more often than others. Consecutive seeds go through all pairs. TestSim fails if a pair was never played although there were
+// two seeds for each.
+//
+//	mutex                 Lock, TryLock, Do, Revoke, Hold, Shared beside plain ones, guarded writes, all other options
 //	hand-over             LocalHandover, on each client
 //	readers and writers   both kinds, Downgrade, Do, Shared
 //	semaphore             one or several permits, a fixed limit or a shared one that changes
 //	several locks         Multi over some of three paths
 //	election              Run, Campaign, Resign, ResignTo, Observe; LeaderLatch's and LeaderSelector's names and Shared
-//	kept node             Keep in five modes, Protected, Replace, Set, Close
+//	kept node             Keep in all modes, WithTTL, Protected, Replace, Set, Close
+//	group                 Join, Set, Close; WatchMembers and Members on each client
+//	barrier               Set and Remove by several operators, Wait
 //	double barrier        one member on each client, round after round
+//	counter               a number that is added to, one that is set, a value of bytes; Changes, Close
+//	cache                 Tree and Children with both kinds of watches, listeners that copy, Value with three codecs
+//	discovery             registrations of all types, views with each strategy, picks; three formats
 //
 // Clients come to the same nodes by the whole path, below a namespace or below a chroot, and users name them by absolute
 // or relative paths.
@@ -57,6 +68,18 @@
 //     data that was set last.
 //   - Barriers: they open only when all members are there and nobody is inside from the round before. Nobody comes out while
 //     somebody is inside.
+//   - Groups: each member that is seen was there with that payload, and none goes back. In the end everybody sees who is there.
+//   - Barrier: when Wait returns nil, there was no node at some moment of the call. Set and Remove likewise.
+//   - Counters: each state is made by one write, and each write was applied as often as its caller was told: once for nil, once at
+//     most for ErrOutcomeUnknown, never for any other error. Versions and former values are those of the server. Changes gives
+//     states that were, in order, and the last one.
+//   - Caches: every node is a state that the node had, with its parent there, and none goes back. No node is absent that was never
+//     gone. What is fresh has every change from before the connection began, and Sync and Refresh every one from before the call.
+//     A copy made of a listener's events equals the cache in the end, and the cache the server.
+//   - Discovery: a pick never fails, because one instance is always registered. What is picked or shown was registered, and in the end
+//     views and copies made of Changes have what is registered.
+//   - Subscribers: a slow subscriber of a client's states sees the same changes as a prompt one, each beginning where the one before
+//     ended. A client's log is bounded.
 //   - Liveness: when the faults have stopped, everybody gets what it wants once more within a bound.
 //   - Rest: when everybody has let go, no node is left.
 //   - Leaks: a bubble does not end while a goroutine of it is left.

@@ -38,6 +38,7 @@ func (d *doublePart) rested() {}
 func (d *doublePart) join(client int, cli *framework.Client) error {
 	u := d.newUser(client, cli, "member")
 	m := &entrant{user: u, part: d, double: barrier.NewDouble(cli, u.own(d.path), d.Clients, barrier.WithID(fmt.Sprint("m", client)))}
+	u.plays("WithID")
 	d.mu.Lock()
 	d.members = append(d.members, m)
 	d.mu.Unlock()

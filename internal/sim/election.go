@@ -27,14 +27,13 @@ func (e *electionPart) join(client int, cli *framework.Client) error {
 	for i := range 1 + e.r.IntN(2) {
 		u := e.newUser(client, cli, fmt.Sprint("candidate ", i))
 		c := &candidate{user: u, contest: &e.contest, election: leader.New(cli, u.own(e.path), u.leaderOptions()...)}
-		if oneIn(e.r, 2) {
+		if u.oneOf("Run", "Campaign") == "Run" {
 			e.users.Go(c.run)
 		} else {
 			e.users.Go(c.campaign)
 		}
 	}
-	if oneIn(e.r, 2) {
-		u := e.newUser(client, cli, "observer")
+	if u := e.newUser(client, cli, "observer"); u.may("Observe", 2) {
 		o := &observing{user: u, dir: e.path}
 		e.observers = append(e.observers, o)
 		e.tail.Go(o.look)
@@ -45,21 +44,20 @@ func (e *electionPart) join(client int, cli *framework.Client) error {
 // leaderOptions draws the names of nodes and what happens on SUSPENDED.
 func (u *user) leaderOptions() []leader.Option {
 	opts := []leader.Option{leader.WithID(u.name)}
-	add := func(name string, opt leader.Option) {
-		u.plays(name)
-		opts = append(opts, opt)
+	switch u.oneOf("Selector", "Shared", "", "") {
+	case "Selector":
+		opts = append(opts, leader.Selector())
+	case "Shared":
+		opts = append(opts, leader.Shared())
 	}
-	switch u.r.IntN(4) {
-	case 0:
-		add("Selector", leader.Selector())
-	case 1:
-		add("Shared", leader.Shared())
+	switch u.oneOf("Hold", "Hold with grace", "") {
+	case "Hold":
+		opts = append(opts, leader.Hold(0))
+	case "Hold with grace":
+		opts = append(opts, leader.Hold(u.Timeout/time.Duration(1+u.r.IntN(8))))
 	}
-	switch u.r.IntN(3) {
-	case 0:
-		add("Hold", leader.Hold(0))
-	case 1:
-		add("Hold with grace", leader.Hold(u.Timeout/time.Duration(1+u.r.IntN(8))))
+	if u.may("WithACL", 8) {
+		opts = append(opts, leader.WithACL(framework.OpenACL()))
 	}
 	return opts
 }
@@ -75,7 +73,6 @@ type candidate struct {
 
 // run stands by Run. Once there is calm it leads one last time.
 func (c *candidate) run() {
-	c.plays("Run")
 	c.during(func() {
 		ctx, cancel := c.bounded()
 		defer cancel()
@@ -109,17 +106,17 @@ func (c *candidate) lead(ctx context.Context, t *leader.Term) error {
 	g := c.mandate(ctx, t)
 	c.contest.begin(c.user, g)
 	c.contest.hold(c.user, g)
-	switch c.r.IntN(6) {
-	case 0:
-		c.plays("Resign in Run")
+	switch c.oneOf("Resign in Run", "ResignTo in Run", "", "", "", "") {
+	case "Resign in Run":
 		_ = t.Resign(ctx) // it may have been lost: the ledger knows
-	case 1:
-		c.plays("ResignTo in Run")
+	case "ResignTo in Run":
 		if id, ok := c.somebody(ctx); ok {
 			_ = t.ResignTo(ctx, id)
 		}
-	case 2:
-		c.pause(ctx, 2*c.Timeout)
+	default:
+		if oneIn(c.r, 4) {
+			c.pause(ctx, 2*c.Timeout)
+		}
 	}
 	return nil
 }
@@ -151,6 +148,11 @@ func (c *candidate) term(t *leader.Term) *grip {
 
 // somebody draws a participant.
 func (c *candidate) somebody(ctx context.Context) (id string, ok bool) {
+	if c.may("Leader", 3) {
+		if p, err := c.election.Leader(ctx); err == nil && !c.contest.everFirst(p.Token) {
+			c.say("Leader says %#x, which was never first", p.Token)
+		}
+	}
 	list, err := c.election.Participants(ctx)
 	if err != nil || len(list) == 0 {
 		return "", false
@@ -160,7 +162,6 @@ func (c *candidate) somebody(ctx context.Context) (id string, ok bool) {
 
 // campaign stands by Campaign, and resigns, or resigns in favour of somebody.
 func (c *candidate) campaign() {
-	c.plays("Campaign")
 	c.contest.contend(c.user, func(ctx context.Context, try bool) (*grip, error) {
 		if try { // an election has no try
 			return nil, lock.ErrLocked
@@ -169,7 +170,7 @@ func (c *candidate) campaign() {
 		if err != nil {
 			return nil, err
 		}
-		if !c.isCalm() && oneIn(c.r, 3) && c.transfer(t) {
+		if !c.isCalm() && c.may("ResignTo", 3) && c.transfer(t) {
 			return nil, lock.ErrLocked
 		}
 		if c.last.ctx == t.Context() { // the transfer failed before anything was done
@@ -184,7 +185,6 @@ func (c *candidate) campaign() {
 // transfer leads for a while and resigns in favour of somebody. It reports whether somebody else may lead now; otherwise the
 // term goes on, unless it had ended before.
 func (c *candidate) transfer(t *leader.Term) bool {
-	c.plays("ResignTo")
 	g := c.term(t)
 	c.contest.begin(c.user, g)
 	c.last = *g
@@ -227,7 +227,6 @@ type sighting struct {
 }
 
 func (o *observing) look() {
-	o.plays("Observe")
 	seen := leader.New(o.cli, o.own(o.dir)).Observe(o.late)
 	for p := range seen.C {
 		o.mu.Lock()
@@ -299,9 +298,9 @@ func (e *electionPart) empty(from, to time.Duration) bool {
 }
 
 // everFirst reports whether a node was the first of the queue at some time.
-func (e *electionPart) everFirst(czxid int64) bool {
+func (c *contest) everFirst(czxid int64) bool {
 	ahead := int64(0) // the transaction that removed the last of those ahead
-	for _, life := range e.w.Log.Dir(e.path) {
+	for _, life := range c.w.Log.Dir(c.path) {
 		switch {
 		case life.Czxid < czxid && !life.Dead:
 			return false

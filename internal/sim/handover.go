@@ -12,7 +12,7 @@ import (
 type handoverPart struct{ contest }
 
 func drawHandover(b *base) part {
-	return &handoverPart{contest{base: b, dirs: []string{b.path}, turns: true}}
+	return &handoverPart{contest{base: b, tries: true, dirs: []string{b.path}, turns: true}}
 }
 
 func (m *handoverPart) join(client int, cli *framework.Client) error {
@@ -36,6 +36,7 @@ func (m *handoverPart) join(client int, cli *framework.Client) error {
 		users = append(users, m.newUser(client, cli, fmt.Sprint("worker ", 1+i)))
 	}
 	for _, u := range users {
+		u.limited, u.stops = first.limited, first.stops
 		m.users.Go(func() { m.contend(u, get) })
 	}
 	return nil

@@ -30,6 +30,12 @@ func (k *keptPart) judge() error {
 	return errors.Join(errs...)
 }
 
+// keptModes are the modes by the names of the options.
+var keptModes = map[string]framework.Mode{
+	"mode Ephemeral": framework.Ephemeral, "mode EphemeralSequential": framework.EphemeralSequential, "mode Persistent": framework.Persistent,
+	"mode PersistentSequential": framework.PersistentSequential, "mode Container": framework.Container,
+}
+
 // keepersOfOne is how many nodes a client keeps: enough for some of them to be created together.
 const keepersOfOne = 4
 
@@ -43,19 +49,28 @@ func (k *keptPart) join(client int, cli *framework.Client) error {
 // keep has the client keep its i-th node.
 func (k *keptPart) keep(client int, cli *framework.Client, i int) {
 	u := k.newUser(client, cli, fmt.Sprint("keeper ", i))
-	mode := []framework.Mode{
-		framework.Ephemeral, framework.Ephemeral, framework.Ephemeral, framework.EphemeralSequential, framework.Persistent, framework.Container,
-	}[u.r.IntN(6)]
+	mode := keptModes[u.oneOf(
+		"mode Ephemeral", "mode Ephemeral", "mode EphemeralSequential", "mode Persistent", "mode PersistentSequential", "mode Container",
+	)]
 	kp := &keeping{user: u, dir: fmt.Sprintf("%s/%d-%d", k.path, client, i), mode: mode}
-	kp.opts = append(kp.opts, node.WithMode(mode))
-	u.plays(fmt.Sprint("mode ", mode))
-	if mode == framework.EphemeralSequential || oneIn(u.r, 4) {
-		kp.opts = append(kp.opts, node.Protected())
-		u.plays("Protected")
+	switch {
+	case mode == framework.Container && u.may("WithTTL", 2):
+		kp.opts = append(kp.opts, node.WithTTL(u.Timeout/2))
+	default:
+		kp.opts = append(kp.opts, node.WithMode(mode))
 	}
-	if oneIn(u.r, 3) {
+	// Without it a sequential node is found again only if it has an owner and nobody else uses its name.
+	if mode == framework.PersistentSequential || u.may("Protected", 4) {
+		kp.opts = append(kp.opts, node.Protected())
+	}
+	if u.may("Replace", 3) {
 		kp.opts = append(kp.opts, node.Replace())
-		u.plays("Replace")
+	}
+	if u.may("WithACL", 8) {
+		kp.opts = append(kp.opts, node.WithACL(framework.OpenACL()))
+	}
+	if u.may("ListedAs", 8) {
+		kp.opts = append(kp.opts, node.ListedAs("registration"))
 	}
 	k.keepers = append(k.keepers, kp)
 	k.users.Go(kp.work)
@@ -129,12 +144,10 @@ func (k *keeping) begin(ctx context.Context) {
 		k.mu.Unlock()
 	}
 	k.pause(k.ctx, k.upTo(k.Timeout))
-	if oneIn(k.r, 2) {
-		k.plays("Set")
+	if k.may("Set", 2) {
 		k.set(ctx, keeper)
 	}
-	if !k.isCalm() && oneIn(k.r, 6) {
-		k.plays("Close")
+	if !k.isCalm() && k.may("Close", 6) {
 		k.close(k.ctx)
 	}
 }

@@ -13,7 +13,7 @@ import (
 type multiPart struct{ contest }
 
 func drawMulti(b *base) part {
-	return &multiPart{contest{base: b, dirs: []string{b.path + "-a", b.path + "-b", b.path + "-c"}}}
+	return &multiPart{contest{base: b, tries: true, dirs: []string{b.path + "-a", b.path + "-b", b.path + "-c"}}}
 }
 
 func (m *multiPart) join(client int, cli *framework.Client) error {

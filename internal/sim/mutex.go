@@ -14,7 +14,7 @@ import (
 type mutexPart struct{ contest }
 
 func drawMutex(b *base) part {
-	return &mutexPart{contest{base: b, dirs: []string{b.path}}}
+	return &mutexPart{contest{base: b, tries: true, dirs: []string{b.path}}}
 }
 
 func (m *mutexPart) join(client int, cli *framework.Client) error {
@@ -33,7 +33,7 @@ func (m *mutexPart) join(client int, cli *framework.Client) error {
 			}
 			return held(h, m.path), nil
 		}
-		if oneIn(m.r, 3) {
+		if u.may("Do", 3) {
 			d := &doing{contest: &m.contest, user: u, locker: mutex}
 			m.users.Go(d.work)
 			continue
@@ -46,24 +46,28 @@ func (m *mutexPart) join(client int, cli *framework.Client) error {
 // lockOptions draws options that every kind of lock takes, and Shared if it fits.
 func (u *user) lockOptions(shared bool) []lock.Option {
 	var opts []lock.Option
-	add := func(name string, opt lock.Option) {
-		u.plays(name)
-		opts = append(opts, opt)
+	switch u.oneOf("Hold", "Hold with grace", "") {
+	case "Hold":
+		opts = append(opts, lock.Hold(0))
+	case "Hold with grace":
+		opts = append(opts, lock.Hold(u.Timeout/time.Duration(1+u.r.IntN(8))))
 	}
-	switch u.r.IntN(3) {
-	case 0:
-		add("Hold", lock.Hold(0))
-	case 1:
-		add("Hold with grace", lock.Hold(u.Timeout/time.Duration(1+u.r.IntN(8))))
+	add := func(name string, n int, opt lock.Option) {
+		if u.may(name, n) {
+			opts = append(opts, opt)
+		}
 	}
-	if shared && oneIn(u.r, 3) {
-		add("Shared", lock.Shared())
+	if shared {
+		add("Shared", 3, lock.Shared())
 	}
-	if oneIn(u.r, 8) {
-		add("OnRevoke", lock.OnRevoke(func(h lock.Holding) { _ = h.Unlock(u.ctx) }))
+	add("OnRevoke", 8, lock.OnRevoke(func(h lock.Holding) { _ = h.Unlock(u.ctx) }))
+	add("WithData", 8, lock.WithData([]byte(u.name)))
+	add("WithACL", 8, lock.WithACL(framework.OpenACL()))
+	if u.stops = u.may("StopOnLost", 8); u.stops {
+		opts = append(opts, lock.StopOnLost())
 	}
-	if oneIn(u.r, 8) {
-		add("WithData", lock.WithData([]byte(u.name)))
+	if u.limited = u.may("WaitLimit", 8); u.limited {
+		opts = append(opts, lock.WaitLimit(u.Timeout/4+u.upTo(4*u.Timeout)))
 	}
 	return opts
 }
@@ -77,13 +81,13 @@ type doing struct {
 }
 
 func (d *doing) work() {
-	d.plays("Do")
 	d.during(func() { d.once(false) })
-	d.once(true)
+	for !d.once(true) && d.ctx.Err() == nil {
+	}
 }
 
-// once calls Do and compares its result with what the server knows.
-func (d *doing) once(last bool) {
+// once calls Do and compares its result with what the server knows. It reports whether the function was called.
+func (d *doing) once(last bool) bool {
 	ctx, cancel := d.ctx, context.CancelFunc(func() {})
 	if !last {
 		ctx, cancel = d.bounded()
@@ -105,13 +109,14 @@ func (d *doing) once(last bool) {
 	})
 	d.compare(ctx, g, result, err)
 	d.pause(ctx, 10*time.Millisecond+d.upTo(20*time.Millisecond))
+	return g != nil || err != nil && !d.mayEnd(err)
 }
 
 // compare judges what Do has returned.
 func (d *doing) compare(ctx context.Context, g *grip, result, err error) {
 	switch {
 	case g == nil:
-		if ctx.Err() == nil {
+		if ctx.Err() == nil && !d.mayEnd(err) {
 			d.say("Do: %w", err)
 		}
 	case result != nil && !errors.Is(err, result):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -35,11 +36,14 @@ type Play struct {
 	users sync.WaitGroup  // who end with ctx
 	tail  sync.WaitGroup  // who end with late
 	gates []*gate         // of the clients
+	aside []*bystander    // of the clients
 	ended time.Duration   // when the play was over, by its own clock
 
 	mu       sync.Mutex
 	failures []error
 	options  map[string]bool // that were played
+	target   pair            // what is played for certain, if it can be
+	declared map[string]bool // options of the roles
 	healing  sync.WaitGroup
 }
 
@@ -66,21 +70,41 @@ func DrawPlay(seed uint64, roles ...string) *Play {
 		Seed: seed, Clients: 2 + r.IntN(3), Endpoints: 1 + r.IntN(3),
 		Timeout: time.Duration(1+r.IntN(20)) * time.Second,
 		Latency: time.Duration(50+r.IntN(3000)) * time.Microsecond,
-		options: make(map[string]bool),
+		options: make(map[string]bool), target: pairOf(seed, roles...),
 	}
 	p.Tick = p.Timeout / time.Duration(4+r.IntN(20))
 	p.Length = p.Timeout * time.Duration(2+r.IntN(8))
 	for range p.Clients {
 		p.Roots = append(p.Roots, root(r.IntN(4)))
 	}
-	for range 1 + r.IntN(2) {
+	if wanted := slices.Index(rootNames, p.target.option); wanted >= 0 {
+		p.Roots[0] = root(wanted)
+	}
+	p.Roles = []string{p.target.role}
+	if oneIn(r, 2) {
 		p.Roles = append(p.Roles, cast[r.IntN(len(cast))].name)
 	}
 	if len(roles) > 0 {
 		p.Roles = roles
 	}
+	p.declare()
 	p.Faults = drawFaults(p, r)
+	p.meet(p.target.kind, func(k faultKind) Fault {
+		f := k.draw(p, r)
+		f.Kind, f.At = k.name, time.Duration(r.Int64N(int64(p.Length)))
+		return f
+	})
 	return p
+}
+
+// declare notes which options the roles have.
+func (p *Play) declare() {
+	p.declared = make(map[string]bool)
+	for _, name := range p.Roles {
+		for _, option := range slices.Concat(roleNamed(name).options, everywhere) {
+			p.declared[name+" "+option] = true
+		}
+	}
 }
 
 // String tells the story.
@@ -138,16 +162,18 @@ func (p *Play) open() error {
 		}
 	}
 	for i := range p.Clients {
-		g := &gate{}
-		p.gates = append(p.gates, g)
+		g, aside := &gate{}, &bystander{name: clientName(i)}
+		p.gates, p.aside = append(p.gates, g), append(p.aside, aside)
 		cli, err := p.w.Client(clientName(i), func(c *framework.Config) {
 			c.SessionTimeout = p.Timeout
 			c.Dialer = g.dialer(c.Dialer)
+			c.Logger = slog.New(&aside.lines)
 			p.Roots[i].tune(c)
 		})
 		if err != nil {
 			return err
 		}
+		p.bystand(cli, aside)
 		for _, part := range p.parts {
 			if err := part.join(i, cli); err != nil {
 				return err
@@ -187,12 +213,15 @@ func (p *Play) healAfter(d time.Duration, heal func()) {
 // happened last to be noticed, one for dead sessions to end, and the rest for the queue. A waiter that has missed an
 // event looks again after twelve.
 func (p *Play) patience() time.Duration {
-	for _, f := range p.Faults {
-		if f.Kind == missedEvents || f.Kind == deletedUnseen {
-			return 24 * p.Timeout
-		}
+	if p.missesEvents() {
+		return 24 * p.Timeout
 	}
 	return 10 * p.Timeout
+}
+
+// missesEvents reports whether there are events that never come although their link lives.
+func (p *Play) missesEvents() bool {
+	return slices.ContainsFunc(p.Faults, func(f Fault) bool { return f.Kind == missedEvents || f.Kind == deletedUnseen })
 }
 
 // unknowable reports whether a node went in a way that its owner cannot tell from its own delete when the answer to that is lost:
@@ -219,10 +248,15 @@ func (p *Play) rest(cancel func()) {
 	}
 }
 
+// mostFailures is how many failures a play keeps: the first ones say most.
+const mostFailures = 12
+
 func (p *Play) fail(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.failures = append(p.failures, fmt.Errorf("%v: %w", p.w.Now(), err))
+	if len(p.failures) < mostFailures {
+		p.failures = append(p.failures, fmt.Errorf("%v: %w", p.w.Now(), err))
+	}
 }
 
 // judge collects what was found.
@@ -233,6 +267,9 @@ func (p *Play) judge() error {
 	for _, part := range p.parts {
 		errs = append(errs, part.judge())
 	}
+	for _, b := range p.aside {
+		errs = append(errs, b.judge(p))
+	}
 	return errors.Join(errs...)
 }
 
@@ -240,6 +277,9 @@ func (p *Play) judge() error {
 func (p *Play) played(option string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if !p.declared[option] {
+		panic("sim: cast does not know the option " + option)
+	}
 	p.options[option] = true
 }
 

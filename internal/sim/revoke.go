@@ -16,7 +16,7 @@ type revocable interface {
 
 // withRevoker draws whether there is somebody, on the first client, who asks whoever holds to let go.
 func (c *contest) withRevoker(client int, cli *framework.Client, open func(u *user) []revocable) {
-	if client == 0 && oneIn(c.r, 2) {
+	if client == 0 && (oneIn(c.r, 2) || c.wants("Revoke") || c.wants("held until revoked")) {
 		c.revoker = true
 		u := c.newUser(client, cli, "revoker")
 		c.users.Go(func() { c.askAgain(u, open(u)) })
@@ -63,13 +63,11 @@ func ask(ctx context.Context, m revocable, everybody bool) error {
 // untilRevoked holds until the revoker asks for the lock. The holder must learn of that within a few session timeouts, unless it
 // loses the lock first.
 func (c *contest) untilRevoked(u *user, g *grip) {
-	c.plays("held until revoked")
 	look := time.NewTicker(u.Timeout / 4)
 	defer look.Stop()
 	for {
 		select {
 		case <-g.revoked:
-			c.plays("revoked")
 			return
 		case <-g.ctx.Done():
 			return

@@ -13,7 +13,7 @@ import (
 type rwPart struct{ contest }
 
 func drawReadersWriters(b *base) part {
-	return &rwPart{contest{base: b, dirs: []string{b.path}}}
+	return &rwPart{contest{base: b, tries: true, dirs: []string{b.path}}}
 }
 
 func (m *rwPart) join(client int, cli *framework.Client) error {
@@ -21,7 +21,7 @@ func (m *rwPart) join(client int, cli *framework.Client) error {
 	for i := range 2 + m.r.IntN(2) {
 		u := m.newUser(client, cli, fmt.Sprint("worker ", i))
 		rw := &rwUser{user: u, contest: &m.contest, mutex: lock.NewRW(cli, u.own(m.path), u.lockOptions(true)...)}
-		if oneIn(m.r, 4) {
+		if u.may("Do", 4) {
 			d := &doing{contest: &m.contest, user: u, locker: rw.mutex.RLocker(), reads: true}
 			m.users.Go(d.work)
 			continue
@@ -56,7 +56,7 @@ func (u *rwUser) take(ctx context.Context, try bool) (*grip, error) {
 	if err != nil {
 		return nil, err
 	}
-	if oneIn(u.r, 3) {
+	if u.may("Downgrade", 3) {
 		return u.downgrade(ctx, h)
 	}
 	return held(h, u.path), nil
@@ -64,7 +64,6 @@ func (u *rwUser) take(ctx context.Context, try bool) (*grip, error) {
 
 // downgrade turns a write lock into a read lock, after having been a writer for a moment.
 func (u *rwUser) downgrade(ctx context.Context, h *lock.Held) (*grip, error) {
-	u.plays("Downgrade")
 	writer := held(h, u.path)
 	u.contest.begin(u.user, writer)
 	reading, err := h.Downgrade(ctx)

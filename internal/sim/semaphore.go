@@ -28,9 +28,13 @@ type limitSet struct {
 }
 
 func drawSemaphore(b *base) part {
-	return &semaphorePart{
-		contest: contest{base: b, dirs: []string{b.path + "/leases"}}, limit: 1 + b.r.IntN(3), shared: oneIn(b.r, 2),
+	s := &semaphorePart{
+		contest: contest{base: b, tries: true, dirs: []string{b.path + "/leases"}}, limit: 1 + b.r.IntN(3), shared: b.drawn("shared limit", 2),
 	}
+	if b.wants("several permits") {
+		s.limit = 2 + b.r.IntN(2)
+	}
+	return s
 }
 
 func (s *semaphorePart) countPath() string { return s.path + "-count" }
@@ -49,7 +53,6 @@ func (s *semaphorePart) join(client int, cli *framework.Client) error {
 		u := s.newUser(client, cli, fmt.Sprint("worker ", i))
 		sem := lock.NewSemaphore(cli, u.own(s.path), s.limit, u.lockOptions(false)...)
 		if s.shared {
-			s.plays("shared limit")
 			sem = lock.NewSharedSemaphore(cli, u.own(s.path), u.own(s.countPath()), u.lockOptions(false)...)
 		}
 		s.users.Go(func() {
@@ -122,7 +125,11 @@ func (s *semaphorePart) acquire(ctx context.Context, u *user, sem *lock.Semaphor
 	if try {
 		get = sem.TryAcquire
 	}
-	b, err := get(ctx, 1+u.r.IntN(s.limit))
+	n := 1
+	if s.limit > 1 && u.may("several permits", 2) {
+		n = 2 + u.r.IntN(s.limit-1)
+	}
+	b, err := get(ctx, n)
 	if err != nil {
 		return nil, err
 	}

@@ -21,6 +21,44 @@ type base struct {
 // plays notes that an option of the role is played.
 func (b *base) plays(option string) { b.played(b.role + " " + option) }
 
+// wants reports whether the play is about an option of the role.
+func (b *base) wants(option string) bool { return b.target.role == b.role && b.target.option == option }
+
+// drawn draws whether something shared has an option: once in n times, and whenever the play is about it.
+func (b *base) drawn(option string, n int) bool {
+	if !oneIn(b.r, n) && !b.wants(option) {
+		return false
+	}
+	b.plays(option)
+	return true
+}
+
+// may draws whether the user plays an option: once in n times, and more often if the play is about it.
+func (u *user) may(option string, n int) bool {
+	if u.wants(option) {
+		n = min(n, 2)
+	}
+	if !oneIn(u.r, n) {
+		return false
+	}
+	u.plays(option)
+	return true
+}
+
+// oneOf draws one of several options; one that is empty stands for none. What the play is about comes more often.
+func (u *user) oneOf(options ...string) string {
+	option := options[u.r.IntN(len(options))]
+	for _, other := range options {
+		if other != "" && u.wants(other) && oneIn(u.r, 2) {
+			option = other
+		}
+	}
+	if option != "" {
+		u.plays(option)
+	}
+	return option
+}
+
 // oneIn draws something that happens once in n times.
 func oneIn(r *rand.Rand, n int) bool { return r.IntN(n) == 0 }
 
@@ -31,6 +69,8 @@ type user struct {
 	client   int
 	name     string
 	r        *rand.Rand
+	limited  bool // it waits for a lock for some time only
+	stops    bool // it gives up when its session is lost
 	relative bool // it leaves the slash at the front of its paths away
 }
 
@@ -38,10 +78,7 @@ type user struct {
 func (b *base) newUser(client int, cli *framework.Client, what string) *user {
 	name := fmt.Sprintf("%s %s %s", clientName(client), b.path, what)
 	u := &user{base: b, cli: cli, client: client, name: name, r: b.w.Rand(name)}
-	u.relative = oneIn(u.r, 2)
-	if u.relative {
-		b.plays("relative path")
-	}
+	u.relative = u.may("relative path", 2)
 	b.plays(b.Roots[client].String())
 	return u
 }
@@ -105,9 +142,10 @@ const (
 	chroot                // its connect string ends with it
 )
 
-func (r root) String() string {
-	return map[root]string{fromTop: "/", plain: "/", namespace: "namespace", chroot: "chroot"}[r]
-}
+// rootNames are those of the options, by root.
+var rootNames = []string{fromTop: "/", plain: "/", namespace: "namespace", chroot: "chroot"}
+
+func (r root) String() string { return rootNames[r] }
 
 // tune changes a client's configuration.
 func (r root) tune(c *framework.Config) {
