@@ -17,6 +17,7 @@ import (
 
 	"github.com/docent-zk/docent/internal/telemetry"
 	"github.com/docent-zk/docent/retry"
+	"github.com/docent-zk/docent/sasl"
 )
 
 // ACL is one entry of a node's access-control list, Stat what a server says of a node. They are go-zookeeper's types.
@@ -28,7 +29,7 @@ type (
 // OpenACL allows everything to everybody. It is what nodes get when nothing else is said, as in Curator.
 func OpenACL() []ACL { return zk.WorldACL(zk.PermAll) }
 
-// CreatorACL allows everything to the identities of [Config.Auth] and nothing to anybody else.
+// CreatorACL allows everything to the identities of [Config.Auth] and [Config.SASL] and nothing to anybody else.
 func CreatorACL() []ACL { return zk.AuthACL(zk.PermAll) }
 
 // DigestACL gives perms (zk.PermRead and so on) to the user that authenticates with scheme "digest" and user:password.
@@ -115,6 +116,11 @@ type Config struct {
 
 	// Auth are the identities presented on every connection. Defaults to none.
 	Auth []Auth
+
+	// SASL authenticates every connection ahead of Auth and of any operation, as servers with sessionRequireClientSASLAuth or
+	// enforce.auth.enabled demand it. See package sasl. A connection on which that fails is not used; Health, WaitConnected
+	// and the log say why. Defaults to none.
+	SASL sasl.Mechanism
 
 	// TLS turns on TLS. An empty ServerName is replaced by the host name of the server that is dialled. Defaults to none.
 	TLS *tls.Config

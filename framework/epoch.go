@@ -51,6 +51,7 @@ type epoch struct {
 	calls    sync.WaitGroup
 	pause    time.Duration // before the next dial
 	link     net.Conn      // dialled last; nil before
+	host     string        // of link, as the connect string names it
 	bindings bindings
 
 	attached attached
@@ -140,6 +141,7 @@ func (e *epoch) wireOptions() wire.Options {
 		Abandoned:        e.core.abandoned,
 		OnEstablished:    e.onEstablished,
 		MaxFrame:         cfg.MaxReplySize,
+		SASL:             e.authenticates(),
 		Auth:             auth,
 		OnForeign:        func(asked, got int64) { e.expire(foreignError(asked, got)) },
 		SeenZxid:         e.base,
@@ -193,6 +195,9 @@ func (e *epoch) dial(_, server string, _ time.Duration) (net.Conn, error) {
 	setLinger(conn, 0)
 	e.mu.Lock()
 	e.link = conn
+	if e.host, _, err = net.SplitHostPort(server); err != nil {
+		e.host = server
+	}
 	e.mu.Unlock()
 	return e.wire.Wrap(conn)
 }
@@ -321,14 +326,17 @@ func (e *epoch) linkEnded(server string, cause error) (habit bool) {
 	return !e.wire.LastAnswered().After(e.upAt) && e.core.service.fault(cause)
 }
 
-// onAuthFailed is called when a server refuses one of Config.Auth, which ends the link.
+// onAuthFailed is called when a server refuses one of Config.Auth, or Config.SASL fails, which ends the link.
 func (e *epoch) onAuthFailed(scheme string, err error) {
 	refused := fmt.Errorf("identity of scheme %q: %w", scheme, ErrAuthFailed)
+	if scheme == wire.SchemeSASL {
+		refused = fmt.Errorf("SASL: %w: %w", ErrAuthFailed, err)
+	}
 	level := slog.LevelDebug
 	if e.core.identity.Swap(&refused) == nil {
 		level = slog.LevelError
 	}
-	e.core.log.Log(context.Background(), level, "a server refused an identity of Config.Auth", "scheme", scheme, "error", err)
+	e.core.log.Log(context.Background(), level, "an identity of Config.Auth or Config.SASL is refused", "scheme", scheme, "error", err)
 }
 
 // expire fences the epoch at once, because a server says that its session is over, and tells the supervisor.

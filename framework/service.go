@@ -226,7 +226,7 @@ func (c *core) noteAnswer(err error) {
 
 // codeTexts say what codes mean with which servers answer operations that they do not look at.
 var codeTexts = map[int32]string{
-	codeSASLRequired: "the servers demand authentication with SASL, which docent does not offer; see their sessionRequireClientSASLAuth and enforce.auth.enabled",
+	codeSASLRequired: "the servers demand authentication with SASL: set Config.SASL, or see their sessionRequireClientSASLAuth and enforce.auth.enabled",
 	codeTooBusy:      "the servers are too busy to look at operations",
 }
 

@@ -100,16 +100,17 @@ func ipv4(host string) (netip.Addr, bool) {
 
 // fixACL checks an ACL and brings it into the form in which it is stored: duplicates go, and "auth" stands for the
 // identities that the connection has proved.
-func fixACL(acl []jute.ACL, ids []authID) ([]jute.ACL, ErrCode) {
+func (t *txn) fixACL(acl []jute.ACL) ([]jute.ACL, ErrCode) {
 	var fixed []jute.ACL
 	for _, entry := range dedupe(acl) {
 		switch {
 		case entry.Scheme == "world" && entry.ID == "anyone",
 			entry.Scheme == "digest" && validDigestID(entry.ID),
-			entry.Scheme == "ip" && validIP(entry.ID):
+			entry.Scheme == "ip" && validIP(entry.ID),
+			entry.Scheme == saslScheme && t.s.cfg.SASLUsers != nil:
 			fixed = append(fixed, entry)
 		case entry.Scheme == "auth":
-			proved := provedBy(ids, entry.Perms)
+			proved := provedBy(t.ids, entry.Perms)
 			if len(proved) == 0 {
 				return nil, ErrInvalidACL
 			}
@@ -137,7 +138,7 @@ func dedupe(acl []jute.ACL) []jute.ACL {
 func provedBy(ids []authID, perms int32) []jute.ACL {
 	var acl []jute.ACL
 	for _, id := range ids {
-		if id.scheme == "digest" {
+		if id.scheme == "digest" || id.scheme == saslScheme {
 			acl = append(acl, jute.ACL{Perms: perms, Scheme: id.scheme, ID: id.id})
 		}
 	}
@@ -159,7 +160,7 @@ func (t *txn) setACL(r *jute.SetACLRequest) (*node, ErrCode) {
 	if !validPath(r.Path) {
 		return nil, ErrBadArguments
 	}
-	acl, err := fixACL(r.ACL, t.ids)
+	acl, err := t.fixACL(r.ACL)
 	if err != 0 {
 		return nil, err
 	}

@@ -24,6 +24,11 @@ type Config struct {
 	MaxRequestSize int
 	// SuperDigest is the digest identity "user:base64(sha1(user:password))" that may do everything. Defaults to none.
 	SuperDigest string
+	// SASLUsers are the names and passwords that clients can authenticate with by SASL's DIGEST-MD5, as a JAAS file has them for a real
+	// server. Identities have the scheme "sasl". Defaults to none: then exchanges are answered, but prove nothing.
+	SASLUsers map[string]string
+	// RequireSASL ends connections on which anything is asked ahead of an exchange, as sessionRequireClientSASLAuth does.
+	RequireSASL bool
 	// ContainerCheckInterval is the time between two searches for empty containers and outlived TTL nodes. Defaults
 	// to 60 s.
 	ContainerCheckInterval time.Duration

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/docent-zk/docent/internal/digestmd5"
 	"github.com/docent-zk/docent/internal/jute"
 )
 
@@ -40,6 +41,7 @@ type conn struct {
 	session   *session
 	sessionID int64 // stays when the session is gone
 	ids       []authID
+	sasl      *digestmd5.Server // the exchange under way
 	watched   map[watchKey]watchMode
 	perClient *tally
 

@@ -34,7 +34,7 @@ func (t *txn) create(c *creation) (*node, ErrCode) {
 	if !mode.valid() || !c.validTTL() || !named {
 		return nil, ErrBadArguments
 	}
-	acl, err := fixACL(c.ACL, t.ids)
+	acl, err := t.fixACL(c.ACL)
 	if err != 0 {
 		return nil, err
 	}

@@ -19,7 +19,7 @@
 // Lists of children come in no useful order, newest first for the most part, so that clients that forget to sort are
 // found out.
 //
-// Left out are SASL, reconfig (which is answered as disabled), quotas, read-only mode, TLS, and members that lag behind
+// Left out are mechanisms of SASL but DIGEST-MD5, reconfig (which is answered as disabled), quotas, read-only mode, TLS, and members that lag behind
 // each other.
 //
 // # Time

@@ -259,7 +259,9 @@ func (s *Server) serve(c *conn, frame []byte) {
 	if s.cfg.Trace != nil {
 		s.tracef("%v: request %v %s xid=%d", c, r.op, r.path, r.xid)
 	}
-	s.serveRequest(c, r)
+	if !s.demandsSASL(c, r) {
+		s.serveRequest(c, r)
+	}
 }
 
 // serveRequest answers a request.
@@ -304,6 +306,8 @@ func (s *Server) serveRare(c *conn, r *request) {
 		s.serveSetACL(c, r)
 	case OpAuth:
 		s.serveAuth(c, r)
+	case OpSASL:
+		s.serveSASL(c, r)
 	case OpWhoAmI:
 		s.serveWhoAmI(c, r)
 	case OpSetWatches, OpSetWatches2:

@@ -95,6 +95,7 @@ const (
 	ErrAuthFailed              ErrCode = -115
 	ErrNoWatcher               ErrCode = -121
 	ErrReconfigDisabled        ErrCode = -123
+	ErrSASLRequired            ErrCode = -124
 )
 
 var errTexts = map[ErrCode]string{
@@ -104,7 +105,7 @@ var errTexts = map[ErrCode]string{
 	ErrNoChildrenForEphemerals: "an ephemeral node cannot have children", ErrNodeExists: "node exists",
 	ErrNotEmpty: "node has children", ErrSessionExpired: "no such session", ErrInvalidACL: "invalid ACL",
 	ErrAuthFailed: "authentication failed", ErrNoWatcher: "no such watch",
-	ErrReconfigDisabled: "reconfiguration is disabled",
+	ErrReconfigDisabled: "reconfiguration is disabled", ErrSASLRequired: "authentication with SASL is demanded",
 }
 
 // Error returns the code's meaning and number.

@@ -29,6 +29,7 @@ type Server struct {
 	sessions    map[int64]*session
 	nextSession int64
 	secret      []byte
+	exchanges   int64 // of SASL, begun
 	watches     *watchManager
 
 	resumes        time.Duration // no step is taken before, see standStill

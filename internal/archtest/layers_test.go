@@ -17,11 +17,13 @@ var layers = map[string][]string{
 	"internal/seqnode":   {},
 	"internal/jute":      {},
 	"internal/wire":      {"internal/jute"},
+	"internal/digestmd5": {},
+	"sasl":               {"internal/digestmd5"},
 	"internal/telemetry": {},
 	"internal/seam":      {"internal/telemetry"},
 
 	"framework": {
-		"retry", "internal/fanout", "internal/seqnode", "internal/jute", "internal/wire", "internal/telemetry", "internal/seam",
+		"retry", "sasl", "internal/fanout", "internal/seqnode", "internal/jute", "internal/wire", "internal/telemetry", "internal/seam",
 	},
 	"internal/recipekit": {"framework"},
 
@@ -39,7 +41,7 @@ var layers = map[string][]string{
 	"counter":   {"internal/recipekit"},
 	"discovery": {"node", "cache"},
 
-	"zktest":            {"internal/jute"},
+	"zktest":            {"internal/jute", "internal/digestmd5"},
 	"internal/realzk":   {},
 	"internal/archtest": {},
 	"internal/readme":   {},
@@ -60,7 +62,7 @@ var layers = map[string][]string{
 // public are the packages that users import. What is written as users would
 // write it gets these and nothing below them.
 var public = []string{
-	"retry", "framework", "framework/health", "framework/debugpage", "lock", "leader", "barrier", "node", "cache", "counter", "discovery", "zktest",
+	"retry", "sasl", "framework", "framework/health", "framework/debugpage", "lock", "leader", "barrier", "node", "cache", "counter", "discovery", "zktest",
 }
 
 // grounds are what every test may run on: servers, and the harness that breaks them on purpose.

@@ -113,6 +113,7 @@ type usage struct {
 	ended   bool          // the link has ended
 	begun   bool          // a request for a new session is being written, or was written and its session is not established
 	granted time.Duration // the timeout of the session with which it was answered; 0 before
+	cancel  func()        // what the driver's goroutine waits for beside the connection, if it does
 }
 
 // use marks the connection as in use by the driver's goroutine, which makes the
@@ -137,6 +138,16 @@ func (l *link) unuse() {
 		l.giveAway()
 	case ended:
 		abort(l.conn)
+	}
+}
+
+// cancelWith has cancel called when the link ends, or at once if it has ended.
+func (u *usage) cancelWith(cancel func()) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.cancel = cancel
+	if u.ended {
+		cancel()
 	}
 }
 
@@ -175,6 +186,9 @@ func (l *link) endUse() (busy, begun bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.ended = true
+	if u.cancel != nil {
+		u.cancel()
+	}
 	if u.busy && u.begun {
 		_ = l.conn.SetDeadline(time.Unix(1, 0))
 	}

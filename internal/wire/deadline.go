@@ -25,6 +25,13 @@ func (d *deadlines) start(conn net.Conn, limit time.Duration) {
 	conn.SetWriteDeadline(d.capped(d.write))
 }
 
+// ends is when the handshake must be over.
+func (d *deadlines) ends() time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.limit
+}
+
 // lift opens the link. From now on it has deadlines of its own.
 func (d *deadlines) lift(l *link) {
 	d.mu.Lock()

@@ -15,7 +15,7 @@
 //	              ConnectRequest             id as expected
 //	Wrap ─▶ new ────────────────▶ asking ─────────────────────▶ open ──▶ ended
 //	         │                      │  │                          ▲
-//	         │ wants a second       │  │ id 0 on a resume         │ credentials sent,
+//	         │ wants a second       │  │ id 0 on a resume         │ exchange of SASL made, credentials sent,
 //	         │ session              │  └─────▶ parting ──▶ ended  │ calls of OnLink sent,
 //	         ▼                      │ another id     (OnExpired)  │ OnEstablished called,
 //	       fenced ◀─────────────────┘ (OnForeign)                 │ then the driver reads

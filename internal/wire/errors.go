@@ -32,7 +32,7 @@ var (
 	// ErrMalformed ends a link on which a frame broke the protocol.
 	ErrMalformed = errors.New("wire: malformed frame")
 
-	// ErrAuthFailed ends a link on which the server rejected a credential.
+	// ErrAuthFailed ends a link on which the server rejected a credential, or the exchange of SASL failed.
 	ErrAuthFailed = errors.New("wire: authentication failed")
 
 	// ErrHungUp ends a link that the server has closed, or whose connection has failed.

@@ -154,6 +154,9 @@ func (l *link) handshake() error {
 	if !l.asked {
 		return l.fail(l.malformed("%d bytes before anything was asked", len(frame)))
 	}
+	if l.s.opt.SASL != nil {
+		frame = bytes.Clone(frame) // more frames are read before the driver gets it
+	}
 	answer, err := parseConnectAnswer(frame[prefixLen:])
 	l.settle(answer.grants())
 	if err != nil {
@@ -188,6 +191,9 @@ func (l *link) judge(answer connectAnswer) error {
 // established makes the link the session's open one. Credentials go first: as
 // long as nothing is established, a failure costs no more than this link.
 func (l *link) established(answer connectAnswer) error {
+	if err := l.authenticate(); err != nil {
+		return l.handshakeFailed(err)
+	}
 	if err := l.sendAuth(); err != nil {
 		return l.handshakeFailed(err)
 	}

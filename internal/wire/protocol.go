@@ -28,6 +28,7 @@ const (
 	opMultiRead     = jute.OpMultiRead
 	opClose         = jute.OpCloseSession
 	opAuth          = jute.OpAuth
+	opSASL          = 102
 	opSetWatches    = jute.OpSetWatches
 	opSetWatches2   = jute.OpSetWatches2
 	opAddWatch      = jute.OpAddWatch
@@ -91,5 +92,5 @@ var opNames = map[int32]string{
 	opSetACL: "setACL", opGetChildren: "getChildren", opSync: "sync", opPing: "ping", opGetChildren2: "getChildren2",
 	opMulti: "multi", opCreate2: "create2", opRemoveWatches: "removeWatches", opContainer: "createContainer", opTTL: "createTTL",
 	opMultiRead: "multiRead",
-	opAuth:      "auth", opSetWatches: "setWatches", opSetWatches2: "setWatches2", opAddWatch: "addWatch", opClose: "closeSession",
+	opAuth:      "auth", opSASL: "sasl", opSetWatches: "setWatches", opSetWatches2: "setWatches2", opAddWatch: "addWatch", opClose: "closeSession",
 }

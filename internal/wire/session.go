@@ -35,6 +35,11 @@ type Options struct {
 	// server. Defaults to 64 MiB.
 	MaxFrame int
 
+	// SASL begins the exchange that authenticates each link, right behind the session's handshake and within its bound, ahead of
+	// Auth. The link is established when it is over. Its failures are reported by OnAuthFailed, with the scheme "sasl".
+	// Defaults to none.
+	SASL SASL
+
 	// Auth holds the credentials that are sent on every link right behind the
 	// handshake, ahead of any request of the driver. Their replies are hidden
 	// from the driver. Defaults to none.

@@ -1,0 +1,49 @@
+package framework
+
+import (
+	"context"
+	"errors"
+	"net"
+
+	"github.com/docent-zk/docent/internal/wire"
+	"github.com/docent-zk/docent/sasl"
+)
+
+// authenticates is how Config.SASL begins an exchange on a connection, nil without it.
+func (e *epoch) authenticates() wire.SASL {
+	mechanism := e.core.cfg.SASL
+	if mechanism == nil {
+		return nil
+	}
+	return func(ctx context.Context, peer net.Addr) (wire.Exchange, error) {
+		e.mu.Lock()
+		server := sasl.Server{Host: e.host}
+		e.mu.Unlock()
+		if peer != nil {
+			server.Address = peer.String()
+		}
+		x := &exchange{panicked: e.core.hosts.panicked}
+		err := guarded("SASL", server.Host, func() (err error) {
+			x.Exchange, err = mechanism.Start(ctx, server)
+			return err
+		}, x.panicked)
+		if err == nil && x.Exchange == nil {
+			err = errors.New("Config.SASL has begun no exchange and returned no error")
+		}
+		return x, err
+	}
+}
+
+// exchange is one of a user's, whose panics cost the connection only.
+type exchange struct {
+	sasl.Exchange
+	panicked func(function, path string, value any)
+}
+
+func (x *exchange) Next(ctx context.Context, challenge []byte) (response []byte, done bool, err error) {
+	err = guarded("SASL", "", func() (err error) {
+		response, done, err = x.Exchange.Next(ctx, challenge)
+		return err
+	}, x.panicked)
+	return response, done, err
+}

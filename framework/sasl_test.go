@@ -1,0 +1,125 @@
+package framework_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/sasl"
+	"github.com/docent-zk/docent/zktest"
+)
+
+// guarded is a server on which nothing works without SASL.
+var guarded = zktest.Config{SASLUsers: map[string]string{"orders": "the right secret"}, RequireSASL: true}
+
+func identified(m sasl.Mechanism) func(*framework.Config) {
+	return func(c *framework.Config) { c.SASL = m }
+}
+
+// Every connection of a session is authenticated ahead of anything else, and nodes are the identity's.
+func TestSASL(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, guarded)
+		cli := connected(t, s, identified(sasl.DigestMD5("orders", "the right secret")), func(c *framework.Config) { c.ACL = framework.CreatorACL() })
+		r := record(t, cli)
+		for range 3 {
+			_, err := cli.Create(within(t, patience), "/node", nil)
+			require.NoError(t, err)
+			acl, _, err := cli.ACL(within(t, patience), "/node")
+			require.NoError(t, err)
+			require.Len(t, acl, 1)
+			assert.Equal(t, "sasl:orders", acl[0].Scheme+":"+acl[0].ID)
+			require.NoError(t, cli.Delete(within(t, patience), "/node", framework.AnyVersion))
+			s.Cut(zktest.AllConns())
+		}
+		require.True(t, s.ExpireSession(sessionID(t, s)))
+		awaitState(t, cli, framework.Lost)
+		require.NoError(t, cli.WaitConnected(within(t, patience)))
+		_, _, err := cli.Exists(within(t, patience), "/")
+		require.NoError(t, err)
+		synctest.Wait()
+		requireOrder(t, r.all())
+	})
+}
+
+// Whoever is refused is told by everything that he may look at, calmly and without a secret, and leaves no session behind.
+func TestSASLThatFails(t *testing.T) {
+	blocked := errors.New("the ticket has expired")
+	for name, c := range map[string]struct {
+		server    zktest.Config
+		mechanism sasl.Mechanism
+		says      string
+	}{
+		"wrong password": {guarded, sasl.DigestMD5("orders", "a wrong secret"), "refuses this identity (code -115)"},
+		"wrong name":     {guarded, sasl.DigestMD5("others", "the right secret"), "refuses this identity (code -115)"},
+		"not offered":    {zktest.Config{}, sasl.DigestMD5("orders", "the right secret"), "JAAS"},
+		"no ticket":      {guarded, mechanism(func(context.Context) (sasl.Exchange, error) { return nil, blocked }), "the ticket has expired"},
+		"nothing begun":  {guarded, mechanism(func(context.Context) (sasl.Exchange, error) { return nil, nil }), "has begun no exchange"},
+		"a panic":        {guarded, mechanism(func(context.Context) (sasl.Exchange, error) { panic("oh") }), "oh"},
+		"without end":    {guarded, mechanism(func(context.Context) (sasl.Exchange, error) { return endless{}, nil }), "refuses"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s := startServer(t, c.server)
+				var lines bytes.Buffer
+				cli := newClient(t, s, identified(c.mechanism), func(cfg *framework.Config) { cfg.Logger = slog.New(slog.NewTextHandler(&lines, nil)) })
+				time.Sleep(time.Minute)
+				err := cli.WaitConnected(within(t, time.Second))
+				require.ErrorIs(t, err, framework.ErrAuthFailed)
+				require.ErrorContains(t, err, c.says)
+				health := cli.Health()
+				assert.False(t, health.Ready())
+				require.NoError(t, cli.Close())
+				synctest.Wait()
+				// A server that demands SASL does not take the request that would close a session which was started in vain.
+				assert.Equal(t, c.server.RequireSASL, len(s.Sessions()) > 0)
+				assert.Less(t, len(s.Sessions()), 16)
+				assert.Less(t, s.Counts().Accepted, int64(200), "it keeps trying, with the pauses of the policy")
+				for _, text := range []string{err.Error(), health.String(), lines.String(), fmt.Sprintf("%v %+v %#v", c.mechanism, c.mechanism, c.mechanism)} {
+					assert.NotContains(t, text, "secret")
+				}
+				assert.Contains(t, lines.String(), c.says)
+			})
+		})
+	}
+}
+
+// A mechanism that waits for somebody else is given up with the handshake, and does not hold up Close.
+func TestSASLThatHangs(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, guarded)
+		var begun atomic.Int32
+		cli := newClient(t, s, identified(mechanism(func(ctx context.Context) (sasl.Exchange, error) {
+			begun.Add(1)
+			<-ctx.Done()
+			return nil, ctx.Err()
+		})))
+		time.Sleep(time.Minute)
+		assert.Greater(t, begun.Load(), int32(1), "another connection is tried")
+		closing := time.Now()
+		require.NoError(t, cli.Close())
+		assert.LessOrEqual(t, time.Since(closing), time.Second, "which is what the driver waits for an answer to closeSession")
+	})
+}
+
+// mechanism is one that does what a test wants.
+type mechanism func(ctx context.Context) (sasl.Exchange, error)
+
+func (mechanism) Name() string { return "TEST" }
+
+func (m mechanism) Start(ctx context.Context, _ sasl.Server) (sasl.Exchange, error) { return m(ctx) }
+
+// endless never comes to an end.
+type endless struct{}
+
+func (endless) Next(context.Context, []byte) ([]byte, bool, error) { return []byte("more"), false, nil }

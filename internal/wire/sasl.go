@@ -1,0 +1,127 @@
+package wire
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+)
+
+const (
+	// maxToken is the longest token of a server that is accepted, in bytes. A Kerberos ticket with a long list of groups takes 48 KiB.
+	maxToken = 64 << 10
+	// maxRounds is how many messages an exchange may take. The mechanisms that are in use take three.
+	maxRounds = 16
+)
+
+// SchemeSASL is what OnAuthFailed is told of an exchange.
+const SchemeSASL = "sasl"
+
+// SASL begins an exchange with the server at that address. Ctx ends with the handshake.
+type SASL func(ctx context.Context, peer net.Addr) (Exchange, error)
+
+// Exchange is the client's side of an authentication. See package sasl.
+type Exchange interface {
+	Next(ctx context.Context, challenge []byte) (response []byte, done bool, err error)
+}
+
+// authenticate makes the exchange of Options.SASL, as a part of the handshake: until it is over nothing else is sent, and
+// a failure costs no more than this link.
+func (l *link) authenticate() error {
+	if l.s.opt.SASL == nil {
+		return nil
+	}
+	ctx, cancel := context.WithDeadline(context.Background(), l.limits.ends())
+	defer cancel()
+	l.usage.cancelWith(cancel)
+	err := l.exchange(ctx)
+	var refused *refusal
+	if !errors.As(err, &refused) {
+		return err
+	}
+	if ended := l.halted(); ended != nil { // which has cancelled ctx
+		return ended
+	}
+	err = fmt.Errorf("%w: %s: %w", ErrAuthFailed, l.peer(), refused.err)
+	if l.s.opt.OnAuthFailed != nil {
+		l.s.opt.OnAuthFailed(SchemeSASL, err)
+	}
+	return err
+}
+
+// refusal is an end of an exchange that is not one of the connection.
+type refusal struct{ err error }
+
+func (r *refusal) Error() string { return r.err.Error() }
+
+func (l *link) exchange(ctx context.Context) error {
+	x, err := l.s.opt.SASL(ctx, l.conn.RemoteAddr())
+	if err != nil {
+		return &refusal{err}
+	}
+	var challenge []byte
+	for round := range int32(maxRounds) {
+		response, done, err := x.Next(ctx, challenge)
+		if err != nil {
+			return &refusal{err}
+		}
+		if done && response == nil {
+			return nil
+		}
+		if challenge, err = l.token(round+1, response); err != nil {
+			return err
+		}
+		if done {
+			return nil
+		}
+		if challenge == nil {
+			return &refusal{errNoSASL}
+		}
+	}
+	return &refusal{fmt.Errorf("the exchange is not over after %d messages", maxRounds)}
+}
+
+// errNoSASL says that a server answered as servers without a JAAS configuration do.
+var errNoSASL = errors.New("the server takes no part in the exchange; does it have a JAAS file with a section for servers, and SASLAuthenticationProvider?")
+
+// token sends one message of the exchange and returns the answer, nil if it is null.
+func (l *link) token(xid int32, message []byte) ([]byte, error) {
+	if err := l.put(saslFrame(xid, message)); err != nil {
+		return nil, fmt.Errorf("wire: authenticating to %s: %w", l.peer(), err)
+	}
+	l.s.counters.framesOut.Add(1)
+	frame, err := l.in.next(meter{l}, replyHeaderLen, maxToken)
+	if err != nil {
+		return nil, err
+	}
+	l.s.counters.framesIn.Add(1)
+	body := frame[prefixLen:]
+	switch h := parseReplyHeader(body); {
+	case h.xid != xid:
+		return nil, l.malformed("an answer to request %d instead of %d of the authentication", h.xid, xid)
+	case h.code != 0:
+		return nil, &refusal{fmt.Errorf("the server refuses this identity (code %d)", h.code)}
+	}
+	body = body[replyHeaderLen:]
+	if len(body) < 4 {
+		return nil, l.malformed("an answer without a token to the authentication")
+	}
+	n := int(int32At(body, 0))
+	switch {
+	case n == -1:
+		return nil, nil
+	case n < 0 || n > len(body)-4:
+		return nil, l.malformed("a token of %d bytes in an answer of %d", n, len(body))
+	}
+	return append([]byte{}, body[4:4+n]...), nil
+}
+
+// saslFrame is a request of the exchange.
+func saslFrame(xid int32, token []byte) []byte {
+	b := make([]byte, 0, prefixLen+requestHeaderLen+4+len(token))
+	for _, v := range []int32{int32(requestHeaderLen + 4 + len(token)), xid, opSASL, int32(len(token))} {
+		b = binary.BigEndian.AppendUint32(b, uint32(v))
+	}
+	return append(b, token...)
+}
