@@ -181,7 +181,7 @@ func TestCostOfASemaphore(t *testing.T) {
 		time.Sleep(time.Second) // a claim that lasts watches its node
 		before = w.Counts()
 		next := taking(t.Context(), other, 1)
-		assert.Equal(t, requests{zktest.OpGetChildren2: 4, zktest.OpCreate2: 2}, w.Counts().Sub(before).Requests, "the first to wait")
+		assert.Equal(t, requests{zktest.OpGetChildren2: 4, zktest.OpCreate2: 2, zktest.OpExists: 1}, w.Counts().Sub(before).Requests, "the first to wait")
 		before = w.Counts()
 		last := taking(t.Context(), other, 1)
 		assert.Equal(t, requests{zktest.OpGetChildren2: 2, zktest.OpCreate2: 1, zktest.OpGetData: 2}, w.Counts().Sub(before).Requests, "the others")

@@ -106,6 +106,20 @@ func (p Pool) Acquire(ctx context.Context, s *framework.Session, holding framewo
 	if !errors.Is(err, ErrTaken) {
 		return b, err
 	}
+	for {
+		b, err := p.inTurn(ctx, s, holding, n)
+		if !errors.Is(err, errTurnLost) {
+			return b, err
+		}
+	}
+}
+
+// errTurnLost says that the node is gone that stood for the turn of those who wait in the pool.
+var errTurnLost = errors.New("the place in the queue was deleted by somebody else")
+
+// inTurn takes n permits when the turn has come. Without a node in the queue of those who wait, another one may wait in the pool as well, and if
+// their nodes are mixed, each can keep the other from having enough. So who loses that node leaves the pool.
+func (p Pool) inTurn(ctx context.Context, s *framework.Session, holding framework.Policy, n int) (*Bundle, error) {
 	turn, err := p.Turns.stand(ctx, s, (*Place).wait)
 	if err != nil {
 		return nil, err
@@ -115,7 +129,7 @@ func (p Pool) Acquire(ctx context.Context, s *framework.Session, holding framewo
 			_ = turn.leave(ctx)
 		}
 	}()
-	return p.take(ctx, s, holding, n, turn, func(b batch, names []string) error { return p.wait(ctx, s, b, names) })
+	return p.take(ctx, s, holding, n, turn, func(b batch, names []string) error { return p.wait(ctx, s, b, turn, names) })
 }
 
 // take adds n nodes and claims them when wait is content. Whatever goes wrong, none of them stays, and neither does turn.
@@ -154,20 +168,42 @@ func (p Pool) attempt(ctx context.Context, s *framework.Session, n int, turn *Pl
 }
 
 // wait returns nil when the batch holds. names is the pool as it was listed last.
-func (p Pool) wait(ctx context.Context, s *framework.Session, b batch, names []string) error {
+func (p Pool) wait(ctx context.Context, s *framework.Session, b batch, turn *Place, names []string) error {
 	limit, err := p.Limit.read(ctx, s)
 	if err != nil {
 		return err
 	}
 	free, err := b.among(limit, names)
 	for err == nil && !free {
-		free, err = p.round(ctx, s, b)
+		free, err = p.rounds(ctx, s, b, turn)
 	}
 	return err
 }
 
-// round looks at the pool and at the limit and, if the batch does not hold, waits until one of them changes.
-func (p Pool) round(ctx context.Context, s *framework.Session, b batch) (free bool, err error) {
+// errTouched says that something has happened to the node of the turn.
+var errTouched = errors.New("the place in the queue has changed")
+
+// rounds waits until the batch holds, for as long as nothing happens to the node of the turn.
+func (p Pool) rounds(ctx context.Context, s *framework.Session, b batch, turn *Place) (free bool, err error) {
+	_, stands, own, err := s.WatchExists(ctx, turn.node.Path)
+	if err != nil {
+		return false, err
+	}
+	defer own.Stop()
+	if !stands {
+		return false, errTurnLost
+	}
+	for err == nil && !free {
+		free, err = p.round(ctx, s, b, own)
+	}
+	if errors.Is(err, errTouched) {
+		return false, nil
+	}
+	return free, err
+}
+
+// round looks at the pool and at the limit and, if the batch does not hold, waits until one of them changes, or the node of the turn.
+func (p Pool) round(ctx context.Context, s *framework.Session, b batch, own *framework.Watch) (free bool, err error) {
 	names, _, pool, err := s.WatchChildren(ctx, p.Leases.Dir)
 	if err != nil {
 		return false, b[0].unlisted(err)
@@ -191,6 +227,11 @@ func (p Pool) round(ctx context.Context, s *framework.Session, b batch) (free bo
 	case ev := <-pool.C:
 		return false, ev.Err
 	case ev := <-changed:
+		return false, ev.Err
+	case ev := <-own.C:
+		if ev.Err == nil {
+			ev.Err = errTouched
+		}
 		return false, ev.Err
 	case <-refused:
 		return false, nil
