@@ -39,7 +39,7 @@ var cast = []role{
 	{"double barrier", drawDouble, []string{"WithID"}},
 	{"counter", drawCounter, []string{
 		"Int Add", "Int Set", "Int CompareAndSet", "Int Changes", "Long", "Value Set", "Value CompareAndSet", "Value Update",
-		"Value Changes", "WithSeed", "WithoutReceipt", "Get", "Close",
+		"Value Changes", "WithSeed", "WithoutReceipt", "Get", "Close", "slow reader",
 	}},
 	{"cache", drawCache, []string{
 		"Tree", "Children", "Value", "OpenValueOr", "OneShot", "Depth", "Filter", "Parallel", "QueueBound", "StatsOnly", "Gunzip",

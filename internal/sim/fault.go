@@ -177,7 +177,7 @@ func delayFault(p *Play, r *rand.Rand) Fault {
 
 // loseReplyFault commits a few requests and loses their answers.
 func loseReplyFault(_ *Play, r *rand.Rand) Fault {
-	ops := []zktest.Op{zktest.OpCreate2, zktest.OpDelete, zktest.OpGetChildren2, zktest.OpGetData, zktest.OpMulti, zktest.OpConnect}
+	ops := []zktest.Op{zktest.OpCreate2, zktest.OpDelete, zktest.OpGetChildren2, zktest.OpGetData, zktest.OpSetData, zktest.OpMulti, zktest.OpConnect}
 	op, n := ops[r.IntN(len(ops))], 1+r.IntN(3)
 	return Fault{Name: fmt.Sprintf("lose %d replies to %v", n, op), do: func(p *Play) { p.healAfter(2*p.Timeout, p.w.Server.LoseReply(op, n)) }}
 }

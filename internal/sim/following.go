@@ -22,6 +22,7 @@ type following struct {
 // follow has a user follow a counter until the play is over.
 func follow[T any](c *counterPart, u *user, name string, text func(T) string, changes func(context.Context) *counter.Changes[T]) {
 	f := &following{user: u, part: c, name: name}
+	slow := u.may("slow reader", 3)
 	c.followers = append(c.followers, f)
 	c.tail.Go(func() {
 		list := changes(u.late)
@@ -29,6 +30,9 @@ func follow[T any](c *counterPart, u *user, name string, text func(T) string, ch
 			f.mu.Lock()
 			f.seen = append(f.seen, counter.Versioned[string]{Value: text(v.Value), Version: v.Version})
 			f.mu.Unlock()
+			if slow {
+				u.pause(u.ctx, u.upTo(u.Timeout/2))
+			}
 		}
 		if u.late.Err() == nil {
 			u.say("Changes: %w", list.Err())

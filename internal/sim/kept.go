@@ -55,6 +55,7 @@ func (k *keptPart) keep(client int, cli *framework.Client, i int) {
 	kp := &keeping{user: u, dir: fmt.Sprintf("%s/%d-%d", k.path, client, i), mode: mode}
 	switch {
 	case mode == framework.Container && u.may("WithTTL", 2):
+		kp.ttl = true
 		kp.opts = append(kp.opts, node.WithTTL(u.Timeout/2))
 	default:
 		kp.opts = append(kp.opts, node.WithMode(mode))
@@ -89,6 +90,7 @@ type keeping struct {
 	*user
 	dir  string
 	mode framework.Mode
+	ttl  bool // the servers remove it when it was not renewed in time
 	opts []node.Option
 	sets int
 
@@ -228,7 +230,7 @@ func (k *keeping) mustStand() {
 func (k *keeping) judge() error {
 	var errs []error
 	for _, life := range k.w.Log.Dir(k.dir) {
-		if !life.Dead || life.Ending || life.Forced || life.replaced {
+		if swept := k.ttl && life.By == 0; !life.Dead || life.Ending || life.Forced || life.replaced || swept {
 			continue
 		}
 		for _, w := range k.kept {

@@ -219,8 +219,12 @@ func (m *mirror) read(ctx context.Context) {
 			m.mustHave("WaitFresh", t.Snapshot(), began)
 		}
 	default:
+		away := m.away()
 		if s, err := t.Fresh(); err == nil {
 			m.mustHave("Fresh", s, began)
+			if away && m.away() {
+				m.say("is fresh, and its client is %v", m.cli.State().State)
+			}
 		}
 	}
 	m.mustHaveBeen(t.Snapshot())

@@ -23,6 +23,7 @@ type Play struct {
 	Timeout   time.Duration // of sessions
 	Tick      time.Duration
 	Latency   time.Duration
+	Sweep     time.Duration // how often empty containers are removed
 	Length    time.Duration // how long faults may begin
 	Faults    []Fault
 	Roles     []string // names of roles, in the order of their parts
@@ -73,6 +74,7 @@ func DrawPlay(seed uint64, roles ...string) *Play {
 		options: make(map[string]bool), target: pairOf(seed, roles...),
 	}
 	p.Tick = p.Timeout / time.Duration(4+r.IntN(20))
+	p.Sweep = []time.Duration{time.Minute, p.Timeout, p.Timeout / 4}[r.IntN(3)]
 	p.Length = p.Timeout * time.Duration(2+r.IntN(8))
 	for range p.Clients {
 		p.Roots = append(p.Roots, root(r.IntN(4)))
@@ -123,7 +125,7 @@ func clientName(i int) string { return fmt.Sprint("client ", i) }
 // Run plays the story and returns everything that must not be. It must be called in a bubble.
 func (p *Play) Run(trace func(string)) error {
 	w, err := NewWorld(zktest.Config{
-		TickTime: p.Tick, Latency: p.Latency, Seed: p.Seed, Endpoints: p.Endpoints, Trace: trace,
+		TickTime: p.Tick, Latency: p.Latency, Seed: p.Seed, Endpoints: p.Endpoints, ContainerCheckInterval: p.Sweep, Trace: trace,
 	})
 	if err != nil {
 		return err

@@ -95,6 +95,9 @@ func (u *user) own(server string) string {
 // abroad is the server's path for one that the client names.
 func (u *user) abroad(path string) string { return u.Roots[u.client].outside(path) }
 
+// away reports whether the user's client knows that it has no connection.
+func (u *user) away() bool { return !u.cli.State().State.Connected() }
+
 // say prefixes an error with who met it.
 func (u *user) say(format string, args ...any) {
 	u.fail(fmt.Errorf("%s: %w", u.name, fmt.Errorf(format, args...)))

@@ -181,8 +181,11 @@ func (v *valued) read(ctx context.Context) {
 		synced = value.Refresh(ctx) == nil
 	default:
 		since = v.part.connection(v.client)
+		away := v.away()
 		_, err := value.Fresh()
-		synced = err == nil
+		if synced = err == nil; synced && away && v.away() {
+			v.say("is fresh, and its client is %v", v.cli.State().State)
+		}
 	}
 	r := value.Read()
 	v.mustHaveBeen(r)
