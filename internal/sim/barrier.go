@@ -30,7 +30,7 @@ func (b *barrierPart) judge() error { return nil }
 func (b *barrierPart) grants() int  { return int(b.passed.Load()) }
 
 func (b *barrierPart) join(client int, cli *framework.Client) error {
-	if u := b.newUser(client, cli, "operator"); client == 0 || oneIn(b.r, 2) {
+	if u := b.newUser(client, cli, "operator"); client == 0 || oneIn(b.r, 4) {
 		bar := barrier.New(cli, u.own(b.path))
 		b.users.Go(func() { b.operate(u, bar) })
 	}
@@ -49,10 +49,11 @@ func (b *barrierPart) operate(u *user, bar *barrier.Barrier) {
 		defer cancel()
 		if u.oneOf("Set", "Remove") == "Set" {
 			b.mustBe(u, ctx, "Set", bar.Set, b.hist.thereBetween)
-		} else {
-			b.mustBe(u, ctx, "Remove", bar.Remove, b.hist.goneBetween)
+			u.pause(u.ctx, u.upTo(6*u.Timeout)) // so that sessions end while others wait
+			return
 		}
-		u.pause(u.ctx, u.upTo(u.Timeout))
+		b.mustBe(u, ctx, "Remove", bar.Remove, b.hist.goneBetween)
+		u.pause(u.ctx, u.upTo(u.Timeout/2))
 	})
 	for u.ctx.Err() == nil { // another operator may set it a last time
 		b.mustBe(u, u.ctx, "Remove", bar.Remove, b.hist.goneBetween)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"sync"
 	"time"
 
@@ -64,7 +65,12 @@ func (c *cachePart) judge() error {
 func (c *cachePart) join(client int, cli *framework.Client) error {
 	if client == 0 {
 		u := c.newUser(client, cli, "gardener")
-		c.users.Go(func() { u.during(func() { c.tend(u) }) })
+		c.users.Go(func() {
+			u.during(func() { c.tend(u) })
+			if oneIn(u.r, 2) {
+				c.setValue([]byte("0"))
+			}
+		})
 	}
 	for i := range 1 + c.r.IntN(2) {
 		u := c.newUser(client, cli, fmt.Sprint("mirror ", i))
@@ -189,8 +195,12 @@ func (c *cachePart) connection(client int) int64 {
 	return c.connected[clientName(client)]
 }
 
-// settled: the servers rest, and all are fresh and have what they have.
+// settled: the servers rest, and all are fresh and have what they have. Values without a value are not well.
 func (c *cachePart) settled() {
+	s := c.texts.latest(c.valuePath())
+	if _, err := strconv.Atoi(s.data); err != nil || s.gone {
+		c.unwell = true
+	}
 	for _, m := range c.mirrors {
 		m.mustEqual()
 	}

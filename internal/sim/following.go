@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/docent-zk/docent/counter"
 )
@@ -30,8 +31,8 @@ func follow[T any](c *counterPart, u *user, name string, text func(T) string, ch
 			f.mu.Lock()
 			f.seen = append(f.seen, counter.Versioned[string]{Value: text(v.Value), Version: v.Version})
 			f.mu.Unlock()
-			if slow {
-				u.pause(u.ctx, u.upTo(u.Timeout/2))
+			if slow && u.late.Err() == nil { // in the calm time, too: the last state must not be the one that it misses
+				time.Sleep(u.upTo(u.Timeout))
 			}
 		}
 		if u.late.Err() == nil {

@@ -29,16 +29,17 @@ type Play struct {
 	Roles     []string // names of roles, in the order of their parts
 	Roots     []root   // of the clients
 
-	w     *World
-	parts []part
-	ctx   context.Context // ends when nobody should need any longer
-	late  context.Context // ends when everything is at rest
-	calm  chan struct{}   // closed when the faults have stopped
-	users sync.WaitGroup  // who end with ctx
-	tail  sync.WaitGroup  // who end with late
-	gates []*gate         // of the clients
-	aside []*bystander    // of the clients
-	ended time.Duration   // when the play was over, by its own clock
+	w      *World
+	parts  []part
+	ctx    context.Context // ends when nobody should need any longer
+	late   context.Context // ends when everything is at rest
+	calm   chan struct{}   // closed when the faults have stopped
+	users  sync.WaitGroup  // who end with ctx
+	tail   sync.WaitGroup  // who end with late
+	gates  []*gate         // of the clients
+	aside  []*bystander    // of the clients
+	unwell bool            // clients may say that something is wrong although all is calm
+	ended  time.Duration   // when the play was over, by its own clock
 
 	mu       sync.Mutex
 	failures []error
@@ -145,6 +146,10 @@ func (p *Play) Run(trace func(string)) error {
 	p.users.Wait()
 	finish()
 	p.tail.Wait()
+	time.Sleep(p.Timeout) // for what ends in the background
+	for _, b := range p.aside {
+		b.rested(p)
+	}
 	p.ended = w.Now()
 	return errors.Join(err, p.judge(), w.Close())
 }
@@ -238,6 +243,9 @@ func (p *Play) rest(cancel func()) {
 	time.Sleep(p.patience())
 	for _, part := range p.parts {
 		part.settled()
+	}
+	for _, b := range p.aside {
+		b.settled(p)
 	}
 	cancel() // who still waits fails
 	p.users.Wait()

@@ -87,6 +87,9 @@ func TestSim(t *testing.T) {
 	t.Logf("%v\n%s in %v, %.1f schedules a second and process", &all, all.Summary(), took, float64(all.Plays)/float64(*shards)/took.Seconds())
 	if missing := all.Missing(wantedRoles()...); int(*seeds) >= 2*len(pairs(wantedRoles()...)) {
 		assert.Empty(t, missing, "pairs that were never played")
+		for _, r := range cast {
+			assert.True(t, all.Grants[r.name] > 0 || *oneRole != "", "%s got nothing in all plays", r.name)
+		}
 	}
 }
 

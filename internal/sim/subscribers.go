@@ -14,6 +14,7 @@ import (
 // bystander watches a client whatever its users do: several subscribers of its states, of which one is slow, and its log.
 type bystander struct {
 	name  string
+	cli   *framework.Client
 	lines lineCounter
 
 	mu   sync.Mutex
@@ -22,6 +23,7 @@ type bystander struct {
 
 // bystand watches the clients of a play.
 func (p *Play) bystand(cli *framework.Client, b *bystander) {
+	b.cli = cli
 	r := p.w.Rand("subscriber of " + b.name)
 	for n := range b.seen {
 		states := cli.States(p.late)
@@ -35,6 +37,20 @@ func (p *Play) bystand(cli *framework.Client, b *bystander) {
 				}
 			}
 		})
+	}
+}
+
+// settled: all is well, and the client says so.
+func (b *bystander) settled(p *Play) {
+	if h := b.cli.Health(); !p.unwell && (!h.Ready() || !h.Live()) {
+		p.fail(fmt.Errorf("%s is not well although all is calm: %v", b.name, h))
+	}
+}
+
+// rested: nobody uses the client any more, and nothing runs on it.
+func (b *bystander) rested(p *Play) {
+	for _, r := range b.cli.Recipes() {
+		p.fail(fmt.Errorf("%s: nobody uses anything, and %s %s is still running: %v", b.name, r.Name, r.Path, r.Status))
 	}
 }
 
