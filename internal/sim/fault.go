@@ -175,11 +175,29 @@ func delayFault(p *Play, r *rand.Rand) Fault {
 	})
 }
 
-// loseReplyFault commits a few requests and loses their answers.
-func loseReplyFault(_ *Play, r *rand.Rand) Fault {
+// loseReplyFault commits a few requests and loses their answers: those to one operation, or all to one client, so that what it does to find out
+// is lost as well.
+func loseReplyFault(p *Play, r *rand.Rand) Fault {
+	if r.IntN(3) == 0 {
+		return loseRepliesFault(p.client(r), 2+r.IntN(5))
+	}
 	ops := []zktest.Op{zktest.OpCreate2, zktest.OpDelete, zktest.OpGetChildren2, zktest.OpGetData, zktest.OpSetData, zktest.OpMulti, zktest.OpConnect}
 	op, n := ops[r.IntN(len(ops))], 1+r.IntN(3)
 	return Fault{Name: fmt.Sprintf("lose %d replies to %v", n, op), do: func(p *Play) { p.healAfter(2*p.Timeout, p.w.Server.LoseReply(op, n)) }}
+}
+
+// loseRepliesFault loses the next answers to a client, whatever they are to.
+func loseRepliesFault(name string, n int) Fault {
+	return Fault{Name: fmt.Sprintf("lose %d replies to %s", n, name), do: func(p *Play) {
+		left := n
+		p.healAfter(2*p.Timeout, p.w.Server.OnFrame(func(f zktest.Frame) zktest.Verdict {
+			if f.Stage != zktest.Reply || f.Conn.Client != name || f.Op == zktest.OpPing || f.Op == zktest.OpConnect || left <= 0 {
+				return zktest.Pass
+			}
+			left--
+			return zktest.Drop
+		}))
+	}}
 }
 
 // cutAnywhereFault cuts at the nth frame from now.
