@@ -17,7 +17,7 @@ func (t *tenure) remove() error {
 				err = context.Cause(t.ctx)
 			}
 			return err
-		case errors.Is(err, framework.ErrBadVersion): // written since it was looked at
+		case errors.Is(err, framework.ErrBadVersion), errors.Is(err, framework.ErrOutcomeUnknown): // look again
 		default:
 			return err
 		}

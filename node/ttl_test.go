@@ -89,6 +89,25 @@ func TestTTLDeletedByOthers(t *testing.T) {
 	})
 }
 
+// The answer to the delete of the child is lost, and somebody creates that child again: nobody can say what became of the delete. Close goes on.
+func TestTTLCloseWhenNobodyKnowsWhetherTheChildWasDeleted(t *testing.T) {
+	bubbleWith(t, sweeping, func(t *testing.T, w *world) {
+		k := w.keep(w.client("a"), path, "payload", node.WithTTL(ttl))
+		lost := false
+		w.OnFrame(func(f zktest.Frame) zktest.Verdict {
+			if lost || f.Stage != zktest.Reply || f.Op != zktest.OpDelete || f.Path != touch {
+				return zktest.Pass
+			}
+			lost = true
+			time.AfterFunc(time.Millisecond, func() { _, _ = w.Create(touch, nil, zktest.Persistent) })
+			return zktest.Cut
+		})
+		closed(t, k)
+		assert.True(t, lost)
+		assert.Empty(t, w.list(dir))
+	})
+}
+
 // The container is gone, and the news is late: the renewal finds out.
 func TestTTLRenewalFindsNoContainer(t *testing.T) {
 	bubbleWith(t, sweeping, func(t *testing.T, w *world) {
