@@ -15,7 +15,7 @@ type place struct {
 	path    string
 }
 
-// places are the numbered nodes that Keepers of this process have, or look at to find out whether they are theirs.
+// places are the numbered nodes that Keepers of this process have.
 type places struct {
 	mu sync.Mutex
 	m  map[place]struct{}
@@ -39,6 +39,14 @@ func (p *places) take(m framework.Mode, at place) bool {
 	}
 	p.m[at] = struct{}{}
 	return true
+}
+
+// has reports whether a Keeper has the node.
+func (p *places) has(at place) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, ok := p.m[at]
+	return ok
 }
 
 func (p *places) free(m framework.Mode, at place) {
@@ -150,17 +158,17 @@ func (t *tenure) search(ctx context.Context) (own *framework.Node, ghosts []fram
 	return nil, ghosts, nil
 }
 
-// examine reads a sibling, and keeps it from others if it is this Keeper's own.
+// examine reads a sibling, and takes it if it is this Keeper's own. To look at one keeps it from nobody: another Keeper of the same name, which
+// goes on removing its node after its Keep was given up, may look at the same time.
 func (t *tenure) examine(ctx context.Context, path string) (node framework.Node, own bool, err error) {
 	at := place{t.s.ID(), path}
-	if !taken.take(t.spec.mode, at) {
+	if taken.has(at) {
 		return node, false, nil
 	}
 	node, err = t.s.Get(ctx, path)
-	if err == nil && t.found(node.Stat) {
+	if err == nil && t.found(node.Stat) && taken.take(t.spec.mode, at) {
 		return node, true, nil
 	}
-	taken.free(t.spec.mode, at)
 	if errors.Is(err, framework.ErrNoNode) || errors.Is(err, framework.ErrNoAuth) { // gone, or somebody else's
 		err = nil
 	}
