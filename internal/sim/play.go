@@ -31,15 +31,16 @@ type Play struct {
 
 	w      *World
 	parts  []part
-	ctx    context.Context // ends when nobody should need any longer
-	late   context.Context // ends when everything is at rest
-	calm   chan struct{}   // closed when the faults have stopped
-	users  sync.WaitGroup  // who end with ctx
-	tail   sync.WaitGroup  // who end with late
-	gates  []*gate         // of the clients
-	aside  []*bystander    // of the clients
-	unwell bool            // clients may say that something is wrong although all is calm
-	ended  time.Duration   // when the play was over, by its own clock
+	ctx    context.Context   // ends when nobody should need any longer
+	late   context.Context   // ends when everything is at rest
+	calm   chan struct{}     // closed when the faults have stopped
+	users  sync.WaitGroup    // who end with ctx
+	tail   sync.WaitGroup    // who end with late
+	gates  []*gate           // of the clients
+	aside  []*bystander      // of the clients
+	tuned  []map[string]bool // options of the clients
+	unwell bool              // clients may say that something is wrong although all is calm
+	ended  time.Duration     // when the play was over, by its own clock
 
 	mu       sync.Mutex
 	failures []error
@@ -78,7 +79,7 @@ func DrawPlay(seed uint64, roles ...string) *Play {
 	p.Sweep = []time.Duration{time.Minute, p.Timeout, p.Timeout / 4}[r.IntN(3)]
 	p.Length = p.Timeout * time.Duration(2+r.IntN(8))
 	for range p.Clients {
-		p.Roots = append(p.Roots, root(r.IntN(4)))
+		p.Roots = append(p.Roots, root(r.IntN(len(rootNames))))
 	}
 	if wanted := slices.Index(rootNames, p.target.option); wanted >= 0 {
 		p.Roots[0] = root(wanted)
@@ -176,7 +177,11 @@ func (p *Play) open() error {
 			c.Dialer = g.dialer(c.Dialer)
 			c.Logger = slog.New(&aside.lines)
 			p.Roots[i].tune(c)
+			p.tune(c, i)
 		})
+		if err == nil {
+			cli, err = p.Roots[i].client(cli)
+		}
 		if err != nil {
 			return err
 		}

@@ -80,6 +80,9 @@ func (b *base) newUser(client int, cli *framework.Client, what string) *user {
 	u := &user{base: b, cli: cli, client: client, name: name, r: b.w.Rand(name)}
 	u.relative = u.may("relative path", 2)
 	b.plays(b.Roots[client].String())
+	for option := range b.tuned[client] {
+		b.plays(option)
+	}
 	return u
 }
 
@@ -143,10 +146,11 @@ const (
 	plain                 // the same
 	namespace             // it has a namespace
 	chroot                // its connect string ends with it
+	below                 // it comes from another client
 )
 
 // rootNames are those of the options, by root.
-var rootNames = []string{fromTop: "/", plain: "/", namespace: "namespace", chroot: "chroot"}
+var rootNames = []string{fromTop: "/", plain: "/", namespace: "namespace", chroot: "chroot", below: "Client.Namespace"}
 
 func (r root) String() string { return rootNames[r] }
 
@@ -160,9 +164,39 @@ func (r root) tune(c *framework.Config) {
 	}
 }
 
+// client is the client that the users get.
+func (r root) client(cli *framework.Client) (*framework.Client, error) {
+	if r == below {
+		return cli.Namespace(rootPath)
+	}
+	return cli, nil
+}
+
+// tune draws options of a client, and sets them.
+func (p *Play) tune(c *framework.Config, client int) {
+	r := p.w.Rand(fmt.Sprint("options of ", clientName(client)))
+	options := make(map[string]bool)
+	for _, o := range clientOptions {
+		if oneIn(r, 4) || client == 0 && p.target.option == o.name {
+			options[o.name] = true
+			o.set(p, c)
+		}
+	}
+	p.tuned = append(p.tuned, options)
+}
+
+// clientOptions are options of a client that what recipes do depends on.
+var clientOptions = []struct {
+	name string
+	set  func(p *Play, c *framework.Config)
+}{
+	{"PersistentParents", func(_ *Play, c *framework.Config) { c.PersistentParents = true }},
+	{"TrustMargin", func(p *Play, c *framework.Config) { c.TrustMargin = p.Timeout / 8 }}, // which is half a tick at least
+}
+
 // inside is a path of the server's as the client names it.
 func (r root) inside(server string) string {
-	if r == namespace || r == chroot {
+	if r >= namespace {
 		return strings.TrimPrefix(server, rootPath)
 	}
 	return server
@@ -171,7 +205,7 @@ func (r root) inside(server string) string {
 // outside is a path of the client's as the server has it.
 func (r root) outside(path string) string {
 	path = framework.Join("/", path)
-	if r == namespace || r == chroot {
+	if r >= namespace {
 		return rootPath + path
 	}
 	return path
