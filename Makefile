@@ -4,6 +4,7 @@ GO       ?= go
 GOFMT    ?= gofmt
 TIMEOUT  ?= 10m
 FUZZTIME ?= 30s
+OPS      ?= 500000
 BENCH    ?= .
 PKG      ?= ./...
 
@@ -52,6 +53,10 @@ test-modules:
 .PHONY: test-short
 test-short: ## quick: no race detector, no real ZooKeeper
 	$(call each,$(GO) test -short -timeout $(TIMEOUT) $(PKG))
+
+.PHONY: conformance
+conformance: deps ## zktest beside real ZooKeeper: OPS random requests (500000, in five minutes), every answer compared
+	$(GO) test -run 'Conformance|PlaysBeside' -timeout 1h -v ./zktest -beside.ops $(OPS)
 
 .PHONY: fuzz
 fuzz: ## every fuzz target in turn, FUZZTIME each (30s)

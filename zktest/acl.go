@@ -104,6 +104,8 @@ func (t *txn) fixACL(acl []jute.ACL) ([]jute.ACL, ErrCode) {
 	var fixed []jute.ACL
 	for _, entry := range dedupe(acl) {
 		switch {
+		case entry.NullID && slices.Contains([]string{"world", "digest", "ip"}, entry.Scheme):
+			return nil, ErrMarshalling // where a server would look at the id
 		case entry.Scheme == "world" && entry.ID == "anyone",
 			entry.Scheme == "digest" && validDigestID(entry.ID),
 			entry.Scheme == "ip" && validIP(entry.ID),

@@ -16,6 +16,8 @@ type creation struct {
 	jute.CreateRequest
 	op  Op
 	ttl int64 // milliseconds; -1 for every opcode but createTTL
+	// unfit says that the flags are those of a node with a time to live, and that the body has none.
+	unfit bool
 }
 
 // decode reads the body that belongs to op.

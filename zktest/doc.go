@@ -13,9 +13,12 @@
 // ACLs with the schemes world, ip, digest, auth and super, and the four-letter words. It answers as ZooKeeper 3.8 does,
 // with the same errors in the same order of precedence, the same Stats and zxids, and events and replies in the same
 // order; a suite of scripts compares everything a client can see with what a real server says. It follows newer servers
-// in three things: several kinds of watch of one client on one path stand side by side (ZOOKEEPER-4466, since 3.9; but see
-// Config.Watches), checkWatches asks for the caller's own watches, and a check outside a multi is refused instead of never
-// answered.
+// in a few things: several kinds of watch of one client on one path stand side by side (ZOOKEEPER-4466, since 3.9), removeWatches
+// and checkWatches have a type for each kind and see the caller's own watches only, and a check outside a multi is refused instead of
+// never answered. Config.Watches brings the first two back.
+// Random requests of every kind, right and wrong ones, are compared as well (make conformance). What is left out there: what a
+// server of 3.8 answers to requests that are sent behind a setACL before it is written (it judges them by the old list), and behind a multi
+// that fails because a create without a time to live has the flags for one (it forgets to take back what came before it).
 // Lists of children come in no useful order, newest first for the most part, so that clients that forget to sort are
 // found out.
 //

@@ -98,7 +98,7 @@ func (s *Server) createFor(session int64, path string, data []byte, mode Mode) (
 	t := s.begin(nil)
 	t.session = session
 	c := creation{ttl: -1, CreateRequest: jute.CreateRequest{Path: path, Data: data, ACL: worldAnyone, Flags: int32(mode)}}
-	c.op = c.opByFlags()
+	c.byFlags()
 	n, code := t.create(&c)
 	if t.end(code) != 0 {
 		return "", pathError("create", path, code)

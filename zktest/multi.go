@@ -33,10 +33,7 @@ func decodeMulti(d *jute.Decoder) (ops []multiOp, ok bool) {
 		switch o.op {
 		case OpCreate, OpCreate2, OpCreateContainer, OpCreateTTL:
 			o.create.decode(o.op, d)
-			if o.op != OpCreateTTL && Mode(o.create.Flags).ttl() {
-				return nil, false
-			}
-			o.create.op = o.create.opByFlags()
+			o.create.byFlags()
 		case OpDelete, OpCheck:
 			o.target.Decode(d)
 		case OpSetData:
@@ -48,16 +45,17 @@ func decodeMulti(d *jute.Decoder) (ops []multiOp, ok bool) {
 	}
 }
 
-// opByFlags returns the opcode that a create of any opcode has within a multi, where the flags decide and not, as
-// elsewhere, the opcode.
-func (c *creation) opByFlags() Op {
-	switch {
-	case c.op == OpCreateTTL:
-		return OpCreateTTL
-	case Mode(c.Flags) == Container:
-		return OpCreateContainer
+// byFlags gives a create of any opcode the one that it has within a multi, where the flags decide and not, as elsewhere, the
+// opcode.
+func (c *creation) byFlags() {
+	switch mode := Mode(c.Flags); {
+	case mode.ttl():
+		c.unfit, c.op = c.op != OpCreateTTL, OpCreateTTL
+	case mode == Container:
+		c.op, c.ttl = OpCreateContainer, -1
+	default:
+		c.op, c.ttl = OpCreate, -1
 	}
-	return OpCreate
 }
 
 // apply runs one operation of a multi.
@@ -75,6 +73,9 @@ func (t *txn) apply(o *multiOp) (multiResult, ErrCode) {
 			result.stat = n.wireStat()
 		}
 	default:
+		if o.create.unfit {
+			return result, ErrMarshalling
+		}
 		var n *node
 		if n, err = t.create(&o.create); err == 0 {
 			result = createResult(n)
@@ -114,7 +115,10 @@ func (s *Server) serveMulti(c *conn, r *request) {
 	results := make([]multiResult, len(ops))
 	for i := range ops {
 		var err ErrCode
-		if results[i], err = t.apply(&ops[i]); err != 0 {
+		if results[i], err = t.apply(&ops[i]); err == ErrMarshalling {
+			s.fail(c, r, t.end(err)) // of the request as a whole
+			return
+		} else if err != 0 {
 			t.end(err)
 			r.err = err
 			s.reply(c, r, func(e *jute.Encoder) { encodeFailedMulti(e, len(ops), i, err) })
@@ -172,7 +176,14 @@ func decodeMultiRead(d *jute.Decoder) (ops []Op, paths []string, ok bool) {
 
 // serveMultiRead answers multiRead, whose operations succeed and fail one by one.
 func (s *Server) serveMultiRead(c *conn, r *request) {
+	rest := *r.body
 	ops, paths, ok := decodeMultiRead(r.body)
+	if writes, all := decodeMulti(&rest); !ok && all && len(writes) > 0 {
+		// A server reads that, and has begun its answer when it sees that these are no reads.
+		r.err = ErrMarshalling
+		s.respond(c, r, ErrMarshalling, func(e *jute.Encoder) { jute.EndOfMulti().Encode(e) })
+		return
+	}
 	if !ok {
 		s.fail(c, r, ErrMarshalling)
 		return

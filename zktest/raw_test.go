@@ -1,6 +1,7 @@
 package zktest_test
 
 import (
+	"bufio"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -19,6 +20,7 @@ type raw struct {
 	s      *script
 	name   string
 	conn   net.Conn
+	in     *bufio.Reader
 	xid    int32
 	id     int64
 	passwd []byte
@@ -72,11 +74,11 @@ func (r *raw) send(b []byte) {
 func (r *raw) read() []byte {
 	_ = r.conn.SetReadDeadline(time.Now().Add(r.s.patience))
 	var length [4]byte
-	if _, err := io.ReadFull(r.conn, length[:]); err != nil {
+	if _, err := io.ReadFull(r.in, length[:]); err != nil {
 		return r.end(err)
 	}
 	b := make([]byte, binary.BigEndian.Uint32(length[:]))
-	if _, err := io.ReadFull(r.conn, b); err != nil {
+	if _, err := io.ReadFull(r.in, b); err != nil {
 		return r.end(err)
 	}
 	return b

@@ -1,6 +1,7 @@
 package zktest_test
 
 import (
+	"bufio"
 	"context"
 	"flag"
 	"fmt"
@@ -84,15 +85,20 @@ func (s *script) sessionName(id int64) string {
 func (s *script) open(name string) *raw {
 	conn, err := s.dial(name)
 	require.NoError(s.t, err)
-	r := &raw{s: s, name: name, conn: conn}
+	r := &raw{s: s, name: name, conn: conn, in: bufio.NewReader(conn)}
 	s.clients = append(s.clients, r)
 	return r
 }
 
 // client opens a connection with a new session.
 func (s *script) client(name string) *raw {
+	return s.clientFor(name, 10_000)
+}
+
+// clientFor asks for a session timeout in milliseconds.
+func (s *script) clientFor(name string, timeout int32) *raw {
 	r := s.open(name)
-	r.shake(&jute.ConnectRequest{TimeOut: 10000, Passwd: make([]byte, 16), HasReadOnly: true})
+	r.shake(&jute.ConnectRequest{TimeOut: timeout, Passwd: make([]byte, 16), HasReadOnly: true})
 	if s.base == 0 && r.id != 0 {
 		r.send(frame(&jute.RequestHeader{Xid: -2, Op: int32(zktest.OpPing)}))
 		h, _, ok := r.readReply()

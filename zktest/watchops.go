@@ -1,12 +1,18 @@
 package zktest
 
-import "github.com/docent-zk/docent/internal/jute"
+import (
+	"strings"
+
+	"github.com/docent-zk/docent/internal/jute"
+)
 
 // The watcher types of checkWatches and removeWatches.
 const (
-	watcherChildren = 1
-	watcherData     = 2
-	watcherAny      = 3
+	watcherChildren   = 1
+	watcherData       = 2
+	watcherAny        = 3
+	watcherPersistent = 4 // since 3.9
+	watcherRecursive  = 5 // since 3.9
 )
 
 // serveAddWatch answers addWatch. The watch goes into both tables, and there need not be a node.
@@ -30,18 +36,23 @@ func (s *Server) serveAddWatch(c *conn, r *request) {
 func (s *Server) serveWatchTypes(c *conn, r *request) {
 	var req jute.PathInt32Request
 	req.Decode(r.body)
-	if r.body.Err() != nil || req.Value < watcherChildren || req.Value > watcherAny {
+	keys, modes := s.watchesOf(req.Path, req.Value)
+	// A server may go through the parents of the path, which a path without a slash does not survive.
+	rootless := r.op == OpCheckWatches && req.Path != "" && !strings.Contains(req.Path, "/")
+	if r.body.Err() != nil || keys == nil || rootless {
 		s.fail(c, r, ErrMarshalling)
 		return
 	}
 	found := false
-	for _, key := range watchKeys(req.Path, req.Value) {
-		if c.watched[key] == 0 {
-			continue
-		}
-		found = true
-		if r.op == OpRemoveWatches {
-			s.watches.store(c, key, 0)
+	for _, key := range keys {
+		switch {
+		case c.watched[key]&modes != 0:
+			found = true
+			if r.op == OpRemoveWatches {
+				s.watches.store(c, key, c.watched[key]&^modes)
+			}
+		case r.op == OpCheckWatches && s.cfg.Watches != SideBySide && len(s.watches.tables[key.table][key.path]) > 0:
+			found = true // before 3.9 somebody else's will do
 		}
 	}
 	if !found {
@@ -51,14 +62,29 @@ func (s *Server) serveWatchTypes(c *conn, r *request) {
 	s.finish(c, r, 0)
 }
 
-func watchKeys(path string, watcherType int32) []watchKey {
-	switch watcherType {
-	case watcherChildren:
-		return []watchKey{{childTable, path}}
-	case watcherData:
-		return []watchKey{{dataTable, path}}
+// watchesOf returns where the watches of a type are and in which ways they watch; no keys for a type that the server does not know.
+// Since 3.9 the types of before are those of one-shot watches.
+func (s *Server) watchesOf(path string, watcherType int32) (keys []watchKey, modes watchMode) {
+	const every = oneShot | persistent | recursive
+	child, data := watchKey{childTable, path}, watchKey{dataTable, path}
+	old := s.cfg.Watches != SideBySide
+	switch {
+	case watcherType == watcherAny:
+		return []watchKey{child, data}, every
+	case watcherType == watcherChildren && old:
+		return []watchKey{child}, every
+	case watcherType == watcherData && old:
+		return []watchKey{data}, every
+	case watcherType == watcherChildren:
+		return []watchKey{child}, oneShot
+	case watcherType == watcherData:
+		return []watchKey{data}, oneShot
+	case watcherType == watcherPersistent && !old:
+		return []watchKey{child, data}, persistent
+	case watcherType == watcherRecursive && !old:
+		return []watchKey{child, data}, recursive
 	}
-	return []watchKey{{childTable, path}, {dataTable, path}}
+	return nil, 0
 }
 
 // serveSetWatches answers setWatches and setWatches2, with which a client puts its watches back after a reconnect. What

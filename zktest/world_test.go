@@ -1,6 +1,7 @@
 package zktest_test
 
 import (
+	"bufio"
 	"context"
 	"io"
 	"net"
@@ -131,7 +132,7 @@ func (w *world) knock(name string, endpoint int) *raw {
 	w.Helper()
 	conn, err := w.srv.Client(name).DialTimeout("tcp", w.srv.Addrs()[endpoint], 10*time.Second)
 	require.NoError(w, err)
-	r := &raw{s: w.s, name: name, conn: conn}
+	r := &raw{s: w.s, name: name, conn: conn, in: bufio.NewReader(conn)}
 	w.s.clients = append(w.s.clients, r)
 	return r
 }
@@ -154,11 +155,11 @@ func (r *raw) post(op zktest.Op, b body) {
 func (r *raw) answer() (h jute.ReplyHeader, event string, err error) {
 	_ = r.conn.SetReadDeadline(time.Now().Add(r.s.patience))
 	length := make([]byte, 4)
-	if _, err := io.ReadFull(r.conn, length); err != nil {
+	if _, err := io.ReadFull(r.in, length); err != nil {
 		return h, "", err
 	}
 	b := make([]byte, jute.NewDecoder(length).Int32())
-	if _, err := io.ReadFull(r.conn, b); err != nil {
+	if _, err := io.ReadFull(r.in, b); err != nil {
 		return h, "", err
 	}
 	d := jute.NewDecoder(b)
@@ -200,7 +201,7 @@ func (w *world) event(r *raw, want string) {
 func (w *world) silent(r *raw, d time.Duration) {
 	w.Helper()
 	_ = r.conn.SetReadDeadline(time.Now().Add(d))
-	n, err := r.conn.Read(make([]byte, 1))
+	n, err := r.in.Read(make([]byte, 1))
 	require.Zero(w, n)
 	require.ErrorIs(w, err, os.ErrDeadlineExceeded)
 }

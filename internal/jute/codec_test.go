@@ -26,7 +26,7 @@ func TestEncoderWritesTheDocumentedBytes(t *testing.T) {
 		{"empty vector", func(e *Encoder) { e.Strings([]string{}) }, "00000000"},
 		{"null vector", func(e *Encoder) { e.Strings(nil) }, "ffffffff"},
 		{"null ACLs", func(e *Encoder) { e.ACLs(nil) }, "ffffffff"},
-		{"ACLs", func(e *Encoder) { e.ACLs([]ACL{{31, "w", "a"}}) }, "000000010000001f00000001770000000161"},
+		{"ACLs", func(e *Encoder) { e.ACLs([]ACL{{Perms: 31, Scheme: "w", ID: "a"}}) }, "000000010000001f00000001770000000161"},
 		{"frame", func(e *Encoder) { m := e.BeginFrame(); e.Int32(7); e.EndFrame(m) }, "0000000400000007"},
 		{"end of a multi", EndOfMulti().Encode, "ffffffff01ffffffff"},
 	} {
@@ -50,7 +50,7 @@ func TestDecoderReadsWhatTheEncoderWrote(t *testing.T) {
 	e.String("")
 	e.Strings([]string{"a", "bc"})
 	e.Strings(nil)
-	e.ACLs([]ACL{{1, "s", "i"}})
+	e.ACLs([]ACL{{Perms: 1, Scheme: "s", ID: "i"}})
 	e.ACLs([]ACL{})
 	d := NewDecoder(e.Bytes())
 	require.True(t, d.Bool())
@@ -64,7 +64,7 @@ func TestDecoderReadsWhatTheEncoderWrote(t *testing.T) {
 	require.Empty(t, d.String())
 	require.Equal(t, []string{"a", "bc"}, d.Strings())
 	require.Nil(t, d.Strings())
-	require.Equal(t, []ACL{{1, "s", "i"}}, d.ACLs())
+	require.Equal(t, []ACL{{Perms: 1, Scheme: "s", ID: "i"}}, d.ACLs())
 	acls := d.ACLs()
 	require.NotNil(t, acls)
 	require.Empty(t, acls)

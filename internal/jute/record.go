@@ -1,5 +1,7 @@
 package jute
 
+import "fmt"
+
 // Record is a value with a fixed layout on the wire.
 type Record interface {
 	Encode(e *Encoder)
@@ -136,12 +138,25 @@ type ACL struct {
 	Perms  int32
 	Scheme string
 	ID     string
+	NullID bool // the id is null, as in kazoo's CREATOR_ALL_ACL
+}
+
+// String is the entry as in {31 world anyone}.
+func (r ACL) String() string {
+	if r.NullID {
+		return fmt.Sprintf("{%d %s null}", r.Perms, r.Scheme)
+	}
+	return fmt.Sprintf("{%d %s %s}", r.Perms, r.Scheme, r.ID)
 }
 
 // Encode appends the record.
 func (r *ACL) Encode(e *Encoder) {
 	e.Int32(r.Perms)
 	e.String(r.Scheme)
+	if r.NullID {
+		e.Buffer(nil)
+		return
+	}
 	e.String(r.ID)
 }
 
@@ -149,7 +164,8 @@ func (r *ACL) Encode(e *Encoder) {
 func (r *ACL) Decode(d *Decoder) {
 	r.Perms = d.Int32()
 	r.Scheme = d.String()
-	r.ID = d.String()
+	id := d.Buffer()
+	r.ID, r.NullID = string(id), id == nil && d.Err() == nil
 }
 
 // Stat describes a node.

@@ -11,7 +11,7 @@ import (
 
 // samples holds a value of every record.
 func samples() []Record {
-	create := CreateRequest{Path: "/p", Data: []byte("d"), ACL: []ACL{{31, "world", "anyone"}}, Flags: 3}
+	create := CreateRequest{Path: "/p", Data: []byte("d"), ACL: []ACL{{Perms: 31, Scheme: "world", ID: "anyone"}}, Flags: 3}
 	watches := SetWatchesRequest{RelativeZxid: 9, Data: []string{"/a"}, Exist: []string{}, Child: []string{"/b", "/c"}}
 	return []Record{
 		&RequestHeader{Xid: 1, Op: 2},
@@ -98,7 +98,7 @@ func TestLayouts(t *testing.T) {
 	require.Len(t, encode(&ConnectResponse{Passwd: make([]byte, 16), HasReadOnly: true}), 37)
 	require.Equal(t, "0000000100000001"+"000000022f61"+"ffffffff"+"00000001"+"0000001f"+"00000005"+hex.EncodeToString([]byte("world"))+
 		"00000006"+hex.EncodeToString([]byte("anyone"))+"00000000",
-		hex.EncodeToString(append(encode(&RequestHeader{1, 1}), encode(&CreateRequest{Path: "/a", ACL: []ACL{{31, "world", "anyone"}}})...)))
+		hex.EncodeToString(append(encode(&RequestHeader{1, 1}), encode(&CreateRequest{Path: "/a", ACL: []ACL{{Perms: 31, Scheme: "world", ID: "anyone"}}})...)))
 }
 
 func FuzzRecords(f *testing.F) {
