@@ -25,12 +25,12 @@ type cachePart struct {
 	mirrors []*mirror
 	values  []*valued
 
-	mu        sync.Mutex
-	connected map[string]int64 // last transaction when a client's present connection was there, by client
+	mu      sync.Mutex
+	greeted map[string][]greeting // by client
 }
 
 func drawCache(b *base) part {
-	return &cachePart{base: b, packed: b.drawn("Gunzip", 6), connected: make(map[string]int64)}
+	return &cachePart{base: b, packed: b.drawn("Gunzip", 6), greeted: make(map[string][]greeting)}
 }
 
 func (c *cachePart) open() error {
@@ -38,7 +38,7 @@ func (c *cachePart) open() error {
 	c.w.Server.OnFrame(func(f zktest.Frame) zktest.Verdict {
 		if f.Op == zktest.OpConnect && f.Stage == zktest.Reply {
 			c.mu.Lock()
-			c.connected[f.Conn.Client] = f.Zxid
+			c.greeted[f.Conn.Client] = append(c.greeted[f.Conn.Client], greeting{c.w.Now(), f.Zxid})
 			c.mu.Unlock()
 		}
 		return zktest.Pass
@@ -188,11 +188,23 @@ func (c *cachePart) setValue(data []byte) {
 	_, _ = c.w.Server.Create(c.valuePath(), data, zktest.Persistent)
 }
 
-// connection is the last transaction that a client's present connection began behind.
-func (c *cachePart) connection(client int) int64 {
+// greeting is an answer to a handshake. The client may not get it, or have given up by then.
+type greeting struct {
+	at   time.Duration
+	zxid int64 // that was applied last
+}
+
+// connection is a transaction from before a client's present connection, 0 if there is none.
+func (c *cachePart) connection(u *user) int64 {
+	before, since, ok := u.present()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.connected[clientName(client)]
+	for _, g := range c.greeted[clientName(u.client)] {
+		if ok && g.at >= before && g.at <= since {
+			return g.zxid
+		}
+	}
+	return 0
 }
 
 // settled: the servers rest, and all are fresh and have what they have. Values without a value are not well.

@@ -13,6 +13,7 @@ type copying struct {
 	*user
 	mirror *mirror
 	slow   bool
+	fresh  bool             // by the latest event
 	seen   map[string]int64 // mzxid that was there last, by path
 
 	mu    sync.Mutex
@@ -26,6 +27,13 @@ func (c *copying) work(events <-chan cache.Event) {
 			c.pause(c.ctx, c.upTo(c.Timeout/4))
 		}
 	}
+}
+
+// isFresh reports whether the latest event of its kind says that the cache is fresh.
+func (c *copying) isFresh() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.fresh
 }
 
 // all is the copy, with the mzxids.
@@ -62,6 +70,13 @@ func (c *copying) apply(e cache.Event) {
 			c.say("%v, and there is %v as of %#x, with children: %v", e, there, old.Stat.Mzxid, c.hasChildren(path))
 		}
 		delete(c.nodes, path)
+	case cache.Synced:
+		if c.fresh {
+			c.say("was told twice that the cache is fresh")
+		}
+		c.fresh = true
+	case cache.Stale:
+		c.fresh = false
 	case cache.Refused:
 		c.say("%v", e)
 	}
@@ -69,7 +84,8 @@ func (c *copying) apply(e cache.Event) {
 
 func (c *copying) put(path string, n framework.Node) {
 	c.mirror.mustBeTrue("was told of", n)
-	if n.Stat.Mzxid <= c.seen[path] && n.Stat.Mzxid > 0 {
+	// Where the event of a parent that was replaced never came, its children are told of again when it is noticed.
+	if n.Stat.Mzxid < c.seen[path] || n.Stat.Mzxid == c.seen[path] && !c.missesEvents() {
 		c.say("was told of %s as of %#x behind %#x", path, n.Stat.Mzxid, c.seen[path])
 	}
 	c.nodes[path], c.seen[path] = n, n.Stat.Mzxid

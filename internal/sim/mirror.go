@@ -202,7 +202,7 @@ func (m *mirror) shut() {
 // read looks at the cache in one of several ways.
 func (m *mirror) read(ctx context.Context) {
 	t := m.current()
-	began := m.part.connection(m.client)
+	began := m.part.connection(m.user)
 	switch m.oneOf("Sync", "Refresh", "WaitFresh", "") {
 	case "Sync":
 		began = m.part.hist.now()
@@ -216,7 +216,7 @@ func (m *mirror) read(ctx context.Context) {
 		}
 	case "WaitFresh":
 		if t.WaitFresh(ctx) == nil {
-			m.mustHave("WaitFresh", t.Snapshot(), began)
+			m.mustHave("WaitFresh", t.Snapshot(), m.part.connection(m.user))
 		}
 	default:
 		away := m.away()
@@ -331,6 +331,9 @@ func (m *mirror) mustEqual() {
 		m.say("is not as the server: %s", diff)
 	}
 	for _, c := range m.copies {
+		if !c.isFresh() {
+			c.say("was not told that the cache is fresh")
+		}
 		if diff := difference(got, c.all()); diff != "" {
 			m.say("what %s has is not as the cache: %s", c.name, diff)
 		}

@@ -237,10 +237,12 @@ func (p *Play) missesEvents() bool {
 }
 
 // unknowable reports whether a node went in a way that its owner cannot tell from its own delete when the answer to that is lost:
-// somebody else deleted it, and no event came. docs/guarantees.md names the case.
-func (p *Play) unknowable(life Life) bool {
-	return life.Forced && life.By == 0 &&
-		slices.ContainsFunc(p.Faults, func(f Fault) bool { return f.Kind == deletedUnseen })
+// somebody else deleted it, and no event came, or there was no connection. docs/guarantees.md names the case.
+func (u *user) unknowable(life Life) bool {
+	if !life.Forced || life.By != 0 {
+		return false
+	}
+	return u.awaySince(life.Died) || slices.ContainsFunc(u.Faults, func(f Fault) bool { return f.Kind == deletedUnseen })
 }
 
 // rest waits until everybody has had what it wants, then ends everything, and looks at what is left.

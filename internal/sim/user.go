@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -100,6 +101,36 @@ func (u *user) abroad(path string) string { return u.Roots[u.client].outside(pat
 
 // away reports whether the user's client knows that it has no connection.
 func (u *user) away() bool { return !u.cli.State().State.Connected() }
+
+// awaySince reports whether the user's client had no connection at some time since then, as it knows.
+func (u *user) awaySince(since time.Duration) bool {
+	history := u.cli.History()
+	for i, s := range history {
+		until := u.w.Now()
+		if i+1 < len(history) {
+			until = history[i+1].Time.Sub(u.w.start)
+		}
+		if !s.State.Connected() && until >= since {
+			return true
+		}
+	}
+	return false
+}
+
+// present is when the present connection of the user's client was there, and when the one before it had ended, as the client knows. It is false
+// if there is none.
+func (u *user) present() (before, since time.Duration, ok bool) {
+	history := u.cli.History()
+	for i, s := range slices.Backward(history) {
+		if i == len(history)-1 && !s.State.Connected() {
+			return 0, 0, false
+		}
+		if !s.State.Connected() {
+			return s.Time.Sub(u.w.start), history[i+1].Time.Sub(u.w.start), true
+		}
+	}
+	return 0, 0, false
+}
 
 // say prefixes an error with who met it.
 func (u *user) say(format string, args ...any) {

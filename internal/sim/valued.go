@@ -180,7 +180,7 @@ func (v *valued) read(ctx context.Context) {
 	case "Refresh":
 		synced = value.Refresh(ctx) == nil
 	default:
-		since = v.part.connection(v.client)
+		since = v.part.connection(v.user)
 		away := v.away()
 		_, err := value.Fresh()
 		if synced = err == nil; synced && away && v.away() {
