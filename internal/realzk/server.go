@@ -119,6 +119,9 @@ func newServer(name string, from installation, opts Options, client *port, peers
 // Addr returns the address for clients, host:port. It never changes.
 func (s *Server) Addr() string { return s.client.addr() }
 
+// DataDir returns the directory in which the server keeps its snapshots and transaction logs. It is gone when the test ends.
+func (s *Server) DataDir() string { return s.dir.file(dataDir) }
+
 // Start starts the process again after Stop or Kill, on the data that is there.
 // It does not wait until the server serves; a member of an ensemble cannot do so
 // alone.
