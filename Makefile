@@ -79,6 +79,10 @@ bench: deps ## docent beside all peers on real servers, into bench/results, in 2
 bench-quick: deps ## the same in two minutes: in memory, few rounds, small sizes; prints the table only
 	cd bench/suite && $(GO) run . -quick $(BENCHFLAGS)
 
+.PHONY: scale
+scale: deps ## docent alone with 10,000 waiters, 1,000 clients, 100,000 nodes, 200,000 watches on a real server, in 4 minutes; fails if memory, goroutines or bytes grow too fast
+	cd bench/suite && $(GO) run . -scale $(BENCHFLAGS)
+
 .PHONY: bench-go
 bench-go: deps ## Go benchmarks on zktest and on real ZooKeeper, beside go-zookeeper and Curator; BENCH selects
 	cd bench && $(GO) test -run '^$$' -bench '$(BENCH)' -timeout 30m .

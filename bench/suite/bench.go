@@ -66,6 +66,13 @@ func (b *bench) run(ctx context.Context) error {
 	if failures := b.report.Failures(); len(failures) > 0 {
 		err = errors.Join(err, fmt.Errorf("%d failed", len(failures)))
 	}
+	if b.scale {
+		for _, g := range b.report.Growth {
+			for _, text := range g.Exceeded() {
+				err = errors.Join(err, errors.New(text))
+			}
+		}
+	}
 	return err
 }
 
@@ -79,7 +86,7 @@ func (b *bench) assemble(builder contest.Builder) {
 		b.peers[name] = builder.Beside(name, dir)
 	}
 	for name := range b.peers {
-		if b.without != "" && wanted(b.without, name) || b.servers != "" && name == contest.Etcd {
+		if b.scale && name != contest.Docent || b.without != "" && wanted(b.without, name) || b.servers != "" && name == contest.Etcd {
 			delete(b.peers, name)
 		}
 	}
@@ -124,7 +131,7 @@ func (b *bench) estimate(parts []part) (usual, most time.Duration) {
 			usual, most, b.all = usual+u, most+m, b.all+1
 		}
 		for _, s := range p.series {
-			u, m := b.growthPlan().Estimate(s.Seats(b.peers))
+			u, m := b.growthPlan().Estimate(s, s.Seats(b.peers))
 			usual, most, b.all = usual+u, most+m, b.all+1
 		}
 	}
@@ -165,7 +172,7 @@ func (b *bench) chosen(c ground.Condition) (cases []*contest.Case, series []*con
 		return nil, nil
 	}
 	for _, one := range contest.Cases() {
-		if wanted(b.cases, one.ID) && slices.Contains(one.Conditions, c.Name) && (one.Quick || !b.quick) {
+		if !b.scale && wanted(b.cases, one.ID) && slices.Contains(one.Conditions, c.Name) && (one.Quick || !b.quick) {
 			if b.quick {
 				one = one.Quickly()
 			}
@@ -173,7 +180,7 @@ func (b *bench) chosen(c ground.Condition) (cases []*contest.Case, series []*con
 		}
 	}
 	for _, s := range contest.AllSeries() {
-		if b.growth && c.Name == "memory" && wanted(b.cases, s.ID) {
+		if (b.scale || b.growth && !s.Scale) && c.Name == "memory" && wanted(b.cases, s.ID) {
 			series = append(series, s)
 		}
 	}
@@ -218,7 +225,7 @@ func (b *bench) measure(ctx context.Context, p part) {
 		})
 	}
 	for _, s := range p.series {
-		u, _ := b.growthPlan().Estimate(s.Seats(b.peers))
+		u, _ := b.growthPlan().Estimate(s, s.Seats(b.peers))
 		b.step(ctx, s.String(), u, func() {
 			if g := contest.Grow(ctx, stage, s, b.peers, b.growthPlan()); ctx.Err() == nil {
 				b.report.Growth = append(b.report.Growth, g)

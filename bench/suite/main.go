@@ -46,6 +46,7 @@ type options struct {
 	cases      string
 	conditions string
 	growth     bool
+	scale      bool
 	rounds     int
 	slice      time.Duration
 	dir        string
@@ -67,6 +68,7 @@ func parse(args []string, errs io.Writer) (*options, error) {
 	flags.StringVar(&o.cases, "cases", "", "only cases and series whose names begin with one of these, separated by commas, as W1,G3")
 	flags.StringVar(&o.conditions, "conditions", "", "only these, separated by commas: memory, fsync, 2ms")
 	flags.BoolVar(&o.growth, "growth", true, "measure growth, too")
+	flags.BoolVar(&o.scale, "scale", false, "only docent, and only growth, to the largest sizes; fails if a bound is exceeded")
 	flags.IntVar(&o.rounds, "rounds", 0, "rounds of slices, for slow peers as well; 0 for as many as usual")
 	flags.DurationVar(&o.slice, "slice", 200*time.Millisecond, "how long a turn takes")
 	flags.StringVar(&o.dir, "dir", diskDir(), "an existing directory on the disk for fsync")
@@ -127,6 +129,9 @@ func (o *options) plan() contest.Plan {
 }
 
 func (o *options) growthPlan() contest.GrowthPlan {
+	if o.scale {
+		return contest.GrowthPlan{Turns: 1, Largest: 200_000, Limit: 3 * o.limit}
+	}
 	if o.quick {
 		return contest.GrowthPlan{Turns: 1, Largest: 300, Limit: min(o.limit, 3*time.Second)}
 	}

@@ -114,7 +114,10 @@ func chosen(o *options, c ground.Condition) (names []string) {
 func TestCasesAreChosen(t *testing.T) {
 	memory, fsync, slow := ground.Conditions[0], ground.Conditions[1], ground.Conditions[2]
 	all := parsed(t)
-	assert.Len(t, chosen(all, memory), len(contest.Cases())+len(contest.AllSeries()))
+	atScale := parsed(t, "-scale")
+	assert.Len(t, chosen(atScale, memory), len(contest.AllSeries()), "growth only")
+	assert.Empty(t, chosen(atScale, slow))
+	assert.Len(t, chosen(all, memory), len(contest.Cases())+len(contest.AllSeries())-2, "what is measured at scale only is left out")
 	assert.Equal(t, []string{"W1", "W2"}, chosen(all, fsync))
 	assert.Contains(t, chosen(all, slow), "W9 x256")
 	assert.NotContains(t, chosen(all, slow), "G1", "growth is measured in memory")
@@ -133,4 +136,9 @@ func TestPeersAreAssembled(t *testing.T) {
 	assert.Contains(t, b.peers, "docent@before")
 	assert.NotContains(t, b.peers, contest.Etcd)
 	assert.Len(t, b.loaders, 2)
+
+	alone := newBench(parsed(t, "-scale"))
+	alone.assemble(contest.Builder{})
+	assert.Len(t, alone.peers, 1)
+	assert.Contains(t, alone.peers, contest.Docent)
 }

@@ -8,6 +8,10 @@ import (
 	"time"
 )
 
+// shortestSession is the shortest session timeout that is believed. All clocks follow what was granted: with one of a millisecond, no
+// connection would ever be made in time again.
+const shortestSession = 10 * time.Millisecond
+
 // fallbackHandshake bounds the handshake of a driver that asks for no timeout.
 const fallbackHandshake = 3 * time.Second
 
@@ -44,7 +48,7 @@ func parseConnectAnswer(body []byte) (connectAnswer, error) {
 	if n < -1 || n > len(body)-connectAnswerLen || n > maxPassword {
 		return a, fmt.Errorf("a password of %d bytes in a ConnectResponse of %d", n, len(body))
 	}
-	if a.id != 0 && a.timeout <= 0 {
+	if a.id != 0 && a.timeout < shortestSession {
 		return a, fmt.Errorf("a session timeout of %v", a.timeout)
 	}
 	a.password = bytes.Clone(body[connectAnswerLen : connectAnswerLen+max(0, n)])
@@ -53,10 +57,10 @@ func parseConnectAnswer(body []byte) (connectAnswer, error) {
 
 // grants is the timeout of the session, 0 if there is none.
 func (a connectAnswer) grants() time.Duration {
-	if a.id == 0 {
+	if a.id == 0 || a.timeout < shortestSession {
 		return 0
 	}
-	return max(0, a.timeout)
+	return a.timeout
 }
 
 // writeConnect passes the ConnectRequest on, if the session may be asked for.

@@ -73,7 +73,6 @@ func caches() []*Case {
 	followers := []Entrant{
 		{Peer: Docent, With: "cache.Tree"}, {Peer: Curator, With: "CuratorCache"}, {Peer: Etcd, With: "Watch"}, {Peer: Loader, With: "alone"},
 	}
-	memory := value("heap", "heap_bytes", "B")
 	return []*Case{
 		{
 			ID: "W5 load", Title: "a cache of 10,000 nodes is opened", Work: "load", Peers: all, Unit: true, Conditions: latency, Quick: true,

@@ -291,9 +291,50 @@ func TestGrowthStopsAtItsBoundAndItsLimit(t *testing.T) {
 	assert.Contains(t, g.Curves[2].Stopped, "it is not installed")
 	assert.Empty(t, g.failures(), "limits and missing peers are no failures")
 
+	s.Patience = 11
+	g = Grow(within(t), nowhere(), s, peers, GrowthPlan{Turns: 4, Largest: 10_000, Limit: 10 * time.Second})
+	require.Len(t, g.Curves[0].Points, 4, "110 s are enough")
+	assert.Len(t, g.Curves[0].Points[3].Turns, 1)
+
 	s.Work = "play"
 	g = Grow(within(t), nowhere(), s, peers, GrowthPlan{Turns: 1, Largest: 10, Limit: time.Minute})
 	assert.Len(t, g.failures(), 2)
+}
+
+// What is left for turns at a size does not include what the larger sizes need, if they can be reached.
+func TestGrowthLeavesTimeForLargerSizes(t *testing.T) {
+	s := &Series{Sizes: []int{10, 100, 1000, 10_000}}
+	curve := func() *Curve {
+		point := func(size int, seconds float64) Point {
+			return Point{Size: size, Turns: []Turn{{Answer: line.Answer{ElapsedUS: seconds * 1e6}}}}
+		}
+		return &Curve{Points: []Point{point(10, 0.01), point(100, 0.1)}, spent: time.Second}
+	}
+	turns := func(limit time.Duration) int {
+		return curve().turns(s, 1000, GrowthPlan{Turns: 5, Largest: 10_000, Limit: limit})
+	}
+	assert.Equal(t, 5, turns(40*time.Second), "5 of 1 s each")
+	assert.Equal(t, 2, turns(13*time.Second+time.Millisecond), "10 s are for the largest size")
+	assert.Equal(t, 2, turns(11*time.Second), "the largest size is out of reach")
+	s.Bound = map[string]int{"": 1000}
+	assert.Equal(t, 3, turns(13*time.Second+time.Millisecond), "and so it is here")
+}
+
+func TestBoundsThatAreExceededAreListed(t *testing.T) {
+	curve := func(peer string, costs ...float64) Curve {
+		c := Curve{Peer: peer}
+		for i, cost := range costs {
+			c.Points = append(c.Points, Point{Size: []int{10, 100, 1000}[i], Turns: []Turn{{Answer: line.Answer{ElapsedUS: cost}}}})
+		}
+		return c
+	}
+	s := &Series{Case: Case{ID: "G", Metrics: []Metric{typicalElapsed.exponent(1.1).most(1000)}}}
+	g := Growth{Series: s, ID: "G", Curves: []Curve{curve(GoZK, 1, 1000, 1e6), curve(Docent, 10, 100, 1000)}}
+	assert.Empty(t, g.Exceeded())
+	g.Curves[1] = curve(Docent, 10, 1000, 100_000)
+	assert.Len(t, g.Exceeded(), 2, "the exponent, and the figure at the largest size")
+	g.Curves[1] = Curve{Peer: Docent, Stopped: "it takes too long"}
+	assert.Equal(t, []string{"G: not measured at all sizes: it takes too long"}, g.Exceeded())
 }
 
 func TestArgumentsOfASeriesCanBeTheSize(t *testing.T) {

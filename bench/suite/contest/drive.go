@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -153,10 +154,9 @@ func comeBack(ctx context.Context, s *seat, _ time.Duration) (line.Answer, error
 	}
 	all := kit.Micro(time.Since(begin))
 	after, err := s.run(ctx, 0, nil)
-	return line.Answer{
-		Ops: 1, ElapsedUS: all, SamplesUS: []float64{all}, CPUUS: after.CPUUS - before.CPUUS,
-		Values: map[string]float64{"first_us": first, "rest_us": all - first},
-	}, err
+	values := map[string]float64{"first_us": first, "rest_us": all - first}
+	maps.Copy(values, after.Values)
+	return line.Answer{Ops: 1, ElapsedUS: all, SamplesUS: []float64{all}, CPUUS: after.CPUUS - before.CPUUS, Values: values}, err
 }
 
 // lookEvery is the time between two looks at the server.

@@ -19,6 +19,10 @@ type Series struct {
 	Sizes []int
 	// Bound is the largest size of a peer, by its name. Most peers have none.
 	Bound map[string]int
+	// Patience multiplies the plan's limit. Defaults to 1.
+	Patience int
+	// Scale leaves the series out unless docent alone is measured at scale.
+	Scale bool
 }
 
 // Point is what one peer has given at one size.
@@ -63,6 +67,28 @@ func (c Curve) Costs(m Metric) (sizes, costs []float64) {
 // Fit is the law of a metric of the curve.
 func (c Curve) Fit(m Metric) (PowerLaw, bool) { return Fit(c.Costs(m)) }
 
+// Exceeded lists the bounds that docent does not keep: an exponent, or a figure at the largest size.
+func (g Growth) Exceeded() []string {
+	var all []string
+	for _, c := range g.Curves {
+		if c.Peer != Docent {
+			continue
+		}
+		if c.Stopped != "" {
+			all = append(all, fmt.Sprintf("%s: not measured at all sizes: %s", g.ID, c.Stopped))
+		}
+		for _, m := range g.Series.Metrics {
+			if law, ok := c.Fit(m); ok && m.Exponent > 0 && law.Exponent > m.Exponent {
+				all = append(all, fmt.Sprintf("%s: %s grows with exponent %.2f, at most %.2f allowed", g.ID, m.Name, law.Exponent, m.Exponent))
+			}
+			if _, costs := c.Costs(m); m.Most > 0 && len(costs) > 0 && costs[len(costs)-1] > m.Most {
+				all = append(all, fmt.Sprintf("%s: %s is %.0f %s at the largest size, at most %.0f allowed", g.ID, m.Name, costs[len(costs)-1], m.Unit, m.Most))
+			}
+		}
+	}
+	return all
+}
+
 func (g Growth) failures() []string {
 	var all []string
 	for _, c := range g.Curves {
@@ -80,9 +106,9 @@ type GrowthPlan struct {
 	Limit   time.Duration // of a peer in a series; a size for which not enough is left, as far as one can tell, is left out
 }
 
-// Estimate is the time that a series takes with so many peers: the usual, and the most.
-func (p GrowthPlan) Estimate(peers int) (usual, most time.Duration) {
-	most = time.Duration(peers) * p.Limit
+// Estimate is the time that a series takes with so many peers: the usual time, and the longest.
+func (p GrowthPlan) Estimate(s *Series, peers int) (usual, most time.Duration) {
+	most = time.Duration(peers*max(1, s.Patience)) * p.Limit
 	return most / 2, most
 }
 
@@ -113,18 +139,36 @@ func Grow(ctx context.Context, stage *Stage, s *Series, peers map[string]*Peer, 
 }
 
 // turns is how many turns the peer takes at this size. If there are none the curve stops. Several turns take a quarter of the time
-// at most, so that some is left for larger sizes.
+// at most, and leave enough for a turn at each larger size.
 func (c *Curve) turns(s *Series, size int, plan GrowthPlan) int {
 	if bound, ok := s.Bound[c.Peer]; ok && size > bound {
 		c.Stopped = fmt.Sprintf("not measured beyond %d", bound)
 		return 0
 	}
-	expected, left := c.expect(size), plan.Limit-c.spent
+	limit := plan.Limit * time.Duration(max(1, s.Patience))
+	expected, left := c.expect(size), limit-c.spent
 	if expected >= left {
 		c.Stopped = fmt.Sprintf("%d would take some %v, and %v are left", size, expected.Round(time.Second), max(0, left).Round(time.Second))
 		return 0
 	}
-	return min(plan.Turns, max(1, int(min(left, plan.Limit/4)/max(expected, 1))))
+	spare := left - c.reserve(s, size, plan, left-expected)
+	return min(plan.Turns, max(1, int(min(spare, limit/4)/max(expected, 1))))
+}
+
+// reserve is the time that one turn at each size beyond this one takes, as far as that fits in what is left.
+func (c *Curve) reserve(s *Series, size int, plan GrowthPlan, left time.Duration) (total time.Duration) {
+	bound, bounded := s.Bound[c.Peer]
+	for _, larger := range s.Sizes {
+		if larger <= size {
+			continue
+		}
+		expected := c.expect(larger)
+		if larger > plan.Largest || bounded && larger > bound || total+expected > left {
+			break
+		}
+		total += expected
+	}
+	return total
 }
 
 // expect guesses how long a size will take, by the law of what the sizes before have taken: at least in proportion, and little
@@ -223,7 +267,10 @@ func rearm(ctx context.Context, s *seat, d time.Duration) (line.Answer, error) {
 	begin := time.Now()
 	s.relay.Release()
 	err = s.awaitWatches(ctx, n)
-	answer.Values = map[string]float64{"rearm_us": float64(time.Since(begin).Microseconds())}
+	if answer.Values == nil {
+		answer.Values = map[string]float64{}
+	}
+	answer.Values["rearm_us"] = float64(time.Since(begin).Microseconds())
 	return answer, err
 }
 

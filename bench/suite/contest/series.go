@@ -8,12 +8,12 @@ import (
 func AllSeries() []*Series {
 	return []*Series{
 		{
-			Of: "waiters", Sizes: []int{10, 30, 100, 300, 1000, 3000, 10_000}, Bound: map[string]int{Curator: 1000, GoZK: 3000},
+			Of: "waiters", Sizes: []int{10, 30, 100, 300, 1000, 3000, 10_000}, Bound: map[string]int{Curator: 1000, GoZK: 3000}, Patience: 2,
 			Case: Case{
 				ID: "G1", Title: "waiters of 16 clients join the queue of one lock, and all get their turn", Work: "waiters",
 				Args: line.Args{"clients": "16"}, Relayed: true, setup: makeDirectory, drive: bytesPassed(plain), Unit: true,
 				Peers:   lockers[:3],
-				Metrics: []Metric{typicalElapsed, value("received", "received", "B").exponent(1.1), cpuTotal},
+				Metrics: []Metric{typicalElapsed, value("received", "received", "B").exponent(1.1), cpuTotal, memory, goroutines},
 			},
 		},
 		{
@@ -32,7 +32,7 @@ func AllSeries() []*Series {
 				Peers: []Entrant{
 					{Peer: Docent, With: "cache.Tree"}, {Peer: GoZK, With: "by hand"}, {Peer: Curator, With: "CuratorCache"}, {Peer: Etcd, With: "Get and Watch"},
 				},
-				Metrics: []Metric{typicalElapsed, value("heap", "heap_bytes", "B"), value("received", "received", "B")},
+				Metrics: []Metric{typicalElapsed, memory, value("received", "received", "B"), goroutines.most(32)},
 			},
 		},
 		{
@@ -48,21 +48,38 @@ func AllSeries() []*Series {
 			Of: "clients", Sizes: []int{1, 3, 10, 30, 100, 300, 1000},
 			Case: Case{
 				ID: "G4", Title: "clients connect, and each takes a lock of its own", Work: "clients", setup: makeDirectory, Unit: true,
-				Peers: lockers[:2], Metrics: []Metric{typicalElapsed, value("heap", "heap_bytes", "B"), cpuTotal},
+				Peers: lockers[:2], Metrics: []Metric{typicalElapsed, memory, cpuTotal, goroutines},
 			},
 		},
 		{
-			Of: "watches", Sizes: []int{100, 300, 1000, 3000, 10_000, 30_000, 100_000},
+			Of: "watches", Sizes: []int{100, 300, 1000, 3000, 10_000, 30_000, 100_000, 200_000},
 			Case: Case{
 				ID: "G5", Title: "watches are set, and set again after the connection broke", Work: "watches", Relayed: true, drive: rearm, Unit: true,
 				setup: makeDirectory, Peers: []Entrant{{Peer: Docent, With: "WatchExists"}, {Peer: GoZK, With: "zk.Conn.ExistsW"}},
-				Metrics: []Metric{value("again", "rearm_us", "us"), typicalElapsed, cpuTotal},
+				Metrics: []Metric{value("again", "rearm_us", "us"), typicalElapsed, cpuTotal, memory, goroutines},
+			},
+		},
+		{
+			Of: "kept nodes", Sizes: []int{10, 100, 1000, 10_000}, Scale: true,
+			Case: Case{
+				ID: "G6", Title: "the session of a client that keeps nodes is lost, and all nodes come back", Work: "kept", Relayed: true,
+				setup: makeDirectory, drive: comeBack, Unit: true, Peers: []Entrant{{Peer: Docent, With: "node.Keep"}},
+				Metrics: []Metric{typicalElapsed, cpuTotal, memory, goroutines},
+			},
+		},
+		{
+			Of: "changes", Sizes: []int{1000, 10_000, 100_000}, Scale: true,
+			Case: Case{
+				ID: "G7", Title: "1,000 cached nodes change while a listener reads none of its events", Work: "unread", setup: makeDirectory, Unit: true,
+				Peers: []Entrant{{Peer: Docent, With: "cache.Tree"}}, Metrics: []Metric{typicalElapsed, memory.exponent(0.3).most(8 << 20), goroutines.most(32)},
 			},
 		},
 	}
 }
 
 var (
+	memory         = value("heap", "heap_bytes", "B").exponent(1.1)
+	goroutines     = value("goroutines", "goroutines", "").exponent(1.1)
 	typicalElapsed = Metric{Name: "time", Unit: "us", of: func(a line.Answer) float64 { return a.ElapsedUS }}
 	cpuTotal       = Metric{Name: "CPU", Unit: "us", of: func(a line.Answer) float64 { return a.CPUUS }}
 	perOp          = Metric{Name: "time", Unit: "us", of: func(a line.Answer) float64 { return a.ElapsedUS / float64(a.Ops) }}

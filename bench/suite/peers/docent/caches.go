@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"strconv"
 	"time"
 
@@ -31,7 +30,7 @@ func openLoad(_ context.Context, args line.Args) (kit.Workload, error) {
 }
 
 func load(ctx context.Context, cli *framework.Client, args line.Args, opts []cache.TreeOption) (line.Answer, error) {
-	heap, goroutines := kit.Heap(), runtime.NumGoroutine()
+	use := kit.NewUse()
 	var tree *cache.Tree
 	answer, err := kit.Once(func() (err error) {
 		tree, err = cache.Open(ctx, cli, args["path"], opts...)
@@ -40,10 +39,7 @@ func load(ctx context.Context, cli *framework.Client, args line.Args, opts []cac
 	if err != nil {
 		return answer, err
 	}
-	answer.Values = map[string]float64{
-		"heap_bytes": kit.Heap() - heap,
-		"goroutines": float64(runtime.NumGoroutine() - goroutines),
-	}
+	answer.Values = use.Since()
 	if n := args.Int("nodes", 0); tree.Len() != n {
 		err = fmt.Errorf("the cache has %d of %d nodes", tree.Len(), n)
 	}
@@ -83,8 +79,8 @@ func openWatches(ctx context.Context, args line.Args) (kit.Workload, error) {
 		return nil, err
 	}
 	return kit.Work{Done: done, Do: func(ctx context.Context, _ time.Duration, more line.Args) (line.Answer, error) {
-		n := more.Int("n", 1)
-		return kit.Once(func() error {
+		n, use := more.Int("n", 1), kit.NewUse()
+		answer, err := kit.Once(func() error {
 			_, err := kit.Repeat(ctx, 0, min(n, 64), func(ctx context.Context, first int) error {
 				for i := first; i < n; i += 64 {
 					if _, _, _, err := all[0].WatchExists(ctx, args["path"]+"/absent-"+strconv.Itoa(i)); err != nil {
@@ -95,5 +91,58 @@ func openWatches(ctx context.Context, args line.Args) (kit.Workload, error) {
 			})
 			return err
 		})
+		answer.Values = use.Since()
+		return answer, err
 	}}, nil
+}
+
+// unreadNodes is how many nodes there are whose events nobody reads.
+const unreadNodes = 1000
+
+// openUnread opens a cache with a listener that takes no event. A run changes nodes n times, in transactions of 100, and waits until
+// the cache has the changes.
+func openUnread(ctx context.Context, args line.Args) (kit.Workload, error) {
+	all, done, err := clients(ctx, args, 2)
+	if err != nil {
+		return nil, err
+	}
+	writer, path := all[1], args["path"]
+	if err := inTransactions(ctx, writer, unreadNodes, func(i int) framework.Op {
+		return framework.CreateOp(path+"/"+strconv.Itoa(i), kit.Payload(0), framework.Persistent)
+	}); err != nil {
+		return nil, errors.Join(err, done())
+	}
+	return kit.Work{Done: done, Do: func(ctx context.Context, _ time.Duration, more line.Args) (line.Answer, error) {
+		tree, err := cache.Open(ctx, all[0], path)
+		if err != nil {
+			return line.Answer{}, err
+		}
+		unread := tree.Events(ctx)
+		use := kit.NewUse()
+		answer, err := kit.Once(func() error {
+			err := inTransactions(ctx, writer, more.Int("n", 1), func(i int) framework.Op {
+				return framework.SetOp(path+"/"+strconv.Itoa(i%unreadNodes), kit.Payload(i), framework.AnyVersion)
+			})
+			return errors.Join(err, tree.Sync(ctx))
+		})
+		answer.Values = use.Since()
+		if _, ok := <-unread; !ok {
+			err = errors.Join(err, errors.New("the listener has ended"))
+		}
+		return answer, errors.Join(err, tree.Close())
+	}}, nil
+}
+
+// inTransactions does n operations, 100 in a transaction.
+func inTransactions(ctx context.Context, cli *framework.Client, n int, op func(i int) framework.Op) error {
+	for first := 0; first < n; first += 100 {
+		var ops []framework.Op
+		for i := first; i < min(n, first+100); i++ {
+			ops = append(ops, op(i))
+		}
+		if _, err := cli.Multi(ctx, ops); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -93,7 +93,7 @@ func openIdle(_ context.Context, args line.Args) (kit.Workload, error) {
 // openClients connects n clients, each of which takes a lock of its own once.
 func openClients(_ context.Context, args line.Args) (kit.Workload, error) {
 	return kit.Work{Do: func(ctx context.Context, _ time.Duration, more line.Args) (line.Answer, error) {
-		heap := kit.Heap()
+		use := kit.NewUse()
 		var done func() error
 		answer, err := kit.Once(func() error {
 			all, closeAll, err := clients(ctx, args, more.Int("n", 1))
@@ -109,7 +109,7 @@ func openClients(_ context.Context, args line.Args) (kit.Workload, error) {
 		if done == nil {
 			return answer, err
 		}
-		answer.Values = map[string]float64{"heap_bytes": kit.Heap() - heap}
+		answer.Values = use.Since()
 		if closeErr := done(); err == nil {
 			err = closeErr
 		}

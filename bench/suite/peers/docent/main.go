@@ -28,6 +28,7 @@ var openers = map[string]kit.Opener{
 	"load":      openLoad,
 	"lock":      openLocks,
 	"pick":      openPick,
+	"unread":    openUnread,
 	"waiters":   openWaiters,
 	"watches":   openWatches,
 }

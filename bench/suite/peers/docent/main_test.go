@@ -34,6 +34,7 @@ func TestWorkloads(t *testing.T) {
 		"lock":          {"path": "/lock", "clients": "2", "callers": "4"},
 		"lock#handover": {"path": "/lock2", "callers": "4", "handover": "3"},
 		"pick":          {"path": "/services", "service": "orders", "n": "10", "callers": "2"},
+		"unread":        {"path": "/unread", "n": "205"},
 		"waiters":       {"path": "/queue", "clients": "2", "n": "5"},
 		"watches":       {"path": "/absent", "n": "7"},
 	}

@@ -20,6 +20,7 @@ func openKept(ctx context.Context, args line.Args) (kit.Workload, error) {
 	if err != nil {
 		return nil, err
 	}
+	use := kit.NewUse()
 	_, err = kit.Repeat(ctx, 0, 64, func(ctx context.Context, first int) error {
 		for i := first; i < args.Int("n", 0); i += 64 {
 			if _, err := node.Keep(ctx, all[0], args["path"]+"/kept-"+strconv.Itoa(i), kit.Payload(0)); err != nil {
@@ -31,10 +32,12 @@ func openKept(ctx context.Context, args line.Args) (kit.Workload, error) {
 	if err != nil {
 		return nil, errors.Join(err, done())
 	}
+	values := use.Since()
 	return kit.Work{Done: done, Do: func(context.Context, time.Duration, line.Args) (line.Answer, error) {
 		return line.Answer{
-			CPUUS: kit.Micro(kit.CPU()),
-			Text:  map[string]string{"session": strconv.FormatInt(all[0].State().SessionID, 10)},
+			CPUUS:  kit.Micro(kit.CPU()),
+			Values: values,
+			Text:   map[string]string{"session": strconv.FormatInt(all[0].State().SessionID, 10)},
 		}, nil
 	}}, nil
 }

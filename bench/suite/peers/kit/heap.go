@@ -26,3 +26,17 @@ func heapNow() float64 {
 	runtime.ReadMemStats(&stats)
 	return float64(stats.HeapAlloc + stats.StackInuse)
 }
+
+// Use is what the process uses at a moment.
+type Use struct {
+	heap       float64
+	goroutines int
+}
+
+// NewUse takes the present use.
+func NewUse() Use { return Use{Heap(), runtime.NumGoroutine()} }
+
+// Since returns, as values of an answer, what the process uses now beyond what it used then.
+func (u Use) Since() map[string]float64 {
+	return map[string]float64{"heap_bytes": Heap() - u.heap, "goroutines": float64(runtime.NumGoroutine() - u.goroutines)}
+}

@@ -3,7 +3,7 @@ package kit
 import (
 	"context"
 	"errors"
-	"runtime"
+	"maps"
 	"time"
 
 	"github.com/docent-zk/docent/bench/suite/line"
@@ -51,14 +51,14 @@ func Open[T any](n int, open func() (T, error), closeOne func(T) error) (all []T
 func Idle[T any](opener func(ctx context.Context) func() (T, error), closeOne func(T) error) Workload {
 	return Work{Do: func(ctx context.Context, _ time.Duration, args line.Args) (line.Answer, error) {
 		n := args.Int("n", 50)
-		heap, before := Heap(), runtime.NumGoroutine()
+		use := NewUse()
 		all, done, err := Open(n, opener(ctx), closeOne)
 		if err != nil {
 			return line.Answer{}, err
 		}
-		values := map[string]float64{
-			"heap_bytes": (Heap() - heap) / float64(len(all)),
-			"goroutines": float64(runtime.NumGoroutine()-before) / float64(len(all)),
+		values := use.Since()
+		for key := range values {
+			values[key] /= float64(len(all))
 		}
 		return line.Answer{Ops: 1, Values: values}, done()
 	}}
@@ -69,6 +69,7 @@ func Idle[T any](opener func(ctx context.Context) func() (T, error), closeOne fu
 func Waiters(lockers []Locker, queued func(ctx context.Context) (int, error), done func() error) Workload {
 	var held Exclusive
 	return Work{Done: done, Do: func(ctx context.Context, _ time.Duration, args line.Args) (line.Answer, error) {
+		use := NewUse()
 		cpu, begin := CPU(), time.Now()
 		unlock, err := lockers[0](ctx)
 		if err != nil {
@@ -92,17 +93,18 @@ func Waiters(lockers []Locker, queued func(ctx context.Context) (int, error), do
 		if err != nil {
 			return line.Answer{}, err
 		}
-		joined := time.Now()
+		join, joinCPU := time.Since(begin), CPU()-cpu
+		values := use.Since() // takes time of its own
+		cpu, begin = CPU(), time.Now()
 		if err := unlock(ctx); err != nil {
 			return line.Answer{}, err
 		}
 		if err := <-ended; err != nil {
 			return line.Answer{}, err
 		}
-		return line.Answer{
-			Ops: n, ElapsedUS: Micro(time.Since(begin)), CPUUS: Micro(CPU() - cpu),
-			Values: map[string]float64{"join_us": Micro(joined.Sub(begin)), "pass_us": Micro(time.Since(joined))},
-		}, held.Verify()
+		pass := time.Since(begin)
+		maps.Copy(values, map[string]float64{"join_us": Micro(join), "pass_us": Micro(pass)})
+		return line.Answer{Ops: n, ElapsedUS: Micro(join + pass), CPUUS: Micro(joinCPU + CPU() - cpu), Values: values}, held.Verify()
 	}}
 }
 

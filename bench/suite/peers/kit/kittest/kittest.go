@@ -29,7 +29,7 @@ func NewGround(t *testing.T) Ground {
 		_, err := s.Create(path, data, zktest.Persistent)
 		require.NoError(t, err)
 	}
-	for _, path := range []string{"/node", "/tree", "/tree/dir-000", "/kept", "/queue", "/services", "/services/orders"} {
+	for _, path := range []string{"/node", "/tree", "/tree/dir-000", "/kept", "/unread", "/queue", "/services", "/services/orders"} {
 		create(path, kit.Payload(0))
 	}
 	for i := range 10 {
