@@ -2,6 +2,7 @@ package counter_test
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -65,6 +66,38 @@ func TestCloseInTrouble(t *testing.T) {
 				require.NoError(t, i.Close(t.Context()))
 				time.Sleep(3 * time.Minute) // of the servers' sweeping
 				assert.Empty(t, w.receipts())
+			})
+		})
+	}
+}
+
+// A write is given up while its receipt is made or kept, and what it has asked for is applied all the same: nothing stays, although
+// the session lives.
+func TestCloseAfterAWriteThatIsGivenUp(t *testing.T) {
+	for name, part := range map[string]string{"receipt": "/receipt-", "keeper": "/keeper-"} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				w.raise(path, be32(0))
+				cli := w.client("a")
+				made := 0
+				remove := w.OnFrame(func(f zktest.Frame) zktest.Verdict {
+					_, last := framework.Split(f.Path)
+					if f.Stage != zktest.Reply || !strings.HasPrefix("/"+last, part) {
+						return zktest.Pass
+					}
+					made++
+					return zktest.Drop
+				})
+				i := counter.NewInt(cli, path)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				_, err := i.Add(ctx, 1)
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				require.Positive(t, made)
+				require.NotEmpty(t, w.receipts())
+				remove()
+				require.NoError(t, i.Close(t.Context()))
+				assert.Empty(t, w.receipts(), "at once")
 			})
 		})
 	}

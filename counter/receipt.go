@@ -16,9 +16,11 @@ type receipts struct {
 	cli   *framework.Client
 	value string // path
 
-	path    string // of the receipt; empty while there is none
+	path    string // of the receipt that is there, or may be; empty while there is none
+	made    bool   // it is there
 	version int32  // of the receipt, as far as is known; a change that asks for an older one is refused
-	keeper  int64  // session that keeps the receipt from being swept; 0 for none
+	keeper  int64  // session of the node that keeps the receipt from being swept, which is there, or may be; 0 for none
+	kept    bool   // it is there
 	writes  uint64 // that were tried
 }
 
@@ -73,7 +75,7 @@ func (r *receipts) refused(ctx context.Context, cause error) error {
 }
 
 // forget gives the receipt up. The next one gets another name: what is still under way for this one can never be applied.
-func (r *receipts) forget() { r.path, r.version, r.keeper = "", 0, 0 }
+func (r *receipts) forget() { r.path, r.made, r.version, r.keeper, r.kept = "", false, 0, 0, false }
 
 // settle finds out what became of a change whose answer was lost. Either it makes the change impossible, by a set of the
 // receipt which asks for the same version, or the change has been faster.
@@ -145,45 +147,51 @@ func (r *receipts) swept(ctx context.Context, c change, cause error) error {
 
 // ready makes sure that there is a receipt and that it is kept.
 func (r *receipts) ready(ctx context.Context) error {
-	if r.path == "" {
+	if !r.made {
 		if err := r.create(ctx); err != nil {
 			return err
 		}
 	}
-	if r.keeper != r.cli.State().SessionID {
+	if !r.kept || r.keeper != r.cli.State().SessionID {
 		return r.keep(ctx)
 	}
 	return nil
 }
 
-// create makes a new receipt. It may be found to be there, when the answer to a first try was lost: its name is nobody else's.
+// create makes a new receipt, or the one of which nobody knows whether it was made. It may be found to be there, when the answer to a
+// first try was lost: its name is nobody else's.
 func (r *receipts) create(ctx context.Context) error {
-	guid, err := seqnode.ReadGUID(recipekit.Random(r.cli))
-	if err != nil {
-		return err
+	if r.path == "" {
+		guid, err := seqnode.ReadGUID(recipekit.Random(r.cli))
+		if err != nil {
+			return err
+		}
+		r.path = framework.Join(r.value, "receipt-"+guid)
 	}
-	path := framework.Join(r.value, "receipt-"+guid)
-	_, err = r.cli.Create(ctx, path, nil, framework.Container, framework.Idempotent)
+	_, err := r.cli.Create(ctx, r.path, nil, framework.Container, framework.Idempotent)
 	if errors.Is(err, framework.ErrUnsupported) {
-		_, err = r.cli.Create(ctx, path, nil, framework.Persistent, framework.Idempotent)
+		_, err = r.cli.Create(ctx, r.path, nil, framework.Persistent, framework.Idempotent)
 	}
 	switch {
 	case err == nil, errors.Is(err, framework.ErrNodeExists):
-		r.path = path
+		r.made = true
 		return nil
 	case errors.Is(err, framework.ErrNoAuth), errors.Is(err, framework.ErrNoChildrenForEphemerals):
+		r.forget()
 		return fmt.Errorf("a receipt cannot be put beside the value; WithoutReceipt writes without: %w", err)
 	}
 	return missingIsChanged(err)
 }
 
 // keep puts an ephemeral node into the receipt, so that it is not swept while this session lives. It is created in the session that
-// it is named after, or not at all: under the name of another one nobody would find it again.
+// it is named after, or not at all: under the name of another one nobody would find it again. It is noted ahead of the request: one
+// that is given up may be applied all the same, and the node would stay as long as the session.
 func (r *receipts) keep(ctx context.Context) error {
 	s, err := r.cli.Session(ctx)
 	if err != nil {
 		return err
 	}
+	r.keeper, r.kept = s.ID(), false
 	_, err = s.Create(ctx, r.keeperOf(s.ID()), nil, framework.Ephemeral, framework.Idempotent)
 	if errors.Is(err, framework.ErrSessionLost) {
 		return fmt.Errorf("%w: %w", errNotApplied, err)
@@ -191,7 +199,7 @@ func (r *receipts) keep(ctx context.Context) error {
 	if err != nil && !errors.Is(err, framework.ErrNodeExists) {
 		return r.lost(err)
 	}
-	r.keeper = s.ID()
+	r.kept = true
 	return nil
 }
 
@@ -200,22 +208,28 @@ func (r *receipts) keeperOf(session int64) string {
 	return framework.Join(r.path, fmt.Sprintf("keeper-%x", uint64(session)))
 }
 
-// remove deletes the receipt with its keeper, or the keeper alone, now or in the background: what is left of the receipt then
-// is the servers' to sweep.
+// remove deletes the receipt with its keeper, or one after the other, now or in the background. A receipt that another session still
+// keeps is the servers' to sweep.
 func (r *receipts) remove(ctx context.Context) error {
 	if r.path == "" {
 		return nil
 	}
 	defer r.forget()
-	keeper := r.keeperOf(r.keeper)
-	_, err := r.cli.Multi(ctx, []framework.Op{
-		framework.DeleteOp(keeper, framework.AnyVersion), framework.DeleteOp(r.path, framework.AnyVersion),
-	}, framework.Idempotent)
-	if err == nil {
-		return nil
+	path, keeper := r.path, r.keeperOf(r.keeper)
+	if r.keeper != 0 {
+		_, err := r.cli.Multi(ctx, []framework.Op{
+			framework.DeleteOp(keeper, framework.AnyVersion), framework.DeleteOp(path, framework.AnyVersion),
+		}, framework.Idempotent)
+		if err == nil {
+			return nil
+		}
+		err = r.cli.Delete(ctx, keeper, framework.AnyVersion, framework.Guaranteed)
+		if err != nil && !errors.Is(err, framework.ErrNoNode) {
+			return err
+		}
 	}
-	err = r.cli.Delete(ctx, keeper, framework.AnyVersion, framework.Guaranteed)
-	if errors.Is(err, framework.ErrNoNode) {
+	err := r.cli.Delete(ctx, path, framework.AnyVersion, framework.Guaranteed)
+	if errors.Is(err, framework.ErrNoNode) || errors.Is(err, framework.ErrNotEmpty) {
 		return nil
 	}
 	return err

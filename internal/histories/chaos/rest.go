@@ -41,8 +41,8 @@ func (run *Run) awaitRest(ctx context.Context, closed bool) error {
 		wrong, err := run.differences(ctx, kept)
 		switch {
 		case ctx.Err() != nil:
-			return fmt.Errorf("at rest, with the clients closed: %v: %w; what is wrong:\n%s\nwhat is there:\n%s", closed, context.Cause(ctx),
-				strings.Join(latest, "\n"), strings.Join(run.everywhere(), "\n"))
+			return fmt.Errorf("at rest, with the clients closed: %v: %w; what is wrong:\n%s\nwhat the servers have logged of it:\n%s", closed,
+				context.Cause(ctx), strings.Join(latest, "\n"), strings.Join(run.logged(latest), "\n"))
 		case err != nil:
 			return err
 		case len(wrong) == 0:
@@ -53,25 +53,18 @@ func (run *Run) awaitRest(ctx context.Context, closed bool) error {
 	}
 }
 
-// everywhere says for each server what nodes there are below the root.
-func (run *Run) everywhere() (text []string) {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	for _, s := range run.cluster.Servers() {
-		cli, err := framework.New(framework.Config{ConnectString: s.Addr()})
+// logged is what the first server has logged of the nodes that complaints begin with.
+func (run *Run) logged(complaints []string) (lines []string) {
+	for _, c := range complaints {
+		path, _, _ := strings.Cut(c, " ")
+		parent, _ := framework.Split(path)
+		found, err := Mentions(run.cluster.Servers()[0].DataDir(), parent)
+		lines = append(append(lines, parent), found...)
 		if err != nil {
-			continue
+			lines = append(lines, err.Error())
 		}
-		r := &Run{keeper: cli}
-		for _, dir := range []string{"/group", "/kept", "/double"} {
-			err = r.walk(ctx, root+dir, func(n framework.Node) {
-				text = append(text, fmt.Sprintf("%s %s %q %+v", s.Addr(), n.Path, n.Data, n.Stat))
-			})
-			text = append(text, fmt.Sprint(err))
-		}
-		cli.Close()
 	}
-	return text
+	return lines
 }
 
 // kept is what the workers say that they keep, by path.

@@ -4,6 +4,7 @@ package chaos
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -35,6 +36,23 @@ var errLog = errors.New("not a transaction log")
 
 // ReadLogs reads all transaction logs of a server and calls visit for each set. What was logged and never committed is among them.
 func ReadLogs(dataDir string, visit func(Set)) error {
+	return eachTxn(dataDir, func(txn []byte) error { return sets(txn, visit) })
+}
+
+// Mentions lists the transactions in the logs of a server that contain a text, one in a line.
+func Mentions(dataDir, text string) (lines []string, err error) {
+	err = eachTxn(dataDir, func(txn []byte) error {
+		if bytes.Contains(txn, []byte(text)) {
+			f := &fields{rest: txn}
+			lines = append(lines, fmt.Sprintf("session %#x, request %d, zxid %#x, time %d, type %d", f.long(), f.int(), f.long(), f.long(), f.int()))
+		}
+		return nil
+	})
+	return lines, err
+}
+
+// eachTxn calls visit for each transaction in the logs.
+func eachTxn(dataDir string, visit func(txn []byte) error) error {
 	files, err := filepath.Glob(filepath.Join(dataDir, "version-2", "log.*"))
 	if err != nil {
 		return err
@@ -47,7 +65,7 @@ func ReadLogs(dataDir string, visit func(Set)) error {
 	return nil
 }
 
-func readLog(file string, visit func(Set)) error {
+func readLog(file string, visit func(txn []byte) error) error {
 	f, err := os.Open(file)
 	if err != nil {
 		return err
@@ -66,7 +84,7 @@ func readLog(file string, visit func(Set)) error {
 		if err != nil || txn == nil {
 			return err
 		}
-		if err := sets(txn, visit); err != nil {
+		if err := visit(txn); err != nil {
 			return err
 		}
 	}
