@@ -37,21 +37,29 @@ func TestPlay(t *testing.T) {
 		}
 		err := p.Run(trace)
 		coverage.Add(p)
+		if coverage.Plays%100 == 0 {
+			write(t, &coverage)
+		}
 		if err != nil {
 			return fmt.Errorf("%v\n%w", p, err)
 		}
 		return nil
 	})
-	if *outFile != "" {
-		data, err := json.Marshal(&coverage)
-		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(*outFile, data, 0o600))
-		return
-	}
+	write(t, &coverage)
 	t.Log(coverage.Summary())
-	if *seeds != 0 {
+	if *seeds != 0 && *outFile == "" {
 		t.Log(coverage.String())
 	}
+}
+
+// write notes what a process of TestSim has played so far.
+func write(t *testing.T, c *Coverage) {
+	if *outFile == "" {
+		return
+	}
+	data, err := json.Marshal(c)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(*outFile, data, 0o600))
 }
 
 // Consecutive seeds are about all pairs of an option and a kind of fault in turn.
@@ -103,7 +111,7 @@ type process struct {
 // run plays until the process has come to the end of its seeds. After a seed that no process outlives it begins again with the next one.
 func (p *process) run(all *Coverage) {
 	for end := *from + *seeds; p.first < end; {
-		report, err := p.play(end)
+		err := p.play(end)
 		data, readErr := os.ReadFile(p.out)
 		if readErr == nil {
 			var c Coverage
@@ -112,7 +120,7 @@ func (p *process) run(all *Coverage) {
 		}
 		_ = os.Remove(p.out)
 		if err != nil {
-			p.t.Errorf("%v\n%s", err, report)
+			p.t.Error(err)
 		}
 		last, _ := os.ReadFile(p.out + ".seed")
 		seed, _ := strconv.ParseUint(string(last), 10, 64)
@@ -120,17 +128,17 @@ func (p *process) run(all *Coverage) {
 	}
 }
 
-// play runs a process until it ends.
-func (p *process) play(end uint64) ([]byte, error) {
+// play runs a process until it ends. What it finds is shown at once.
+func (p *process) play(end uint64) error {
 	self, err := os.Executable()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	child := exec.Command(self, "-test.run", "^TestPlay$", "-test.timeout", "0", "-sim.roles", *oneRole, "-sim.out", p.out,
+	child := exec.Command(self, "-test.run", "^TestPlay$", "-test.v", "-test.timeout", "0", "-sim.roles", *oneRole, "-sim.out", p.out,
 		"-sim.from", fmt.Sprint(p.first), "-sim.seeds", fmt.Sprint(end-p.first), "-sim.shards", fmt.Sprint(*shards), "-sim.shard", "0")
-	report, err := child.CombinedOutput()
-	if err != nil {
-		return report, fmt.Errorf("from seed %d: %w", p.first, err)
+	child.Stdout, child.Stderr = os.Stdout, os.Stderr
+	if err := child.Run(); err != nil {
+		return fmt.Errorf("from seed %d: %w", p.first, err)
 	}
-	return report, nil
+	return nil
 }
