@@ -5,6 +5,8 @@ GOFMT    ?= gofmt
 TIMEOUT  ?= 10m
 FUZZTIME ?= 30s
 OPS      ?= 500000
+SHARD    ?= 1/1
+FOR      ?= 10m
 BENCH    ?= .
 PKG      ?= ./...
 
@@ -54,9 +56,17 @@ test-modules:
 test-short: ## quick: no race detector, no real ZooKeeper
 	$(call each,$(GO) test -short -timeout $(TIMEOUT) $(PKG))
 
+.PHONY: chaos
+chaos: deps ## every recipe in several processes on three real servers that fail, for FOR (10m); prints the table of docs/chaos.md
+	cd internal/histories && $(GO) test -run 'TestChaos$$' -timeout 0 -v ./chaos -chaos.for $(FOR) -chaos.seed 0
+
 .PHONY: conformance
 conformance: deps ## zktest beside real ZooKeeper: OPS random requests (500000, in five minutes), every answer compared
 	$(GO) test -run 'Conformance|PlaysBeside' -timeout 1h -v ./zktest -beside.ops $(OPS)
+
+.PHONY: mutants
+mutants: ## plants one bug after the other and runs the test that must find it; SHARD=2/4 is a part of them
+	$(GO) run ./internal/mutants -shard $(SHARD)
 
 .PHONY: fuzz
 fuzz: ## every fuzz target in turn, FUZZTIME each (30s)

@@ -29,7 +29,7 @@ type impostor struct {
 	err  error
 }
 
-// say sends bytes in pieces, with a pause after each piece.
+// say sends bytes in pieces, in a bubble, with a pause after each piece.
 func (i *impostor) say(b []byte, size int, pause time.Duration) {
 	for i.err == nil && len(b) > 0 {
 		n := min(size, len(b))
@@ -110,7 +110,7 @@ const (
 	impatience = time.Second // of calls to an impostor
 )
 
-// impostors are all kinds of peer that a client may meet in place of a server.
+// impostors are all kinds of peer that a client may meet in place of a server, in a bubble.
 var impostors = map[string]func(i *impostor){
 	"hangs up":               func(*impostor) {},
 	"is half open":           func(i *impostor) { time.Sleep(time.Hour) },
@@ -170,7 +170,7 @@ var impostors = map[string]func(i *impostor){
 	},
 }
 
-// each sends something again and again, at a pace, until the client hangs up.
+// each sends something again and again, in a bubble, at a pace, until the client hangs up.
 func (i *impostor) each(pace time.Duration, next func(n int32) []byte) {
 	go i.swallow()
 	for n := int32(0); i.err == nil; n++ {
@@ -333,7 +333,7 @@ func callWhileMet(t *testing.T, cli *framework.Client) {
 	callers.Wait()
 }
 
-// meet lets a client meet an impostor for a minute, and then a server.
+// meet lets a client, in a bubble, meet an impostor for a minute, and then a server.
 func meet(t *testing.T, play func(i *impostor)) {
 	s := startServer(t, zktest.Config{})
 	n := &imposture{s: s, play: play}

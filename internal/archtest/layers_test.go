@@ -45,6 +45,7 @@ var layers = map[string][]string{
 	"internal/realzk":   {},
 	"internal/archtest": {},
 	"internal/readme":   {},
+	"internal/mutants":  {},
 	"internal/sim": {
 		"lock", "leader", "barrier", "node", "cache", "counter", "discovery", "zktest", "internal/realzk",
 	},
