@@ -57,7 +57,7 @@ test-short: ## quick: no race detector, no real ZooKeeper
 	$(call each,$(GO) test -short -timeout $(TIMEOUT) $(PKG))
 
 .PHONY: chaos
-chaos: deps ## every recipe in several processes on three real servers that fail, for FOR (10m); prints the table of docs/chaos.md
+chaos: deps ## every recipe in several processes on three real servers that fail, for FOR (10m); prints a table
 	cd internal/histories && $(GO) test -run 'TestChaos$$' -timeout 0 -v ./chaos -chaos.for $(FOR) -chaos.seed 0
 
 .PHONY: conformance
@@ -90,7 +90,7 @@ bench-quick: deps ## the same in two minutes: in memory, few rounds, small sizes
 	cd bench/suite && $(GO) run . -quick $(BENCHFLAGS)
 
 .PHONY: scale
-scale: deps ## docent alone with 10,000 waiters, 1,000 clients, 100,000 nodes, 200,000 watches on a real server, in 4 minutes; fails if memory, goroutines or bytes grow too fast
+scale: deps ## docent alone with 10,000 waiters, 1,000 clients, 100,000 nodes, 200,000 watches on a real server, in 4 minutes
 	cd bench/suite && $(GO) run . -scale $(BENCHFLAGS)
 
 .PHONY: bench-go

@@ -1,6 +1,6 @@
 // Package chaos runs every recipe in several processes against three real ZooKeeper servers while servers, links and processes fail.
 //
-//	make chaos FOR=10m                                       # from the root of the repository: the table of docs/chaos.md
+//	make chaos FOR=10m                                       # from the root of the repository: ten minutes; docs/testing.md has figures
 //	go test ./chaos -run 'TestChaos$' -v                     # from internal/histories: one minute of it, as in make test
 //	go test ./chaos -run 'TestChaos$' -v -chaos.for 2m -chaos.seed 7
 //
