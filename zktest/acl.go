@@ -175,8 +175,12 @@ func (t *txn) setACL(r *jute.SetACLRequest) (*node, ErrCode) {
 	case !matchesVersion(n.aversion, r.Version):
 		return nil, ErrBadVersion
 	}
-	n.acl = acl
-	n.aversion++
+	replace := func(n *node) {
+		n.acl = acl
+		n.aversion++
+	}
+	replace(n)
+	t.replay(func(tr *tree) { replace(tr.get(r.Path)) })
 	return n, 0
 }
 
@@ -201,7 +205,7 @@ func (s *Server) serveSetACL(c *conn, r *request) {
 func (s *Server) serveGetACL(c *conn, r *request) {
 	var req jute.PathRequest
 	req.Decode(r.body)
-	n := s.tree.get(req.Path)
+	n := c.rep().tree.get(req.Path)
 	switch {
 	case r.body.Err() != nil:
 		s.fail(c, r, ErrMarshalling)

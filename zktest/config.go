@@ -17,8 +17,13 @@ type Config struct {
 	// client is meant to get what it asks for unless a test wants otherwise. Defaults to one hour.
 	MaxSessionTimeout time.Duration
 	// Endpoints is the number of addresses under which the one state can be reached: members that a client can fail
-	// over between. None of them ever lags behind another. Defaults to 1.
+	// over between. None of them ever lags behind another; those of a Cluster do. Defaults to 1.
 	Endpoints int
+	// SyncLimit is how long members of a Cluster go without hearing from each other before they give each other up. Defaults
+	// to five ticks.
+	SyncLimit time.Duration
+	// ElectionTime is how long a Cluster takes to elect a leader. Defaults to two ticks.
+	ElectionTime time.Duration
 	// MaxRequestSize is the largest request that is read, in bytes, which servers call jute.maxbuffer. A larger one
 	// ends its connection. Defaults to 1 048 575.
 	MaxRequestSize int
@@ -75,6 +80,8 @@ func (c Config) withDefaults() Config {
 	def(&c.MinSessionTimeout, 2*c.TickTime)
 	def(&c.MaxSessionTimeout, max(time.Hour, c.MinSessionTimeout))
 	def(&c.ContainerCheckInterval, time.Minute)
+	def(&c.SyncLimit, 5*c.TickTime)
+	def(&c.ElectionTime, 2*c.TickTime)
 	def(&c.Latency, 200*time.Microsecond)
 	if c.Endpoints == 0 {
 		c.Endpoints = 1
@@ -104,6 +111,7 @@ func (c Config) validate() error {
 	wrong(c.MaxRequestSize < 64, "MaxRequestSize is %d; it must be at least 64", c.MaxRequestSize)
 	wrong(c.ContainerCheckInterval < time.Millisecond, "ContainerCheckInterval is %v; it must be at least 1ms",
 		c.ContainerCheckInterval)
+	wrong(c.SyncLimit < 0 || c.ElectionTime < 0, "SyncLimit is %v and ElectionTime %v; they must not be negative", c.SyncLimit, c.ElectionTime)
 	wrong(c.Watches > OneShotOnly, "Watches is %d; it must be SideBySide, LastWins or OneShotOnly", c.Watches)
 	wrong(c.Latency < 0, "Latency is %v; it must not be negative", c.Latency)
 	return errors.Join(errs...)

@@ -39,7 +39,9 @@ type conn struct {
 	muted     bool      // cut by a fault: nothing more is sent either
 	overtaken []*packet // sent behind the next reply
 	session   *session
-	sessionID int64 // stays when the session is gone
+	parked    *pending // what its member has to apply before the answer to its last request goes out
+	waiting   bool     // its next request needs a leader, which its member did not hear
+	sessionID int64    // stays when the session is gone
 	ids       []authID
 	sasl      *digestmd5.Server // the exchange under way
 	watched   map[watchKey]watchMode
@@ -159,7 +161,11 @@ func (s *Server) finish(c *conn, r *request, err ErrCode) {
 }
 
 func (s *Server) respond(c *conn, r *request, err ErrCode, body func(*jute.Encoder)) {
-	header := jute.ReplyHeader{Xid: r.xid, Zxid: s.zxid, Err: int32(err)}
+	zxid, parked := c.rep().zxid, s.park(c, r.op)
+	if parked {
+		zxid = s.zxid
+	}
+	header := jute.ReplyHeader{Xid: r.xid, Zxid: zxid, Err: int32(err)}
 	if r.zxid != lastZxid {
 		header.Zxid = r.zxid
 	}
@@ -170,9 +176,10 @@ func (s *Server) respond(c *conn, r *request, err ErrCode, body func(*jute.Encod
 		body(&e)
 	}
 	e.EndFrame(mark)
-	c.lastZxid = s.zxid
-	s.emit(c, &packet{kind: framePacket, data: e.Bytes(), meta: Frame{
-		Stage: Reply, Op: r.op, Xid: r.xid, Path: r.path, Err: r.err, Zxid: s.zxid}})
+	c.lastZxid = zxid
+	p := &packet{kind: framePacket, data: e.Bytes(), meta: Frame{
+		Stage: Reply, Op: r.op, Xid: r.xid, Path: r.path, Err: r.err, Zxid: zxid}}
+	s.whenApplied(c, func() { s.emit(c, p) })
 }
 
 // notify sends a watch event.
@@ -184,7 +191,7 @@ func (s *Server) notify(c *conn, event EventType, path string) {
 	(&jute.WatcherEvent{Type: int32(event), State: connected, Path: path}).Encode(&e)
 	e.EndFrame(mark)
 	s.emit(c, &packet{kind: framePacket, data: e.Bytes(), meta: Frame{
-		Stage: Event, Event: event, Xid: -1, Path: path, Zxid: s.zxid}})
+		Stage: Event, Event: event, Xid: -1, Path: path, Zxid: c.rep().zxid}})
 }
 
 // detach takes everything from a connection that lives only as long as it does.
@@ -194,7 +201,7 @@ func (s *Server) detach(c *conn) {
 	}
 	c.gone = true
 	c.in = gate{}
-	s.watches.dropAll(c)
+	c.rep().watches.dropAll(c)
 	if c.session != nil && c.session.conn == c {
 		c.session.conn = nil
 	}
@@ -202,6 +209,10 @@ func (s *Server) detach(c *conn) {
 
 // hangUp ends a connection after what has been queued for it.
 func (s *Server) hangUp(c *conn) {
+	s.whenApplied(c, func() { s.hangUpNow(c) })
+}
+
+func (s *Server) hangUpNow(c *conn) {
 	if !c.gone {
 		s.emit(c, &packet{kind: endPacket})
 		s.detach(c)

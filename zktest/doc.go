@@ -1,8 +1,9 @@
 // Package zktest is an in-process server that speaks ZooKeeper's client protocol and fails on request. It is for tests,
-// demos and simulation, and never for production: nothing is written to disk and there is no ensemble.
+// demos and simulation, and never for production: nothing is written to disk.
 //
 //	srv, err := zktest.Start(zktest.Config{})          // on 127.0.0.1, for clients of every language
 //	srv, err := zktest.StartMemory(zktest.Config{})    // in memory, for testing/synctest bubbles
+//	cluster, err := zktest.StartMemoryCluster(3, zktest.Config{}) // a leader and followers that can lag
 //	defer srv.Close()
 //	connect(srv.ConnectString(), srv.Client("worker").Dial)
 //
@@ -22,8 +23,7 @@
 // Lists of children come in no useful order, newest first for the most part, so that clients that forget to sort are
 // found out.
 //
-// Left out are mechanisms of SASL but DIGEST-MD5, reconfig (which is answered as disabled), quotas, read-only mode, TLS, and members that lag behind
-// each other.
+// Left out are mechanisms of SASL but DIGEST-MD5, reconfig (which is answered as disabled), quotas, read-only mode and TLS.
 //
 // # Time
 //
@@ -71,6 +71,38 @@
 //		}
 //		return zktest.Pass
 //	})
+//
+// # Clusters
+//
+// The endpoints of a [Cluster] are members of an ensemble. Each has a state of its own: a prefix of the transactions. Reads, watches and
+// the zxid in a reply come from there. Writes are made by the leader, and answered when the client's member has applied them; so is sync.
+//
+//	                 elected                  leader stopped, or unheard for SyncLimit
+//	looking ------------------------> leading, following -----------------------> looking
+//	         leader found: catch up                       no quorum for a leader
+//
+//	heal := cluster.Lag(time.Second, 0)   // member 0 applies transactions a second late
+//	heal := cluster.CutOff(0)             // it hears no other member, but its clients
+//	cluster.Stop(cluster.Leader())        // killed: the others elect another leader
+//	cluster.Pause(0)                      // stopped in its tracks, as with SIGSTOP
+//
+// A member that begins to look closes the connections of its clients, and takes no handshake before it follows or leads. An election takes
+// Config.ElectionTime from when a majority looks for a leader. It is won by the member that has stored most. Sessions survive and have their full
+// timeouts before them. A transaction is stored by a majority at the moment at which the leader makes it, so what was made survives; a
+// request that had not reached a leader with a majority is lost with its connection. OnFrame chooses: a leader that is stopped at
+// the stage Request loses the request, one that is stopped at the stage Reply loses the answer only.
+//
+// A member that is cut off goes on answering reads and pings, and what needs the leader waits: writes, sync, and handshakes. If the cut heals
+// within Config.SyncLimit, the member catches up and its connections live on. Pings that reach a member that is cut off do not reach
+// the leader, so sessions expire meanwhile.
+//
+// A client that comes to a member with its session leaves its connection with another member open. That one still answers
+// reads, if it is not the leader. The first write or sync on it ends it (SESSIONMOVED). A handshake of a client that has seen more than the member has
+// applied is refused.
+//
+// Not modelled: transactions that a minority has stored and that a later leader keeps, observers, reconfiguration, read-only mode, the rounds of an election,
+// the time that a member takes to join, and a leader that answers reads after the others have elected another. Lag changes when
+// transactions are applied and not when they are stored. ExpireSession and the methods that change the tree act without a quorum as well.
 //
 // # What happened
 //

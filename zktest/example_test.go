@@ -82,3 +82,35 @@ func ExampleServer_OnFrame() {
 	// zk: connection closed
 	// true 0
 }
+
+// A follower that lags shows its clients what was.
+func ExampleCluster_Lag() {
+	cluster, err := zktest.StartCluster(3, zktest.Config{})
+	if err != nil {
+		panic(err)
+	}
+	defer cluster.Close()
+	follower := cluster.Followers()[0]
+	c, _, err := zk.Connect(cluster.Addrs()[follower:follower+1], 10*time.Second, zk.WithLogger(silent{}))
+	if err != nil {
+		panic(err)
+	}
+	defer c.Close()
+	if _, _, err := c.Exists("/"); err != nil {
+		panic(err)
+	}
+
+	heal := cluster.Lag(time.Hour, follower)
+	if _, err := cluster.Create("/n", nil, zktest.Persistent); err != nil {
+		panic(err)
+	}
+	there, _, err := c.Exists("/n")
+	fmt.Println(there, err)
+	heal()
+	_, err = c.Sync("/n")
+	there, _, _ = c.Exists("/n")
+	fmt.Println(there, err)
+	// Output:
+	// false <nil>
+	// true <nil>
+}

@@ -86,7 +86,7 @@ func (s *Server) faultsOn(c *conn, way direction) effect {
 	if len(s.faults) > 0 {
 		e = s.faultsAt(c.info(), way)
 	}
-	e.shut = e.shut || c.endpoint.paused
+	e.shut = e.shut || c.endpoint.paused || way == toServer && s.blocked(c)
 	return e
 }
 

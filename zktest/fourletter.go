@@ -18,22 +18,25 @@ const (
 var words = map[string]func(*Server, *conn) string{
 	"ruok": func(*Server, *conn) string { return "imok" },
 	"isro": func(*Server, *conn) string { return "rw" },
-	"srvr": func(s *Server, _ *conn) string { return s.wordSrvr() },
-	"stat": func(s *Server, _ *conn) string { return s.wordStat() },
+	"srvr": func(s *Server, c *conn) string { return s.wordSrvr(c) },
+	"stat": func(s *Server, c *conn) string { return s.wordStat(c) },
 	"cons": func(s *Server, _ *conn) string { return s.wordCons() },
-	"mntr": func(s *Server, _ *conn) string { return s.wordMntr() },
+	"mntr": func(s *Server, c *conn) string { return s.wordMntr(c) },
 	"conf": func(s *Server, c *conn) string { return s.wordConf(c) },
 	"envi": func(*Server, *conn) string {
 		return "Environment:\nzookeeper.version=" + versionLine + "\nhost.name=localhost\n"
 	},
 	"dump": func(s *Server, _ *conn) string { return s.wordDump() },
-	"wchs": func(s *Server, _ *conn) string { return s.wordWchs() },
+	"wchs": func(s *Server, c *conn) string { return s.wordWchs(c) },
 	"wchc": func(s *Server, _ *conn) string { return s.wordWchc() },
 	"wchp": func(s *Server, _ *conn) string { return s.wordWchp() },
 	"dirs": func(s *Server, _ *conn) string { return "datadir_size: 0\nlogdir_size: 0\n" },
 	"crst": func(s *Server, _ *conn) string { return s.resetConnStats() },
 	"srst": func(s *Server, _ *conn) string { return s.resetStats() },
 }
+
+// processWords are answered by a member that does not serve as well.
+var processWords = []string{"ruok", "envi", "conf"}
 
 // isFourLetterWord recognises what some clients send in place of a first frame.
 func isFourLetterWord(word string) bool {
@@ -42,23 +45,27 @@ func isFourLetterWord(word string) bool {
 
 // answerWord answers a four-letter word and closes the connection.
 func (s *Server) answerWord(c *conn, word string) {
-	s.emit(c, &packet{kind: wordPacket, data: []byte(words[word](s, c))})
+	answer := "This ZooKeeper instance is not currently serving requests\n"
+	if s.serving(c) || slices.Contains(processWords, word) {
+		answer = words[word](s, c)
+	}
+	s.emit(c, &packet{kind: wordPacket, data: []byte(answer)})
 	s.hangUp(c)
 }
 
-func (s *Server) wordSrvr() string {
+func (s *Server) wordSrvr(c *conn) string {
 	return fmt.Sprintf("Zookeeper version: %s\nLatency min/avg/max: 0/0.0/0\nReceived: %d\nSent: %d\nConnections: %d\n"+
-		"Outstanding: %d\nZxid: %#x\nMode: standalone\nNode count: %d\n",
-		versionLine, s.received, s.sent, len(s.liveConns()), len(s.inbox), s.zxid, s.tree.size())
+		"Outstanding: %d\nZxid: %#x\nMode: %s\nNode count: %d\n",
+		versionLine, s.received, s.sent, len(s.liveConns()), len(s.inbox), c.rep().zxid, s.modeWord(c), c.rep().tree.size())
 }
 
-func (s *Server) wordStat() string {
+func (s *Server) wordStat(c *conn) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Zookeeper version: %s\nClients:\n", versionLine)
 	for _, c := range s.liveConns() {
 		fmt.Fprintf(&b, " /%v[%d](queued=%d,recved=%d,sent=%d)\n", c.addr, min(c.sessionID, 1), len(c.out.held), c.received, c.sent)
 	}
-	_, rest, _ := strings.Cut(s.wordSrvr(), "\n")
+	_, rest, _ := strings.Cut(s.wordSrvr(c), "\n")
 	return b.String() + "\n" + rest
 }
 
@@ -76,23 +83,23 @@ func (s *Server) wordCons() string {
 	return b.String() + "\n"
 }
 
-func (s *Server) wordMntr() string {
-	data, _ := s.watches.count(dataTable)
-	child, _ := s.watches.count(childTable)
+func (s *Server) wordMntr(c *conn) string {
+	data, _ := c.rep().watches.count(dataTable)
+	child, _ := c.rep().watches.count(childTable)
 	var b strings.Builder
 	line := func(key string, value any) { fmt.Fprintf(&b, "zk_%s\t%v\n", key, value) }
 	line("version", versionLine)
-	line("server_state", "standalone")
+	line("server_state", s.modeWord(c))
 	line("peer_state", "leading - broadcast")
-	line("ephemerals_count", s.tree.ephemerals)
+	line("ephemerals_count", c.rep().tree.ephemerals)
 	line("num_alive_connections", len(s.liveConns()))
 	line("avg_latency", "0.0")
 	line("min_latency", 0)
 	line("max_latency", 0)
 	line("outstanding_requests", len(s.inbox))
-	line("znode_count", s.tree.size())
+	line("znode_count", c.rep().tree.size())
 	line("watch_count", data+child)
-	line("approximate_data_size", s.tree.dataSize)
+	line("approximate_data_size", c.rep().tree.dataSize)
 	line("packets_received", s.received)
 	line("packets_sent", s.sent)
 	line("global_sessions", len(s.sessions))
@@ -132,8 +139,8 @@ func (s *Server) wordDump() string {
 	return b.String()
 }
 
-func (s *Server) wordWchs() string {
-	watches, paths := s.watches.count(dataTable)
+func (s *Server) wordWchs(c *conn) string {
+	watches, paths := c.rep().watches.count(dataTable)
 	watching := 0
 	for _, c := range s.conns {
 		if len(c.watchedPaths()) > 0 {

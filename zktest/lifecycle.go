@@ -33,7 +33,7 @@ func (s *Server) selected(numbers []int) []*endpoint {
 
 // frozen reports whether no endpoint is running, so that time stands still for sessions.
 func (s *Server) frozen() bool {
-	return !slices.ContainsFunc(s.endpoints, func(e *endpoint) bool { return !e.paused && !e.down })
+	return s.cluster != nil && !s.cluster.hasQuorum() || !slices.ContainsFunc(s.endpoints, func(e *endpoint) bool { return !e.paused && !e.down })
 }
 
 // change applies f to endpoints.
@@ -43,6 +43,7 @@ func (s *Server) change(numbers []int, f func(*endpoint)) {
 	for _, e := range chosen {
 		f(e)
 	}
+	s.reckon()
 	s.mu.Unlock()
 	s.net.changed()
 }

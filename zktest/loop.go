@@ -80,6 +80,7 @@ func (s *Server) step() bool {
 		q := s.outbox[0]
 		s.outbox = s.outbox[1:]
 		s.dispatch(q.c, q.p)
+	case s.membersDue():
 	case s.nextRelease <= s.clock():
 		s.release()
 	case s.expireDue(), s.reapDue():
@@ -100,9 +101,9 @@ func (s *Server) alarm() time.Duration {
 	case s.resumes > s.clock():
 		return s.resumes
 	case s.frozen():
-		return s.nextRelease
+		return min(s.nextRelease, s.nextMembers())
 	}
-	return min(s.nextRelease, s.nextExpiry, s.nextReap())
+	return min(s.nextRelease, s.nextExpiry, s.nextReap(), s.nextMembers())
 }
 
 // dispatch sends a queued packet on its way, if the hooks let it.
@@ -166,6 +167,7 @@ func (s *Server) take(c *conn, p *packet) {
 		return
 	}
 	c.unserved -= len(p.data)
+	c.waiting = false
 	switch p.kind {
 	case endPacket:
 		s.hangUp(c)
@@ -226,8 +228,11 @@ func (s *Server) refuse(c *conn, frame []byte, err ErrCode) bool {
 
 // putBack holds a packet that was let in before a fault or before a delay of an earlier one.
 func (s *Server) putBack(c *conn, p *packet) bool {
-	if !s.faultsOn(c, toServer).shut && len(c.in.held) == 0 {
-		return false
+	if len(c.in.held) == 0 {
+		c.waiting = s.needsLeader(c, p)
+		if !s.faultsOn(c, toServer).shut {
+			return false
+		}
 	}
 	c.in.hold(p)
 	s.holding[c] = struct{}{}
@@ -255,11 +260,13 @@ func (s *Server) serve(c *conn, frame []byte) {
 	for t := range c.tallies {
 		t.requests[r.op]++
 	}
-	s.touch(c.session)
+	if s.hears(c) {
+		s.touch(c.session)
+	}
 	if s.cfg.Trace != nil {
 		s.tracef("%v: request %v %s xid=%d", c, r.op, r.path, r.xid)
 	}
-	if !s.demandsSASL(c, r) {
+	if !s.demandsSASL(c, r) && s.owned(c, r) {
 		s.serveRequest(c, r)
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 // readable returns the node at path if c may read it.
 func (s *Server) readable(c *conn, path string) (*node, ErrCode) {
-	n := s.tree.get(path)
+	n := c.rep().tree.get(path)
 	switch {
 	case n == nil:
 		return nil, ErrNoNode
@@ -34,9 +34,9 @@ func (s *Server) serveExists(c *conn, r *request) {
 		return
 	}
 	if req.Watch {
-		s.watches.arm(c, dataTable, req.Path, oneShot)
+		c.rep().watches.arm(c, dataTable, req.Path, oneShot)
 	}
-	n := s.tree.get(req.Path)
+	n := c.rep().tree.get(req.Path)
 	if n == nil {
 		s.fail(c, r, ErrNoNode)
 		return
@@ -62,7 +62,7 @@ func (s *Server) serveRead(c *conn, r *request) {
 		if r.op == OpGetData {
 			table = dataTable
 		}
-		s.watches.arm(c, table, req.Path, oneShot)
+		c.rep().watches.arm(c, table, req.Path, oneShot)
 	}
 	s.reply(c, r, func(e *jute.Encoder) { encodeRead(e, r.op, n) })
 }

@@ -24,13 +24,12 @@ type Server struct {
 	conns       map[int64]*conn
 	lastConn    int64
 	clients     map[string]*Client
-	tree        *tree
-	zxid        int64
+	*replica              // the state that transactions are made in: of a cluster, its leader's
+	cluster     *ensemble // nil but for a Cluster
 	sessions    map[int64]*session
 	nextSession int64
 	secret      []byte
 	exchanges   int64 // of SASL, begun
-	watches     *watchManager
 
 	resumes        time.Duration // no step is taken before, see standStill
 	inbox, outbox  []queued
@@ -51,9 +50,10 @@ type Server struct {
 
 // endpoint is one of the addresses of the server. Its fields below s are guarded by Server.mu.
 type endpoint struct {
-	index int
-	addr  string
-	s     *Server
+	index  int
+	addr   string
+	s      *Server
+	member *member // of a cluster
 
 	down     bool // stopped
 	refusing bool
@@ -88,6 +88,11 @@ func StartMemory(cfg Config) (*Server, error) {
 }
 
 func start(cfg Config, transport func(*Server) network) (*Server, error) {
+	return startWith(cfg, transport, func(*Server) {})
+}
+
+// startWith starts a server that prepare has been called with.
+func startWith(cfg Config, transport func(*Server) network, prepare func(*Server)) (*Server, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -111,6 +116,7 @@ func start(cfg Config, transport func(*Server) network) (*Server, error) {
 			return nil, err
 		}
 	}
+	prepare(s)
 	go s.run()
 	return s, nil
 }
@@ -118,10 +124,12 @@ func start(cfg Config, transport func(*Server) network) (*Server, error) {
 // wipe gives the server the state of one that was never written to. Ids of sessions go on, so that no new session is
 // mistaken for an old one.
 func (s *Server) wipe() {
-	s.tree, s.zxid = newTree(), 0
+	s.replica = newReplica(s)
 	s.sessions = make(map[int64]*session)
-	s.watches = newWatchManager(s)
 	s.nextExpiry = never
+	if s.cluster != nil {
+		s.cluster.reset()
+	}
 }
 
 // ConnectString returns the addresses of all endpoints in ZooKeeper's form, "host:port,host:port".

@@ -57,9 +57,9 @@ func (s *Server) handshake(c *conn, frame []byte) {
 	for t := range c.tallies {
 		t.requests[OpConnect]++
 	}
-	if d.Err() != nil || req.LastZxidSeen > s.zxid {
+	if d.Err() != nil || req.LastZxidSeen > c.rep().zxid || !s.serving(c) {
 		// A client that has seen more than this server must find another one.
-		s.tracef("%v: handshake refused: last zxid seen %#x, here %#x, %v", c, req.LastZxidSeen, s.zxid, d.Err())
+		s.tracef("%v: handshake refused: last zxid seen %#x, here %#x, %v", c, req.LastZxidSeen, c.rep().zxid, d.Err())
 		s.hangUp(c)
 		return
 	}
@@ -87,9 +87,7 @@ func (s *Server) newSession(timeout time.Duration) *session {
 // looked at.
 func (s *Server) reattach(c *conn, req *jute.ConnectRequest, timeout time.Duration) {
 	ss := s.sessions[req.SessionID]
-	if ss != nil && ss.conn != nil {
-		s.hangUp(ss.conn)
-	}
+	s.hangUpAll(ss, c.endpoint)
 	if ss == nil && s.renewing > 0 {
 		s.welcome(c, req, s.newSession(timeout))
 		return
@@ -124,14 +122,18 @@ func (s *Server) greet(c *conn, req *jute.ConnectRequest, resp *jute.ConnectResp
 	if resp.SessionID == 0 {
 		code = ErrSessionExpired
 	}
-	s.emit(c, &packet{kind: framePacket, data: e.Bytes(),
-		meta: Frame{Stage: Reply, Op: OpConnect, Err: code, Zxid: s.zxid}})
+	if req.SessionID == 0 {
+		s.park(c, OpConnect)
+	}
+	p := &packet{kind: framePacket, data: e.Bytes(), meta: Frame{Stage: Reply, Op: OpConnect, Err: code, Zxid: s.zxid}}
+	s.whenApplied(c, func() { s.emit(c, p) })
 }
 
 // serveCloseSession ends a session at its client's wish. The events that this causes come before the reply.
 func (s *Server) serveCloseSession(c *conn, r *request) {
 	s.endSession(c.session)
 	s.finish(c, r, 0)
+	s.hangUpAll(c.session, nil)
 	s.hangUp(c)
 }
 
@@ -150,9 +152,7 @@ func (s *Server) endSession(ss *session) {
 func (s *Server) expire(ss *session) {
 	s.tracef("session %#x expired", ss.id)
 	s.endSession(ss)
-	if ss.conn != nil {
-		s.hangUp(ss.conn)
-	}
+	s.hangUpAll(ss, nil)
 }
 
 // expireDue ends one session whose time has come, and reports whether there was one.

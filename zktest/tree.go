@@ -155,3 +155,10 @@ func (t *tree) account(n *node, sign int) {
 		delete(t.reapable, n.path)
 	}
 }
+
+// set gives a node new data.
+func (t *tree) set(n *node, data []byte, zxid, now int64) {
+	t.dataSize += int64(len(data) - len(n.data))
+	n.data, n.mzxid, n.mtime = data, zxid, now
+	n.version++
+}

@@ -19,6 +19,7 @@ type txn struct {
 	trusted bool // permissions are not checked: the server's own writes and those of tests
 	ending  bool // the transaction ends the session
 	undo    []func()
+	redo    []func(*tree) // what members of a cluster do to their trees
 	changes []change
 }
 
@@ -35,7 +36,7 @@ type change struct {
 
 // begin starts a transaction on behalf of c, or of the server itself if c is nil.
 func (s *Server) begin(c *conn) *txn {
-	s.zxid++
+	s.advance()
 	t := &txn{s: s, zxid: s.zxid, now: time.Now().UnixMilli(), trusted: c == nil}
 	if c != nil {
 		t.session, t.ids = c.session.id, c.ids
@@ -47,12 +48,14 @@ func (s *Server) begin(c *conn) *txn {
 func (t *txn) end(err ErrCode) ErrCode {
 	if err != 0 {
 		t.rollback()
+		t.s.replicate(t)
 		return err
 	}
 	t.log()
 	for i := range t.changes {
 		t.s.watches.fire(&t.changes[i], t.zxid)
 	}
+	t.s.replicate(t)
 	return 0
 }
 
@@ -85,7 +88,7 @@ func (t *txn) rollback() {
 	for i := len(t.undo) - 1; i >= 0; i-- {
 		t.undo[i]()
 	}
-	t.undo, t.changes = nil, nil
+	t.undo, t.changes, t.redo = nil, nil, nil
 }
 
 // allowed reports whether the transaction's identities have perm on n.
@@ -103,6 +106,7 @@ func (t *txn) add(n *node) {
 	parent.created++
 	parent.pzxid = t.zxid
 	t.s.own(n)
+	t.replay(copyOf(n).insertInto)
 	t.undo = append(t.undo, func() {
 		t.s.disown(n)
 		tr.remove(n)
@@ -119,6 +123,11 @@ func (t *txn) drop(n *node) {
 	t.s.disown(n)
 	tr.remove(n)
 	parent.pzxid = t.zxid
+	t.replay(func(tr *tree) {
+		gone := tr.get(n.path)
+		tr.remove(gone)
+		gone.parent.pzxid = t.zxid
+	})
 	t.undo = append(t.undo, func() {
 		tr.insert(n)
 		parent.pzxid = pzxid
@@ -131,9 +140,8 @@ func (t *txn) drop(n *node) {
 func (t *txn) set(n *node, data []byte) {
 	before := *n
 	tr := t.s.tree
-	tr.dataSize += int64(len(data) - len(n.data))
-	n.data, n.mzxid, n.mtime = data, t.zxid, t.now
-	n.version++
+	tr.set(n, data, t.zxid, t.now)
+	t.replay(func(tr *tree) { tr.set(tr.get(n.path), data, t.zxid, t.now) })
 	t.undo = append(t.undo, func() {
 		tr.dataSize -= int64(len(data) - len(before.data))
 		n.data, n.mzxid, n.mtime, n.version = before.data, before.mzxid, before.mtime, before.version

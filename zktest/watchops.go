@@ -27,8 +27,8 @@ func (s *Server) serveAddWatch(c *conn, r *request) {
 	if req.Value == 1 {
 		mode = recursive
 	}
-	s.watches.arm(c, dataTable, req.Path, mode)
-	s.watches.arm(c, childTable, req.Path, mode)
+	c.rep().watches.arm(c, dataTable, req.Path, mode)
+	c.rep().watches.arm(c, childTable, req.Path, mode)
 	s.reply(c, r, func(e *jute.Encoder) { e.Int32(0) })
 }
 
@@ -49,9 +49,9 @@ func (s *Server) serveWatchTypes(c *conn, r *request) {
 		case c.watched[key]&modes != 0:
 			found = true
 			if r.op == OpRemoveWatches {
-				s.watches.store(c, key, c.watched[key]&^modes)
+				c.rep().watches.store(c, key, c.watched[key]&^modes)
 			}
-		case r.op == OpCheckWatches && s.cfg.Watches != SideBySide && len(s.watches.tables[key.table][key.path]) > 0:
+		case r.op == OpCheckWatches && s.cfg.Watches != SideBySide && len(c.rep().watches.tables[key.table][key.path]) > 0:
 			found = true // before 3.9 somebody else's will do
 		}
 	}
@@ -161,11 +161,11 @@ func missedChild(n *node, since int64) EventType {
 
 // rearm sends the event that a one-shot watch has missed, or arms it again if there is none.
 func (s *Server) rearm(c *conn, table watchTable, path string, missed func(*node) EventType) {
-	if event := missed(s.tree.get(path)); event != 0 {
+	if event := missed(c.rep().tree.get(path)); event != 0 {
 		s.notify(c, event, path)
 		return
 	}
-	s.watches.arm(c, table, path, oneShot)
+	c.rep().watches.arm(c, table, path, oneShot)
 }
 
 // rearmStanding arms the persistent and recursive watches of a setWatches2, for which there is no catching up.
@@ -178,8 +178,8 @@ func (s *Server) rearmStanding(c *conn, req *jute.SetWatches2Request) ErrCode {
 			return ErrMarshalling
 		}
 		for _, path := range list.paths {
-			s.watches.arm(c, dataTable, path, list.mode)
-			s.watches.arm(c, childTable, path, list.mode)
+			c.rep().watches.arm(c, dataTable, path, list.mode)
+			c.rep().watches.arm(c, childTable, path, list.mode)
 		}
 	}
 	return 0
