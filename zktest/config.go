@@ -19,6 +19,12 @@ type Config struct {
 	// Endpoints is the number of addresses under which the one state can be reached: members that a client can fail
 	// over between. None of them ever lags behind another; those of a Cluster do. Defaults to 1.
 	Endpoints int
+	// Addrs are the addresses of the endpoints, "host:port" each, whose number is that of the endpoints then; in memory they must be
+	// IP literals. Defaults to free ports of 127.0.0.1, and in memory to addresses reserved for documentation.
+	Addrs []string
+	// Nodes are nodes that are there from the beginning, with their data. Parents that are not among them are made without data.
+	// Defaults to none.
+	Nodes map[string]string
 	// SyncLimit is how long members of a Cluster go without hearing from each other before they give each other up. Defaults
 	// to five ticks.
 	SyncLimit time.Duration
@@ -83,6 +89,9 @@ func (c Config) withDefaults() Config {
 	def(&c.SyncLimit, 5*c.TickTime)
 	def(&c.ElectionTime, 2*c.TickTime)
 	def(&c.Latency, 200*time.Microsecond)
+	if len(c.Addrs) > 0 && c.Endpoints == 0 {
+		c.Endpoints = len(c.Addrs)
+	}
 	if c.Endpoints == 0 {
 		c.Endpoints = 1
 	}
@@ -108,6 +117,7 @@ func (c Config) validate() error {
 	wrong(c.MaxSessionTimeout < c.MinSessionTimeout, "MaxSessionTimeout %v is less than MinSessionTimeout %v",
 		c.MaxSessionTimeout, c.MinSessionTimeout)
 	wrong(c.Endpoints < 1 || c.Endpoints > 250, "Endpoints is %d; it must be between 1 and 250", c.Endpoints)
+	wrong(len(c.Addrs) > 0 && len(c.Addrs) != c.Endpoints, "there are %d Addrs for %d endpoints", len(c.Addrs), c.Endpoints)
 	wrong(c.MaxRequestSize < 64, "MaxRequestSize is %d; it must be at least 64", c.MaxRequestSize)
 	wrong(c.ContainerCheckInterval < time.Millisecond, "ContainerCheckInterval is %v; it must be at least 1ms",
 		c.ContainerCheckInterval)

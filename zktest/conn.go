@@ -89,7 +89,7 @@ func hostOf(addr net.Addr) string {
 func (s *Server) accept(e *endpoint, client string, addr net.Addr, l link) *conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closing || e.down || e.refusing {
+	if s.closing || e.down || e.refusing || s.crowded(e, hostOf(addr)) {
 		return nil
 	}
 	s.lastConn++

@@ -72,6 +72,11 @@
 //		return zktest.Pass
 //	})
 //
+// [Server.Inject] has the common cases ready: it answers requests on a path with an error, a number of times, and counts.
+//
+//	f := srv.Inject(zktest.Rule{Op: zktest.OpSetData, Path: "/config", Times: 3}, zktest.AnswerWith(zktest.ErrThrottled))
+//	fmt.Println(f.Fired())
+//
 // # Clusters
 //
 // The endpoints of a [Cluster] are members of an ensemble. Each has a state of its own: a prefix of the transactions. Reads, watches and

@@ -93,6 +93,23 @@ func (s *Server) CreateFor(session int64, path string, data []byte, mode Mode) (
 	return s.createFor(session, path, data, mode)
 }
 
+// plant creates the nodes that are there from the beginning, and their parents.
+func (s *Server) plant(nodes map[string]string) error {
+	for _, path := range slices.Sorted(maps.Keys(nodes)) {
+		for i := 1; i < len(path); i++ {
+			if parent := path[:i]; path[i] == '/' && s.tree.get(parent) == nil {
+				if _, err := s.createFor(0, parent, []byte{}, Persistent); err != nil {
+					return err
+				}
+			}
+		}
+		if _, err := s.createFor(0, path, []byte(nodes[path]), Persistent); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (s *Server) createFor(session int64, path string, data []byte, mode Mode) (string, error) {
 	s.standStill()
 	t := s.begin(nil)

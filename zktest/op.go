@@ -96,6 +96,7 @@ const (
 	ErrNoWatcher               ErrCode = -121
 	ErrReconfigDisabled        ErrCode = -123
 	ErrSASLRequired            ErrCode = -124
+	ErrThrottled               ErrCode = -127 // for AnswerWith; the server itself never says so
 )
 
 var errTexts = map[ErrCode]string{
@@ -106,6 +107,7 @@ var errTexts = map[ErrCode]string{
 	ErrNotEmpty: "node has children", ErrSessionExpired: "no such session", ErrInvalidACL: "invalid ACL",
 	ErrAuthFailed: "authentication failed", ErrNoWatcher: "no such watch",
 	ErrReconfigDisabled: "reconfiguration is disabled", ErrSASLRequired: "authentication with SASL is demanded",
+	ErrThrottled: "the server is overloaded",
 }
 
 // Error returns the code's meaning and number.

@@ -41,6 +41,7 @@ type Server struct {
 	lastReap       time.Duration
 	faults         []*fault
 	hooks          []*hook
+	maxConns       int // of one client address at one endpoint; 0 for no limit
 	renewing       int // callers of RenewSessions whose wish still stands
 
 	total      tally
@@ -110,13 +111,23 @@ func startWith(cfg Config, transport func(*Server) network, prepare func(*Server
 	s.net = transport(s)
 	for i := range cfg.Endpoints {
 		e := &endpoint{index: i, s: s}
+		if len(cfg.Addrs) > 0 {
+			e.addr = cfg.Addrs[i]
+		}
 		s.endpoints = append(s.endpoints, e)
 		if err := s.net.listen(e); err != nil {
 			s.net.close()
 			return nil, err
 		}
 	}
+	s.mu.Lock() // clients may be there already
 	prepare(s)
+	err := s.plant(cfg.Nodes)
+	s.mu.Unlock()
+	if err != nil {
+		s.net.close()
+		return nil, err
+	}
 	go s.run()
 	return s, nil
 }

@@ -18,7 +18,7 @@ func TestServer(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	in, out := io.Pipe()
 	done := make(chan error, 1)
-	go func() { done <- run(ctx, out) }()
+	go func() { done <- run(ctx, []string{"-tick", "100ms", "-members", "3"}, out) }()
 	lines := bufio.NewScanner(in)
 	require.True(t, lines.Scan())
 	cli, err := framework.New(framework.Config{ConnectString: lines.Text()})
