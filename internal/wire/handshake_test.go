@@ -28,6 +28,7 @@ func TestMalformedHandshakes(t *testing.T) {
 		{"password of -2", ok.i32(-2).zeros(16).frame()},
 		{"password too long for the driver", ok.i32(200).zeros(200).frame()},
 		{"no timeout", enc{}.i32(0).i32(0).i64(1).i32(16).zeros(16).frame()},
+		{"a timeout of a millisecond", enc{}.i32(0).i32(1).i64(1).i32(16).zeros(16).frame()},
 		{"negative timeout", enc{}.i32(0).i32(-5).i64(1).i32(16).zeros(16).frame()},
 	} {
 		t.Run(c.name, func(t *testing.T) {
