@@ -100,6 +100,7 @@ func (s *Server) accept(e *endpoint, client string, addr net.Addr, l link) *conn
 	for t := range c.tallies {
 		t.accepted++
 	}
+	s.nextStranger = min(s.nextStranger, c.strangerUntil())
 	s.tracef("%v opened from %v", c, addr)
 	return c
 }

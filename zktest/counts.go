@@ -98,8 +98,8 @@ func (s *Server) ClientCounts(name string) Counts {
 	return s.perClient[name].counts()
 }
 
-// SessionCounts returns what a session has caused, which may have ended since. A session's own handshakes and
-// connections are not part of it.
+// SessionCounts returns what a session has caused, which may be one of the 1,000 that ended last. A session's own handshakes
+// and connections are not part of it.
 func (s *Server) SessionCounts(id int64) Counts {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -83,7 +83,7 @@ func (s *Server) step() bool {
 	case s.membersDue():
 	case s.nextRelease <= s.clock():
 		s.release()
-	case s.expireDue(), s.reapDue():
+	case s.expireDue(), s.strangersDue(), s.reapDue():
 	case len(s.inbox) > 0:
 		q := s.inbox[0]
 		s.inbox = s.inbox[1:]
@@ -103,7 +103,7 @@ func (s *Server) alarm() time.Duration {
 	case s.frozen():
 		return min(s.nextRelease, s.nextMembers())
 	}
-	return min(s.nextRelease, s.nextExpiry, s.nextReap(), s.nextMembers())
+	return min(s.nextRelease, s.nextExpiry, s.nextStranger, s.nextReap(), s.nextMembers())
 }
 
 // dispatch sends a queued packet on its way, if the hooks let it.

@@ -17,8 +17,8 @@ type tcpNetwork struct {
 	wg sync.WaitGroup
 
 	mu        sync.Mutex
-	named     *sync.Cond // signalled when a client's dial has ended
-	dials     int        // dials under way
+	named     *sync.Cond     // signalled when a client's dial has ended
+	dials     map[string]int // dials under way, by port
 	names     map[string]string
 	listeners map[*endpoint]net.Listener
 	links     map[*tcpLink]struct{}
@@ -27,7 +27,7 @@ type tcpNetwork struct {
 }
 
 func newTCPNetwork(s *Server) *tcpNetwork {
-	n := &tcpNetwork{s: s, names: make(map[string]string), listeners: make(map[*endpoint]net.Listener),
+	n := &tcpNetwork{s: s, dials: make(map[string]int), names: make(map[string]string), listeners: make(map[*endpoint]net.Listener),
 		links: make(map[*tcpLink]struct{}), healed: make(chan struct{})}
 	n.named = sync.NewCond(&n.mu)
 	return n
@@ -127,7 +127,7 @@ func (n *tcpNetwork) start(e *endpoint, socket *net.TCPConn) {
 // read passes on what a client sends.
 func (n *tcpNetwork) read(e *endpoint, l *tcpLink) {
 	addr := l.socket.RemoteAddr()
-	c := n.s.accept(e, n.nameOf(addr), addr, l)
+	c := n.s.accept(e, n.nameOf(addr, portOf(e.addr)), addr, l)
 	if c == nil {
 		l.abort()
 		return
@@ -162,14 +162,22 @@ func (n *tcpNetwork) listens(c *conn, l *tcpLink) bool {
 	}
 }
 
+// portOf returns the port of an address, or all of what is none.
+func portOf(addr string) string {
+	if _, port, err := net.SplitHostPort(addr); err == nil {
+		return port
+	}
+	return addr
+}
+
 // nameOf returns the name of the client at addr. A client's own dial may end later than the server's accept, so it
-// waits for dials under way.
-func (n *tcpNetwork) nameOf(addr net.Addr) string {
+// waits for dials to the port that are under way.
+func (n *tcpNetwork) nameOf(addr net.Addr, port string) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for {
 		name, known := n.names[addr.String()]
-		if known || n.dials == 0 || n.closed {
+		if known || n.dials[port] == 0 || n.closed {
 			delete(n.names, addr.String())
 			return name
 		}
@@ -178,14 +186,17 @@ func (n *tcpNetwork) nameOf(addr net.Addr) string {
 }
 
 func (n *tcpNetwork) dial(ctx context.Context, c *Client, network, addr string) (net.Conn, error) {
+	port := portOf(addr)
 	n.mu.Lock()
-	n.dials++
+	n.dials[port]++
 	n.mu.Unlock()
 	var d net.Dialer
 	socket, err := d.DialContext(ctx, network, addr)
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.dials--
+	if n.dials[port]--; n.dials[port] == 0 {
+		delete(n.dials, port)
+	}
 	if err == nil && c.name != "" && !n.closed {
 		n.names[socket.LocalAddr().String()] = c.name
 	}

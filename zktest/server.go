@@ -38,6 +38,7 @@ type Server struct {
 	holding        map[*conn]struct{} // connections whose gates hold something
 	nextRelease    time.Duration      // when the first of it may pass; never if no time is set
 	nextExpiry     time.Duration      // no session ends before
+	nextStranger   time.Duration      // no connection without a session ends before
 	lastReap       time.Duration
 	faults         []*fault
 	hooks          []*hook
@@ -46,7 +47,8 @@ type Server struct {
 
 	total      tally
 	perClient  map[string]*tally
-	perSession map[int64]*tally
+	perSession map[int64]*tally // of those that live, and of the latest that have ended
+	over       []int64          // those that have ended, the oldest first
 }
 
 // endpoint is one of the addresses of the server. Its fields below s are guarded by Server.mu.
@@ -103,7 +105,7 @@ func startWith(cfg Config, transport func(*Server) network, prepare func(*Server
 		signal: make(chan struct{}, 1), stopped: make(chan struct{}),
 		conns: make(map[int64]*conn), clients: make(map[string]*Client), holding: make(map[*conn]struct{}),
 		perClient: make(map[string]*tally), perSession: make(map[int64]*tally),
-		total: *newTally(), nextRelease: never,
+		total: *newTally(), nextRelease: never, nextStranger: never,
 		secret: binary.BigEndian.AppendUint64([]byte("zktest"), cfg.Seed),
 	}
 	s.nextSession = firstSessionID(s.started)

@@ -146,6 +146,43 @@ func (s *Server) endSession(ss *session) {
 	}
 	delete(s.sessions, ss.id)
 	t.end(0)
+	if s.over = append(s.over, ss.id); len(s.over) > countedSessions {
+		delete(s.perSession, s.over[0])
+		s.over = s.over[1:]
+	}
+}
+
+// countedSessions is how many ended sessions SessionCounts still knows.
+const countedSessions = 1000
+
+// strangerTime is how long a connection may be without a session, as zookeeper.nio.sessionlessCnxnTimeout says; servers look as often.
+const strangerTime = 10 * time.Second
+
+// strangerUntil is when the connection ends if it has no session by then.
+func (c *conn) strangerUntil() time.Duration {
+	return ((c.opened+strangerTime)/strangerTime + 1) * strangerTime
+}
+
+// strangersDue ends one connection that has made no handshake in time, and reports whether there was one.
+func (s *Server) strangersDue() bool {
+	now := s.clock()
+	if s.frozen() || s.nextStranger > now {
+		return false
+	}
+	s.nextStranger = never
+	for _, c := range s.liveConns() {
+		switch until := c.strangerUntil(); {
+		case c.sessionID != 0 || c.endpoint.paused:
+		case until <= now:
+			s.nextStranger = now // there may be others
+			s.tracef("%v has made no handshake", c)
+			s.hangUp(c)
+			return true
+		default:
+			s.nextStranger = min(s.nextStranger, until)
+		}
+	}
+	return false
 }
 
 // expire ends a session that its client did not end. The client gets no reply; its connection is closed.
