@@ -125,3 +125,23 @@ func FuzzMessages(f *testing.F) {
 		require.False(t, done)
 	})
 }
+
+// What somebody has recorded of one connection proves nothing on the next one.
+func TestRecordedExchange(t *testing.T) {
+	c, s := sides("a", "x", "x")
+	challenge, _, err := s.Next(nil)
+	require.NoError(t, err)
+	_, _, err = c.Next(nil)
+	require.NoError(t, err)
+	response, _, err := c.Next(challenge)
+	require.NoError(t, err)
+	_, next := sides("a", "x", "x")
+	next.Nonce = fixed("another")
+	_, _, err = next.Next(nil)
+	require.NoError(t, err)
+	_, _, err = next.Next(response)
+	require.ErrorIs(t, err, ErrClient)
+	_, done, err := s.Next(response)
+	require.NoError(t, err)
+	assert.True(t, done, "where it belongs")
+}
