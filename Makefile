@@ -57,8 +57,9 @@ test-short: ## quick: no race detector, no real ZooKeeper
 	$(call each,$(GO) test -short -timeout $(TIMEOUT) $(PKG))
 
 .PHONY: chaos
-chaos: deps ## every recipe in several processes on three real servers that fail, for FOR (10m); prints a table
-	cd internal/histories && $(GO) test -run 'TestChaos$$' -timeout 0 -v ./chaos -chaos.for $(FOR) -chaos.seed 0
+chaos: deps ## every recipe in several processes on three real servers that fail, for FOR (10m); prints a table, and writes it to OUT
+	cd internal/histories && $(GO) test -run 'TestChaos$$' -timeout 0 -v ./chaos -chaos.for $(FOR) -chaos.seed 0 \
+		-chaos.workers 4 -chaos.pace 120ms $(if $(OUT),-chaos.out $(abspath $(OUT)))
 
 .PHONY: conformance
 conformance: deps ## zktest beside real ZooKeeper: OPS random requests (500000, in five minutes), every answer compared
