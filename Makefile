@@ -82,6 +82,10 @@ SHARDS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 sim: ## SEEDS random schedules of all recipes under faults (10000, about 20 a second for each processor), with the table of what met what
 	$(GO) test ./internal/sim -run '^TestSim$$' -count 1 -v -timeout 0 -sim.shards $(SHARDS) -sim.seeds $(SEEDS) -sim.from $(FROM)
 
+.PHONY: fuzz-one
+fuzz-one: ## one of the fuzz targets, which changes with each commit
+	@GO=$(GO) scripts/fuzz $(FUZZTIME) one
+
 .PHONY: bench
 bench: deps ## docent beside all peers on real servers, into bench/results, in 25 minutes; with BENCHFLAGS, prints the table only
 	cd bench/suite && $(GO) run . $(or $(BENCHFLAGS),-out ../results)

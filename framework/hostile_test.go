@@ -333,12 +333,12 @@ func callWhileMet(t *testing.T, cli *framework.Client) {
 	callers.Wait()
 }
 
-// meet lets a client, in a bubble, meet an impostor for a minute, and then a server.
-func meet(t *testing.T, play func(i *impostor)) {
+// meet lets a client, in a bubble, meet an impostor for some rounds of calls, and then a server.
+func meet(t *testing.T, rounds int, play func(i *impostor)) {
 	s := startServer(t, zktest.Config{})
 	n := &imposture{s: s, play: play}
 	cli := newClient(t, s, func(c *framework.Config) { c.Dialer = n.dial })
-	for range 10 {
+	for range rounds {
 		callWhileMet(t, cli)
 		time.Sleep(5 * time.Second)
 	}
@@ -365,10 +365,35 @@ func TestImpostors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			bubble(t, func(t *testing.T) { meet(t, play) })
+			bubble(t, func(t *testing.T) { meet(t, 10, play) })
 			runtime.ReadMemStats(&after)
 			t.Logf("%d KiB allocated", (after.TotalAlloc-before.TotalAlloc)>>10)
 			assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(claimed/2), "what an impostor claims is not allocated")
 		})
 	}
+}
+
+// FuzzImpostor lets a client meet a peer that sends any bytes, in pieces, with or without a handshake before them.
+func FuzzImpostor(f *testing.F) {
+	f.Add([]byte("HTTP/1.1 400 Bad Request"), false, uint8(3), uint8(1))
+	f.Add(greeting(granted, 77), false, uint8(0), uint8(9))
+	f.Add(greeting(granted, -1), false, uint8(200), uint8(0))
+	f.Add(eventOn("/node"), true, uint8(200), uint8(0))
+	f.Add(answer(1<<30, []byte{0, 0, 0, 1, 'x'}), true, uint8(1), uint8(100))
+	f.Add(answer(pingXid, nil), true, uint8(255), uint8(0))
+	f.Fuzz(func(t *testing.T, data []byte, greets bool, size, pause uint8) {
+		if len(data) > 512 {
+			return
+		}
+		bubble(t, func(t *testing.T) {
+			meet(t, 1, func(i *impostor) {
+				i.hear()
+				if greets {
+					i.send(greeting(granted, 77))
+				}
+				i.say(data, int(size)+1, time.Duration(pause)*time.Millisecond)
+				i.swallow()
+			})
+		})
+	})
 }

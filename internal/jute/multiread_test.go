@@ -58,3 +58,22 @@ func TestMoreResultsThanOperationsOfAMultiAreRefused(t *testing.T) {
 	require.Len(t, d.MultiResults(2), 2)
 	require.ErrorIs(t, d.Err(), ErrMultiResult)
 }
+
+// FuzzResults reads arbitrary bytes as the results of a multi and of a multiRead: never more than were asked for.
+func FuzzResults(f *testing.F) {
+	f.Add(readReply(ReadResult{Op: OpGetData, Data: []byte("data")}, ReadResult{Op: -1, Err: -101}, ReadResult{Op: OpGetChildren, Names: []string{"a"}}), uint8(3))
+	f.Add(readReply(ReadResult{Op: OpGetChildren, Names: []string{"a", "b"}}), uint8(0))
+	f.Add([]byte{0, 0, 0, 4, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff}, uint8(9))
+	f.Add([]byte{0, 0, 0, 15, 0, 0, 0, 0, 0, 0, 0, 0, 2, '/', 'a', 0, 0}, uint8(1))
+	f.Fuzz(func(t *testing.T, in []byte, n uint8) {
+		of, read := NewDecoder(in), NewDecoder(in)
+		require.LessOrEqual(t, len(of.MultiResults(int(n))), int(n))
+		results := read.ReadResults(int(n))
+		require.LessOrEqual(t, len(results), int(n))
+		if read.Err() != nil {
+			return
+		}
+		again := NewDecoder(readReply(results...)).ReadResults(int(n))
+		require.Equal(t, len(results), len(again), "what could be read can be written, and read again")
+	})
+}

@@ -239,3 +239,33 @@ func passedOn(stream []byte) (out []byte, nonsense bool) {
 	}
 	return out, false
 }
+
+// FuzzEvents sends a watch event, whole or cut short. What is told of it is what it says.
+func FuzzEvents(f *testing.F) {
+	f.Add(int32(3), int32(3), "/a", uint8(0))
+	f.Add(int32(-1), int32(-112), "", uint8(0))
+	f.Add(int32(1<<31-1), int32(0), "\xff\x00", uint8(0))
+	f.Add(int32(4), int32(3), "/a", uint8(5))
+	f.Fuzz(func(t *testing.T, kind, state int32, path string, cut uint8) {
+		if len(path) > 1<<10 {
+			return
+		}
+		type event struct {
+			kind int32
+			path string
+		}
+		var told []event
+		_, conn, tp := opened(t, Options{OnEvent: func(kind int32, path string) { told = append(told, event{kind, path}) }})
+		body := enc{}.i32(kind).i32(state).str(path)
+		missing := min(int(cut), len(body))
+		tp.feed(replyFrame(xidEvent, -1, 0, body[:len(body)-missing]))
+		tp.hangUp(io.EOF)
+		_, err := io.ReadAll(conn)
+		if missing > 0 {
+			require.Empty(t, told)
+			require.Error(t, err)
+			return
+		}
+		require.Equal(t, []event{{kind, path}}, told)
+	})
+}

@@ -113,7 +113,7 @@ func openUnread(ctx context.Context, args line.Args) (kit.Workload, error) {
 		return nil, errors.Join(err, done())
 	}
 	return kit.Work{Done: done, Do: func(ctx context.Context, _ time.Duration, more line.Args) (line.Answer, error) {
-		tree, err := cache.Open(ctx, all[0], path)
+		tree, err := cache.Open(ctx, all[0], path, cache.QueueBound(64))
 		if err != nil {
 			return line.Answer{}, err
 		}
