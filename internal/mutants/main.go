@@ -71,7 +71,7 @@ func runAll(ctx context.Context, root string, chosen []*mutant) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	l := lab{root, dir}
+	l := lab{root: root, dir: dir}
 	begun, counts := time.Now(), make(map[verdict]int)
 	sound := make(map[string]bool)
 	var errs []error

@@ -15,6 +15,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// buildFlags are those that these tests were built with: what the mutants stand on has been compiled with them.
+var buildFlags []string
+
 func root(t *testing.T) string {
 	t.Helper()
 	dir, err := filepath.Abs("../..")
@@ -59,7 +62,7 @@ func TestSample(t *testing.T) {
 	}
 	const size = 2
 	all := planted(t)
-	l := lab{root(t), t.TempDir()}
+	l := lab{root(t), t.TempDir(), buildFlags}
 	first := int(commit(t) % uint64(len(all)))
 	for i := range size {
 		m := all[(first+i*len(all)/size)%len(all)]

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -27,8 +28,9 @@ const (
 
 // lab runs mutants of one tree.
 type lab struct {
-	root string // absolute
-	dir  string // for overlays
+	root  string   // absolute
+	dir   string   // for overlays
+	flags []string // of go test
 }
 
 // try runs the oracle of a mutant with its bug. The text is the end of what it has printed.
@@ -59,8 +61,8 @@ func (l lab) overlay(m *mutant, text string) (string, error) {
 func (l lab) test(ctx context.Context, command []string, flags ...string) (verdict, string, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	args := append([]string{"test", "-vet=off", "-timeout=2m"}, flags...)
-	cmd := exec.CommandContext(ctx, command[0], append(args, command[2:]...)...)
+	args := slices.Concat([]string{"test", "-vet=off", "-timeout=2m"}, l.flags, flags, command[2:])
+	cmd := exec.CommandContext(ctx, command[0], args...)
 	cmd.Dir = l.root
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
