@@ -16,6 +16,8 @@
 //	+++ b/internal/contend/queue.go
 //	@@ ...
 //
+// A mutant that the oracle finds by chance, as by goroutines that meet, has a line "chance:" with the reason. It is left out of the sample.
+//
 // A mutant that no test can find, because nothing that can be observed changes, has a line "equivalent:" with the reason.
 //
 // The tree is not touched: the changed file is laid over it (go help build, -overlay).

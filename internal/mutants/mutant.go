@@ -16,6 +16,7 @@ type mutant struct {
 	operator   string
 	oracle     []string // the command that must fail
 	equivalent string   // why no test can find it; empty if one can
+	chance     string   // why the oracle may miss it now and then; empty if it cannot
 
 	file  string // that is changed, from the root
 	hunks []hunk
@@ -63,6 +64,8 @@ func parse(name, text string) (*mutant, error) {
 			m.oracle = words(value)
 		case "equivalent":
 			m.equivalent = value
+		case "chance":
+			m.chance = value
 		default:
 			return nil, fmt.Errorf("its head has a line %q", key)
 		}
