@@ -18,6 +18,8 @@ func TestATreeFollowsTheServer(t *testing.T) {
 		node, ok := tree.Get("/a/b/c")
 		require.True(t, ok)
 		assert.Equal(t, "deep", string(node.Data))
+		_, ok = tree.Get("/ad")
+		assert.False(t, ok, "/ad is beside /a, and not the same as /a/d")
 		r := w.record(tree)
 		assert.Equal(t, []string{`Added /a ""`, `Added /a/b ""`, `Added /a/b/c "deep"`, `Added /a/d "flat"`, "Synced /a"}, r.take())
 
