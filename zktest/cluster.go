@@ -89,7 +89,7 @@ func (c *Cluster) Followers() []int {
 	return list
 }
 
-// Lag makes members apply every transaction d after it was committed, until heal is called. Their clients read what was d
+// Lag makes members, or all of them if none is named, apply every transaction d after it was committed, until heal is called. Their clients read what was d
 // ago; a client's own writes through the member are answered when the member has applied them, and so is sync. The leader never lags,
 // and neither does a member that joins: it begins with all there is.
 func (c *Cluster) Lag(d time.Duration, members ...int) (heal func()) {
@@ -111,7 +111,7 @@ func (c *Cluster) Lag(d time.Duration, members ...int) (heal func()) {
 	return sync.OnceFunc(func() { add(-d) })
 }
 
-// CutOff separates members from all other members, and not from clients, until heal is called. A member that is cut off answers reads
+// CutOff separates members, or each of them if none is named, from all other members, and not from clients, until heal is called. A member that is cut off answers reads
 // and pings, ever staler, until it has been so for Config.SyncLimit; writes, sync and handshakes wait. Then it closes the
 // connections of its clients and takes no others. A leader that is cut off ends so with all its followers, which then elect another.
 func (c *Cluster) CutOff(members ...int) (heal func()) {
