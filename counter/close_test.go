@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -79,13 +80,13 @@ func TestCloseAfterAWriteThatIsGivenUp(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
 				w.raise(path, be32(0))
 				cli := w.client("a")
-				made := 0
+				var made atomic.Int32
 				remove := w.OnFrame(func(f zktest.Frame) zktest.Verdict {
 					_, last := framework.Split(f.Path)
 					if f.Stage != zktest.Reply || !strings.HasPrefix("/"+last, part) {
 						return zktest.Pass
 					}
-					made++
+					made.Add(1)
 					return zktest.Drop
 				})
 				i := counter.NewInt(cli, path)
@@ -93,7 +94,7 @@ func TestCloseAfterAWriteThatIsGivenUp(t *testing.T) {
 				defer cancel()
 				_, err := i.Add(ctx, 1)
 				require.ErrorIs(t, err, context.DeadlineExceeded)
-				require.Positive(t, made)
+				require.Positive(t, made.Load())
 				require.NotEmpty(t, w.receipts())
 				remove()
 				require.NoError(t, i.Close(t.Context()))
