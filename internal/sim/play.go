@@ -169,6 +169,7 @@ func (p *Play) open() error {
 			return err
 		}
 	}
+	p.tuned = make([]map[string]bool, p.Clients) // ahead of the users, who read it
 	for i := range p.Clients {
 		g, aside := &gate{}, &bystander{name: clientName(i)}
 		p.gates, p.aside = append(p.gates, g), append(p.aside, aside)

@@ -213,7 +213,7 @@ func (p *Play) tune(c *framework.Config, client int) {
 			o.set(p, c)
 		}
 	}
-	p.tuned = append(p.tuned, options)
+	p.tuned[client] = options
 }
 
 // clientOptions are options of a client that what recipes do depends on.

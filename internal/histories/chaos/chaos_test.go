@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	length  = flag.Duration("chaos.for", 40*time.Second, "how long there are faults")
+	length  = flag.Duration("chaos.for", 25*time.Second, "how long there are faults")
 	seed    = flag.Uint64("chaos.seed", 1, "what the faults are drawn from; the clock if 0. The order of events depends on the machine as well")
 	workers = flag.Int("chaos.workers", 3, "number of client processes")
 	pace    = flag.Duration("chaos.pace", 300*time.Millisecond, "mean pause between two rounds of one recipe in one goroutine")
