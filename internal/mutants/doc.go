@@ -27,5 +27,5 @@
 //	  └─ does not: error  └─ does not: error
 //
 // The tests of this command see that every patch applies, that no two have the same place and operator, that README.md is what the patches
-// say, and run a few mutants, which change with the commit.
+// say, and run one, which changes with the commit.
 package main
