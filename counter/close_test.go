@@ -120,6 +120,29 @@ func TestCloseIsGivenUp(t *testing.T) {
 	})
 }
 
+// Close is given up behind a write that was given up before the receipt was kept: what goes on in the background leaves nothing.
+func TestCloseIsGivenUpBehindAWriteThatWas(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.raise(path, be32(0))
+		i := counter.NewInt(w.client("a"), path)
+		for _, given := range []struct {
+			op zktest.Op
+			up func(ctx context.Context) error
+		}{
+			{zktest.OpCreate2, func(ctx context.Context) error { _, err := i.Add(ctx, 1); return err }},
+			{zktest.OpMulti, i.Close},
+		} {
+			w.onceOn(zktest.Request, given.op, zktest.Drop, nothing)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			require.ErrorIs(t, given.up(ctx), context.DeadlineExceeded)
+			cancel()
+		}
+		require.Len(t, w.receipts(), 1)
+		time.Sleep(3 * time.Minute)
+		assert.Empty(t, w.receipts())
+	})
+}
+
 // Close waits for a write, as long as ctx allows.
 func TestCloseWaitsForAWrite(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {

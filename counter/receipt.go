@@ -216,6 +216,7 @@ func (r *receipts) remove(ctx context.Context) error {
 	}
 	defer r.forget()
 	path, keeper := r.path, r.keeperOf(r.keeper)
+	var unkept error
 	if r.keeper != 0 {
 		_, err := r.cli.Multi(ctx, []framework.Op{
 			framework.DeleteOp(keeper, framework.AnyVersion), framework.DeleteOp(path, framework.AnyVersion),
@@ -223,16 +224,17 @@ func (r *receipts) remove(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
-		err = r.cli.Delete(ctx, keeper, framework.AnyVersion, framework.Guaranteed)
-		if err != nil && !errors.Is(err, framework.ErrNoNode) {
-			return err
+		unkept = r.cli.Delete(ctx, keeper, framework.AnyVersion, framework.Guaranteed)
+		if errors.Is(unkept, framework.ErrNoNode) {
+			unkept = nil
 		}
 	}
+	// Also when ctx has ended: what goes on in the background has to include both.
 	err := r.cli.Delete(ctx, path, framework.AnyVersion, framework.Guaranteed)
 	if errors.Is(err, framework.ErrNoNode) || errors.Is(err, framework.ErrNotEmpty) {
-		return nil
+		err = nil
 	}
-	return err
+	return errors.Join(unkept, err)
 }
 
 // lost is for an error around a change that was not applied: without its receipt it is tried again with a new one.

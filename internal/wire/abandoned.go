@@ -14,8 +14,11 @@ const (
 	closeWriteLimit = 50 * time.Millisecond
 )
 
-// closeFrame is a closeSession request with xid 1.
-var closeFrame = []byte{0, 0, 0, requestHeaderLen, 0, 0, 0, 1, 0xff, 0xff, 0xff, byte(256 + opClose)}
+// closeXid is that of the closeSession, which no other request of a handshake has.
+const closeXid = 1
+
+// closeFrame is the closeSession.
+var closeFrame = []byte{0, 0, 0, requestHeaderLen, 0, 0, 0, closeXid, 0xff, 0xff, 0xff, byte(256 + opClose)}
 
 // Abandoned keeps the connections of tries for a new session that were given up
 // before it was established. The server starts such a session all the same,
@@ -78,9 +81,20 @@ func (a *Abandoned) keep(conn net.Conn, in *frameReader, granted time.Duration) 
 		}
 		if granted > 0 {
 			a.granted(granted)
-			_, _ = in.next(conn, replyHeaderLen, maxHandshake)
+			awaitClose(conn, in)
 		}
 	})
+}
+
+// awaitClose reads up to the answer to the closeSession. Messages of SASL, and credentials, that were sent ahead of it are answered ahead of
+// it.
+func awaitClose(conn net.Conn, in *frameReader) {
+	for range maxRounds {
+		frame, err := in.next(conn, replyHeaderLen, maxToken)
+		if err != nil || parseReplyHeader(frame[prefixLen:]).xid == closeXid {
+			return
+		}
+	}
 }
 
 // awaitGrant reads the answer to the ConnectRequest, and returns the timeout of the session, 0 if there is none.

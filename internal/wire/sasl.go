@@ -11,6 +11,8 @@ import (
 const (
 	// maxToken is the longest token of a server that is accepted, in bytes. A Kerberos ticket with a long list of groups takes 48 KiB.
 	maxToken = 64 << 10
+	// saslXid is the first of an exchange's requests.
+	saslXid = 1 << 16
 	// maxRounds is how many messages an exchange may take. The mechanisms that are in use take three.
 	maxRounds = 16
 )
@@ -69,14 +71,14 @@ func (l *link) exchange(ctx context.Context) error {
 		if done && response == nil {
 			return nil
 		}
-		if challenge, err = l.token(round+1, response); err != nil {
+		if challenge, err = l.token(saslXid+round, response); err != nil {
 			return err
+		}
+		if challenge == nil && (!done || round == 0) {
+			return &refusal{errNoSASL}
 		}
 		if done {
 			return nil
-		}
-		if challenge == nil {
-			return &refusal{errNoSASL}
 		}
 	}
 	return &refusal{fmt.Errorf("the exchange is not over after %d messages", maxRounds)}

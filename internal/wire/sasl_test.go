@@ -45,13 +45,13 @@ func TestSASLGoesFirst(t *testing.T) {
 		_, err = conn.Write(connectFrame(0, testTimeout, s.ID()))
 		require.NoError(t, err)
 		tp.written(t)
-		tp.feed(answerFrame(testTimeout, testSession), token(1, "challenge"), token(2, "proof"))
+		tp.feed(answerFrame(testTimeout, testSession), token(saslXid, "challenge"), token(saslXid+1, "proof"))
 		got, err := readFrame(conn)
 		require.NoError(t, err)
 		assert.Equal(t, answerFrame(testTimeout, testSession), got)
 		assert.Equal(t, []string{"", "challenge", "proof"}, x.heard)
 		assert.Equal(t, [][]byte{
-			requestFrame(1, opSASL, enc{}.str("")), requestFrame(2, opSASL, enc{}.str("response")),
+			requestFrame(saslXid, opSASL, enc{}.str("")), requestFrame(saslXid+1, opSASL, enc{}.str("response")),
 			authRequest("digest", "u:secret"), authRequest("ip", ""),
 		}, tp.written(t))
 	}
@@ -65,13 +65,13 @@ func TestSASLThatFails(t *testing.T) {
 		refused bool
 		says    string
 	}{
-		"refused":             {replyFrame(1, 0, -115, nil), nil, true, "code -115"},
-		"not offered":         {replyFrame(1, 0, 0, enc{}.i32(-1)), nil, true, "JAAS"},
-		"no proof":            {token(1, "challenge"), errors.New("no proof"), true, "no proof"},
+		"refused":             {replyFrame(saslXid, 0, -115, nil), nil, true, "code -115"},
+		"not offered":         {replyFrame(saslXid, 0, 0, enc{}.i32(-1)), nil, true, "JAAS"},
+		"no proof":            {token(saslXid, "challenge"), errors.New("no proof"), true, "no proof"},
 		"another request's":   {token(7, "challenge"), nil, false, "request 7"},
-		"no token":            {replyFrame(1, 0, 0, nil), nil, false, "without a token"},
-		"a length that lies":  {replyFrame(1, 0, 0, enc{}.i32(1<<30)), nil, false, "a token of"},
-		"a length below zero": {replyFrame(1, 0, 0, enc{}.i32(-2)), nil, false, "a token of"},
+		"no token":            {replyFrame(saslXid, 0, 0, nil), nil, false, "without a token"},
+		"a length that lies":  {replyFrame(saslXid, 0, 0, enc{}.i32(1<<30)), nil, false, "a token of"},
+		"a length below zero": {replyFrame(saslXid, 0, 0, enc{}.i32(-2)), nil, false, "a token of"},
 		"a frame that lies":   {[]byte{0x7f, 0, 0, 0}, nil, false, "out of range"},
 		"the end":             {nil, nil, false, "EOF"},
 	} {
