@@ -51,7 +51,7 @@ type epoch struct {
 	calls    sync.WaitGroup
 	pause    time.Duration // before the next dial
 	link     net.Conn      // dialled last; nil before
-	host     string        // of link, as the connect string names it
+	dialled  string        // the server behind link, as the connect string names it
 	bindings bindings
 
 	attached attached
@@ -194,10 +194,7 @@ func (e *epoch) dial(_, server string, _ time.Duration) (net.Conn, error) {
 	}
 	setLinger(conn, 0)
 	e.mu.Lock()
-	e.link = conn
-	if e.host, _, err = net.SplitHostPort(server); err != nil {
-		e.host = server
-	}
+	e.link, e.dialled = conn, server
 	e.mu.Unlock()
 	return e.wire.Wrap(conn)
 }

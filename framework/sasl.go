@@ -17,8 +17,12 @@ func (e *epoch) authenticates() wire.SASL {
 	}
 	return func(ctx context.Context, peer net.Addr) (wire.Exchange, error) {
 		e.mu.Lock()
-		server := sasl.Server{Host: e.host}
+		dialled := e.dialled
 		e.mu.Unlock()
+		server := sasl.Server{Host: dialled}
+		if host, _, err := net.SplitHostPort(dialled); err == nil {
+			server.Host = host
+		}
 		if peer != nil {
 			server.Address = peer.String()
 		}

@@ -22,6 +22,7 @@ const (
 	OpMultiRead       int32 = 22
 	OpAuth            int32 = 100
 	OpSetWatches      int32 = 101
+	OpSASL            int32 = 102
 	OpSetWatches2     int32 = 105
 	OpAddWatch        int32 = 106
 	OpCloseSession    int32 = -11

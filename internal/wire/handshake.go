@@ -48,7 +48,7 @@ func parseConnectAnswer(body []byte) (connectAnswer, error) {
 	if n < -1 || n > len(body)-connectAnswerLen || n > maxPassword {
 		return a, fmt.Errorf("a password of %d bytes in a ConnectResponse of %d", n, len(body))
 	}
-	if a.id != 0 && a.timeout < shortestSession {
+	if a.id != 0 && a.grants() == 0 {
 		return a, fmt.Errorf("a session timeout of %v", a.timeout)
 	}
 	a.password = bytes.Clone(body[connectAnswerLen : connectAnswerLen+max(0, n)])

@@ -28,7 +28,7 @@ const (
 	opMultiRead     = jute.OpMultiRead
 	opClose         = jute.OpCloseSession
 	opAuth          = jute.OpAuth
-	opSASL          = 102
+	opSASL          = jute.OpSASL
 	opSetWatches    = jute.OpSetWatches
 	opSetWatches2   = jute.OpSetWatches2
 	opAddWatch      = jute.OpAddWatch

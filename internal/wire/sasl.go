@@ -2,10 +2,11 @@ package wire
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
+
+	"github.com/docent-zk/docent/internal/jute"
 )
 
 const (
@@ -121,9 +122,10 @@ func (l *link) token(xid int32, message []byte) ([]byte, error) {
 
 // saslFrame is a request of the exchange.
 func saslFrame(xid int32, token []byte) []byte {
-	b := make([]byte, 0, prefixLen+requestHeaderLen+4+len(token))
-	for _, v := range []int32{int32(requestHeaderLen + 4 + len(token)), xid, opSASL, int32(len(token))} {
-		b = binary.BigEndian.AppendUint32(b, uint32(v))
-	}
-	return append(b, token...)
+	var e jute.Encoder
+	mark := e.BeginFrame()
+	(&jute.RequestHeader{Xid: xid, Op: opSASL}).Encode(&e)
+	e.Buffer(append([]byte{}, token...)) // nil is an empty token
+	e.EndFrame(mark)
+	return e.Bytes()
 }
