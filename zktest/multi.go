@@ -174,18 +174,23 @@ func decodeMultiRead(d *jute.Decoder) (ops []Op, paths []string, ok bool) {
 	}
 }
 
+// refuseMultiRead answers a multiRead that cannot be read as one. If it is a multi, a server has begun its answer when it sees that these are
+// no reads.
+func (s *Server) refuseMultiRead(c *conn, r *request, body *jute.Decoder) {
+	r.err = ErrMarshalling
+	var begun func(*jute.Encoder)
+	if writes, ok := decodeMulti(body); ok && len(writes) > 0 {
+		begun = jute.EndOfMulti().Encode
+	}
+	s.respond(c, r, ErrMarshalling, begun)
+}
+
 // serveMultiRead answers multiRead, whose operations succeed and fail one by one.
 func (s *Server) serveMultiRead(c *conn, r *request) {
-	rest := *r.body
+	body := *r.body
 	ops, paths, ok := decodeMultiRead(r.body)
-	if writes, all := decodeMulti(&rest); !ok && all && len(writes) > 0 {
-		// A server reads that, and has begun its answer when it sees that these are no reads.
-		r.err = ErrMarshalling
-		s.respond(c, r, ErrMarshalling, func(e *jute.Encoder) { jute.EndOfMulti().Encode(e) })
-		return
-	}
 	if !ok {
-		s.fail(c, r, ErrMarshalling)
+		s.refuseMultiRead(c, r, &body)
 		return
 	}
 	s.reply(c, r, func(e *jute.Encoder) {

@@ -2,6 +2,7 @@ package zktest
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/docent-zk/docent/internal/digestmd5"
 	"github.com/docent-zk/docent/internal/jute"
@@ -53,13 +54,9 @@ func (s *Server) newExchange() *digestmd5.Server {
 
 // demandsSASL ends the connection of a client that has not authenticated, where that is demanded.
 func (s *Server) demandsSASL(c *conn, r *request) bool {
-	if !s.cfg.RequireSASL || r.op == OpSASL || r.op == OpAuth {
+	proved := func(id authID) bool { return id.scheme == saslScheme }
+	if !s.cfg.RequireSASL || r.op == OpSASL || r.op == OpAuth || slices.ContainsFunc(c.ids, proved) {
 		return false
-	}
-	for _, id := range c.ids {
-		if id.scheme == saslScheme {
-			return false
-		}
 	}
 	r.zxid = 0
 	s.fail(c, r, ErrSASLRequired)
