@@ -121,30 +121,26 @@ func (h *history) goneSince(path string, zxid int64) bool {
 
 // goneBetween reports whether a node was not there at some moment between two times.
 func (h *history) goneBetween(path string, from, to time.Duration) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	absent, since := true, time.Duration(0)
-	for _, s := range h.nodes[path] {
-		if absent && since <= to && s.at >= from {
-			return true
-		}
-		absent, since = s.gone, s.at
-	}
-	return absent && since <= to
+	return h.wasBetween(path, true, from, to)
 }
 
 // thereBetween reports whether a node was there at some moment between two times.
 func (h *history) thereBetween(path string, from, to time.Duration) bool {
+	return h.wasBetween(path, false, from, to)
+}
+
+// wasBetween reports whether a node was gone, or was there, at some moment between two times. It is gone at first.
+func (h *history) wasBetween(path string, gone bool, from, to time.Duration) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	there, since := false, time.Duration(0)
+	was, since := true, time.Duration(0)
 	for _, s := range h.nodes[path] {
-		if there && since <= to && s.at >= from {
+		if was == gone && since <= to && s.at >= from {
 			return true
 		}
-		there, since = !s.gone, s.at
+		was, since = s.gone, s.at
 	}
-	return there && since <= to
+	return was == gone && since <= to
 }
 
 // present returns the nodes that are there now, by path.
