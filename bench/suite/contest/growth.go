@@ -108,8 +108,13 @@ type GrowthPlan struct {
 
 // Estimate is the time that a series takes with so many peers: the usual time, and the longest.
 func (p GrowthPlan) Estimate(s *Series, peers int) (usual, most time.Duration) {
-	most = time.Duration(peers*max(1, s.Patience)) * p.Limit
+	most = time.Duration(peers) * p.limit(s)
 	return most / 2, most
+}
+
+// limit is the time that a peer has for a series.
+func (p GrowthPlan) limit(s *Series) time.Duration {
+	return p.Limit * time.Duration(max(1, s.Patience))
 }
 
 // Grow runs a series.
@@ -145,7 +150,7 @@ func (c *Curve) turns(s *Series, size int, plan GrowthPlan) int {
 		c.Stopped = fmt.Sprintf("not measured beyond %d", bound)
 		return 0
 	}
-	limit := plan.Limit * time.Duration(max(1, s.Patience))
+	limit := plan.limit(s)
 	expected, left := c.expect(size), limit-c.spent
 	if expected >= left {
 		c.Stopped = fmt.Sprintf("%d would take some %v, and %v are left", size, expected.Round(time.Second), max(0, left).Round(time.Second))
