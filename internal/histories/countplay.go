@@ -143,7 +143,7 @@ func (a *countActor) compareAndSet(ctx context.Context, value int64) {
 	if !a.get(ctx) {
 		return
 	}
-	wait(ctx, a.upTo(5*time.Millisecond))
+	Wait(ctx, a.upTo(5*time.Millisecond))
 	a.do(CountInput{Kind: CompareAndSet, Value: value, Version: a.version}, func() (CountOutput, error) {
 		version, err := a.tally.CompareAndSet(ctx, a.version, value)
 		return CountOutput{Value: value, Version: version}, err

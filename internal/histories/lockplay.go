@@ -97,7 +97,7 @@ func (a *lockActor) round() {
 	}
 	a.release(h)
 	if late || a.oneIn(4) {
-		wait(a.ctx, a.upTo(20*time.Millisecond))
+		Wait(a.ctx, a.upTo(20*time.Millisecond))
 		a.writeLate(h)
 	}
 }
@@ -108,10 +108,10 @@ func (a *lockActor) held(h *holding) bool { return h.held.Context().Err() == nil
 // hold does nothing for d, or until the context ends if the holder listens.
 func (a *lockActor) hold(h *holding, d time.Duration) {
 	if a.Mutant == Deaf || !a.held(h) {
-		wait(a.ctx, d)
+		Wait(a.ctx, d)
 		return
 	}
-	wait(h.held.Context(), d)
+	Wait(h.held.Context(), d)
 }
 
 // options draws how a lock answers SUSPENDED.

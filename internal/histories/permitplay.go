@@ -98,9 +98,9 @@ func (a *permitActor) take(ctx context.Context, n int) bool {
 	call.End(nil)
 	t := a.begin(held.Context(), func() *Call { return a.History.Begin(a.number, PermitInput{Kind: Return, Bundle: id}) })
 	if a.Mutant == Deaf {
-		wait(a.ctx, a.stint())
+		Wait(a.ctx, a.stint())
 	} else {
-		wait(held.Context(), a.stint())
+		Wait(held.Context(), a.stint())
 	}
 	t.end()
 	_ = held.Unlock(a.ctx) // it may have been lost: the history knows

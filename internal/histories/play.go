@@ -90,7 +90,7 @@ func (p *Play) perform(round, last func(a *actor), killing func(client int) *Cal
 		}
 	}
 	p.Trouble.run(p.ctx, p.Ground, killing)
-	wait(p.ctx, p.Timeout) // what is broken is noticed
+	Wait(p.ctx, p.Timeout) // what is broken is noticed
 	becalm()
 	limit := time.AfterFunc(patience*p.Timeout, end)
 	defer limit.Stop()
@@ -111,10 +111,10 @@ func (a *actor) act(round, last func(a *actor)) {
 func (a *actor) pause() {
 	beat := a.Length / time.Duration(a.Rounds)
 	if a.oneIn(2) {
-		wait(a.calm, a.upTo(beat))
+		Wait(a.calm, a.upTo(beat))
 		return
 	}
-	wait(a.calm, beat-time.Since(a.History.start)%beat)
+	Wait(a.calm, beat-time.Since(a.History.start)%beat)
 }
 
 // errCalm says that something went wrong although there was no trouble any more.

@@ -63,7 +63,7 @@ func (g *real) Expire(ctx context.Context, client int) error {
 func (g *real) Disturb(r *rand.Rand) (stop func()) {
 	proxy, d := g.proxies[r.IntN(len(g.proxies))], time.Duration(r.IntN(30))*time.Millisecond
 	proxy.Blackhole(realzk.ToClient)
-	wait(context.Background(), d)
+	Wait(context.Background(), d)
 	proxy.Cut()
 	_ = proxy.Heal()
 	return func() {}

@@ -65,7 +65,7 @@ func silence(r *rand.Rand, client int, timeout time.Duration) fault {
 	return fault{name: fmt.Sprintf("silence %d, way %d, for %v", client, way, d), do: func(s *storm) {
 		heal := s.ground.Silence(client, way)
 		s.healing.Go(func() {
-			wait(s.ctx, d)
+			Wait(s.ctx, d)
 			heal()
 		})
 	}}
@@ -92,7 +92,7 @@ func (t Trouble) run(ctx context.Context, ground Ground, killing func(client int
 	s := &storm{ctx: ctx, ground: ground, killing: killing}
 	begin := time.Now()
 	for _, f := range t {
-		wait(ctx, time.Until(begin.Add(f.at)))
+		Wait(ctx, time.Until(begin.Add(f.at)))
 		f.do(s)
 	}
 	s.healing.Wait()
@@ -101,8 +101,8 @@ func (t Trouble) run(ctx context.Context, ground Ground, killing func(client int
 	}
 }
 
-// wait returns after d, or when ctx ends.
-func wait(ctx context.Context, d time.Duration) {
+// Wait returns after d, or when ctx ends.
+func Wait(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

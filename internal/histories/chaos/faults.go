@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/docent-zk/docent/internal/histories"
 	"github.com/docent-zk/docent/internal/realzk"
 )
 
@@ -98,7 +99,7 @@ func (run *Run) troubleServers(ctx, until context.Context) error {
 	r := rand.New(rand.NewPCG(run.Seed, 1))
 	d := &deck{kinds: serverKinds, r: r}
 	for {
-		wait(until, upTo(r, run.Gap))
+		histories.Wait(until, upTo(r, run.Gap))
 		if until.Err() != nil {
 			return nil
 		}
@@ -138,7 +139,7 @@ func (run *Run) troubleServer(ctx, until context.Context, kind string, d time.Du
 			follower = lead
 		}
 		run.cluster.Partition(follower)
-		wait(until, d)
+		histories.Wait(until, d)
 		err = run.cluster.Heal()
 	}
 	f.After, f.To = f.From, Now()
@@ -165,7 +166,7 @@ func killed(until context.Context, s *realzk.Server, d time.Duration) error {
 	if err := s.Kill(); err != nil {
 		return err
 	}
-	wait(until, d)
+	histories.Wait(until, d)
 	return s.Start()
 }
 
@@ -173,7 +174,7 @@ func paused(until context.Context, s *realzk.Server, d time.Duration) error {
 	if err := s.Pause(); err != nil {
 		return err
 	}
-	wait(until, d)
+	histories.Wait(until, d)
 	return s.Resume()
 }
 
@@ -181,7 +182,7 @@ func paused(until context.Context, s *realzk.Server, d time.Duration) error {
 func (l *lane) trouble(ctx, until context.Context) error {
 	d := &deck{kinds: workerKinds, r: l.r}
 	for {
-		wait(until, upTo(l.r, 2*l.Gap))
+		histories.Wait(until, upTo(l.r, 2*l.Gap))
 		if until.Err() != nil {
 			return nil
 		}
@@ -210,7 +211,7 @@ func (l *lane) fault(ctx, until context.Context, kind string) (err error) {
 		l.each((*realzk.Proxy).Cut)
 	default:
 		l.disturb(kind)
-		wait(until, duration)
+		histories.Wait(until, duration)
 		for _, p := range l.proxies {
 			err = errors.Join(err, p.Heal())
 		}
@@ -258,7 +259,7 @@ func (l *lane) stop(ctx, until context.Context, d time.Duration) (from Nanos, er
 	if err := l.process.stop(ctx); err != nil {
 		return from, err
 	}
-	wait(until, d)
+	histories.Wait(until, d)
 	return from, l.process.signal(syscall.SIGCONT)
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/docent-zk/docent/counter"
 	"github.com/docent-zk/docent/discovery"
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/histories"
 	"github.com/docent-zk/docent/leader"
 	"github.com/docent-zk/docent/node"
 )
@@ -147,7 +148,7 @@ func (w *worker) gate() *part {
 			return a.fail("set", err)
 		}
 		shut, from := a.gateNode(ctx), Now()
-		wait(ctx, a.upTo(4*w.Pace))
+		histories.Wait(ctx, a.upTo(4*w.Pace))
 		to := Now()
 		again := a.gateNode(ctx)
 		for a.resting.Err() == nil {
@@ -156,7 +157,7 @@ func (w *worker) gate() *part {
 				break
 			}
 			a.fail("remove", err)
-			wait(a.resting, w.Pace)
+			histories.Wait(a.resting, w.Pace)
 		}
 		if shut != 0 && shut == again { // an earlier Remove, whose request a network delivers late, has not opened it
 			a.put(Record{Op: Closed, Object: gatePath, From: from, To: to})
@@ -201,7 +202,7 @@ func (w *worker) double() *part {
 		}
 		at := Now()
 		a.put(Record{Op: Entered, From: from, To: at})
-		wait(in.Context(), a.upTo(30*time.Millisecond))
+		histories.Wait(in.Context(), a.upTo(30*time.Millisecond))
 		if err := in.Leave(ctx); err != nil {
 			return a.fail("leave", err)
 		}

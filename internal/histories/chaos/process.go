@@ -15,6 +15,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/docent-zk/docent/internal/histories"
 )
 
 // process is one life of a worker.
@@ -117,7 +119,7 @@ func (p *process) stop(ctx context.Context) error {
 		return err
 	}
 	for !stopped(p.cmd.Process.Pid) && ctx.Err() == nil {
-		wait(ctx, time.Millisecond)
+		histories.Wait(ctx, time.Millisecond)
 	}
 	return nil
 }

@@ -12,6 +12,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/docent-zk/docent/internal/histories"
 )
 
 // Op says what a record tells.
@@ -128,7 +130,7 @@ func (j *Journal) watchStalls() (stop func()) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for last := Now(); ctx.Err() == nil; {
-			wait(ctx, 20*time.Millisecond)
+			histories.Wait(ctx, 20*time.Millisecond)
 			now := Now()
 			if now.Sub(last) > stallBound {
 				j.Put(Record{Op: Stalled, From: last, To: now})

@@ -12,6 +12,7 @@ import (
 
 	"github.com/docent-zk/docent/discovery"
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/histories"
 )
 
 // registerAlways registers the instance because of which a pick always succeeds.
@@ -49,7 +50,7 @@ func (run *Run) awaitRest(ctx context.Context, closed bool) error {
 			return nil
 		}
 		latest = wrong
-		wait(ctx, 100*time.Millisecond)
+		histories.Wait(ctx, 100*time.Millisecond)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/histories"
 )
 
 // WorkerEnv makes a program that calls [BeWorker] a worker. Its value is a workerConfig.
@@ -206,7 +207,7 @@ func (w *worker) open(p *part) {
 			return
 		}
 		w.journal.Put(Record{Op: Failed, Role: p.name, To: Now(), Result: "open: " + err.Error()})
-		wait(w.resting, w.Pace)
+		histories.Wait(w.resting, w.Pace)
 	}
 }
 
@@ -218,7 +219,7 @@ func (a *actor) act() {
 			a.succeeded(from, at)
 		}
 		cancel()
-		wait(a.resting, a.upTo(2*a.Pace))
+		histories.Wait(a.resting, a.upTo(2*a.Pace))
 	}
 }
 
@@ -251,7 +252,7 @@ func (w *worker) reportRecovery() {
 			_ = w.tell(isRecovered)
 			return
 		}
-		wait(w.resting, 50*time.Millisecond)
+		histories.Wait(w.resting, 50*time.Millisecond)
 	}
 }
 
@@ -290,14 +291,4 @@ func (a *actor) stint() time.Duration {
 		return a.upTo(a.Timeout)
 	}
 	return a.upTo(60 * time.Millisecond)
-}
-
-// wait returns after d, or when ctx ends.
-func wait(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }
