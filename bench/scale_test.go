@@ -42,8 +42,8 @@ func (s scale) measured(work func()) load {
 	return load{s.s.Counts().RoundTrips() - before, runtime.NumGoroutine() - goroutines}
 }
 
-// scales are things of which there can be many, each in a bubble. What they cost grows at most with an exponent of 1.1, so that no test of 10,000 is
-// needed to see that it grows with the square. perItem is how many goroutines each of them may have.
+// scales are things of which there can be many, each in a bubble. Their cost grows at most with an exponent of 1.1: a cost that grows with
+// the square shows at small sizes already. perItem is how many goroutines each of them may have.
 var scales = map[string]struct {
 	perItem float64
 	run     func(s scale, n int) load

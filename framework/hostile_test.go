@@ -359,7 +359,7 @@ func meet(t *testing.T, rounds int, play func(i *impostor)) {
 	assert.Len(t, s.Sessions(), 0)
 }
 
-// Whatever answers in place of a server, calls end in time, little memory is used, and the client finds the server when it is there.
+// With an impostor in place of the server, calls end in time and little memory is used. The client finds the server as soon as it is there.
 func TestImpostors(t *testing.T) {
 	for name, play := range impostors {
 		t.Run(name, func(t *testing.T) {

@@ -26,7 +26,7 @@ func identified(m sasl.Mechanism) func(*framework.Config) {
 	return func(c *framework.Config) { c.SASL = m }
 }
 
-// Every connection of a session is authenticated ahead of anything else, and nodes are the identity's.
+// Every connection of a session is authenticated before any request. Nodes with CreatorACL belong to the identity.
 func TestSASL(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := startServer(t, guarded)
@@ -52,7 +52,7 @@ func TestSASL(t *testing.T) {
 	})
 }
 
-// Whoever is refused is told by everything that he may look at, calmly and without a secret, and leaves no session behind.
+// A failed authentication shows in WaitConnected, Health and the log, without a secret. The client tries again at the pace of its policy.
 func TestSASLThatFails(t *testing.T) {
 	blocked := errors.New("the ticket has expired")
 	for name, c := range map[string]struct {

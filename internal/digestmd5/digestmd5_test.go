@@ -68,7 +68,7 @@ func TestNamesAndPasswords(t *testing.T) {
 	require.ErrorIs(t, err, ErrClient)
 }
 
-// A server that does not know the password is no server of ours, whatever it says.
+// The client refuses a server that does not know the password.
 func TestServerHasToProveItself(t *testing.T) {
 	c, _ := sides("a", "x", "x")
 	_, _, err := c.Next(nil)
@@ -126,7 +126,7 @@ func FuzzMessages(f *testing.F) {
 	})
 }
 
-// What somebody has recorded of one connection proves nothing on the next one.
+// A response that was recorded on one connection is refused on the next one.
 func TestRecordedExchange(t *testing.T) {
 	c, s := sides("a", "x", "x")
 	challenge, _, err := s.Next(nil)

@@ -17,7 +17,7 @@ type Server struct {
 	user  string
 }
 
-// ErrClient says that the client has not proved that it knows the password, or that there is no such user.
+// ErrClient says that the password is wrong, or the user unknown.
 var ErrClient = errors.New("the client did not prove that it knows the password")
 
 // Next answers the message of the client, which is empty at first. done says that the client is User from now on.

@@ -301,7 +301,7 @@ func TestGrowthStopsAtItsBoundAndItsLimit(t *testing.T) {
 	assert.Len(t, g.failures(), 2)
 }
 
-// What is left for turns at a size does not include what the larger sizes need, if they can be reached.
+// The turns at one size leave the time for the larger sizes, if those can be reached.
 func TestGrowthLeavesTimeForLargerSizes(t *testing.T) {
 	s := &Series{Sizes: []int{10, 100, 1000, 10_000}}
 	curve := func() *Curve {

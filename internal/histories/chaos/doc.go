@@ -23,7 +23,7 @@
 // A step of the clock is what docent takes for sleep of the machine: the difference between CLOCK_BOOTTIME and CLOCK_MONOTONIC, which a worker's
 // client reads from the worker. Docent does not use the wall clock on Linux.
 //
-// # What a holder proves
+// # The intervals of a holder
 //
 // A holder looks at its context, works for some milliseconds, and looks again. The time is read before each look and after each piece of work:
 //
@@ -41,8 +41,8 @@
 //   - Mutex, readers and writers, several locks, election: no two holders that exclude each other, and tokens that grow. Semaphore: no more
 //     permits than the limit.
 //   - Guarded writes go to a register for each lock. Its version counts them: every acknowledged write has a version of its own, tokens grow with
-//     versions, versions agree with real time, and every version that nobody was told of is a write of unknown outcome. The servers' transaction logs,
-//     which are read after the run, must say the same, and say whose write a version is that nobody was told of.
+//     versions, and versions agree with real time. A version that no acknowledgement names belongs to a write of unknown outcome. The servers'
+//     transaction logs are read after the run. They must agree, and they say whose write such a version is.
 //   - Counters: every acknowledged sum is returned once, sums agree with real time, and the end is what was acknowledged and at most what is unknown more.
 //   - Double barriers: nobody enters before every member has called Enter. Gates: Wait does not return while the gate is closed throughout the call.
 //   - Caches and groups: what a worker has written is there after Sync, and nothing goes back to an older state. Picks never fail,

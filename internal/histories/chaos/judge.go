@@ -189,7 +189,7 @@ func (v *Verdict) judgePermits(object string, list []*tenure, e *excuses) {
 	}
 }
 
-// excuses knows what can explain an overlap.
+// excuses are the causes that can explain an overlap.
 type excuses struct {
 	*Outcome
 	stops   map[int][]Fault // of the processes, by worker

@@ -72,7 +72,7 @@ func (v *Verdict) judgeRegister(o *Outcome, object string, writes map[int64]Reco
 	v.judgeOrder(object, list, writes)
 }
 
-// withLogs adds the versions that nobody was told of, from the servers' logs, and compares the others.
+// withLogs adds the versions without an acknowledgement, from the servers' logs, and compares the others.
 func (v *Verdict) withLogs(o *Outcome, object string, acked map[int32]entry, writes map[int64]Record) []entry {
 	logged := make(map[int32][]Set)
 	for _, s := range o.Logged[object] {
