@@ -26,7 +26,7 @@ func (e *epoch) authenticates() wire.SASL {
 		if peer != nil {
 			server.Address = peer.String()
 		}
-		x := &exchange{panicked: e.core.hosts.panicked}
+		x := &exchange{mechanism: mechanism.Name(), panicked: e.core.hosts.panicked}
 		err := guarded("SASL", server.Host, func() (err error) {
 			x.Exchange, err = mechanism.Start(ctx, server)
 			return err
@@ -41,7 +41,28 @@ func (e *epoch) authenticates() wire.SASL {
 // exchange is one of a user's, whose panics cost the connection only.
 type exchange struct {
 	sasl.Exchange
-	panicked func(function, path string, value any)
+	mechanism string
+	panicked  func(function, path string, value any)
+}
+
+// Refused gives a refusal of the server its kind, and an exchange that wants it the last word.
+func (x *exchange) Refused(cause error) error {
+	refused := &sasl.Error{Mechanism: x.mechanism, Kind: sasl.ErrRefused, Err: cause}
+	if errors.Is(cause, wire.ErrNoSASL) {
+		refused.Kind = sasl.ErrNotOffered
+	}
+	wants, ok := x.Exchange.(sasl.Refusable)
+	if !ok {
+		return refused
+	}
+	var last error
+	if err := guarded("SASL", "", func() error { last = wants.Refused(refused); return nil }, x.panicked); err != nil {
+		return err
+	}
+	if last == nil {
+		return refused
+	}
+	return last
 }
 
 func (x *exchange) Next(ctx context.Context, challenge []byte) (response []byte, done bool, err error) {

@@ -59,14 +59,16 @@ func TestSASLThatFails(t *testing.T) {
 		server    zktest.Config
 		mechanism sasl.Mechanism
 		says      string
+		kind      error
 	}{
-		"wrong password": {guarded, sasl.DigestMD5("orders", "a wrong secret"), "refuses this identity (code -115)"},
-		"wrong name":     {guarded, sasl.DigestMD5("others", "the right secret"), "refuses this identity (code -115)"},
-		"not offered":    {zktest.Config{}, sasl.DigestMD5("orders", "the right secret"), "JAAS"},
-		"no ticket":      {guarded, mechanism(func(context.Context) (sasl.Exchange, error) { return nil, blocked }), "the ticket has expired"},
-		"nothing begun":  {guarded, mechanism(func(context.Context) (sasl.Exchange, error) { return nil, nil }), "has begun no exchange"},
-		"a panic":        {guarded, mechanism(func(context.Context) (sasl.Exchange, error) { panic("oh") }), "oh"},
-		"without end":    {guarded, mechanism(func(context.Context) (sasl.Exchange, error) { return endless{}, nil }), "refuses"},
+		"wrong password": {guarded, sasl.DigestMD5("orders", "a wrong secret"), "refuses this identity (code -115)", sasl.ErrRefused},
+		"wrong name":     {guarded, sasl.DigestMD5("others", "the right secret"), "refuses this identity (code -115)", sasl.ErrRefused},
+		"not offered":    {zktest.Config{}, sasl.DigestMD5("orders", "the right secret"), "JAAS", sasl.ErrNotOffered},
+		"no ticket":      {guarded, mechanism(func(context.Context) (sasl.Exchange, error) { return nil, blocked }), "the ticket has expired", blocked},
+		"nothing begun":  {guarded, mechanism(func(context.Context) (sasl.Exchange, error) { return nil, nil }), "has begun no exchange", nil},
+		"a panic":        {guarded, mechanism(func(context.Context) (sasl.Exchange, error) { panic("oh") }), "oh", nil},
+		"without end":    {guarded, mechanism(func(context.Context) (sasl.Exchange, error) { return endless{}, nil }), "refuses", sasl.ErrRefused},
+		"explained":      {guarded, mechanism(func(context.Context) (sasl.Exchange, error) { return explains{}, nil }), "its keytab is old", sasl.ErrRefused},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -77,6 +79,9 @@ func TestSASLThatFails(t *testing.T) {
 				err := cli.WaitConnected(within(t, time.Second))
 				require.ErrorIs(t, err, framework.ErrAuthFailed)
 				require.ErrorContains(t, err, c.says)
+				if c.kind != nil {
+					require.ErrorIs(t, err, c.kind)
+				}
 				health := cli.Health()
 				assert.False(t, health.Ready())
 				require.NoError(t, cli.Close())
@@ -123,3 +128,56 @@ func (m mechanism) Start(ctx context.Context, _ sasl.Server) (sasl.Exchange, err
 type endless struct{}
 
 func (endless) Next(context.Context, []byte) ([]byte, bool, error) { return []byte("more"), false, nil }
+
+// explains knows why it is refused.
+type explains struct{ endless }
+
+func (explains) Refused(err *sasl.Error) error {
+	err.Remedy = "its keytab is old"
+	return err
+}
+
+// A test server takes part in a mechanism that the test brings. Its last token is null, as GSSAPI's is.
+func TestSASLWithAMechanismOfTheServersOwn(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{RequireSASL: true, SASL: func() zktest.SASLExchange { return &passphrase{} }})
+		says := func(word string) func(*framework.Config) {
+			return identified(mechanism(func(context.Context) (sasl.Exchange, error) { return spoken(word), nil }))
+		}
+		cli := connected(t, s, says("friend"), func(c *framework.Config) { c.ACL = framework.CreatorACL() })
+		_, err := cli.Create(t.Context(), "/mine", nil)
+		require.NoError(t, err)
+		acl, _, err := cli.ACL(t.Context(), "/mine")
+		require.NoError(t, err)
+		assert.Equal(t, "sasl:gimli", acl[0].Scheme+":"+acl[0].ID)
+
+		stranger := newClient(t, s, says("mellon"))
+		require.ErrorIs(t, stranger.WaitConnected(within(t, time.Minute)), sasl.ErrRefused)
+	})
+}
+
+// spoken is a client that answers the server's question with a word.
+type spoken string
+
+func (w spoken) Next(_ context.Context, challenge []byte) ([]byte, bool, error) {
+	if challenge == nil {
+		return []byte{}, false, nil
+	}
+	return []byte(w), true, nil
+}
+
+// passphrase is a server that wants to hear one word.
+type passphrase struct{ user string }
+
+func (p *passphrase) Next(message []byte) ([]byte, bool, error) {
+	switch string(message) {
+	case "":
+		return []byte("speak"), false, nil
+	case "friend":
+		p.user = "gimli"
+		return nil, true, nil
+	}
+	return nil, false, errors.New("not a friend")
+}
+
+func (p *passphrase) User() string { return p.user }

@@ -19,6 +19,11 @@
 // shown by Health and in the log, with what to do. The client goes on trying, with the pauses of Config.ReconnectPolicy. A session that
 // is refused when it is resumed ends like one whose servers cannot be reached: by its own timeout.
 //
+// # Errors
+//
+// A failure is an [Error]: it matches one of the kinds below ([ErrCredentials], [ErrExpired], [ErrRefused] and others) with errors.Is, and
+// says what to do. A Mechanism of one's own returns one where a kind fits.
+//
 // # Mechanisms
 //
 // DIGEST-MD5 (RFC 2831) is here: a name and a password that the servers' JAAS file lists (DigestLoginModule). The password does

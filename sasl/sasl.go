@@ -63,7 +63,7 @@ type digestExchange struct{ client digestmd5.Client }
 func (x *digestExchange) Next(_ context.Context, challenge []byte) (response []byte, done bool, err error) {
 	response, done, err = x.client.Next(challenge)
 	if err != nil {
-		err = fmt.Errorf("DIGEST-MD5: %w", err)
+		err = &Error{Mechanism: digest{}.Name(), Kind: ErrServer, Err: err}
 	}
 	return response, done, err
 }

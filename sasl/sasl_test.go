@@ -42,6 +42,7 @@ func TestDigestMD5(t *testing.T) {
 	require.NoError(t, err)
 	_, _, err = x.Next(t.Context(), []byte("nonsense"))
 	require.ErrorContains(t, err, "DIGEST-MD5: ")
+	require.ErrorIs(t, err, sasl.ErrServer)
 	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
 		assert.NotContains(t, fmt.Sprintf(format, m), "secret")
 	}

@@ -109,7 +109,7 @@ func (t *txn) fixACL(acl []jute.ACL) ([]jute.ACL, ErrCode) {
 		case entry.Scheme == "world" && entry.ID == "anyone",
 			entry.Scheme == "digest" && validDigestID(entry.ID),
 			entry.Scheme == "ip" && validIP(entry.ID),
-			entry.Scheme == saslScheme && t.s.cfg.SASLUsers != nil:
+			entry.Scheme == saslScheme && t.s.cfg.takesSASL():
 			fixed = append(fixed, entry)
 		case entry.Scheme == "auth":
 			proved := provedBy(t.ids, entry.Perms)

@@ -38,6 +38,9 @@ type Config struct {
 	// SASLUsers are the names and passwords that clients can authenticate with by SASL's DIGEST-MD5, as a JAAS file has them for a real
 	// server. Identities have the scheme "sasl". Defaults to none: then exchanges are answered, but prove nothing.
 	SASLUsers map[string]string
+	// SASL begins the server's side of an exchange with any mechanism, in place of DIGEST-MD5 with SASLUsers. Like SASLExchange's methods
+	// it must not call the server. Defaults to DIGEST-MD5.
+	SASL func() SASLExchange
 	// RequireSASL ends connections on which anything is asked ahead of an exchange, as sessionRequireClientSASLAuth does.
 	RequireSASL bool
 	// ContainerCheckInterval is the time between two searches for empty containers and outlived TTL nodes. Defaults

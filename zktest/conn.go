@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/docent-zk/docent/internal/digestmd5"
 	"github.com/docent-zk/docent/internal/jute"
 )
 
@@ -43,7 +42,7 @@ type conn struct {
 	waiting   bool     // its next request needs a leader, which its member did not hear
 	sessionID int64    // stays when the session is gone
 	ids       []authID
-	sasl      *digestmd5.Server // the exchange under way
+	sasl      SASLExchange // the exchange under way
 	watched   map[watchKey]watchMode
 	perClient *tally
 

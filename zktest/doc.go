@@ -23,7 +23,8 @@
 // Lists of children come in no useful order, newest first for the most part, so that clients that forget to sort are
 // found out.
 //
-// Left out are mechanisms of SASL but DIGEST-MD5, reconfig (which is answered as disabled), quotas, read-only mode and TLS.
+// Left out are reconfig (which is answered as disabled), quotas, read-only mode and TLS. Of SASL the
+// server knows DIGEST-MD5; a test brings the server's side of another mechanism in Config.SASL.
 //
 // # Time
 //

@@ -11,6 +11,16 @@ import (
 // saslScheme is that of an identity that SASL has proved.
 const saslScheme = "sasl"
 
+// SASLExchange is the server's side of one authentication, on one connection.
+type SASLExchange interface {
+	// Next answers a message of the client. Done says that the client has proved that it is User; the answer that comes with it is
+	// still sent. A nil answer is sent as a null token, as a ZooKeeper server sends it at the end of GSSAPI. An error is answered with AUTHFAILED and ends the connection.
+	// It is called with the server's lock held, and so must not call the server or wait.
+	Next(message []byte) (answer []byte, done bool, err error)
+	// User is the id of the client, once it has proved it.
+	User() string
+}
+
 // serveSASL answers one message of an exchange. Without users the server has no part in it, as a real one has none without a
 // JAAS file: it answers with a null token. The connection of a client that is refused ends behind the answer.
 func (s *Server) serveSASL(c *conn, r *request) {
@@ -20,7 +30,7 @@ func (s *Server) serveSASL(c *conn, r *request) {
 		return
 	}
 	r.zxid = 0
-	if s.cfg.SASLUsers == nil {
+	if !s.cfg.takesSASL() {
 		s.reply(c, r, func(e *jute.Encoder) { e.Buffer(nil) })
 		return
 	}
@@ -40,7 +50,13 @@ func (s *Server) serveSASL(c *conn, r *request) {
 	s.reply(c, r, func(e *jute.Encoder) { e.Buffer(answer) })
 }
 
-func (s *Server) newExchange() *digestmd5.Server {
+// takesSASL reports whether the server takes part in exchanges.
+func (c Config) takesSASL() bool { return c.SASLUsers != nil || c.SASL != nil }
+
+func (s *Server) newExchange() SASLExchange {
+	if s.cfg.SASL != nil {
+		return s.cfg.SASL()
+	}
 	s.exchanges++
 	nonce := fmt.Sprintf("%x", s.password(-s.exchanges))
 	return &digestmd5.Server{

@@ -24,7 +24,8 @@ const SchemeSASL = "sasl"
 // SASL begins an exchange with the server at that address. Ctx ends with the handshake.
 type SASL func(ctx context.Context, peer net.Addr) (Exchange, error)
 
-// Exchange is the client's side of an authentication. See package sasl.
+// Exchange is the client's side of an authentication. See package sasl. If it has a method Refused(error) error, that is called with a
+// refusal of the server, and what it returns is reported in its place.
 type Exchange interface {
 	Next(ctx context.Context, challenge []byte) (response []byte, done bool, err error)
 }
@@ -73,10 +74,10 @@ func (l *link) exchange(ctx context.Context) error {
 			return nil
 		}
 		if challenge, err = l.token(saslXid+round, response); err != nil {
-			return err
+			return explained(x, err)
 		}
 		if challenge == nil && (!done || round == 0) {
-			return &refusal{errNoSASL}
+			return explained(x, &refusal{ErrNoSASL})
 		}
 		if done {
 			return nil
@@ -85,8 +86,17 @@ func (l *link) exchange(ctx context.Context) error {
 	return &refusal{fmt.Errorf("the exchange is not over after %d messages", maxRounds)}
 }
 
-// errNoSASL says that a server answered as servers without a JAAS configuration do.
-var errNoSASL = errors.New("the server takes no part in the exchange; does it have a JAAS file with a section for servers, and SASLAuthenticationProvider?")
+// explained gives an exchange that wants it the chance to say why the server has refused it.
+func explained(x Exchange, err error) error {
+	var refused *refusal
+	if explains, ok := x.(interface{ Refused(err error) error }); ok && errors.As(err, &refused) {
+		refused.err = explains.Refused(refused.err)
+	}
+	return err
+}
+
+// ErrNoSASL says that a server answered as servers without a JAAS configuration do.
+var ErrNoSASL = errors.New("the server takes no part in the exchange; does it have a JAAS file with a section for servers, and SASLAuthenticationProvider?")
 
 // token sends one message of the exchange and returns the answer, nil if it is null.
 func (l *link) token(xid int32, message []byte) ([]byte, error) {
