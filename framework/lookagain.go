@@ -33,6 +33,8 @@ type glimpse struct {
 	exists              bool
 	czxid, mzxid, pzxid int64
 	cversion            int32
+
+	until int64 // if not 0, all that is known of an existing node's data: it had not changed after this transaction
 }
 
 // glimpseOf returns the glimpse of a node with that Stat, which is nil if the node does not exist.
@@ -46,6 +48,8 @@ func glimpseOf(s *Stat) *glimpse {
 // missed returns the event that a watch has missed if the node was as in g and is now as in now.
 func (g *glimpse) missed(kind watchKind, now *glimpse) (event EventType, missed bool) {
 	switch {
+	case g.until != 0 && now.exists:
+		return g.missedSince(now)
 	case g.exists && (!now.exists || now.czxid != g.czxid):
 		return EventDeleted, true
 	case now.exists != g.exists:
@@ -53,6 +57,17 @@ func (g *glimpse) missed(kind watchKind, now *glimpse) (event EventType, missed 
 	case kind == childWatch && (now.pzxid != g.pzxid || now.cversion != g.cversion):
 		return EventChildrenChanged, true
 	case kind != childWatch && now.mzxid != g.mzxid:
+		return EventDataChanged, true
+	}
+	return 0, false
+}
+
+// missedSince is missed if only the time of the last change is known.
+func (g *glimpse) missedSince(now *glimpse) (event EventType, missed bool) {
+	switch {
+	case now.czxid > g.until:
+		return EventDeleted, true
+	case now.mzxid > g.until:
 		return EventDataChanged, true
 	}
 	return 0, false
@@ -74,6 +89,9 @@ func (t *watches) note(w *Watch, g *glimpse) {
 	}
 	if e.seen == nil {
 		e.seen = g
+	}
+	if g.until != 0 {
+		g = e.seen // a server that sets a watch tells nothing of the node
 	}
 	if event, missed := e.seen.missed(w.key.kind, g); missed {
 		t.overtaken(w, event)

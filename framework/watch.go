@@ -60,15 +60,24 @@ type Watch struct {
 	key     watchKey
 	entry   *watchEntry // nil when the session was over already
 	table   *watches
-	firedOn int // the connection on which a server sent the event; 0 before, and if no server did
+	firedOn int       // the connection on which a server sent the event; 0 before, and if no server did
+	told    EventType // the event, 0 before
 }
 
 // Stop takes the watch back: nothing will be put on C any more, which stays open unless the watch has fired. It is safe to
 // call it at any time and repeatedly.
 func (w *Watch) Stop() { w.table.leave(w) }
 
-// send delivers the event. It never blocks: a watch fires once.
+// fired returns the type of the event, 0 before there is one.
+func (w *Watch) fired() EventType {
+	w.table.mu.Lock()
+	defer w.table.mu.Unlock()
+	return w.told
+}
+
+// send delivers the event. It never blocks: a watch fires once. The mutex of the table is held.
 func (w *Watch) send(t EventType, at string, err error) {
+	w.told = t
 	w.c <- Event{Type: t, Path: w.space.local(at), Err: err}
 	close(w.c)
 }

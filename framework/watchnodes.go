@@ -3,24 +3,26 @@ package framework
 import (
 	"context"
 	"errors"
+	"time"
 
+	"github.com/docent-zk/docent/internal/jute"
 	"github.com/docent-zk/docent/internal/wire"
 )
 
 // watchNodes is recipekit.WatchNodes.
-func (s *Session) watchNodes(ctx context.Context, paths []string) (watches []*Watch, err error) {
+func (s *Session) watchNodes(ctx context.Context, paths []string) (watches []*Watch, read bool, err error) {
 	at, longest := make([]string, len(paths)), 0
 	for i, path := range paths {
 		if at[i], err = s.locate("watchData", path); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		longest = max(longest, len(at[i]))
 	}
 	err = s.do(ctx, request{op: "watchData", path: paths[0], size: longest, repeatable: true, try: func(ctx context.Context, e *epoch) error {
-		watches, err = e.watchNodes(ctx, s.space, at)
+		watches, read, err = e.watchNodes(ctx, s.space, at)
 		return err
 	}})
-	return watches, err
+	return watches, read, err
 }
 
 // nodeWatch is the watch of one node that is being set.
@@ -30,11 +32,116 @@ type nodeWatch struct {
 	armed bool
 }
 
-// watchNodes sends all requests in one write and waits for the answers.
-func (e *epoch) watchNodes(ctx context.Context, s space, at []string) ([]*Watch, error) {
-	set, calls := make([]nodeWatch, len(at)), make([]*wire.Call, len(at))
+// watchNodes sets all watches with one setWatches if none of them is set and the servers know that request. Otherwise it reads each node.
+func (e *epoch) watchNodes(ctx context.Context, s space, at []string) (watches []*Watch, read bool, err error) {
+	set, armed := e.joinNodes(s, at)
+	if len(at) > 1 && !armed && e.worthSetWatches() {
+		if watches, err = e.watchTogether(ctx, set, at); !errors.Is(err, errNotArmed) {
+			return watches, false, err
+		}
+		set, _ = e.joinNodes(s, at)
+	}
+	watches, err = e.watchEach(ctx, s, set)
+	return watches, true, err
+}
+
+// joinNodes adds a user to the watch of each node. It reports whether the server has one of these watches, or a recursive one stands in for it.
+func (e *epoch) joinNodes(s space, at []string) (set []nodeWatch, armed bool) {
+	set = make([]nodeWatch, len(at))
 	for i, path := range at {
-		set[i] = e.watchNode(ctx, s, path)
+		n := &set[i]
+		n.w, n.armed = e.watches.join(s, watchKey{dataWatch, path})
+		armed = armed || n.armed
+	}
+	return set, armed
+}
+
+// worthSetWatches reports whether the servers know setWatches, and have not refused it lately.
+func (e *epoch) worthSetWatches() bool {
+	t := &e.watches
+	t.mu.Lock()
+	singly := t.rearming.singly()
+	t.mu.Unlock()
+	return !singly && e.core.can.has(capSetWatches)
+}
+
+// watchBatch is one setWatches for several nodes. Its relativeZxid is the newest transaction seen ahead of it. So a server answers it with an event for
+// each node that does not exist, or has changed since then, and sets the other watches. The events come ahead of the reply.
+type watchBatch struct {
+	set     []nodeWatch
+	zxid    int64
+	reached int64 // the zxid in the reply
+}
+
+// watchTogether returns nil for the watch of a node that does not exist. It returns errNotArmed, and leaves no watch behind, if the server refuses.
+func (e *epoch) watchTogether(ctx context.Context, set []nodeWatch, at []string) ([]*Watch, error) {
+	g := &watchBatch{set: set, zxid: e.wire.LastZxid()}
+	body := &jute.SetWatchesRequest{RelativeZxid: g.zxid, Data: at, Exist: []string{}, Child: []string{}}
+	call := query[struct{}]{op: jute.OpSetWatches, at: at[0], body: body, kind: e.core.can.kind(capSetWatches)}.call(ctx)
+	call.Answered = func(zxid int64, _ int32) { g.reached = zxid }
+	call.Over = func(err error) { g.over(e, err) }
+	if err := e.send(ctx, &call.Call); err != nil {
+		g.over(e, err)
+		g.stop()
+		return nil, err
+	}
+	_, err := call.wait(ctx, e)
+	if err == nil && g.reached < g.zxid {
+		err = errNotArmed
+	}
+	if err != nil {
+		g.stop()
+		return nil, e.refusedWatches(err, call)
+	}
+	watches := make([]*Watch, len(at))
+	for i, n := range set {
+		if n.w.fired() == EventDeleted {
+			n.w.Stop()
+		} else {
+			watches[i] = n.w
+		}
+	}
+	return watches, nil
+}
+
+// over takes the answer. It runs in the receiving goroutine if there is one, behind the events that the server sent ahead of it.
+func (g *watchBatch) over(e *epoch, err error) {
+	var seen *glimpse
+	if err == nil && g.reached >= g.zxid {
+		seen = &glimpse{exists: true, until: g.zxid}
+	}
+	for _, n := range g.set {
+		if e.watches.attempted(n.w, seen) {
+			e.repair(n.w.key.path)
+		}
+	}
+}
+
+// stop takes all watches back.
+func (g *watchBatch) stop() {
+	for _, n := range g.set {
+		n.w.Stop()
+	}
+}
+
+// refusedWatches returns errNotArmed if the server has answered a setWatches with a code that refuses it. No setWatches is sent for an hour then. It
+// returns any other error as it is.
+func (e *epoch) refusedWatches(err error, call *asked[struct{}]) error {
+	code := (*wire.CodeError)(nil)
+	if _, answer := call.Wait(settled); !errors.As(answer, &code) || disowns(code.Code) || code.Code == codeUnimplemented {
+		return err
+	}
+	e.watches.mu.Lock()
+	defer e.watches.mu.Unlock()
+	e.watches.rearming.refused = time.Now()
+	return errNotArmed
+}
+
+// watchEach sends a read for each node in one write and waits for the answers.
+func (e *epoch) watchEach(ctx context.Context, s space, set []nodeWatch) ([]*Watch, error) {
+	calls := make([]*wire.Call, len(set))
+	for i := range set {
+		e.watchNode(ctx, s, &set[i])
 		calls[i] = &set[i].Call
 	}
 	if err := e.send(ctx, calls...); err != nil {
@@ -46,7 +153,7 @@ func (e *epoch) watchNodes(ctx context.Context, s space, at []string) ([]*Watch,
 		}
 		return nil, err
 	}
-	watches := make([]*Watch, len(at))
+	watches := make([]*Watch, len(set))
 	for i, n := range set {
 		node, err := n.wait(ctx, e)
 		switch {
@@ -64,17 +171,18 @@ func (e *epoch) watchNodes(ctx context.Context, s space, at []string) ([]*Watch,
 }
 
 // watchNode makes the request for one node.
-func (e *epoch) watchNode(ctx context.Context, s space, path string) nodeWatch {
-	w, armed := e.watches.join(s, watchKey{dataWatch, path})
-	n := nodeWatch{asked: getQuery(s, path, !armed).call(ctx), w: w, armed: armed}
-	if !armed {
-		n.Over = func(err error) {
-			if e.watches.armed(w, &n.answer.Stat, callError(e.ctx, err) == nil) {
-				e.repair(path)
-			}
+func (e *epoch) watchNode(ctx context.Context, s space, n *nodeWatch) {
+	path := n.w.key.path
+	n.asked = getQuery(s, path, !n.armed).call(ctx)
+	if n.armed {
+		return
+	}
+	answer, w := n.asked, n.w
+	n.Over = func(err error) {
+		if e.watches.armed(w, &answer.answer.Stat, callError(e.ctx, err) == nil) {
+			e.repair(path)
 		}
 	}
-	return n
 }
 
 // leaveRest gives up the watches because the answer to number i is an error.

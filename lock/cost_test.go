@@ -89,7 +89,7 @@ func TestCostOfAHandOver(t *testing.T) {
 		waiting := start(t.Context(), b)
 		time.Sleep(5 * time.Millisecond)
 		cost := w.Counts().Sub(before)
-		assert.Equal(t, requests{zktest.OpCreate2: 1, zktest.OpGetChildren2: 1, zktest.OpGetData: 2}, cost.Requests, "a waiter")
+		assert.Equal(t, requests{zktest.OpCreate2: 1, zktest.OpGetChildren2: 1, zktest.OpSetWatches: 1}, cost.Requests, "a waiter")
 		assert.EqualValues(t, 2, cost.Watches, "on the holder's node and its own")
 
 		before = w.Counts()
@@ -155,7 +155,7 @@ func TestOneReleaseWakesOneOfAThousand(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 		cost := w.Counts().Sub(before)
 		assert.EqualValues(t, 1, cost.Requests[zktest.OpDelete])
-		assert.LessOrEqual(t, cost.Requests[zktest.OpGetData], int64(3), "the place of the next holder's client that waits behind it begins to watch")
+		assert.LessOrEqual(t, cost.Requests[zktest.OpSetWatches], int64(1), "the place of the next holder's client that waits behind it begins to watch")
 		assert.LessOrEqual(t, cost.Requests[zktest.OpGetChildren2], int64(2), "and may list first, as may the one after the next")
 		assert.LessOrEqual(t, cost.Events, int64(3), "to the next, to the one after it, and to the old holder, which watched its own node")
 		assert.Empty(t, granted)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/internal/recipekit"
@@ -28,13 +29,20 @@ type turnWatcher struct {
 	on    int            // the connection on which they were listed; 0 if it is not known
 	total int            // how many children the list had
 	all   bool           // all of ahead are to be watched
+
+	readAt time.Time // when the nodes are to be read that are watched and were not
 }
 
-// watched is the watch of a node, and the connection on which it was set; 0 if that is not known.
+// watched is the watch of a node.
 type watched struct {
 	*framework.Watch
-	on int
+	on   int  // the connection on which it was set; 0 if that is not known
+	read bool // the node was read, so its ACL lets the client see what happens to it
 }
+
+// readDelay is how long a place waits before it reads the nodes that it watches. Servers set a watch whatever the ACL of the node says. So a place that
+// may not read a node ahead learns of that by a read, which shorter waits do without.
+const readDelay = watchDelay
 
 // listWorth is how many names in a list cost about as much as the request and the answer for one node.
 const listWorth = 8
@@ -129,17 +137,20 @@ func (t *turnWatcher) watchNearest(ctx context.Context) (known bool, err error) 
 		return true, nil
 	}
 	on := recipekit.Connection(t.place.session)
-	watches, err := recipekit.WatchNodes(ctx, t.place.session, missing)
+	watches, read, err := recipekit.WatchNodes(ctx, t.place.session, missing)
 	if err != nil {
 		return false, err
 	}
 	on = t.place.stable(on)
+	if !read {
+		t.readAt = time.Now().Add(readDelay)
+	}
 	var gone []string
 	for i, w := range watches {
 		if w == nil {
 			gone = append(gone, missing[i])
 		} else {
-			t.watches[missing[i]] = watched{w, on}
+			t.watches[missing[i]] = watched{w, on, read}
 		}
 	}
 	return t.remove(on, gone...)
@@ -163,7 +174,12 @@ func (t *turnWatcher) awaitEvent(ctx context.Context, refused <-chan struct{}) (
 	if len(t.ahead) > 1 {
 		far = t.path(t.ahead[len(t.ahead)-2])
 	}
+	unread, stop := t.unread()
+	defer stop()
 	select {
+	case <-unread:
+		t.stop(func(_ string, w watched) bool { return !w.read })
+		return true, nil
 	case ev := <-t.channel(near):
 		return t.onEvent(near, ev)
 	case ev := <-t.channel(far):
@@ -175,6 +191,17 @@ func (t *turnWatcher) awaitEvent(ctx context.Context, refused <-chan struct{}) (
 	case <-ctx.Done():
 		return false, context.Cause(ctx)
 	}
+}
+
+// unread returns a channel on which something comes when the nodes are to be read that are watched and were not; nil if there are none.
+func (t *turnWatcher) unread() (due <-chan time.Time, stop func() bool) {
+	for _, w := range t.watches {
+		if !w.read {
+			timer := time.NewTimer(time.Until(t.readAt))
+			return timer.C, timer.Stop
+		}
+	}
+	return nil, func() bool { return false }
 }
 
 // onEvent handles the event of a watch. It reports whether ahead is still known.

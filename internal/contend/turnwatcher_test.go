@@ -64,18 +64,21 @@ func (l *line) pass() zktest.Counts {
 	before := l.Counts()
 	require.NoError(l.t, l.held.Release(l.t.Context()))
 	l.held = <-l.granted
-	cost := l.Counts().Sub(before)
-	time.Sleep(100 * time.Millisecond)
-	return cost
+	time.Sleep(100 * time.Millisecond) // for those who list ahead of their turn
+	return l.Counts().Sub(before)
 }
 
-// Whoever is next has listed the queue ahead of its turn, and is told of it by one event.
+// A waiter lists the queue ahead of its turn, when the second node ahead goes. The event of the last one grants it, and costs no request.
 func TestTurnsAreKnownAhead(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		l := w.queued(strict, "abcdef")
-		for range 5 {
+		for turn, lists := range []int64{0, 1, 1, 1, 0} { // the first two waiters saw everybody ahead when they joined
 			cost := l.pass()
-			assert.Equal(t, map[zktest.Op]int64{zktest.OpDelete: 1}, cost.Requests)
+			want := map[zktest.Op]int64{zktest.OpDelete: 1, zktest.OpGetData: 1} // the guard of the claim, after 20 ms, reads
+			if lists > 0 {
+				want[zktest.OpGetChildren2] = lists
+			}
+			assert.Equal(t, want, cost.Requests, "turn %d", turn)
 		}
 		require.NoError(t, l.held.Release(t.Context()))
 		assert.Empty(t, w.nodes())
@@ -256,7 +259,7 @@ func TestPlaceThatGoesBeforeItIsWatched(t *testing.T) {
 		held, err := strict.Acquire(t.Context(), a, hold)
 		require.NoError(t, err)
 		w.OnFrame(func(f zktest.Frame) zktest.Verdict {
-			if f.Stage == zktest.Request && f.Op == zktest.OpGetData && f.Path == held.Path() {
+			if f.Stage == zktest.Request && f.Op == zktest.OpSetWatches && f.Path == held.Path() {
 				assert.NoError(t, w.Delete(held.Path()))
 			}
 			return zktest.Pass
@@ -281,7 +284,7 @@ func TestTheTwoNearestGoBeforeTheyAreWatched(t *testing.T) {
 			}
 			var gone atomic.Bool
 			w.OnFrame(func(f zktest.Frame) zktest.Verdict {
-				if f.Stage == zktest.Request && f.Op == zktest.OpGetData && f.Conn.Client == "d" && gone.CompareAndSwap(false, true) {
+				if f.Stage == zktest.Request && f.Op == zktest.OpSetWatches && f.Conn.Client == "d" && gone.CompareAndSwap(false, true) {
 					assert.NoError(t, w.Delete(strict.Dir+"/"+third))
 					assert.NoError(t, w.Delete(strict.Dir+"/"+second))
 				}
@@ -307,4 +310,30 @@ func TestTheTwoNearestGoBeforeTheyAreWatched(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A server sets a watch on a node whatever its ACL says. So a place that waits reads the nodes that it watches after a while.
+func TestPlaceReadsWhatItWaitsFor(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		_, a := w.client("a")
+		held, err := strict.Acquire(t.Context(), a, hold)
+		require.NoError(t, err)
+		_, b := w.client("b")
+		time.Sleep(time.Second) // until the claim has read its own node
+		before := w.Counts()
+		granted := make(chan *contend.Claim, 1)
+		go func() {
+			claim, err := strict.Acquire(t.Context(), b, hold)
+			assert.NoError(t, err)
+			granted <- claim
+		}()
+		time.Sleep(10 * time.Millisecond)
+		want := map[zktest.Op]int64{zktest.OpCreate2: 1, zktest.OpGetChildren2: 1, zktest.OpSetWatches: 1}
+		assert.Equal(t, want, w.Counts().Sub(before).Requests)
+		time.Sleep(time.Second)
+		want[zktest.OpGetData] = 2
+		assert.Equal(t, want, w.Counts().Sub(before).Requests, "the node ahead and the own one, once")
+		require.NoError(t, held.Release(t.Context()))
+		require.NoError(t, (<-granted).Release(t.Context()))
+	})
 }
