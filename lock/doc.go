@@ -104,8 +104,8 @@
 //
 // Again and again means: at least the tenth time in a row, with nothing else written on the servers between an acquire and the next one.
 //
-// A Mutex that waits watches its own node and up to two ahead of it: 2 or 3 requests more, in one trip. If more than two are ahead, it lists
-// again ahead of its turn. Of several goroutines of one client only the first in the queue does so; the others cost their create until
+// A Mutex that waits watches its own node and up to two ahead of it, with one request. If it waits for longer than a moment, it reads each of them
+// once. If more than two nodes are ahead, it lists again ahead of its turn. Of several goroutines of one client only the first in the queue does so; the others cost their create until
 // they are the first. An RWMutex, and a lock that is Shared, watches one node, and a hand-over costs a list more. A Held that lasts longer than a
 // moment watches its own node: 1 request more, 2 with Shared.
 //

@@ -68,9 +68,9 @@
 //
 // An uncontended acquire is one round trip of two requests (create and list together), a release one request. Where nothing
 // else happens on the servers between a release and the next acquire, the [Trail] shows that nobody else is in the queue, and the list is left
-// out. A waiter sets three watches in
-// one write, and lists once more ahead of its turn if more than two are ahead of it. A hand-over is the release and one event. Waiters that
-// have a client in common set three watches in all, and each costs a create and, when it becomes the first of them, three requests.
+// out. A waiter sets three watches with one request, and lists once more ahead of its turn if more than two are ahead of it. A hand-over is the
+// release and one event. Waiters that have a client in common set three watches in all. Each costs a create and, when it becomes the first of them,
+// one request. A waiter that waits for longer than 20 ms reads the three nodes, because servers check no ACL when that request sets a watch.
 // One whose number follows that of a claim of the same client, which is released within 20 ms, costs a create and a look at its node that goes
 // with the release.
 //
