@@ -9,11 +9,11 @@ import (
 	"github.com/docent-zk/docent/internal/realzk"
 )
 
-// mainEnv makes this test binary lockrun.
-const mainEnv = "DOCENT_LOCKRUN_MAIN"
+// mainEnv makes this test binary the command.
+const mainEnv = "DOCENT_TEST_MAIN"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(workerEnv) != "" || os.Getenv(mainEnv) != "" {
+	if os.Getenv(mainEnv) != "" {
 		main()
 		return
 	}

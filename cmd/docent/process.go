@@ -5,7 +5,7 @@ import "os/exec"
 // process is a command that was started, and its process group where there are such groups.
 type process struct {
 	cmd      *exec.Cmd
-	ended    chan struct{} // is closed when the command has ended, which its group may outlive
+	ended    chan struct{} // closed when the command has ended; its group may outlive it
 	terminal *terminal     // nil if the command has none
 }
 
@@ -20,7 +20,7 @@ func start(cmd *exec.Cmd) (*process, error) {
 		err := cmd.Start()
 		started <- err
 		if err == nil {
-			_ = cmd.Wait() // what became of it is in cmd.ProcessState
+			_ = cmd.Wait() // its outcome is in cmd.ProcessState
 		}
 	}()
 	if err := <-started; err != nil {
@@ -37,7 +37,7 @@ func (p *process) release() {
 	}
 }
 
-// hasEnded reports whether the command has.
+// hasEnded reports whether the command has ended.
 func (p *process) hasEnded() bool {
 	select {
 	case <-p.ended:

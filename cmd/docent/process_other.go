@@ -4,10 +4,13 @@ package main
 
 import "os"
 
-// forwarded are the signals that the command gets when lockrun does.
+// forwarded are the signals that end docent, or the command that it runs.
 var forwarded = []os.Signal{os.Interrupt}
 
-// number is a signal's number: that of SIGINT, since no other one comes.
+// catchBrokenPipes does nothing: there is no SIGPIPE.
+func catchBrokenPipes() {}
+
+// number is the number of SIGINT: there are no other signals.
 func number(os.Signal) int { return 2 }
 
 // isolate does nothing: there are no process groups.

@@ -4,7 +4,7 @@ package main
 
 import "syscall"
 
-// bind does nothing: none of these systems ends a command together with whoever started it.
+// bind does nothing: these systems cannot end a command together with the process that started it.
 func bind(*syscall.SysProcAttr) {}
 
 func stayOnThread() (leave func()) { return func() {} }

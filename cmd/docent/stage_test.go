@@ -20,18 +20,18 @@ import (
 	"github.com/docent-zk/docent/zktest"
 )
 
-// patience is for what happens in moments, unless it does not happen at all.
-const patience = 2 * time.Minute
+// atMost is for what happens in moments, unless it does not happen at all.
+const atMost = 2 * time.Minute
 
-// linger is for what somebody who was killed still has open.
+// linger is for what a killed process still has open.
 const linger = 20 * time.Second
 
-// lockrun is a lockrun that runs as a process of its own.
-type lockrun struct {
+// docent is the command as a process of its own.
+type docent struct {
 	cmd    *exec.Cmd
 	stdout *os.File
 	lines  *bufio.Scanner
-	stderr transcript
+	stderr screenText
 	ended  bool
 }
 
@@ -43,10 +43,11 @@ func startServer(t *testing.T) *zktest.Server {
 	return server
 }
 
-func startLockrun(t *testing.T, zk string, args ...string) *lockrun {
+// startDocent starts a command with its arguments.
+func startDocent(t *testing.T, servers string, args ...string) *docent {
 	t.Helper()
-	l := &lockrun{cmd: exec.Command(os.Args[0], append([]string{"-zk", zk}, args...)...)}
-	l.cmd.Env = append(os.Environ(), mainEnv+"=yes")
+	l := &docent{cmd: exec.Command(os.Args[0], args...)}
+	l.cmd.Env = append(os.Environ(), mainEnv+"=yes", "DOCENT_SERVERS="+servers)
 	l.cmd.Stderr = &l.stderr
 	l.cmd.WaitDelay = linger
 	in, out, err := os.Pipe()
@@ -66,30 +67,30 @@ func startLockrun(t *testing.T, zk string, args ...string) *lockrun {
 }
 
 // line is the next line that the command writes.
-func (l *lockrun) line(t *testing.T) string {
+func (l *docent) line(t *testing.T) string {
 	t.Helper()
-	require.True(t, l.scan(t, patience), "no more output, %v: %s", l.lines.Err(), l.stderr.String())
+	require.True(t, l.scan(t, atMost), "no more output, %v: %s", l.lines.Err(), l.stderr.String())
 	return l.lines.Text()
 }
 
-// scan waits for a line, or for the end of the output: that of lockrun, its command and whoever they have left behind.
-func (l *lockrun) scan(t *testing.T, within time.Duration) bool {
+// scan waits for a line, or for the end of the output: that of docent, its command and the processes that these have left behind.
+func (l *docent) scan(t *testing.T, within time.Duration) bool {
 	t.Helper()
 	require.NoError(t, l.stdout.SetReadDeadline(time.Now().Add(within)))
 	return l.lines.Scan()
 }
 
-// status waits for the end, of lockrun and of everybody who shares its output.
-func (l *lockrun) status(t *testing.T) int {
+// status waits for the end, of docent and of every process that shares its output.
+func (l *docent) status(t *testing.T) int {
 	t.Helper()
-	late := time.AfterFunc(patience, func() { _ = l.cmd.Process.Kill() })
+	late := time.AfterFunc(atMost, func() { _ = l.cmd.Process.Kill() })
 	defer late.Stop()
 	err := l.cmd.Wait()
 	l.ended = true
 	for l.scan(t, linger) {
 		t.Logf("more output: %s", l.lines.Text())
 	}
-	require.NoError(t, l.lines.Err(), "somebody is left: %s", l.stderr.String())
+	require.NoError(t, l.lines.Err(), "a process is left: %s", l.stderr.String())
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		require.NoError(t, err)
@@ -98,24 +99,24 @@ func (l *lockrun) status(t *testing.T) int {
 	return l.cmd.ProcessState.ExitCode()
 }
 
-func (l *lockrun) signal(t *testing.T, sig os.Signal) {
+func (l *docent) signal(t *testing.T, sig os.Signal) {
 	t.Helper()
 	require.NoError(t, l.cmd.Process.Signal(sig))
 }
 
-// newClient is a client beside the lockruns.
-func newClient(t *testing.T, zk string) *framework.Client {
+// newClient is a client beside the command.
+func newClient(t *testing.T, servers string) *framework.Client {
 	t.Helper()
-	cli, err := framework.New(framework.Config{ConnectString: zk})
+	cli, err := framework.New(framework.Config{ConnectString: servers})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, cli.Close()) })
 	return cli
 }
 
-// queued waits until n nodes stand at path.
+// queued waits until path has n children.
 func queued(t *testing.T, cli *framework.Client, path string, n int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), atMost)
 	defer cancel()
 	for {
 		names, _, changed, err := cli.WatchChildren(ctx, path)
@@ -140,20 +141,25 @@ func queued(t *testing.T, cli *framework.Client, path string, n int) {
 	}
 }
 
-// owner is the session of the only lockrun that holds or waits at path.
+// owner is the session of the only docent that holds or waits at path.
 func owner(t *testing.T, cli *framework.Client, path string) int64 {
 	t.Helper()
 	queued(t, cli, path, 1)
-	names, _, err := cli.Children(t.Context(), path)
-	require.NoError(t, err)
-	require.Len(t, names, 1)
-	stat, there, err := cli.Exists(t.Context(), framework.Join(path, names[0]))
+	stat, there, err := cli.Exists(t.Context(), framework.Join(path, only(t, cli, path)))
 	require.NoError(t, err)
 	require.True(t, there)
 	return stat.EphemeralOwner
 }
 
-// alive reports whether there is a process, and not just what is left of one that its parent has not waited for.
+func only(t *testing.T, cli *framework.Client, path string) string {
+	t.Helper()
+	names, _, err := cli.Children(t.Context(), path)
+	require.NoError(t, err)
+	require.Len(t, names, 1)
+	return names[0]
+}
+
+// alive reports whether there is a process, and not only its remains, which its parent has not waited for.
 func alive(t *testing.T, pid string) bool {
 	t.Helper()
 	n, err := strconv.Atoi(strings.TrimSpace(pid))
@@ -171,5 +177,5 @@ func alive(t *testing.T, pid string) bool {
 // requireGone waits for a process that was killed: it ends a moment later than the signal is sent.
 func requireGone(t *testing.T, pid string) {
 	t.Helper()
-	require.Eventually(t, func() bool { return !alive(t, pid) }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return !alive(t, pid) }, atMost, time.Millisecond)
 }
