@@ -42,7 +42,7 @@ var codeErrors = []struct {
 	{codeBadVersion, zk.ErrBadVersion}, {codeNoChildren, zk.ErrNoChildrenForEphemerals}, {codeNodeExists, zk.ErrNodeExists},
 	{codeNotEmpty, zk.ErrNotEmpty}, {codeSessionExpired, zk.ErrSessionExpired}, {codeInvalidACL, zk.ErrInvalidACL},
 	{codeAuthFailed, zk.ErrAuthFailed}, {codeClosing, zk.ErrClosing}, {-117, zk.ErrNothing},
-	{codeSessionMoved, zk.ErrSessionMoved}, {-123, zk.ErrReconfigDisabled},
+	{codeSessionMoved, zk.ErrSessionMoved}, {-123, zk.ErrReconfigDisabled}, {codeSASLRequired, ErrAuthRequired},
 }
 
 // meaning is what an answer says about the operation that it answers.

@@ -65,7 +65,7 @@ func (a *asked[T]) written(ctx context.Context, e *epoch, behind ...*wire.Call) 
 		longer, cancel = e.linger(ctx, a.Written)
 	}
 	defer func() { cancel() }()
-	if err := e.send(longer, append([]*wire.Call{&a.Call}, behind...)...); err != nil {
+	if err := e.sendThrough(longer, append([]*wire.Call{&a.Call}, behind...)...); err != nil {
 		var none T
 		return none, err
 	}
@@ -84,10 +84,28 @@ func (e *epoch) send(ctx context.Context, calls ...*wire.Call) error {
 	for _, c := range calls {
 		c.Deadline = deadline
 	}
-	if e.ctx.Err() != nil || !e.core.gate.Load().serves(e) || e.wire.Send(calls...) != nil {
-		return errNotAdmitted
+	g := e.core.gate.Load()
+	if e.ctx.Err() == nil && g.serves(e) && e.wire.Send(calls...) == nil {
+		return nil
 	}
-	return nil
+	if g.pausedIn(e) {
+		return errPaused
+	}
+	return errNotAdmitted
+}
+
+// sendThrough is send, and waits while the session moves to another connection.
+func (e *epoch) sendThrough(ctx context.Context, calls ...*wire.Call) error {
+	for {
+		g := e.core.gate.Load()
+		err := e.send(ctx, calls...)
+		if !errors.Is(err, errMoving) {
+			return err
+		}
+		if g.pausedIn(e) && e.core.changed(ctx, g) != nil {
+			return err
+		}
+	}
 }
 
 // await waits for the answer, and reports whether the query is over. If ctx has ended first, it is not left yet.
@@ -136,6 +154,8 @@ func errorOfCall(ctx context.Context, err error) error {
 		return part
 	case errors.Is(err, wire.ErrNotSent) && ctx.Err() != nil:
 		return &unsentError{ContextError(ctx)}
+	case errors.Is(err, wire.ErrNotSent) && errors.Is(err, errMoving):
+		return errPaused
 	case errors.Is(err, wire.ErrNotSent):
 		return errNotAdmitted
 	case errors.Is(err, wire.ErrReplyTooLong), errors.Is(err, wire.ErrMalformed):

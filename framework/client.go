@@ -44,7 +44,7 @@ func start(cfg Config, asleep func() time.Duration) (*Client, error) {
 	c := &core{
 		cfg: cfg, random: &random{r: cfg.Random}, sleep: newSleepLog(asleep), grant: grant{asked: cfg.SessionTimeout},
 		closing: make(chan struct{}), quit: make(chan struct{}), stopped: make(chan struct{}),
-		epochs: make(map[int64]uint64),
+		epochs: make(map[int64]uint64), moving: make(chan struct{}, 1),
 	}
 	begun := StateChange{State: Connecting, Time: time.Now()}
 	c.gate.Store(&gate{StateChange: begun, changed: make(chan struct{})})
@@ -53,6 +53,7 @@ func start(cfg Config, asleep func() time.Duration) (*Client, error) {
 	c.lane, c.log = newLogLane(cfg.Logger, func() { c.telemetry.Panicked("Logger") })
 	c.random.panicked = c.panicked
 	c.can.init(c.log)
+	c.identities.init(c.log, cfg.Auth)
 	c.hosts = newHosts(&c.cfg, &c.grant, servers, c.random, c.panicked)
 	c.janitor.init(c)
 	c.abandoned = wire.NewAbandoned(func() time.Duration { return 2 * min(c.grant.timeout(), longHandshake) }, c.grant.take)
@@ -92,15 +93,35 @@ func (c *Client) State() StateChange { return c.core.gate.Load().StateChange }
 func (c *Client) States(ctx context.Context) <-chan StateChange { return c.core.subscribe(ctx) }
 
 // WaitConnected waits until operations can be sent. It returns [ErrNotConnected], with the reason of the last failed
-// attempt, when ctx ends first, and [ErrClosed] after Close.
+// attempt, when ctx ends first, and [ErrClosed] after Close. A connection to servers that are known not to accept the client's
+// identity does not count. The error is an [*AuthError] as well then.
 func (c *Client) WaitConnected(ctx context.Context) error {
 	if err := c.usable(); err != nil {
 		return err
 	}
-	if _, err := c.await(ctx, c.core.quit); err != nil {
+	if err := c.core.awaitAccepted(ctx, c.ops); err != nil {
 		return fmt.Errorf("zookeeper %s: %w", c.core.cfg.ConnectString, c.core.blame(err))
 	}
 	return nil
+}
+
+// awaitAccepted waits for a connection on which the client is not known to be refused.
+func (c *core) awaitAccepted(ctx context.Context, o ops) error {
+	for {
+		if _, err := o.await(ctx, c.quit); err != nil {
+			return err
+		}
+		refused, changed := c.identities.watch()
+		if refused == nil {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-c.quit:
+		case <-ctx.Done():
+			return c.notConnected(ContextError(ctx))
+		}
+	}
 }
 
 // Session waits for a connection and returns the session behind it. Recipes get theirs from [Client.Run].

@@ -45,9 +45,9 @@ type core struct {
 	stopped  chan struct{} // closed when it has
 	retiring sync.WaitGroup
 
-	// identity is why a server has refused one of Config.Auth and closed the connection; nil since one has answered, which
-	// it does only to identities that it accepts.
-	identity atomic.Pointer[error]
+	identities identities
+	moving     chan struct{} // holds a token while a session moves as planned
+	dials      atomic.Int64  // numbers the dials
 
 	mu       sync.Mutex       // guards the hub's order against the gate, and the following
 	epochs   map[int64]uint64 // of the sessions there were, by their ids
@@ -62,7 +62,20 @@ type gate struct {
 	StateChange
 	epoch   *epoch
 	changed chan struct{}
+	dial    int64  // the number of the dial of the connection; 0 before the first
+	paused  *pause // operations wait; nil if they do not
 }
+
+// pause is for a planned move.
+type pause struct {
+	left atomic.Bool // the connection has been left for it
+}
+
+// pausedIn reports whether operations in e wait for a planned move.
+func (g *gate) pausedIn(e *epoch) bool { return g.paused != nil && g.epoch == e && e.ctx.Err() == nil }
+
+// leaving reports whether the session is on its way from one connection to another.
+func (g *gate) leaving() bool { return g.paused != nil && g.paused.left.Load() }
 
 // publish makes ch the state, fills in what it follows from, and tells the subscribers.
 func (c *core) publish(e *epoch, ch StateChange) {
@@ -73,7 +86,11 @@ func (c *core) publish(e *epoch, ch StateChange) {
 	if e != nil {
 		ch.Epoch, ch.SessionID, ch.Timeout, ch.Server = e.n, e.wire.ID(), e.wire.Timeout(), e.server
 	}
-	c.gate.Store(&gate{StateChange: ch, epoch: e, changed: make(chan struct{})})
+	next := &gate{StateChange: ch, epoch: e, changed: make(chan struct{})}
+	if e != nil {
+		next.dial = e.upNo
+	}
+	c.gate.Store(next)
 	close(old.changed)
 	c.hub.Publish(ch)
 	c.remember(ch)
@@ -107,7 +124,7 @@ func (c *core) say(ch StateChange) {
 	switch {
 	case ch.State == Lost:
 		level = slog.LevelWarn
-	case (ch.State == Suspended || ch.State == Reconnected) && (c.identity.Load() != nil || c.service.quiet()):
+	case (ch.State == Suspended || ch.State == Reconnected) && (c.identities.failed() != nil || c.service.quiet()):
 		level = slog.LevelDebug // it goes on until what the log has been told of is put right
 	case ch.State == Suspended:
 		level = slog.LevelWarn
@@ -153,8 +170,8 @@ func (c *core) notConnected(cause error) error {
 // blame adds to the error of a call that was given up that a server has refused the client's identity: then no connection
 // lasts, and nothing else matters.
 func (c *core) blame(err error) error {
-	if refused := c.identity.Load(); refused != nil {
-		return fmt.Errorf("%w; %w", err, *refused)
+	if refused := c.identities.failed(); refused != nil && !errors.Is(err, refused) {
+		return fmt.Errorf("%w; %w", err, refused)
 	}
 	return err
 }
@@ -224,7 +241,7 @@ func (c *core) handle(e *epoch, signals []signal) error {
 	for _, s := range signals {
 		switch s.kind {
 		case linkUp:
-			c.up(e, s.server)
+			c.up(e, s.server, s.dial)
 		case linkDown:
 			c.down(e, s.cause)
 		case sessionExpired:
@@ -235,11 +252,14 @@ func (c *core) handle(e *epoch, signals []signal) error {
 }
 
 // up is the driver's report of an established session.
-func (c *core) up(e *epoch, server string) {
+func (c *core) up(e *epoch, server string, dial int64) {
 	c.dialled(nil)
-	e.server = server
-	switch c.gate.Load().State {
-	case Connected, Reconnected: // its break was not reported: it is the same link to us
+	e.server, e.upNo, e.moveBy = server, dial, time.Time{}
+	switch g := c.gate.Load(); g.State {
+	case Connected, Reconnected: // its break was planned, or not reported: then it is the same link to us
+		if g.leaving() {
+			c.publish(e, StateChange{State: Reconnected})
+		}
 	case Suspended:
 		e.resumeBindings()
 		c.publish(e, StateChange{State: Reconnected})
@@ -262,7 +282,7 @@ func (c *core) askAtOnce(e *epoch) {
 
 // down is the report of a broken link, or of a failed attempt to get one, which says nothing new.
 func (c *core) down(e *epoch, cause error) {
-	if !c.gate.Load().State.Connected() {
+	if !c.gate.Load().State.Connected() || c.moves(e, cause) {
 		return
 	}
 	e.suspendBindings()
@@ -274,6 +294,7 @@ func (c *core) checkClocks(e *epoch) error {
 	if !c.reached(e) {
 		return nil
 	}
+	c.lateMove(e)
 	last := e.wire.LastAnswered()
 	if e.trusted() {
 		return nil
@@ -299,7 +320,7 @@ func (c *core) nextCheck(e *epoch) time.Duration {
 		return time.Hour // no clock runs, and a signal comes with the first connection
 	}
 	next := time.Now().Add(e.wire.Timeout() / 8)
-	for _, due := range []time.Time{e.lostAt(), e.trustEnds()} {
+	for _, due := range []time.Time{e.lostAt(), e.trustEnds(), e.moveBy} {
 		if !due.IsZero() && due.Before(next) {
 			next = due
 		}

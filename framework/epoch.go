@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -52,16 +51,21 @@ type epoch struct {
 	pause    time.Duration // before the next dial
 	link     net.Conn      // dialled last; nil before
 	dialled  string        // the server behind link, as the connect string names it
+	dialNo   int64         // the number of that dial
 	bindings bindings
 
 	attached attached
 	together together
+	offers   offers
+	moveBy   time.Time // when a planned move has to have arrived; the supervisor's
+	upNo     int64     // the number of the dial of the latest link that is up; the supervisor's
 }
 
 // signal is what the driver says of its connection.
 type signal struct {
 	kind   signalKind
 	server string
+	dial   int64 // the number of the dial
 	cause  error
 }
 
@@ -132,24 +136,22 @@ func openEpoch(c *core, n uint64, base int64) (*epoch, error) {
 
 func (e *epoch) wireOptions() wire.Options {
 	cfg := &e.core.cfg
-	auth := make([]wire.Auth, len(cfg.Auth))
-	for i, a := range cfg.Auth {
-		auth[i] = wire.Auth{Scheme: a.Scheme, Data: a.Credentials}
-	}
 	return wire.Options{
 		HandshakeTimeout: func() time.Duration { return e.core.hosts.handshakeLimit(e.left()) },
 		Abandoned:        e.core.abandoned,
 		OnEstablished:    e.onEstablished,
 		MaxFrame:         cfg.MaxReplySize,
 		SASL:             e.authenticates(),
-		Auth:             auth,
+		Auth:             e.core.identities.presented,
 		OnForeign:        func(asked, got int64) { e.expire(foreignError(asked, got)) },
 		SeenZxid:         e.base,
 		OnRegress:        func() { e.core.regressed(e.wire.ID()) },
 		OnLink:           e.rearm,
 		OnEvent:          e.onWatchEvent,
-		OnAnswered:       e.core.noteCode,
-		OnAuthFailed:     e.onAuthFailed,
+		OnAnswered:       e.noteCode,
+		OnAuth:           e.onAuth,
+		OnSASLFailed:     e.onSASLFailed,
+		OnIdentified:     e.core.identities.accepted,
 		Logger:           e.core.log,
 	}
 }
@@ -178,12 +180,29 @@ func (e *epoch) fit(size int) error {
 
 // dial is the driver's zk.Dialer. It runs in the driver's main goroutine, between links.
 func (e *epoch) dial(_, server string, _ time.Duration) (net.Conn, error) {
+	next := e.offers.take()
+	if next == nil {
+		var err error
+		if next, err = e.dialNext(server); err != nil {
+			return nil, err
+		}
+	}
+	setLinger(next.conn, 0)
+	e.mu.Lock()
+	e.link, e.dialled, e.dialNo = next.conn, next.server, next.dial
+	e.mu.Unlock()
+	return e.wire.Wrap(next.conn)
+}
+
+// dialNext opens a connection to a server when the pause before it is over.
+func (e *epoch) dialNext(server string) (*offer, error) {
 	e.mu.Lock()
 	pause := e.pause
 	e.mu.Unlock()
 	if err := sleep(e.ctx, pause); err != nil {
 		return nil, err
 	}
+	number := e.core.dials.Add(1)
 	conn, err := e.core.hosts.dial(e.ctx, server, e.left())
 	e.core.telemetry.Dialled(err)
 	if err != nil {
@@ -192,11 +211,14 @@ func (e *epoch) dial(_, server string, _ time.Duration) (net.Conn, error) {
 		}
 		return nil, err
 	}
-	setLinger(conn, 0)
+	return &offer{conn, server, number}, nil
+}
+
+// dialledLast returns the server that was dialled last, as the connect string names it, and the number of that dial.
+func (e *epoch) dialledLast() (server string, number int64) {
 	e.mu.Lock()
-	e.link, e.dialled = conn, server
-	e.mu.Unlock()
-	return e.wire.Wrap(conn)
+	defer e.mu.Unlock()
+	return e.dialled, e.dialNo
 }
 
 // setLinger says what becomes of bytes that a TCP connection has not delivered when it is closed. With 0 they are thrown
@@ -244,6 +266,9 @@ func (h *epochHosts) Next() (string, bool) {
 	if h.ctx.Err() != nil {
 		return "fenced", true
 	}
+	if server, ok := h.offers.server(); ok {
+		return server, false
+	}
 	server, pause := h.core.hosts.take()
 	h.mu.Lock()
 	h.pause = pause
@@ -283,7 +308,8 @@ func (e *epoch) onEvent(ev zk.Event) {
 		e.up.Store(true)
 		e.core.hosts.established(e.upAt)
 		e.core.service.connected(e.wire.Timeout())
-		e.signals.push(signal{kind: linkUp, server: ev.Server})
+		_, number := e.dialledLast()
+		e.signals.push(signal{kind: linkUp, server: ev.Server, dial: number})
 	case ev.State == zk.StateDisconnected:
 		// Not left to the supervisor: the driver dials now.
 		cause := e.broken(ev.Server)
@@ -323,17 +349,16 @@ func (e *epoch) linkEnded(server string, cause error) (habit bool) {
 	return !e.wire.LastAnswered().After(e.upAt) && e.core.service.fault(cause)
 }
 
-// onAuthFailed is called when a server refuses one of Config.Auth, or Config.SASL fails, which ends the link.
-func (e *epoch) onAuthFailed(scheme string, err error) {
-	refused := fmt.Errorf("identity of scheme %q: %w", scheme, ErrAuthFailed)
-	if scheme == wire.SchemeSASL {
-		refused = fmt.Errorf("SASL: %w: %w", ErrAuthFailed, err)
-	}
-	level := slog.LevelDebug
-	if e.core.identity.Swap(&refused) == nil {
-		level = slog.LevelError
-	}
-	e.core.log.Log(context.Background(), level, "an identity of Config.Auth or Config.SASL is refused", "scheme", scheme, "error", err)
+// onSASLFailed is called when Config.SASL fails on a connection, which ends it.
+func (e *epoch) onSASLFailed(err error) {
+	server, _ := e.dialledLast()
+	e.core.identities.refused(saslFailed(e.core.cfg.SASL, server, err))
+}
+
+// onAuth is called when a server has answered a credential.
+func (e *epoch) onAuth(a wire.Auth, err error) {
+	server, _ := e.dialledLast()
+	e.core.identities.answered(a, server, err)
 }
 
 // expire fences the epoch at once, because a server says that its session is over, and tells the supervisor.

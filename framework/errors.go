@@ -40,6 +40,9 @@ var (
 	// protocol. It is not asked for again. The connection stays, unless the answer takes longer than T/3. A write
 	// that is answered so is ErrOutcomeUnknown as well.
 	ErrReplyRefused = errors.New("the server's answer is longer than MaxReplySize, or breaks the protocol")
+	// ErrAuthRequired says that the servers do not look at operations of this client, because they demand an identity that
+	// it does not present (error -124). See [AuthError].
+	ErrAuthRequired = errors.New("the servers demand authentication")
 	// ErrInvalidPath says that a path is not one that ZooKeeper can have. The error's text names the rule.
 	ErrInvalidPath = zk.ErrInvalidPath
 	// ErrTooLarge says that a request is larger than Config.MaxRequestSize, and was not sent, or larger than the servers
@@ -59,7 +62,7 @@ var (
 	ErrNotEmpty = zk.ErrNotEmpty
 	// ErrNoAuth says that the node's ACL does not allow the operation to this client.
 	ErrNoAuth = zk.ErrNoAuth
-	// ErrAuthFailed says that a server refused one of Config.Auth.
+	// ErrAuthFailed says that a server refused an identity of the client, or that SASL failed. See [AuthError].
 	ErrAuthFailed = zk.ErrAuthFailed
 	// ErrInvalidACL says that the server does not accept the ACL.
 	ErrInvalidACL = zk.ErrInvalidACL

@@ -70,13 +70,13 @@ func TestOpErrorText(t *testing.T) {
 
 func TestNotConnectedSaysWhy(t *testing.T) {
 	c := &core{}
+	c.identities.init(nil, nil)
 	err := c.notConnected(context.DeadlineExceeded)
 	require.EqualError(t, err, "not connected: context deadline exceeded")
 	c.lastDial = errors.New("dial zk1: refused")
 	err = c.notConnected(context.DeadlineExceeded)
 	require.EqualError(t, err, "not connected: context deadline exceeded; last attempt: dial zk1: refused")
-	refused := fmt.Errorf("identity of scheme \"x\": %w", ErrAuthFailed)
-	c.identity.Store(&refused)
+	c.identities.failure.Store(rejected("x", "zk1:2181"))
 	err = c.blame(c.notConnected(context.DeadlineExceeded))
 	for _, target := range []error{ErrNotConnected, context.DeadlineExceeded, ErrAuthFailed} {
 		require.ErrorIs(t, err, target)

@@ -1,7 +1,6 @@
 package framework
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -23,26 +22,27 @@ func (c *core) explain(op, path string, err error) error {
 	switch {
 	case errors.As(err, &done):
 	case errors.Is(err, ErrNoAuth) && (op == "create" || op == "delete"):
-		return &explainedError{err, fmt.Sprintf("the ACL of the parent %s does not allow it to %s", parent, c.cfg.identities())}
+		return &explainedError{err, fmt.Sprintf("the ACL of the parent %s does not allow it to %s", parent, c.who())}
 	case errors.Is(err, ErrNoAuth):
-		return &explainedError{err, fmt.Sprintf("the ACL of %s does not allow it to %s", path, c.cfg.identities())}
+		return &explainedError{err, fmt.Sprintf("the ACL of %s does not allow it to %s", path, c.who())}
+	case errors.Is(err, ErrAuthRequired):
+		if refused := c.identities.failed(); errors.Is(refused, ErrAuthRequired) {
+			return refused
+		}
 	case errors.Is(err, ErrNoNode) && op == "create":
 		return &explainedError{err, fmt.Sprintf("the parent %s does not exist; create it, or pass framework.Parents to Create", parent)}
 	}
 	return err
 }
 
-// identities describes who the client is, without secrets.
-func (c *Config) identities() string {
-	if len(c.Auth) == 0 {
-		return "a client without an identity (Config.Auth is empty)"
+// who describes the client, without secrets.
+func (c *core) who() string {
+	list := c.identities.describe()
+	if c.cfg.SASL != nil {
+		list = append(list, "SASL "+nameOf(c.cfg.SASL))
 	}
-	list := make([]string, len(c.Auth))
-	for i, a := range c.Auth {
-		list[i] = fmt.Sprintf("scheme %q", a.Scheme)
-		if user, _, ok := bytes.Cut(a.Credentials, []byte(":")); ok && a.Scheme == "digest" {
-			list[i] = fmt.Sprintf("digest user %q", user)
-		}
+	if len(list) == 0 {
+		return "a client without an identity (Config.Auth is empty)"
 	}
 	return strings.Join(list, ", ")
 }

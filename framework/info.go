@@ -15,8 +15,8 @@ type Info struct {
 	TrustedUntil time.Time
 	// Namespace is the path below which everything of this client happens, chroot included, "/" without either.
 	Namespace string
-	// Err says why there is no connection: what has become of the last attempt, and whether a server has refused an identity
-	// of Config.Auth. It is nil while there is a connection, and while there was no attempt.
+	// Err says why there is no connection, or none that is of use: an [*AuthError] if the servers do not accept the client, otherwise
+	// what has become of the last attempt. It is nil while there is a connection that is of use, and while there was no attempt.
 	Err error
 	// Lacks are the kinds of requests that the servers have turned out not to know.
 	Lacks []Lack
@@ -39,7 +39,7 @@ func (c *Client) Info() Info {
 	if g.epoch != nil {
 		info.LastAnswer, info.TrustedUntil = g.epoch.wire.LastAnswered(), g.epoch.trustedUntil()
 	}
-	if !g.State.Connected() {
+	if info.Err = c.core.identities.failed(); info.Err == nil && !g.State.Connected() {
 		info.Err = c.core.failure()
 	}
 	return info
@@ -47,9 +47,6 @@ func (c *Client) Info() Info {
 
 // failure is why there is no connection, as far as is known.
 func (c *core) failure() error {
-	if refused := c.identity.Load(); refused != nil {
-		return *refused
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.lastDial

@@ -28,18 +28,23 @@ func (e *epoch) linger(ctx context.Context, enough <-chan struct{}) (longer cont
 
 // outlast waits as linger says, or until ctx ends.
 func (e *epoch) outlast(ctx context.Context, enough <-chan struct{}) {
-	g := e.core.gate.Load()
-	if !g.serves(e) {
-		return
-	}
 	t := time.NewTimer(e.wire.Timeout() / lingering)
 	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-enough:
-	case <-g.changed:
-	case <-e.core.closing:
-	case <-ctx.Done():
+	for g := e.core.gate.Load(); g.serves(e) || g.pausedIn(e); {
+		select {
+		case <-g.changed:
+			next := e.core.gate.Load()
+			if g.paused == nil && next.paused == nil {
+				return
+			}
+			g = next
+			continue
+		case <-t.C:
+		case <-enough:
+		case <-e.core.closing:
+		case <-ctx.Done():
+		}
+		return
 	}
 }
 

@@ -99,6 +99,9 @@ func (o *ops) perform(ctx context.Context, r request, op *telemetry.Operation) e
 		case ended:
 			return a.fail(err)
 		case notSent:
+			if errors.Is(err, errMoving) { // the gate opens soon
+				continue
+			}
 			if out := a.lost(err); out != nil { // of a request that goes ahead of it
 				return a.fail(out)
 			}
@@ -167,7 +170,7 @@ func (o *ops) await(ctx context.Context, closed <-chan struct{}) (*epoch, error)
 // serves reports whether an operation can be sent in the gate's epoch, if that is the one that it is fixed to. An epoch may
 // be over before the gate says so.
 func (g *gate) serves(fixed *epoch) bool {
-	return g.State.Connected() && g.epoch.ctx.Err() == nil && (fixed == nil || fixed == g.epoch)
+	return g.State.Connected() && g.paused == nil && g.epoch.ctx.Err() == nil && (fixed == nil || fixed == g.epoch)
 }
 
 func isClosed(ch <-chan struct{}) bool {
@@ -345,9 +348,6 @@ func (a *attempt) answer(err error) error {
 	a.over(true)
 	if err != nil {
 		return a.wrap(a.ops.core.explain(a.op, a.path, err), a.unapplied(err, true))
-	}
-	if identity := &a.ops.core.identity; identity.Load() != nil {
-		identity.Store(nil)
 	}
 	return nil
 }

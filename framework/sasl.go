@@ -16,9 +16,7 @@ func (e *epoch) authenticates() wire.SASL {
 		return nil
 	}
 	return func(ctx context.Context, peer net.Addr) (wire.Exchange, error) {
-		e.mu.Lock()
-		dialled := e.dialled
-		e.mu.Unlock()
+		dialled, _ := e.dialledLast()
 		server := sasl.Server{Host: dialled}
 		if host, _, err := net.SplitHostPort(dialled); err == nil {
 			server.Host = host
@@ -26,7 +24,7 @@ func (e *epoch) authenticates() wire.SASL {
 		if peer != nil {
 			server.Address = peer.String()
 		}
-		x := &exchange{mechanism: mechanism.Name(), panicked: e.core.hosts.panicked}
+		x := &exchange{mechanism: nameOf(mechanism), panicked: e.core.hosts.panicked}
 		err := guarded("SASL", server.Host, func() (err error) {
 			x.Exchange, err = mechanism.Start(ctx, server)
 			return err

@@ -203,12 +203,16 @@ func isLocal(err error) bool {
 }
 
 // noteCode draws the conclusion from the code of an answer.
-func (c *core) noteCode(code int32) {
-	if code == 0 {
-		c.noteAnswer(nil)
+func (e *epoch) noteCode(code int32) {
+	switch code {
+	case 0:
+		e.core.noteAnswer(nil)
 		return
+	case codeSASLRequired:
+		server, _ := e.dialledLast()
+		e.core.identities.refused(required(server))
 	}
-	c.noteAnswer(codeError(code))
+	e.core.noteAnswer(codeError(code))
 }
 
 // noteAnswer draws the conclusion from an answer.
@@ -219,6 +223,7 @@ func (c *core) noteAnswer(err error) {
 		}
 		return
 	}
+	c.identities.served()
 	if c.service.answered() {
 		c.log.Info("zookeeper answers operations again")
 	}
@@ -226,8 +231,7 @@ func (c *core) noteAnswer(err error) {
 
 // codeTexts say what codes mean with which servers answer operations that they do not look at.
 var codeTexts = map[int32]string{
-	codeSASLRequired: "the servers demand authentication with SASL: set Config.SASL, or see their sessionRequireClientSASLAuth and enforce.auth.enabled",
-	codeTooBusy:      "the servers are too busy to look at operations",
+	codeTooBusy: "the servers are too busy to look at operations",
 }
 
 // tend is the supervisor's look at whether operations are answered.
@@ -262,8 +266,8 @@ func (c *core) probe(e *epoch, patience time.Duration) {
 
 // blamed is why operations are not answered: that a server has refused the client's identity explains everything else.
 func (c *core) blamed(err error) error {
-	if refused := c.identity.Load(); refused != nil {
-		return *refused
+	if refused := c.identities.failed(); refused != nil {
+		return refused
 	}
 	return err
 }

@@ -67,3 +67,11 @@ func (x *digestExchange) Next(_ context.Context, challenge []byte) (response []b
 	}
 	return response, done, err
 }
+
+// Refused implements Refusable.
+func (x *digestExchange) Refused(err *Error) error {
+	if err.Kind == ErrRefused {
+		err.Remedy = fmt.Sprintf("check the name and the password against user_%s in the Server section of the servers' JAAS file", x.client.User)
+	}
+	return err
+}

@@ -228,7 +228,7 @@ func TestGrantedSessionThatIsNotEstablished(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				tr := newTries()
 				defer tr.abandoned.Close()
-				tr.auth, tr.opt.Auth = authFrames(twoCredentials), twoCredentials
+				tr.opt.Auth = twoCredentials
 				conn, server := pipe(t, tr.Session)
 				defer server.Close()
 				go conn.Write(connectFrame(0, testTimeout, 0))

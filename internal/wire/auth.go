@@ -3,7 +3,24 @@ package wire
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
+	"sync"
 )
+
+// Auth is a credential: a scheme known to the server, such as "digest", and its
+// data, such as "user:password".
+type Auth struct {
+	Scheme string
+	Data   []byte
+	ID     uint64 // tells credentials apart: Present sends each once on a link
+}
+
+// credentials are those of one link. Servers answer them in the order in which they were sent.
+type credentials struct {
+	mu       sync.Mutex
+	sent     []Auth
+	answered int
+}
 
 // authFrames encodes the credentials as the frames that are written behind an
 // accepted handshake.
@@ -29,32 +46,115 @@ func authFrames(creds []Auth) []byte {
 	return b
 }
 
-// sendAuth writes the credentials, as the last part of the handshake.
-func (l *link) sendAuth() error {
-	if len(l.s.auth) == 0 {
+// auth returns the credentials of links that begin now.
+func (s *Session) auth() []Auth {
+	if s.opt.Auth == nil {
 		return nil
 	}
-	if err := l.put(l.s.auth); err != nil {
+	return s.opt.Auth()
+}
+
+// sendAuth writes the credentials, as the last part of the handshake.
+func (l *link) sendAuth() error {
+	creds := slices.Clone(l.s.auth())
+	if len(creds) == 0 {
+		return nil
+	}
+	l.creds.mu.Lock()
+	l.creds.sent = creds
+	l.creds.mu.Unlock()
+	if err := l.put(authFrames(creds)); err != nil {
 		return fmt.Errorf("wire: sending credentials to %s: %w", l.peer(), err)
 	}
-	l.s.counters.framesOut.Add(uint64(len(l.s.opt.Auth)))
+	l.s.counters.framesOut.Add(uint64(len(creds)))
 	return nil
 }
 
-// awaitsAuth reports whether a credential is unanswered. The driver's own auth
-// requests have positive xids.
-func (l *link) awaitsAuth() bool { return l.authAnswered < len(l.s.opt.Auth) }
+// Present sends a credential on the present link, unless it has been sent there
+// already. Options.Auth has it by then, for links that begin later. Without a link it does
+// nothing.
+func (s *Session) Present(a Auth) {
+	if l := s.current.Load(); l != nil {
+		l.present(a)
+	}
+}
 
-// authReply handles the answer to the next credential. They come in order.
-func (l *link) authReply(h replyHeader) error {
-	scheme := l.s.opt.Auth[l.authAnswered].Scheme
-	l.authAnswered++
-	if h.code == 0 {
-		return nil
+// present does not remember the frame as a request: a server answers it ahead of requests that came
+// before it, which would look as if it had lost them.
+func (l *link) present(a Auth) {
+	w := &l.writer
+	w.mu.Lock()
+	if w.closed || !l.creds.add(a) {
+		w.mu.Unlock()
+		return
 	}
-	err := fmt.Errorf("%w: %s rejected the %q credential (code %d)", ErrAuthFailed, l.peer(), scheme, h.code)
-	if l.s.opt.OnAuthFailed != nil {
-		l.s.opt.OnAuthFailed(scheme, err)
+	w.queue.add(nil, authFrames([]Auth{a}))
+	l.s.counters.framesOut.Add(1)
+	l.gathered(1)
+}
+
+// add notes a credential that is being sent. It reports false if it was sent before.
+func (c *credentials) add(a Auth) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if slices.ContainsFunc(c.sent, func(b Auth) bool { return a.ID == b.ID }) {
+		return false
 	}
-	return l.fail(err)
+	c.sent = append(c.sent, a)
+	return true
+}
+
+// any reports whether there are credentials.
+func (c *credentials) any() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.sent) > 0
+}
+
+// presentNew sends the credentials that have come up since the handshake.
+func (l *link) presentNew() {
+	for _, a := range l.s.auth() {
+		l.present(a)
+	}
+}
+
+// next returns the credential whose answer has come, and whether all are answered with it.
+func (c *credentials) next() (a Auth, all, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.answered >= len(c.sent) {
+		return Auth{}, false, false
+	}
+	a = c.sent[c.answered]
+	c.answered++
+	return a, c.answered == len(c.sent), true
+}
+
+// authReply handles the answer to the next credential. They come in order. It reports false if none is
+// unanswered: the driver's own auth requests have positive xids.
+func (l *link) authReply(h replyHeader) (ok bool, err error) {
+	a, all, ok := l.creds.next()
+	if !ok {
+		return false, nil
+	}
+	if h.code != 0 {
+		err = fmt.Errorf("%w: %s rejected the %q credential (code %d)", ErrAuthFailed, l.peer(), a.Scheme, h.code)
+	}
+	if l.s.opt.OnAuth != nil {
+		l.s.opt.OnAuth(a, err)
+	}
+	switch {
+	case err != nil:
+		return true, l.fail(err)
+	case all:
+		l.identified()
+	}
+	return true, nil
+}
+
+// identified is called when the server has accepted everything that the client is known by on this link.
+func (l *link) identified() {
+	if l.s.opt.OnIdentified != nil {
+		l.s.opt.OnIdentified()
+	}
 }

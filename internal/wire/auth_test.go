@@ -9,7 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var twoCredentials = []Auth{{"digest", []byte("u:secret")}, {"ip", nil}}
+// twoCredentials are those of tests that need some.
+func twoCredentials() []Auth { return []Auth{{"digest", []byte("u:s3cr3t"), 1}, {"ip", nil, 2}} }
 
 func authRequest(scheme, data string) []byte {
 	return requestFrame(xidAuth, opAuth, enc{}.i32(0).str(scheme).str(data))
@@ -27,7 +28,7 @@ func TestCredentialsGoFirstOnEveryLink(t *testing.T) {
 		tp.feed(answerFrame(testTimeout, testSession))
 		_, err = readFrame(conn)
 		require.NoError(t, err)
-		assert.Equal(t, [][]byte{authRequest("digest", "u:secret"), authRequest("ip", "")}, tp.written(t))
+		assert.Equal(t, [][]byte{authRequest("digest", "u:s3cr3t"), authRequest("ip", "")}, tp.written(t))
 
 		// The answers are hidden from the driver, also in the middle of others.
 		_, err = conn.Write(requestFrame(1, opDelete, enc{}.str("/a").i32(-1)))
@@ -43,38 +44,83 @@ func TestCredentialsGoFirstOnEveryLink(t *testing.T) {
 	assert.EqualValues(t, 2*(1+1+1), s.Stats().Writes, "the credentials leave in one")
 }
 
-func TestCredentialsAreCopied(t *testing.T) {
-	creds := []Auth{{"digest", []byte("u:p")}}
-	var scheme string
-	s := NewSession(Options{Auth: creds, OnAuthFailed: func(s string, _ error) { scheme = s }})
-	creds[0] = Auth{"broken", []byte("broken")}
+// A credential that is presented while the link is open is sent there once. Later links have it from Options.Auth.
+func TestCredentialThatComesUpLater(t *testing.T) {
+	creds := twoCredentials()[:1]
+	var told []string
+	identified := 0
+	s, conn, tp := opened(t, Options{
+		Auth: func() []Auth { return creds },
+		OnAuth: func(a Auth, err error) {
+			assert.NoError(t, err)
+			told = append(told, a.Scheme)
+		},
+		OnIdentified: func() { identified++ },
+	})
+	tp.feed(replyFrame(xidAuth, 0, 0, nil))
+	nothingMore(t, conn)
+	assert.Equal(t, 1, identified)
+	tp.written(t)
+	creds = twoCredentials()
+	for range 2 {
+		s.Present(creds[1])
+	}
+	assert.Equal(t, [][]byte{authRequest("ip", "")}, tp.written(t))
+	tp.feed(replyFrame(xidAuth, 0, 0, nil))
+	nothingMore(t, conn)
+	assert.Equal(t, []string{"digest", "ip"}, told)
+	assert.Equal(t, 2, identified)
+	assert.Zero(t, conn.(*link).strays)
+
+	tp.hangUp(io.EOF)
+	_, err := readFrame(conn)
+	require.ErrorIs(t, err, io.EOF)
+	s.Present(Auth{"digest", []byte("v:s3cr3t"), 3}) // there is no link: nothing happens
+	assert.Equal(t, [][]byte{authRequest("digest", "u:s3cr3t"), authRequest("ip", "")}, presented(t, s))
+}
+
+// presented opens a link, and returns what is sent on it behind the handshake.
+func presented(t *testing.T, s *Session) [][]byte {
 	tp := &tape{}
 	conn, err := s.Wrap(tp)
 	require.NoError(t, err)
-	_, err = conn.Write(connectFrame(0, testTimeout, 0))
+	_, err = conn.Write(connectFrame(0, testTimeout, s.ID()))
 	require.NoError(t, err)
 	tp.feed(answerFrame(testTimeout, testSession))
 	_, err = readFrame(conn)
 	require.NoError(t, err)
-	assert.Equal(t, authRequest("digest", "u:p"), tp.written(t)[1])
-	tp.feed(replyFrame(xidAuth, 0, -115, nil))
-	_, err = readFrame(conn)
-	assert.ErrorIs(t, err, ErrAuthFailed)
-	assert.Equal(t, "digest", scheme)
+	return tp.written(t)[1:]
+}
+
+// A credential that comes up during the handshake is sent as soon as that is over.
+func TestCredentialThatComesUpDuringTheHandshake(t *testing.T) {
+	asked := 0
+	s := NewSession(Options{Auth: func() []Auth {
+		asked++
+		return twoCredentials()[:asked]
+	}})
+	assert.Equal(t, [][]byte{authRequest("digest", "u:s3cr3t"), authRequest("ip", "")}, presented(t, s))
+}
+
+// Without credentials a client is identified when the link is established.
+func TestIdentifiedWithoutCredentials(t *testing.T) {
+	identified := 0
+	opened(t, Options{OnIdentified: func() { identified++ }})
+	assert.Equal(t, 1, identified)
 }
 
 func TestRejectedCredential(t *testing.T) {
 	var scheme string
 	var cause error
-	s, conn, tp := opened(t, Options{Auth: twoCredentials, OnAuthFailed: func(s string, err error) {
-		scheme, cause = s, err
+	s, conn, tp := opened(t, Options{Auth: twoCredentials, OnAuth: func(a Auth, err error) {
+		scheme, cause = a.Scheme, err
 	}})
 	tp.feed(replyFrame(xidAuth, 0, 0, nil), replyFrame(xidAuth, 0, -115, nil))
 	_, err := readFrame(conn)
 	assert.ErrorIs(t, err, ErrAuthFailed)
 	assert.ErrorIs(t, cause, ErrAuthFailed)
 	assert.Equal(t, "ip", scheme)
-	assert.NotContains(t, err.Error(), "secret")
+	assert.NotContains(t, err.Error(), "s3cr3t")
 	assert.True(t, tp.isClosed())
 	shake(t, s, 0, testSession) // only the link has failed
 }

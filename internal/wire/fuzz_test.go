@@ -68,7 +68,7 @@ const fuzzMaxFrame = 4 << 10
 
 // fuzzCalls checks what becomes of open calls, what the driver sees, and what all that allocates.
 func fuzzCalls(t *testing.T, data []byte, chunk int) {
-	s, conn, tp := opened(t, Options{Auth: twoCredentials[:1], MaxFrame: fuzzMaxFrame, OnEvent: func(int32, string) {}})
+	s, conn, tp := opened(t, Options{Auth: func() []Auth { return twoCredentials()[:1] }, MaxFrame: fuzzMaxFrame, OnEvent: func(int32, string) {}})
 	var calls []*testCall
 	for _, o := range fuzzOps {
 		c := newCall(o.op, "/a", &jute.PathRequest{Path: "/a"})

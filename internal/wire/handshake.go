@@ -216,6 +216,7 @@ func (l *link) established(answer connectAnswer) error {
 		}
 	}
 	l.s.serves(l)
+	l.presentNew()
 	l.s.log.Debug("link open", "session", hex(answer.id), "server", l.peer(),
 		"timeout", answer.timeout, "resumed", l.ask.id != 0)
 	if l.s.opt.OnEstablished != nil {
@@ -226,6 +227,9 @@ func (l *link) established(answer connectAnswer) error {
 			RemoteAddr: l.conn.RemoteAddr(),
 			LastZxid:   l.ask.zxid,
 		})
+	}
+	if !l.creds.any() {
+		l.identified()
 	}
 	return nil
 }

@@ -292,7 +292,7 @@ func TestCallsOfOnLinkGoFirst(t *testing.T) {
 		require.NoError(t, err)
 		frames := tp.written(t)
 		require.Len(t, frames, 6)
-		assert.Equal(t, [][]byte{authRequest("digest", "u:secret"), authRequest("ip", "")}, frames[:2])
+		assert.Equal(t, [][]byte{authRequest("digest", "u:s3cr3t"), authRequest("ip", "")}, frames[:2])
 		assert.Equal(t, []string{"/first", "/second", "/third", ""}, paths(frames[2:]))
 		tp.feed(replyFrame(xidAuth, 0, 0, nil), reply(frames[2], 1), replyFrame(xidAuth, 0, 0, nil))
 		nothingMore(t, conn)

@@ -29,6 +29,7 @@ type link struct {
 	reqs    pending
 	writer  writer
 	late    overdue
+	creds   credentials
 
 	// Set when the link is opened.
 	timeout time.Duration // of the session
@@ -41,13 +42,12 @@ type link struct {
 	askedAt time.Time // before it was
 
 	// The reader's.
-	in           frameReader
-	body         jute.Decoder
-	readBy       time.Time // deadline of the latest read of the socket
-	out          []byte    // what the driver has not yet read of the latest frame
-	greeting     bool      // out is the answer to the handshake
-	authAnswered int
-	strays       int
+	in       frameReader
+	body     jute.Decoder
+	readBy   time.Time // deadline of the latest read of the socket
+	out      []byte    // what the driver has not yet read of the latest frame
+	greeting bool      // out is the answer to the handshake
+	strays   int
 
 	// The writer's.
 	asm assembler

@@ -44,8 +44,10 @@ func (l *link) inspect(body []byte) (pass bool, err error) {
 	if h.xid == xidEvent {
 		return false, l.event(body[replyHeaderLen:])
 	}
-	if h.xid == xidAuth && l.awaitsAuth() {
-		return false, l.authReply(h)
+	if h.xid == xidAuth {
+		if ok, err := l.authReply(h); ok {
+			return false, err
+		}
 	}
 	r, ok, overtook := l.reqs.take(h.xid)
 	if !ok {

@@ -18,9 +18,6 @@ const (
 	maxRounds = 16
 )
 
-// SchemeSASL is what OnAuthFailed is told of an exchange.
-const SchemeSASL = "sasl"
-
 // SASL begins an exchange with the server at that address. Ctx ends with the handshake.
 type SASL func(ctx context.Context, peer net.Addr) (Exchange, error)
 
@@ -48,8 +45,8 @@ func (l *link) authenticate() error {
 		return ended
 	}
 	err = fmt.Errorf("%w: %s: %w", ErrAuthFailed, l.peer(), refused.err)
-	if l.s.opt.OnAuthFailed != nil {
-		l.s.opt.OnAuthFailed(SchemeSASL, err)
+	if l.s.opt.OnSASLFailed != nil {
+		l.s.opt.OnSASLFailed(err)
 	}
 	return err
 }
@@ -96,7 +93,7 @@ func explained(x Exchange, err error) error {
 }
 
 // ErrNoSASL says that a server answered as servers without a JAAS configuration do.
-var ErrNoSASL = errors.New("the server takes no part in the exchange; does it have a JAAS file with a section for servers, and SASLAuthenticationProvider?")
+var ErrNoSASL = errors.New("the server takes no part in the exchange")
 
 // token sends one message of the exchange and returns the answer, nil if it is null.
 func (l *link) token(xid int32, message []byte) ([]byte, error) {

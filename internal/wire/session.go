@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"math"
 	"net"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,14 +35,15 @@ type Options struct {
 	MaxFrame int
 
 	// SASL begins the exchange that authenticates each link, right behind the session's handshake and within its bound, ahead of
-	// Auth. The link is established when it is over. Its failures are reported by OnAuthFailed, with the scheme "sasl".
+	// Auth. The link is established when it is over. Its failures are reported by OnSASLFailed.
 	// Defaults to none.
 	SASL SASL
 
-	// Auth holds the credentials that are sent on every link right behind the
-	// handshake, ahead of any request of the driver. Their replies are hidden
+	// Auth returns the credentials that are sent on a link right behind the
+	// handshake, ahead of any request of the driver. It is asked on every link, and once more when the
+	// link is established: what is new by then is sent as well. Their replies are hidden
 	// from the driver. Defaults to none.
-	Auth []Auth
+	Auth func() []Auth
 
 	// OnEstablished is called when a handshake was accepted, in the reading
 	// goroutine, before the driver sees the answer.
@@ -70,9 +70,19 @@ type Options struct {
 	// 0, in the reading goroutine, ahead of Call.Over.
 	OnAnswered func(code int32)
 
-	// OnAuthFailed is called when the server rejected a credential. The link is
+	// OnSASLFailed is called when the exchange of SASL has failed. The link is
 	// closed after it; the driver will dial again.
-	OnAuthFailed func(scheme string, err error)
+	OnSASLFailed func(err error)
+
+	// OnAuth is called for each credential that a server has answered, in the reading
+	// goroutine. If the server has rejected it, err says so, and the link is closed; the
+	// driver will dial again.
+	OnAuth func(a Auth, err error)
+
+	// OnIdentified is called, in the reading goroutine, when a server has accepted everything that
+	// the client is known by on a link: the exchange of SASL and all credentials. A client without
+	// either is identified when the link is established.
+	OnIdentified func()
 
 	// SeenZxid is the newest zxid that earlier Sessions on the same servers have
 	// seen.
@@ -88,13 +98,6 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Auth is a credential: a scheme known to the server, such as "digest", and its
-// data, such as "user:password".
-type Auth struct {
-	Scheme string
-	Data   []byte
-}
-
 // Established describes an accepted handshake.
 type Established struct {
 	SessionID  int64
@@ -107,9 +110,8 @@ type Established struct {
 // Session is the state shared by all links of one zk.Conn. Its methods may be
 // called from any goroutine.
 type Session struct {
-	opt  Options
-	auth []byte // the frames of opt.Auth, one after another
-	log  *slog.Logger
+	opt Options
+	log *slog.Logger
 
 	counters counters
 	fence    atomic.Pointer[stop] // set once, under mu
@@ -135,8 +137,7 @@ func NewSession(opt Options) *Session {
 		opt.MaxFrame = defaultMaxFrame
 	}
 	opt.MaxFrame = min(opt.MaxFrame, math.MaxInt32-prefixLen) // prefix and frame fit an int
-	opt.Auth = slices.Clone(opt.Auth)
-	s := &Session{opt: opt, log: opt.Logger, auth: authFrames(opt.Auth)}
+	s := &Session{opt: opt, log: opt.Logger}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

@@ -1,0 +1,124 @@
+package framework
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/docent-zk/docent/sasl"
+)
+
+// AuthError says that the servers do not accept the client, or that the client could not authenticate, and what to do about it. It
+// never holds a credential.
+//
+// It matches ErrAuthFailed, or ErrAuthRequired if the servers demand an identity that the client does not present. If SASL has
+// failed, it also matches the error of package sasl that says why, if there is one, and the Mechanism's own.
+type AuthError struct {
+	// Scheme is that of the identity: "sasl" for Config.SASL, otherwise the scheme of a Config.Auth. It is empty if the servers demand an
+	// identity.
+	Scheme string
+	// Mechanism is the name of the SASL mechanism. It is empty for other schemes.
+	Mechanism string
+	// Server is the server, as the connect string names it.
+	Server string
+	// Advice says what to do, as an imperative clause. It may be empty.
+	Advice string
+	// Err is the reason.
+	Err error
+}
+
+// Error names the identity, the server, the reason and what to do.
+func (e *AuthError) Error() string {
+	text := fmt.Sprintf("%s: %v", e.Server, e.Err)
+	switch {
+	case e.Mechanism != "":
+		text = fmt.Sprintf("SASL %s: %v: %s", e.Mechanism, ErrAuthFailed, text)
+	case e.Scheme != "":
+		text = fmt.Sprintf("identity of scheme %q: %v: %s", e.Scheme, ErrAuthFailed, text)
+	}
+	if e.Advice != "" && !strings.Contains(text, e.Advice) { // which the error of a mechanism may have
+		text += "; " + e.Advice
+	}
+	return text
+}
+
+// Unwrap returns the sentinel and the reason.
+func (e *AuthError) Unwrap() []error {
+	if e.Scheme == "" {
+		return []error{e.Err}
+	}
+	return []error{ErrAuthFailed, e.Err}
+}
+
+// kind tells failures apart that the log has a line each for. There are few, whatever servers answer.
+func (e *AuthError) kind() string {
+	reason := "other"
+	for _, named := range []error{
+		ErrAuthRequired, sasl.ErrCredentials, sasl.ErrExpired, sasl.ErrClockSkew, sasl.ErrUnknownServer, sasl.ErrUnreachable,
+		sasl.ErrConfiguration, sasl.ErrRefused, sasl.ErrNotOffered, sasl.ErrServer, context.DeadlineExceeded,
+	} {
+		if errors.Is(e.Err, named) {
+			reason = named.Error()
+			break
+		}
+	}
+	return e.Scheme + " " + reason
+}
+
+// required is the error for servers that do not look at operations of a client like this one.
+func required(server string) *AuthError {
+	return &AuthError{
+		Server: server, Err: fmt.Errorf("%w (code %d)", ErrAuthRequired, codeSASLRequired),
+		Advice: "set Config.SASL, or add the identity to Config.Auth that the servers' sessionRequireClientSASLAuth or enforce.auth.schemes ask for",
+	}
+}
+
+// rejected is the error for a credential that a server has rejected.
+func rejected(scheme, server string) *AuthError {
+	return &AuthError{
+		Scheme: scheme, Server: server, Err: fmt.Errorf("the server rejects it (code %d)", codeAuthFailed),
+		Advice: fmt.Sprintf("check that the servers have an authentication provider for scheme %q and that the credentials have its form", scheme),
+	}
+}
+
+// saslFailed is the error for an exchange that has come to nothing because of err.
+func saslFailed(m sasl.Mechanism, server string, err error) *AuthError {
+	f := &AuthError{Scheme: "sasl", Mechanism: nameOf(m), Server: server, Err: err}
+	var failure *sasl.Error
+	if errors.As(err, &failure) {
+		f.Advice = failure.Remedy
+	}
+	for _, usual := range saslAdvice {
+		if f.Advice == "" && errors.Is(err, usual.kind) {
+			f.Advice = usual.advice
+		}
+	}
+	return f
+}
+
+// saslAdvice is what to do about a kind of failure, unless the mechanism knows better.
+var saslAdvice = []struct {
+	kind   error
+	advice string
+}{
+	{sasl.ErrNotOffered, "start the servers with a JAAS file that has a Server section and with SASLAuthenticationProvider, or leave Config.SASL out"},
+	{sasl.ErrRefused, "check the identity in Config.SASL; the servers' logs may say more"},
+	{sasl.ErrCredentials, "check the identity in Config.SASL"},
+	{sasl.ErrExpired, "renew the credential; the client uses the new one on its next connection"},
+	{sasl.ErrClockSkew, "set the clocks of this host, of the servers and of the KDC right"},
+	{sasl.ErrUnknownServer, "check the servers' principal, and the names in the connect string"},
+	{sasl.ErrUnreachable, "check the address of the KDC and the way to it"},
+	{sasl.ErrServer, "check that the address is that of the server, and that the server has the same password or key for the client"},
+	{context.DeadlineExceeded, "check what the mechanism waits for, or raise Config.HandshakeTimeout"},
+}
+
+// nameOf is the name of a mechanism, which may be anybody's.
+func nameOf(m sasl.Mechanism) (name string) {
+	defer func() {
+		if recover() != nil {
+			name = "(its Name panics)"
+		}
+	}()
+	return m.Name()
+}

@@ -1,0 +1,283 @@
+package framework
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/docent-zk/docent/internal/wire"
+)
+
+// A planned move takes a session from one connection to another without SUSPENDED. The new connection is dialled, and secured, while
+// the old one serves on. Then requests wait for a moment, until what was sent is answered, so that the outcome of none becomes unknown:
+//
+//	supervisor      Connected                                  Connected, gate paused              Reconnected
+//	move            dial ──▶ offer ──▶ pause the gate ──▶ an exists, alone ──▶ break the link ─ ─ ─▶ gate opens
+//	driver                                                                      └─▶ handshake on the offered connection
+//
+// Trust and its clocks go on as if nothing happened: the session is the same, and the exists has just been answered. If
+// anything else than the move breaks the link, or the handshake fails or takes longer than T/6, that is SUSPENDED as always.
+
+// errMoving ends a link whose session moves as planned.
+var errMoving = errors.New("the session moves to another connection as planned")
+
+// errPaused sends an operation back to the gate: it was not sent, because the session moves.
+var errPaused = &unsentError{errMoving}
+
+// errNoMove says that there is nothing to move now.
+var errNoMove = errors.New("the connection has changed meanwhile")
+
+// moveLimit is the part of the session timeout that a move has for the answer to what was sent, and then for the handshake.
+const moveLimit = 6
+
+// offer is a connection that the driver is to use next.
+type offer struct {
+	conn   net.Conn
+	server string
+	dial   int64 // its number
+}
+
+// offers hold at most one. The driver takes it when it dials next, for whatever reason.
+type offers struct {
+	mu   sync.Mutex
+	next *offer
+}
+
+func (o *offers) put(next *offer) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.next = next
+}
+
+// server is that of the offer.
+func (o *offers) server() (name string, ok bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.next == nil {
+		return "", false
+	}
+	return o.next.server, true
+}
+
+// take returns the offer, nil if there is none.
+func (o *offers) take() *offer {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	next := o.next
+	o.next = nil
+	return next
+}
+
+// dialer opens a connection to a server, which it names as the connect string does.
+type dialer func(ctx context.Context) (conn net.Conn, server string, err error)
+
+// move moves the session to the connection that dial opens. It returns nil when a connection that is newer serves the session, or the
+// next one. After an error the session is where it was, unless ctx has ended. It needs a connection to move from.
+func (c *core) move(ctx context.Context, dial dialer, why string) error {
+	select {
+	case c.moving <- struct{}{}:
+		defer func() { <-c.moving }()
+	case <-ctx.Done():
+		return ContextError(ctx)
+	}
+	g := c.gate.Load()
+	if !g.serves(nil) {
+		return errNoMove
+	}
+	e, number := g.epoch, c.dials.Add(1)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(e.ctx, func() { cancel(context.Cause(e.ctx)) })()
+	conn, server, err := dial(ctx)
+	if err != nil {
+		return err
+	}
+	e.offers.put(&offer{conn, server, number})
+	defer e.withdraw()
+	paused := c.pause(g)
+	if paused == nil {
+		return errNoMove
+	}
+	defer c.unpause(paused)
+	c.log.Info("the session moves to another connection", "from", g.Server, "to", server, "why", why)
+	if err := c.leaveLink(ctx, e, paused); err != nil {
+		return err
+	}
+	return c.arrived(ctx, number)
+}
+
+// withdraw closes the connection that is on offer, if the driver has not taken it.
+func (e *epoch) withdraw() {
+	if unused := e.offers.take(); unused != nil {
+		_ = unused.conn.Close()
+	}
+}
+
+// pause makes operations wait, without a change of state. It returns nil if g is not the present any more.
+func (c *core) pause(g *gate) *gate {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.gate.Load() != g {
+		return nil
+	}
+	paused := *g
+	paused.changed, paused.paused = make(chan struct{}), new(pause)
+	c.gate.Store(&paused)
+	close(g.changed)
+	return &paused
+}
+
+// unpause lets operations go on, unless the link was broken for the move: then it is for the supervisor to say what comes.
+func (c *core) unpause(paused *gate) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.gate.Load() != paused || paused.paused.left.Load() {
+		return
+	}
+	g := *paused
+	g.changed, g.paused = make(chan struct{}), nil
+	c.gate.Store(&g)
+	close(paused.changed)
+}
+
+// lone is the kind of a request that goes when everything before it is answered, and holds up what comes behind it.
+type lone struct{}
+
+func (lone) Alone() bool       { return true }
+func (lone) Ended(bool, error) {}
+
+// leaveLink breaks the link when everything that was sent on it is answered, in the goroutine that receives the last answer: nothing
+// can be sent in between.
+func (c *core) leaveLink(ctx context.Context, e *epoch, paused *gate) error {
+	limit := e.wire.Timeout() / moveLimit
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the server has not answered for %v: %w", limit, context.DeadlineExceeded))
+	defer cancel()
+	last := existsQuery("/", false).call(ctx)
+	last.Kind = lone{}
+	last.Over = func(err error) {
+		if err == nil && c.gate.Load() == paused {
+			paused.paused.left.Store(true)
+			e.wire.Break(errMoving)
+		}
+	}
+	if err := e.wire.Send(&last.Call); err != nil {
+		return errNoMove
+	}
+	switch over, err := last.Wait(ctx.Done()); {
+	case !over:
+		return ContextError(ctx)
+	case err != nil:
+		return callError(ctx, err)
+	case !paused.paused.left.Load():
+		return errNoMove
+	}
+	return nil
+}
+
+// arrived waits until a connection serves that was dialled with this number, or later.
+func (c *core) arrived(ctx context.Context, number int64) error {
+	for {
+		g := c.gate.Load()
+		switch {
+		case g.serves(nil) && g.dial >= number:
+			return nil
+		case isClosed(c.quit):
+			return ErrClosed
+		}
+		select {
+		case <-g.changed:
+		case <-c.quit:
+		case <-ctx.Done():
+			return c.notConnected(ContextError(ctx))
+		}
+	}
+}
+
+// moves reports whether the link has ended for a move that is still under way, and says until when that may take.
+func (c *core) moves(e *epoch, cause error) bool {
+	g := c.gate.Load()
+	if !g.leaving() || !errors.Is(cause, errMoving) || !e.trusted() {
+		return false
+	}
+	e.moveBy = time.Now().Add(e.wire.Timeout() / moveLimit)
+	return true
+}
+
+// lateMove ends the patience with a move that does not arrive.
+func (c *core) lateMove(e *epoch) {
+	if c.gate.Load().leaving() && !e.moveBy.IsZero() && !time.Now().Before(e.moveBy) {
+		c.down(e, fmt.Errorf("%w: a planned move has not arrived after %v", errLink, e.wire.Timeout()/moveLimit))
+	}
+}
+
+// redial opens a connection to the server whose turn it is.
+func (e *epoch) redial(ctx context.Context) (net.Conn, string, error) {
+	server, wait := e.core.hosts.take()
+	if err := sleep(ctx, wait); err != nil {
+		return nil, server, err
+	}
+	conn, err := e.core.hosts.dial(ctx, server, e.left())
+	e.core.telemetry.Dialled(err)
+	return conn, server, err
+}
+
+// renew sees to it that the session is served by a connection that begins after this call.
+func (c *core) renew(ctx context.Context, why string) error {
+	begun := c.dials.Add(1)
+	pauses := sessionRetries.WithRand(c.random.float64).Start()
+	for {
+		g := c.gate.Load()
+		if !g.serves(nil) {
+			if err := c.changed(ctx, g); err != nil {
+				return err
+			}
+			continue
+		}
+		if g.dial > begun {
+			return nil
+		}
+		err := c.move(ctx, g.epoch.redial, why)
+		if err == nil {
+			return nil
+		}
+		if errors.Is(err, ErrClosed) || ctx.Err() != nil || pauses.Wait(ctx) != nil {
+			return err
+		}
+	}
+}
+
+// changed waits until g is not the present any more.
+func (c *core) changed(ctx context.Context, g *gate) error {
+	select {
+	case <-g.changed:
+		return nil
+	case <-c.quit:
+		return ErrClosed
+	case <-ctx.Done():
+		return c.notConnected(ContextError(ctx))
+	}
+}
+
+// Reconnect moves the session to a new connection, which is dialled, secured and authenticated anew. Use it after a certificate, or what
+// a SASL mechanism authenticates with, was replaced, if the present connection is not to live on with what was before.
+//
+// The state of the client passes from Connected to Reconnected without SUSPENDED, and nothing that is held ends. The new
+// connection is dialled first. Operations wait until what was sent is answered and the new connection has the session, which
+// takes a few round trips. If the new connection cannot be opened, the old one stays, and Reconnect tries again until ctx ends. If it breaks
+// before it has the session, the client is SUSPENDED as after any other break.
+//
+// Without a connection Reconnect waits for the next one. It returns [ErrClosed] after Close.
+func (c *Client) Reconnect(ctx context.Context) error {
+	if err := c.usable(); err != nil {
+		return err
+	}
+	if err := c.core.renew(ctx, "Reconnect was called"); err != nil {
+		return fmt.Errorf("zookeeper %s: no new connection: %w", c.core.cfg.ConnectString, c.core.blame(err))
+	}
+	return nil
+}
+
+var _ wire.Kind = lone{}
