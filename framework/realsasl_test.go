@@ -33,7 +33,9 @@ func TestRealServerThatDemandsSASL(t *testing.T) {
 	}, patience, time.Millisecond)
 	assert.GreaterOrEqual(t, time.Since(begun), 3900*time.Millisecond)
 	assert.Contains(t, h.String(), "no operation has been answered for ")
-	assert.Contains(t, h.String(), "the servers demand authentication with SASL")
+	require.ErrorIs(t, h.Reasons[0].Err, framework.ErrAuthRequired)
+	assert.Contains(t, h.String(), "set Config.SASL")
+	require.ErrorIs(t, cli.WaitConnected(within(t, 100*time.Millisecond)), framework.ErrAuthRequired)
 	assert.True(t, h.Live(), h.String())
 }
 
