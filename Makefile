@@ -165,8 +165,8 @@ fix-lint: ## repairs what golangci-lint can
 ##@ Machine
 
 .PHONY: deps
-deps: ## installs ZooKeeper, Java, Curator, kazoo, Chromium and etcd if they are missing and apt may
-	@scripts/install-zookeeper --interop --browser --etcd
+deps: ## installs ZooKeeper, Java, Curator, kazoo, Chromium, etcd and a KDC if they are missing and apt may
+	@scripts/install-zookeeper --interop --browser --etcd --kerberos
 
 .PHONY: help
 help:

@@ -1,0 +1,107 @@
+package kerberos
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+)
+
+// Config says who the client is, and where its tickets come from. At most one of Keytab, Password and CredentialCache is set. Without
+// any, the tickets come from the user's credential cache.
+//
+// It prints without its password.
+type Config struct {
+	// Principal is the client's name, as "orders@EXAMPLE.COM" or "orders/host.example.com". Without a realm it is one of the
+	// default_realm of krb5.conf. It is required with Password. Defaults to the only principal in the keytab, and to the owner of the
+	// credential cache.
+	Principal string
+	// Keytab is the path of a file with the principal's keys. The file is read again for each login, so that it can be replaced.
+	Keytab string
+	// Password is the principal's.
+	Password string
+	// CredentialCache names the cache that kinit fills: a path, FILE:path or DIR:path. It is read again when it changes. Defaults
+	// to KRB5CCNAME, then to default_ccache_name of krb5.conf, then to /tmp/krb5cc_<uid>.
+	CredentialCache string
+
+	// ServerPrincipal is the servers' principal, in which _HOST stands for the host of each, as "zookeeper/_HOST@EXAMPLE.COM".
+	// Without a realm that is found by domain_realm of krb5.conf, or by the KDC of the client's realm. Defaults to
+	// "zookeeper/_HOST". Java clients have zookeeper.server.principal and zookeeper.sasl.client.username for it.
+	ServerPrincipal string
+	// HostNames says which name of a server's host _HOST is. Defaults to DefaultHostNames.
+	HostNames HostNames
+
+	// Krb5Conf is the path of krb5.conf, or several, separated as in PATH, of which earlier ones take precedence. Defaults to
+	// KRB5_CONFIG, then to /etc/krb5.conf.
+	Krb5Conf string
+	// Logger gets a warning when tickets cannot be refreshed in the background. Defaults to none.
+	Logger *slog.Logger
+}
+
+// HostNames is a rule for the name of a server's host in its principal.
+type HostNames int
+
+const (
+	// DefaultHostNames is CanonicalHostNames, unless krb5.conf has dns_canonicalize_hostname or rdns switched off.
+	DefaultHostNames HostNames = iota
+	// CanonicalHostNames asks DNS for the name of the address that the client is connected to, as Java clients do. The name counts if
+	// DNS resolves it to this address. Otherwise the host in the connect string does.
+	CanonicalHostNames
+	// PlainHostNames takes the host in the connect string, as Java clients do with zookeeper.sasl.client.canonicalize.hostname=false.
+	PlainHostNames
+)
+
+// String shows who logs in with what, and no password.
+func (c Config) String() string {
+	who := c.Principal
+	if who == "" {
+		who = "the owner"
+	}
+	switch {
+	case c.Keytab != "":
+		return fmt.Sprintf("%s as %s of keytab %s", mechanismName, who, c.Keytab)
+	case c.Password != "":
+		return fmt.Sprintf("%s as %s with a password", mechanismName, who)
+	case c.CredentialCache != "":
+		return fmt.Sprintf("%s as %s of credential cache %s", mechanismName, who, c.CredentialCache)
+	}
+	return fmt.Sprintf("%s as %s of the user's credential cache", mechanismName, who)
+}
+
+// GoString is String.
+func (c Config) GoString() string { return c.String() }
+
+// LogValue is String, for package log/slog.
+func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
+// MarshalText is String, for encoders such as package encoding/json.
+func (c Config) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// validate parses the principals.
+func (c Config) validate() (client, server principal, err error) {
+	sources := 0
+	for _, set := range []string{c.Keytab, c.Password, c.CredentialCache} {
+		if set != "" {
+			sources++
+		}
+	}
+	var errs []error
+	if sources > 1 {
+		errs = append(errs, errors.New("more than one of Keytab, Password and CredentialCache is set"))
+	}
+	if c.Password != "" && c.Principal == "" {
+		errs = append(errs, errors.New("a password without a Principal"))
+	}
+	if c.HostNames < DefaultHostNames || c.HostNames > PlainHostNames {
+		errs = append(errs, fmt.Errorf("HostNames is %d", c.HostNames))
+	}
+	if c.Principal != "" {
+		client, err = parsePrincipal(c.Principal)
+		errs = append(errs, err)
+	}
+	name := c.ServerPrincipal
+	if name == "" {
+		name = "zookeeper/" + hostPlace
+	}
+	server, err = parsePrincipal(name)
+	return client, server, errors.Join(append(errs, err)...)
+}

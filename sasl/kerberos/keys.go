@@ -1,0 +1,120 @@
+package kerberos
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/jcmturner/gokrb5/v8/crypto"
+	"github.com/jcmturner/gokrb5/v8/keytab"
+	"github.com/jcmturner/gokrb5/v8/types"
+)
+
+// maxIterations bounds how much work a KDC, or somebody who answers in its place, can make of a password. RFC 8009 has 32,768.
+const maxIterations = 1 << 20
+
+// keys are the long-term keys of the client.
+type keys interface {
+	// types are those of a list of encryption types that there is a key for.
+	types(of []int32) []int32
+	// key returns the one that a hint of the KDC's stands for. A kvno of 0 stands for the newest.
+	key(hint hint, kvno int) (key types.EncryptionKey, version int, err error)
+}
+
+// hint says how the KDC expects a key to be made from a password.
+type hint struct {
+	etype   int32
+	salt    string
+	options []byte // the number of iterations, nil for the default
+}
+
+// password makes keys.
+type password struct{ secret string }
+
+func (p password) types(of []int32) []int32 { return of }
+
+func (p password) key(h hint, _ int) (types.EncryptionKey, int, error) {
+	et, err := crypto.GetEtype(h.etype)
+	if err != nil {
+		return types.EncryptionKey{}, 0, err
+	}
+	options := et.GetDefaultStringToKeyParams()
+	if len(h.options) == 4 {
+		if n := binary.BigEndian.Uint32(h.options); n == 0 || n > maxIterations {
+			return types.EncryptionKey{}, 0, fmt.Errorf("the KDC wants %d iterations for a key, of which 1 to %d are accepted", n, maxIterations)
+		}
+		options = hex.EncodeToString(h.options)
+	}
+	value, err := et.StringToKey(p.secret, h.salt, options)
+	if err != nil {
+		return types.EncryptionKey{}, 0, errors.New("the password cannot be made into a key")
+	}
+	return types.EncryptionKey{KeyType: h.etype, KeyValue: value}, 0, nil
+}
+
+// keytabKeys are the keys of one principal in a keytab.
+type keytabKeys struct{ list []keytabKey }
+
+type keytabKey struct {
+	key     types.EncryptionKey
+	version int
+}
+
+// readKeytab reads a file and takes from it the keys of a principal, or of the only one in it if none is named. Errors of the library
+// are left out: they hold what the file holds.
+func readKeytab(path string, want principal) (owner principal, found keytabKeys, err error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return want, found, err
+	}
+	table := keytab.New()
+	if err := unmarshalKeytab(table, content); err != nil {
+		return want, found, fmt.Errorf("%s is not a keytab", path)
+	}
+	owner = want
+	for _, e := range table.Entries {
+		p := principalOf(types.PrincipalName{NameString: e.Principal.Components}, e.Principal.Realm)
+		if want.name == "" && owner.name == "" {
+			owner = p
+		}
+		switch {
+		case p == owner:
+			found.list = append(found.list, keytabKey{e.Key, int(e.KVNO)})
+		case want.name == "":
+			return want, keytabKeys{}, fmt.Errorf("%s has keys of several principals: name one in Config.Principal", path)
+		}
+	}
+	if len(found.list) == 0 {
+		return want, found, fmt.Errorf("%s has no key of %s", path, want)
+	}
+	slices.SortStableFunc(found.list, func(a, b keytabKey) int { return b.version - a.version })
+	return owner, found, nil
+}
+
+// unmarshalKeytab turns a panic about a damaged file into an error.
+func unmarshalKeytab(into *keytab.Keytab, content []byte) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errors.New("damaged")
+		}
+	}()
+	return into.Unmarshal(content)
+}
+
+func (k keytabKeys) types(of []int32) []int32 {
+	return slices.DeleteFunc(slices.Clone(of), func(t int32) bool {
+		return !slices.ContainsFunc(k.list, func(e keytabKey) bool { return e.key.KeyType == t })
+	})
+}
+
+func (k keytabKeys) key(h hint, kvno int) (types.EncryptionKey, int, error) {
+	for _, e := range k.list { // the newest first
+		if e.key.KeyType == h.etype && (kvno == 0 || e.version == kvno) {
+			return e.key, e.version, nil
+		}
+	}
+	return types.EncryptionKey{}, 0, fmt.Errorf("the keytab has no key of encryption type %d with version %d", h.etype, kvno)
+}

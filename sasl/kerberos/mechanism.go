@@ -1,0 +1,126 @@
+package kerberos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+
+	"github.com/docent-zk/docent/sasl"
+)
+
+// Mechanism authenticates with Kerberos. It is safe for use by several goroutines, and by several clients at once, which share its
+// tickets then.
+type Mechanism struct {
+	cfg      Config
+	server   principal
+	paths    []string // of krb5.conf
+	tickets  *tickets
+	dial     dialer
+	resolver resolver
+
+	mu       sync.Mutex
+	settings *settings // as they were read last
+}
+
+var (
+	_ sasl.Mechanism = (*Mechanism)(nil)
+	_ sasl.Refusable = (*exchange)(nil)
+)
+
+// New returns a Mechanism for framework.Config.SASL. It reads krb5.conf and the keytab, and talks to nobody yet. An error is a [sasl.Error] of the kind
+// sasl.ErrConfiguration. Call Close when no client uses it any more.
+func New(cfg Config) (*Mechanism, error) {
+	return newMechanism(cfg, (&net.Dialer{}).DialContext, net.DefaultResolver)
+}
+
+func newMechanism(cfg Config, dial dialer, dns resolver) (*Mechanism, error) {
+	client, server, err := cfg.validate()
+	if err != nil {
+		return nil, fail(sasl.ErrConfiguration, "", err)
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	m := &Mechanism{cfg: cfg, server: server, paths: krb5ConfPaths(cfg.Krb5Conf), dial: dial, resolver: dns}
+	n, err := m.network()
+	if err != nil {
+		return nil, err
+	}
+	from, err := newSource(cfg, client, n.settings)
+	if err != nil {
+		return nil, err
+	}
+	m.tickets = newTickets(from, m.network, func(message string, err error) { cfg.Logger.Warn(message, "error", err) })
+	return m, nil
+}
+
+// newSource is the source of a Config's tickets. A keytab has to be there already.
+func newSource(cfg Config, client principal, in *settings) (source, error) {
+	if cfg.Keytab == "" && cfg.Password == "" {
+		return &cacheSource{name: cfg.CredentialCache, owner: client}, nil
+	}
+	from := &loginSource{client: client, password: cfg.Password, keytab: cfg.Keytab}
+	_, _, err := from.secret(in)
+	return from, err
+}
+
+// network reads krb5.conf again, for talking to KDCs.
+func (m *Mechanism) network() (*network, error) {
+	s, err := loadSettings(m.paths)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case err == nil:
+		m.settings = s
+	case m.settings == nil:
+		return nil, fail(sasl.ErrConfiguration, "set Config.Krb5Conf or KRB5_CONFIG to the path of krb5.conf", err)
+	}
+	return &network{settings: m.settings, dial: m.dial, resolver: m.resolver}, nil
+}
+
+func (m *Mechanism) current() *settings {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.settings
+}
+
+// Name returns "GSSAPI".
+func (*Mechanism) Name() string { return mechanismName }
+
+// String shows who logs in with what, and no password.
+func (m *Mechanism) String() string { return m.cfg.String() }
+
+// GoString is String.
+func (m *Mechanism) GoString() string { return m.String() }
+
+// Start gets a ticket for the server, if none is in use, and begins an exchange with it. An error is a [sasl.Error]. Ctx bounds how
+// long KDCs and DNS are waited for.
+func (m *Mechanism) Start(ctx context.Context, server sasl.Server) (sasl.Exchange, error) {
+	name, doubt := m.serverPrincipal(ctx, m.current(), server)
+	t, err := m.tickets.service(ctx, name)
+	if err != nil {
+		return nil, doubted(err, server, doubt)
+	}
+	return &exchange{ticket: t, dismiss: m.tickets.dismiss}, nil
+}
+
+// doubted adds to the error about an unknown server why it was not asked for by its canonical name.
+func doubted(err error, server sasl.Server, doubt error) error {
+	var unknown *sasl.Error
+	if doubt == nil || !errors.As(err, &unknown) || !errors.Is(unknown, sasl.ErrUnknownServer) {
+		return err
+	}
+	explained := *unknown
+	explained.Remedy += fmt.Sprintf("; DNS has no canonical name for %s: %v", server.Address, doubt)
+	return &explained
+}
+
+// Close ends the refreshing of tickets and waits for what is under way. Start fails from then on, and connections that are there
+// live on.
+func (m *Mechanism) Close() error {
+	m.tickets.close()
+	return nil
+}

@@ -1,0 +1,360 @@
+package kerberos
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/jcmturner/gokrb5/v8/iana/errorcode"
+
+	"github.com/docent-zk/docent/sasl"
+)
+
+// Pauses after a failed exchange with a KDC, during which it is not asked again.
+const (
+	firstPause = 500 * time.Millisecond
+	// longestPause is that after a refusal. A KDC that counts wrong passwords locks the account sooner or later.
+	longestPause = time.Minute
+	// outagePause is the longest one for a KDC that does not answer.
+	outagePause = 5 * time.Second
+)
+
+// refreshRetry bounds the pause between two attempts to get new tickets in the background.
+const (
+	refreshRetryMin = time.Second
+	refreshRetryMax = time.Minute
+	refreshLimit    = 30 * time.Second
+)
+
+// source is where ticket-granting tickets come from.
+type source interface {
+	// fetch returns a new one. Held is the one in use, or nil; a source that has none better returns it, with an error if it should have. What comes
+	// with an error can be used as far as it goes.
+	fetch(ctx context.Context, n *network, held *ticket) (fetched, error)
+	// news reports that the source may have something else than at the last fetch.
+	news() bool
+}
+
+// fetched is what a source has: a ticket-granting ticket, nil if it has none, and tickets for services.
+type fetched struct {
+	owner    principal
+	tgt      *ticket
+	services []*ticket
+}
+
+// tickets are those of one client. One goroutine at a time talks to KDCs; others wait for what it gets.
+//
+//	no ticket ──login, or the cache is read──▶ held ──four fifths of its life──▶ refreshed in the background ──▶ held
+//	    ▲                                       │                                      │ KDC away: again and again
+//	    └───────────────── expired ─────────────┴──────────────────────────────────────┘
+type tickets struct {
+	source  source
+	network func() (*network, error)
+	warn    func(message string, err error)
+
+	turn chan struct{} // holds a token while somebody talks to KDCs
+
+	mu       sync.Mutex
+	owner    principal // of the tickets
+	tgt      *ticket
+	warned   string // the last warning
+	services map[principal]*ticket
+	failures map[principal]*failure // by server; the empty one is the login
+	refresh  *time.Timer
+	closed   bool
+	ctx      context.Context // ends with close
+	cancel   context.CancelFunc
+	working  sync.WaitGroup
+}
+
+// failure is the last one, which stands for as long as the pause.
+type failure struct {
+	err   *sasl.Error
+	pause time.Duration
+	until time.Time
+}
+
+func newTickets(from source, network func() (*network, error), warn func(string, error)) *tickets {
+	t := &tickets{
+		source: from, network: network, warn: warn, turn: make(chan struct{}, 1),
+		services: make(map[principal]*ticket), failures: make(map[principal]*failure),
+	}
+	t.ctx, t.cancel = context.WithCancel(context.Background())
+	return t
+}
+
+var errClosed = errors.New("the mechanism is closed")
+
+// service returns a ticket for a server.
+func (t *tickets) service(ctx context.Context, server principal) (*ticket, error) {
+	if held, err := t.held(server); held != nil || err != nil {
+		return held, err
+	}
+	select {
+	case t.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, fail(sasl.ErrUnreachable, "the KDC is slow, or away", context.Cause(ctx))
+	}
+	defer func() { <-t.turn }()
+	if held, err := t.held(server); held != nil || err != nil {
+		return held, err
+	}
+	return t.obtain(ctx, server)
+}
+
+// held is the ticket in use, or the failure that stands for now. Neither means that somebody has to be asked.
+func (t *tickets) held(server principal) (*ticket, error) {
+	news := t.source.news()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return nil, fail(sasl.ErrConfiguration, "", errClosed)
+	}
+	if news {
+		clear(t.failures)
+		return nil, nil
+	}
+	if held := t.services[server]; held.usable() {
+		return held, nil
+	}
+	for _, about := range []principal{{}, server} {
+		if f := t.failures[about]; f != nil && time.Now().Before(f.until) {
+			return nil, f.err
+		}
+	}
+	return nil, nil
+}
+
+// obtain asks the source and the KDC. Its caller has the turn.
+func (t *tickets) obtain(ctx context.Context, server principal) (*ticket, error) {
+	n, err := t.network()
+	if err != nil {
+		return nil, err
+	}
+	for again := false; ; again = true {
+		tgt, err := t.grantor(ctx, n)
+		if held := t.inUse(server); held != nil {
+			return held, nil
+		}
+		if err != nil {
+			return nil, t.failed(principal{}, err)
+		}
+		got, err := n.service(ctx, tgt, server)
+		if err == nil {
+			t.keep(server, got)
+			return got, nil
+		}
+		if again || !stale(err) {
+			return nil, t.failed(server, err)
+		}
+		t.discard(tgt)
+	}
+}
+
+// stale reports whether the KDC does not take the ticket-granting ticket, although it has not ended by the clock of this machine.
+func stale(err error) bool {
+	switch code(err) {
+	case errorcode.KRB_AP_ERR_TKT_EXPIRED, errorcode.KRB_AP_ERR_BAD_INTEGRITY, errorcode.KRB_AP_ERR_BADKEYVER, errorcode.KRB_AP_ERR_NOKEY, errorcode.KDC_ERR_TGT_REVOKED:
+		return true
+	}
+	return false
+}
+
+// grantor returns the ticket-granting ticket in use, or gets one.
+func (t *tickets) grantor(ctx context.Context, n *network) (*ticket, error) {
+	t.mu.Lock()
+	tgt := t.tgt
+	t.mu.Unlock()
+	if tgt.usable() && !t.source.news() {
+		return tgt, nil
+	}
+	got, err := t.fetch(ctx, n, tgt)
+	if got.usable() {
+		return got, nil
+	}
+	return nil, err
+}
+
+// fetch gets a ticket-granting ticket from the source and puts it in the place of the one in use. It may return one with an error.
+func (t *tickets) fetch(ctx context.Context, n *network, held *ticket) (*ticket, error) {
+	got, err := t.source.fetch(ctx, n, held)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if got.owner != (principal{}) && got.owner != t.owner {
+		clear(t.services) // of somebody else
+		t.owner = got.owner
+	}
+	for _, s := range got.services {
+		if s.usable() {
+			t.services[s.server] = s
+			if s.server.realm == got.owner.realm {
+				t.services[principal{name: s.server.name}] = s
+			}
+		}
+	}
+	if err == nil {
+		delete(t.failures, principal{})
+	}
+	if got.tgt != nil && t.tgt != got.tgt {
+		t.tgt = got.tgt
+		t.schedule(max(got.tgt.refreshIn(), refreshRetryMin/2))
+	}
+	return got.tgt, err
+}
+
+// inUse returns the ticket for a server that can be used now, or nil.
+func (t *tickets) inUse(server principal) *ticket {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if held := t.services[server]; held.usable() {
+		return held
+	}
+	return nil
+}
+
+func (t *tickets) keep(server principal, got *ticket) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.services[server] = got
+	delete(t.failures, server)
+}
+
+// discard takes the ticket-granting ticket out of use.
+func (t *tickets) discard(tgt *ticket) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.tgt == tgt {
+		t.tgt = nil
+	}
+}
+
+// dismiss takes a ticket for a server out of use: the next exchange gets another one.
+func (t *tickets) dismiss(which *ticket) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for server, held := range t.services {
+		if held == which {
+			delete(t.services, server)
+		}
+	}
+}
+
+// failed notes a failure, unless it is the caller's that gave up.
+func (t *tickets) failed(about principal, err error) error {
+	var explained *sasl.Error
+	if !errors.As(err, &explained) {
+		explained = fail(sasl.ErrUnreachable, "", err)
+	}
+	if givenUp(err) {
+		return explained
+	}
+	limit := longestPause
+	if errors.Is(explained, sasl.ErrUnreachable) {
+		limit, about = outagePause, principal{}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	pause := firstPause
+	if last := t.failures[about]; last != nil {
+		pause = min(2*last.pause, limit)
+	}
+	t.failures[about] = &failure{explained, pause, time.Now().Add(pause)}
+	return explained
+}
+
+// schedule has the tickets refreshed after a while. Its caller has mu.
+func (t *tickets) schedule(after time.Duration) {
+	if t.closed {
+		return
+	}
+	if t.refresh != nil {
+		t.refresh.Stop()
+	}
+	t.refresh = time.AfterFunc(after, t.refreshNow)
+}
+
+// refreshNow gets new tickets ahead of the end of those in use, so that a KDC that is away for a while is not noticed.
+func (t *tickets) refreshNow() {
+	t.mu.Lock()
+	if t.closed {
+		t.mu.Unlock()
+		return
+	}
+	t.working.Add(1)
+	t.mu.Unlock()
+	defer t.working.Done()
+	ctx, cancel := context.WithTimeout(t.ctx, refreshLimit)
+	defer cancel()
+	select {
+	case t.turn <- struct{}{}:
+	case <-ctx.Done():
+		return
+	}
+	defer func() { <-t.turn }()
+	err := t.refreshAll(ctx)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ctx.Err() != nil {
+		return
+	}
+	text := ""
+	if err != nil {
+		t.schedule(t.retryIn())
+		text = err.Error()
+	}
+	if text != "" && text != t.warned {
+		t.warn("Kerberos tickets cannot be refreshed; those in use last until they expire", err)
+	}
+	t.warned = text
+}
+
+// retryIn is the pause of a refresh that has failed: a fifth of what is left. Its caller has mu.
+func (t *tickets) retryIn() time.Duration {
+	left := time.Duration(0)
+	if t.tgt != nil {
+		left = time.Until(t.tgt.end)
+	}
+	return min(max(left/5, refreshRetryMin), refreshRetryMax)
+}
+
+// refreshAll gets a new ticket-granting ticket, and new tickets for the servers in use. Without the latter those in use remain.
+func (t *tickets) refreshAll(ctx context.Context) error {
+	n, err := t.network()
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	held := t.tgt
+	servers := make([]principal, 0, len(t.services))
+	for server, s := range t.services {
+		if s.usable() {
+			servers = append(servers, server)
+		} else {
+			delete(t.services, server)
+		}
+	}
+	t.mu.Unlock()
+	tgt, err := t.fetch(ctx, n, held)
+	if err != nil {
+		return err
+	}
+	for _, server := range servers {
+		if got, err := n.service(ctx, tgt, server); err == nil {
+			t.keep(server, got)
+		}
+	}
+	return nil
+}
+
+// close ends the refreshing and waits for one that is under way.
+func (t *tickets) close() {
+	t.mu.Lock()
+	t.closed = true
+	if t.refresh != nil {
+		t.refresh.Stop()
+	}
+	t.cancel()
+	t.mu.Unlock()
+	t.working.Wait()
+}
