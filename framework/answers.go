@@ -24,9 +24,10 @@ const (
 	codeAuthFailed       = -115
 	codeClosing          = -116
 	codeSessionMoved     = -118
-	codeNotReadOnly      = -119 // the server only serves reads for now
-	codeEphemeralOnLocal = -120 // a local session cannot have ephemeral nodes
-	codeSASLRequired     = -124 // the session has to authenticate first
+	codeNotReadOnly      = -119
+	codeEphemeralOnLocal = -120
+	codeRequestTimeout   = -122
+	codeSASLRequired     = -124
 	codeQuotaExceeded    = -125
 	codeTooBusy          = -127 // the server has not even looked at the request
 
@@ -42,7 +43,9 @@ var codeErrors = []struct {
 	{codeBadVersion, zk.ErrBadVersion}, {codeNoChildren, zk.ErrNoChildrenForEphemerals}, {codeNodeExists, zk.ErrNodeExists},
 	{codeNotEmpty, zk.ErrNotEmpty}, {codeSessionExpired, zk.ErrSessionExpired}, {codeInvalidACL, zk.ErrInvalidACL},
 	{codeAuthFailed, zk.ErrAuthFailed}, {codeClosing, zk.ErrClosing}, {-117, zk.ErrNothing},
-	{codeSessionMoved, zk.ErrSessionMoved}, {-123, zk.ErrReconfigDisabled}, {codeSASLRequired, ErrAuthRequired},
+	{codeSessionMoved, zk.ErrSessionMoved}, {-123, zk.ErrReconfigDisabled}, {codeUnimplemented, ErrUnsupported},
+	{codeNotReadOnly, ErrNotReadOnly}, {codeEphemeralOnLocal, ErrEphemeralOnLocalSession}, {codeRequestTimeout, ErrRequestTimeout},
+	{codeSASLRequired, ErrAuthRequired}, {codeQuotaExceeded, ErrQuotaExceeded}, {codeTooBusy, ErrThrottled},
 }
 
 // meaning is what an answer says about the operation that it answers.

@@ -22,6 +22,8 @@ const (
 	capSetWatches2
 	capMultiRead
 	capRemoveWatches
+	capEphemerals
+	capDescendants
 	capabilityCount
 )
 
@@ -35,6 +37,8 @@ var capabilityNames = [capabilityCount]struct{ name, instead string }{
 	capSetWatches2:   {"setWatches2", "recursive watches are set again one by one"},
 	capMultiRead:     {"multiRead", "nodes are read one by one"},
 	capRemoveWatches: {"removeWatches", "watches that nobody needs stay on the server"},
+	capEphemerals:    {"getEphemerals", "Ephemerals is refused"},
+	capDescendants:   {"getAllChildrenNumber", "Descendants is refused; Walk can count the nodes"},
 }
 
 const (

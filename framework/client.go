@@ -63,7 +63,7 @@ func start(cfg Config, asleep func() time.Duration) (*Client, error) {
 		return nil, err
 	}
 	go c.supervise(e)
-	return &Client{ops: ops{core: c, space: root}, closer: &closer{done: make(chan struct{})}}, nil
+	return &Client{ops: ops{core: c, space: root, failFast: cfg.FailFast}, closer: &closer{done: make(chan struct{})}}, nil
 }
 
 // usable is for calls that a recipe begins with: a nil Client mostly comes from an error of New that was not looked at.
@@ -81,7 +81,9 @@ func (c *Client) Namespace(path string) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{ops: ops{core: c.core, space: s}, closer: c.closer}, nil
+	below := c.ops
+	below.space = s
+	return &Client{ops: below, closer: c.closer}, nil
 }
 
 // State is the latest change of the connection's state.

@@ -132,6 +132,10 @@ type Config struct {
 	// are handed to it unresolved unless LookupHost is set too.
 	LookupHost func(ctx context.Context, host string) ([]string, error)
 
+	// FailFast makes operations of the Client return [ErrNotConnected] at once while there is no connection, as those of
+	// [Client.FailFast] do. Defaults to false: operations wait for a connection.
+	FailFast bool
+
 	// RetryPolicy says how often and how soon an operation of Client is tried again after a connection failure.
 	// Defaults to retry's zero value: exponential with jitter, until ctx or OperationTimeout ends.
 	RetryPolicy retry.Policy

@@ -16,7 +16,8 @@ import (
 	"github.com/docent-zk/docent/internal/wire"
 )
 
-// CreateOption says how a node is created: a [Mode], [Parents], [Protected], [WithTTL], [WithACL] or [Idempotent].
+// CreateOption says how a node is created: a [Mode], [Parents], [PersistentParents], [Protected], [WithTTL], [WithACL] or
+// [Idempotent].
 type CreateOption interface{ applyCreate(*create) }
 
 type createOption func(*create)
@@ -28,6 +29,9 @@ var (
 	// on servers that do not know containers. Servers remove empty containers at any time; a create that meets that creates them
 	// again.
 	Parents CreateOption = createOption(func(c *create) { c.parents = true })
+
+	// PersistentParents is [Parents], and the parents that are created are persistent nodes, which stay when they are empty.
+	PersistentParents CreateOption = createOption(func(c *create) { c.parents, c.persistentParents = true, true })
 
 	// Protected puts a GUID into the node's name, "_c_<GUID>-name" as Curator does, so that a node whose create was
 	// answered by a broken connection is found again. When the create is given up, the node, should it exist, is removed
@@ -47,14 +51,15 @@ func WithACL(acl []ACL) CreateOption {
 
 // create is one create on its way.
 type create struct {
-	mode      Mode
-	modes     []Mode // that were given
-	parents   bool
-	protected bool
-	repeat    bool
-	ttl       time.Duration
-	acl       []ACL
-	data      []byte
+	mode              Mode
+	modes             []Mode // that were given
+	parents           bool
+	protected         bool
+	persistentParents bool
+	repeat            bool
+	ttl               time.Duration
+	acl               []ACL
+	data              []byte
 
 	space    space
 	at       string // the path asked for, as the server knows it, GUID included
@@ -338,7 +343,7 @@ func (c *create) makeParents(ctx context.Context, e *epoch, at string) error {
 func (c *create) parentQuery(e *epoch, dir string) query[struct{}] {
 	cfg, can := &e.core.cfg, &e.core.can
 	body := &jute.CreateRequest{Path: dir, Data: []byte{}, ACL: juteACLs(cfg.ACL), Flags: int32(Persistent)}
-	if own, _ := Split(c.at); c.twins != nil && dir == own || cfg.PersistentParents || !can.has(capContainer) {
+	if own, _ := Split(c.at); c.twins != nil && dir == own || cfg.PersistentParents || c.persistentParents || !can.has(capContainer) {
 		return query[struct{}]{op: jute.OpCreate, at: dir, body: body}
 	}
 	body.Flags = int32(Container)

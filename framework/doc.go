@@ -119,6 +119,8 @@
 //	setWatches, setWatches2      3.3, 3.6 each watch is set again by itself
 //	multiRead                    3.6.0    each node is read by itself
 //	removeWatches                3.5.0    watches that nobody needs stay on the server
+//	getEphemerals                3.6.0    ErrUnsupported
+//	getAllChildrenNumber         3.6.0    ErrUnsupported; Walk can count
 //
 // A server that does not know a request answers that it is not implemented, or closes the connection without an answer. The rule:
 //

@@ -34,7 +34,8 @@ var (
 	ErrNotConnected = errors.New("not connected")
 	// ErrOutcomeUnknown says that the operation was sent and that nobody can say whether it was applied. Read, then decide.
 	ErrOutcomeUnknown = errors.New("outcome unknown: it was sent, but the answer was lost")
-	// ErrUnsupported says that the servers do not know what was asked for.
+	// ErrUnsupported says that the servers do not know what was asked for: one has answered so (code -6, unimplemented), or
+	// servers have closed the connection over it. See Capabilities in the package documentation. Nothing was applied.
 	ErrUnsupported = errors.New("the servers do not know this kind of request")
 	// ErrReplyRefused says that a server's answer was not accepted: it is longer than Config.MaxReplySize, or breaks the
 	// protocol. It is not asked for again. The connection stays, unless the answer takes longer than T/3. A write
@@ -68,6 +69,26 @@ var (
 	ErrInvalidACL = zk.ErrInvalidACL
 	// ErrNoChildrenForEphemerals says that an ephemeral node cannot have children.
 	ErrNoChildrenForEphemerals = zk.ErrNoChildrenForEphemerals
+)
+
+// What servers answer for reasons of their own. go-zookeeper has no names for these codes. The text of an error adds what to do.
+var (
+	// ErrNotReadOnly says that the server serves only reads, because it is not in touch with a majority of the ensemble (code -119).
+	// The write was not applied. It succeeds when the client has found a server that is.
+	ErrNotReadOnly = errors.New("the server serves only reads for now")
+	// ErrEphemeralOnLocalSession says that the servers keep the session on one server only (localSessionsEnabled without
+	// localSessionsUpgradingEnabled), where it cannot own ephemeral nodes (code -120). The create was not applied.
+	ErrEphemeralOnLocalSession = errors.New("a local session cannot have ephemeral nodes")
+	// ErrRequestTimeout says that the servers have given up a request that took them too long (code -122). It can still be applied, so a
+	// write is looked for as if its reply had been lost.
+	ErrRequestTimeout = errors.New("the servers gave up the request because it took too long")
+	// ErrQuotaExceeded says that a create or set would exceed a hard limit of a quota (code -125), on servers with
+	// enforceQuota. Nothing was applied. See [Client.Quota].
+	ErrQuotaExceeded = errors.New("quota exceeded")
+	// ErrThrottled says that the server is overloaded and has dropped the request without looking at it (code -127). Nothing was applied.
+	// The client sends the request again after a pause of [Config.RetryPolicy], until the operation ends for another reason. So the
+	// error only comes together with that reason.
+	ErrThrottled = errors.New("the server is overloaded and has not looked at the request")
 )
 
 // OpError is the error of an operation.

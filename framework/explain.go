@@ -32,6 +32,32 @@ func (c *core) explain(op, path string, err error) error {
 	case errors.Is(err, ErrNoNode) && op == "create":
 		return &explainedError{err, fmt.Sprintf("the parent %s does not exist; create it, or pass framework.Parents to Create", parent)}
 	}
+	return advised(err)
+}
+
+// advice says what to do about answers that have nothing to do with the node.
+var advice = []struct {
+	err  error
+	text string
+}{
+	{ErrNotReadOnly, "it has lost touch with the majority of the ensemble; repeat the write when the client is connected to a server that has not"},
+	{ErrEphemeralOnLocalSession, "the ensemble has localSessionsEnabled; set localSessionsUpgradingEnabled on its servers as well"},
+	{ErrRequestTimeout, "it may still be applied; read before you repeat it"},
+	{ErrQuotaExceeded, "a hard limit of the node, or of a node above it, would be exceeded; delete nodes, or raise the limit (Client.Quota shows it, Client.SetQuota sets it)"},
+	{ErrThrottled, "repeat it later, or give the servers more room (throttled_op_wait_time)"},
+}
+
+// advised adds to err what to do about it, if it is one of those.
+func advised(err error) error {
+	var done *explainedError
+	if errors.As(err, &done) {
+		return err
+	}
+	for _, a := range advice {
+		if errors.Is(err, a.err) {
+			return &explainedError{err, a.text}
+		}
+	}
 	return err
 }
 

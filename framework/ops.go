@@ -24,9 +24,10 @@ type Node struct {
 
 // ops are the operations of a client, or of one session of it, in a namespace.
 type ops struct {
-	core  *core
-	space space
-	fixed *epoch // the only epoch to run in; nil means the current one
+	core     *core
+	space    space
+	fixed    *epoch // the only epoch to run in; nil means the current one
+	failFast bool   // they do not wait for a connection
 }
 
 // request is one operation on its way: how to send it, and how to find out what became of it.
@@ -85,7 +86,7 @@ func (o *ops) perform(ctx context.Context, r request, op *telemetry.Operation) e
 		if op != nil {
 			o.tellWait(op)
 		}
-		e, err := o.await(ctx, o.core.quit)
+		e, err := o.connection(ctx)
 		if err != nil {
 			return a.fail(err)
 		}
@@ -146,17 +147,8 @@ func (o *ops) retries() retry.Policy {
 func (o *ops) await(ctx context.Context, closed <-chan struct{}) (*epoch, error) {
 	for {
 		g := o.core.gate.Load()
-		switch {
-		case isClosed(closed):
-			return nil, ErrClosed
-		case ctx.Err() != nil && g.serves(o.fixed):
-			return nil, ContextError(ctx)
-		case ctx.Err() != nil:
-			return nil, o.core.notConnected(ContextError(ctx))
-		case o.fixed != nil && o.fixed.ctx.Err() != nil:
-			return nil, context.Cause(o.fixed.ctx)
-		case g.serves(o.fixed):
-			return g.epoch, nil
+		if e, err := o.through(ctx, g, closed); e != nil || err != nil {
+			return e, err
 		}
 		select {
 		case <-g.changed:
@@ -165,6 +157,23 @@ func (o *ops) await(ctx context.Context, closed <-chan struct{}) (*epoch, error)
 		case <-ctx.Done():
 		}
 	}
+}
+
+// through returns the epoch to send in, an error if an operation has to end, and neither if it has to wait at the gate.
+func (o *ops) through(ctx context.Context, g *gate, closed <-chan struct{}) (*epoch, error) {
+	switch {
+	case isClosed(closed):
+		return nil, ErrClosed
+	case ctx.Err() != nil && g.serves(o.fixed):
+		return nil, ContextError(ctx)
+	case ctx.Err() != nil:
+		return nil, o.core.notConnected(ContextError(ctx))
+	case o.fixed != nil && o.fixed.ctx.Err() != nil:
+		return nil, context.Cause(o.fixed.ctx)
+	case g.serves(o.fixed):
+		return g.epoch, nil
+	}
+	return nil, nil
 }
 
 // serves reports whether an operation can be sent in the gate's epoch, if that is the one that it is fixed to. An epoch may
@@ -229,6 +238,9 @@ func (a *attempt) pause(ctx context.Context) error {
 	delay, err := a.next()
 	if err != nil {
 		return err
+	}
+	if a.ops.refuses() {
+		return nil // there is nothing to wait for
 	}
 	t := time.NewTimer(delay)
 	defer t.Stop()
@@ -355,7 +367,7 @@ func (a *attempt) answer(err error) error {
 // fail wraps why the operation was given up, and says so when it may have been applied.
 func (a *attempt) fail(err error) error {
 	a.over(false)
-	err = a.ops.core.blame(err)
+	err = a.ops.core.blame(advised(err))
 	if a.doubt && !errors.Is(err, ErrOutcomeUnknown) {
 		err = fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
 	}
@@ -375,6 +387,9 @@ func (a *attempt) why(stop, last error) error {
 	}
 	if errors.Is(last, stop) {
 		return last
+	}
+	if isThrottled(last) {
+		return fmt.Errorf("%w: %w", stop, ErrThrottled)
 	}
 	return fmt.Errorf("%w (%v)", stop, last)
 }

@@ -3,6 +3,7 @@ package framework
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -134,6 +135,18 @@ func (s space) local(path string) string {
 		return p
 	}
 	return "/"
+}
+
+// below returns those of the server's paths that are at, or below it, as the client's, sorted.
+func (s space) below(at string, paths []string) []string {
+	list := make([]string, 0, len(paths))
+	for _, p := range paths {
+		if at == "/" || p == at || strings.HasPrefix(p, at+"/") {
+			list = append(list, s.local(p))
+		}
+	}
+	slices.Sort(list)
+	return list
 }
 
 // child returns the space of a namespace inside s. A namespace is written with or without its leading slash.

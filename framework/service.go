@@ -194,7 +194,7 @@ func isServed(err error) bool {
 	return err == nil || refused && slices.Contains(servedCodes, code)
 }
 
-// servedCodes are those among them that have no name.
+// servedCodes are the other codes of such answers.
 var servedCodes = []int32{codeUnimplemented, codeEphemeralOnLocal, codeQuotaExceeded}
 
 // isLocal reports whether an operation has ended for a reason that says nothing of the servers.

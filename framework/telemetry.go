@@ -75,6 +75,12 @@ var errorNames = telemetry.Names{
 	{Err: ErrInvalidACL, Name: "INVALIDACL"},
 	{Err: ErrInvalidPath, Name: "INVALIDPATH"},
 	{Err: zk.ErrBadArguments, Name: "BADARGUMENTS"},
+	{Err: ErrNotReadOnly, Name: "NOTREADONLY"},
+	{Err: ErrEphemeralOnLocalSession, Name: "EPHEMERALONLOCALSESSION"},
+	{Err: ErrRequestTimeout, Name: "REQUESTTIMEOUT"},
+	{Err: ErrAuthRequired, Name: "SESSIONCLOSEDREQUIRESASLAUTH"},
+	{Err: ErrQuotaExceeded, Name: "QUOTAEXCEEDED"},
+	{Err: ErrThrottled, Name: "THROTTLEDOP"},
 }
 
 // expected are the answers that are no failures: who asks can be told no.

@@ -23,6 +23,8 @@ const (
 	OpAuth            int32 = 100
 	OpSetWatches      int32 = 101
 	OpSASL            int32 = 102
+	OpGetEphemerals   int32 = 103
+	OpDescendants     int32 = 104 // getAllChildrenNumber
 	OpSetWatches2     int32 = 105
 	OpAddWatch        int32 = 106
 	OpCloseSession    int32 = -11
