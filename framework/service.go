@@ -218,8 +218,8 @@ func (e *epoch) noteCode(code int32) {
 // noteAnswer draws the conclusion from an answer.
 func (c *core) noteAnswer(err error) {
 	if !isServed(err) {
-		if code, ok := codeOf(err); ok && codeTexts[code] != "" {
-			c.service.refused(fmt.Errorf("%s (%w)", codeTexts[code], err))
+		if isThrottled(err) {
+			c.service.refused(fmt.Errorf("%w (code %d)", advised(err), codeTooBusy))
 		}
 		return
 	}
@@ -227,11 +227,6 @@ func (c *core) noteAnswer(err error) {
 	if c.service.answered() {
 		c.log.Info("zookeeper answers operations again")
 	}
-}
-
-// codeTexts say what codes mean with which servers answer operations that they do not look at.
-var codeTexts = map[int32]string{
-	codeTooBusy: "the servers are too busy to look at operations",
 }
 
 // tend is the supervisor's look at whether operations are answered.
