@@ -24,6 +24,7 @@ const (
 	capRemoveWatches
 	capEphemerals
 	capDescendants
+	capWhoAmI
 	capabilityCount
 )
 
@@ -39,6 +40,7 @@ var capabilityNames = [capabilityCount]struct{ name, instead string }{
 	capRemoveWatches: {"removeWatches", "watches that nobody needs stay on the server"},
 	capEphemerals:    {"getEphemerals", "Ephemerals is refused"},
 	capDescendants:   {"getAllChildrenNumber", "Descendants is refused; Walk can count the nodes"},
+	capWhoAmI:        {"whoAmI", "the client cannot ask how the servers know it"},
 }
 
 const (

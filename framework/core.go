@@ -285,6 +285,7 @@ func (c *core) down(e *epoch, cause error) {
 	if !c.gate.Load().State.Connected() || c.moves(e, cause) {
 		return
 	}
+	e.moveBy = time.Time{}
 	e.suspendBindings()
 	c.publish(e, StateChange{State: Suspended, Cause: cause})
 }

@@ -121,6 +121,7 @@
 //	removeWatches                3.5.0    watches that nobody needs stay on the server
 //	getEphemerals                3.6.0    ErrUnsupported
 //	getAllChildrenNumber         3.6.0    ErrUnsupported; Walk can count
+//	whoAmI                       3.7.0    ErrUnsupported
 //
 // A server that does not know a request answers that it is not implemented, or closes the connection without an answer. The rule:
 //

@@ -43,7 +43,7 @@ func TestRealServerThatDemandsSASL(t *testing.T) {
 func saslServer(t *testing.T) *realzk.Server {
 	t.Helper()
 	jaas := filepath.Join(t.TempDir(), "jaas.conf")
-	section := `Server { org.apache.zookeeper.server.auth.DigestLoginModule required user_orders="the right secret"; };`
+	section := `Server { org.apache.zookeeper.server.auth.DigestLoginModule required user_orders="the right s3cr3t"; };`
 	require.NoError(t, os.WriteFile(jaas, []byte(section), 0o600))
 	return realzk.Standalone(t, realzk.Options{Properties: map[string]string{
 		"zookeeper.sessionRequireClientSASLAuth": "true",
@@ -57,7 +57,7 @@ func TestRealSASL(t *testing.T) {
 	t.Parallel()
 	srv := saslServer(t)
 	proxy := realzk.NewProxy(t, srv.Addr())
-	cli := realClient(t, proxy.Addr(), identified(sasl.DigestMD5("orders", "the right secret")), func(c *framework.Config) { c.ACL = framework.CreatorACL() })
+	cli := realClient(t, proxy.Addr(), identified(sasl.DigestMD5("orders", "the right s3cr3t")), func(c *framework.Config) { c.ACL = framework.CreatorACL() })
 	ctx := within(t, patience)
 	_, err := cli.Create(ctx, "/mine", nil)
 	require.NoError(t, err)
@@ -73,7 +73,7 @@ func TestRealSASL(t *testing.T) {
 	_, err = session.Get(ctx, "/mine")
 	require.NoError(t, err)
 
-	wrong := clientOf(t, framework.Config{ConnectString: srv.Addr(), SessionTimeout: sessionTimeout, SASL: sasl.DigestMD5("orders", "a wrong secret")})
+	wrong := clientOf(t, framework.Config{ConnectString: srv.Addr(), SessionTimeout: sessionTimeout, SASL: sasl.DigestMD5("orders", "a wrong s3cr3t")})
 	require.Eventually(t, func() bool { return wrong.Info().Err != nil }, patience, time.Millisecond)
 	err = wrong.WaitConnected(within(t, 100*time.Millisecond))
 	require.ErrorIs(t, err, framework.ErrAuthFailed)
@@ -83,7 +83,7 @@ func TestRealSASL(t *testing.T) {
 // A server without a JAAS file answers an exchange with nothing.
 func TestRealSASLThatIsNotOffered(t *testing.T) {
 	space := realzk.Shared(t)
-	cli := clientOf(t, framework.Config{ConnectString: space.ConnectString(), SessionTimeout: sessionTimeout, SASL: sasl.DigestMD5("orders", "secret")})
+	cli := clientOf(t, framework.Config{ConnectString: space.ConnectString(), SessionTimeout: sessionTimeout, SASL: sasl.DigestMD5("orders", "s3cr3t")})
 	require.Eventually(t, func() bool { return cli.Info().Err != nil }, patience, time.Millisecond)
 	err := cli.WaitConnected(within(t, 100*time.Millisecond))
 	require.ErrorIs(t, err, framework.ErrAuthFailed)

@@ -164,3 +164,19 @@ func (d *Decoder) ACLs() []ACL {
 	}
 	return v
 }
+
+// ClientInfos reads a vector of ClientInfo; nil for null and after an error.
+func (d *Decoder) ClientInfos() []ClientInfo {
+	n, ok := d.count(8)
+	if !ok {
+		return nil
+	}
+	v := make([]ClientInfo, n)
+	for i := range v {
+		v[i] = ClientInfo{Scheme: d.String(), User: d.String()}
+	}
+	if d.err != nil {
+		return nil
+	}
+	return v
+}

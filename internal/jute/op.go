@@ -27,5 +27,6 @@ const (
 	OpDescendants     int32 = 104 // getAllChildrenNumber
 	OpSetWatches2     int32 = 105
 	OpAddWatch        int32 = 106
+	OpWhoAmI          int32 = 107
 	OpCloseSession    int32 = -11
 )

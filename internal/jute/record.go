@@ -133,6 +133,12 @@ func (r *WatcherEvent) Decode(d *Decoder) {
 	r.Path = d.String()
 }
 
+// ClientInfo is one identity in the answer to whoAmI.
+type ClientInfo struct {
+	Scheme string
+	User   string
+}
+
 // ACL is one entry of an access control list.
 type ACL struct {
 	Perms  int32

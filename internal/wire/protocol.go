@@ -92,5 +92,6 @@ var opNames = map[int32]string{
 	opSetACL: "setACL", opGetChildren: "getChildren", opSync: "sync", opPing: "ping", opGetChildren2: "getChildren2",
 	opMulti: "multi", opCreate2: "create2", opRemoveWatches: "removeWatches", opContainer: "createContainer", opTTL: "createTTL",
 	opMultiRead: "multiRead",
-	opAuth:      "auth", opSASL: "sasl", opSetWatches: "setWatches", opSetWatches2: "setWatches2", opAddWatch: "addWatch", opClose: "closeSession",
+	opAuth:      "auth", opSASL: "sasl", opSetWatches: "setWatches", opSetWatches2: "setWatches2", opAddWatch: "addWatch",
+	jute.OpWhoAmI: "whoAmI", opClose: "closeSession",
 }
