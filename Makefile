@@ -20,6 +20,11 @@ PROCS    ?= 1
 # and cannot be avoided by its users. Only that package goes uninstrumented.
 RACE := -race -gcflags=github.com/go-zookeeper/zk=-race=false
 
+# Public nested modules have a go.work, with which the go command does not accept this flag.
+ifneq (,$(findstring -mod=mod,$(GOFLAGS)))
+export GOFLAGS := $(filter-out -mod=mod,$(GOFLAGS))
+endif
+
 # Modules that only make compare and make bench build: etcd's server takes a minute or two to compile, its client half of that.
 COMPARED := ./bench/etcd ./bench/suite/peers/etcd
 
@@ -121,7 +126,7 @@ quickstart: ## the tour of leadership and locks
 ##@ Checks
 
 .PHONY: verify
-verify: verify-fmt verify-tidy verify-vet verify-ports verify-lint ## all checks below
+verify: verify-fmt verify-tidy verify-vet verify-ports verify-lint verify-vuln ## all checks below
 
 .PHONY: fix
 fix: fix-fmt fix-tidy fix-lint ## all repairs
@@ -137,11 +142,11 @@ fix-fmt: ## repairs that
 
 .PHONY: verify-tidy
 verify-tidy: ## go.mod and go.sum are tidy
-	$(call each,$(GO) mod tidy -diff,$(MODULES) $(COMPARED))
+	@GO=$(GO) scripts/tidy -diff $(MODULES) $(COMPARED)
 
 .PHONY: fix-tidy
 fix-tidy: ## repairs that
-	$(call each,$(GO) mod tidy,$(MODULES) $(COMPARED))
+	@GO=$(GO) scripts/tidy $(MODULES) $(COMPARED)
 
 .PHONY: verify-vet
 verify-vet: ## go vet
@@ -161,6 +166,25 @@ verify-lint: ## golangci-lint, if it is installed
 fix-lint: ## repairs what golangci-lint can
 	@if command -v golangci-lint >/dev/null; then golangci-lint run --fix ./...; \
 	else echo "golangci-lint is not installed; nothing repaired"; fi
+
+.PHONY: verify-vuln
+verify-vuln: ## govulncheck, if it is installed
+	@if command -v govulncheck >/dev/null; then $(MAKE) --no-print-directory vuln; \
+	else echo "govulncheck is not installed; nothing was looked up"; fi
+
+.PHONY: vuln
+vuln:
+	$(call each,govulncheck ./...)
+
+##@ Release
+
+.PHONY: outside
+outside: ## go get of every public module and the programs of the pages, from an empty module, as a user has them
+	cd internal/release && $(GO) run . outside
+
+.PHONY: release
+release: ## checks whether VERSION (v0.2.0) is ready to be released; see docs/versioning.md
+	@scripts/release $(VERSION)
 
 ##@ Machine
 

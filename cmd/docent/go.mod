@@ -3,7 +3,7 @@ module github.com/docent-zk/docent/cmd/docent
 go 1.25.0
 
 require (
-	github.com/docent-zk/docent v0.0.0
+	github.com/docent-zk/docent v0.1.0
 	github.com/spf13/cobra v1.10.2
 	github.com/stretchr/testify v1.12.1
 	go.uber.org/goleak v1.3.0
@@ -23,5 +23,3 @@ require (
 	go.opentelemetry.io/otel/trace v1.46.0 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 )
-
-replace github.com/docent-zk/docent => ../..

@@ -3,7 +3,7 @@ module github.com/docent-zk/docent/discovery/grpcresolver
 go 1.25.0
 
 require (
-	github.com/docent-zk/docent v0.0.0
+	github.com/docent-zk/docent v0.1.0
 	github.com/stretchr/testify v1.12.1
 	go.uber.org/goleak v1.3.0
 	google.golang.org/grpc v1.82.0
@@ -26,5 +26,3 @@ require (
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260414002931-afd174a4e478 // indirect
 	google.golang.org/protobuf v1.36.11 // indirect
 )
-
-replace github.com/docent-zk/docent => ../..

@@ -3,7 +3,7 @@ module github.com/docent-zk/docent/sasl/kerberos
 go 1.25.0
 
 require (
-	github.com/docent-zk/docent v0.0.0
+	github.com/docent-zk/docent v0.1.0
 	github.com/jcmturner/gofork v1.7.6
 	github.com/jcmturner/gokrb5/v8 v8.4.4
 	github.com/stretchr/testify v1.12.1
@@ -28,5 +28,3 @@ require (
 	golang.org/x/crypto v0.50.0 // indirect
 	golang.org/x/net v0.53.0 // indirect
 )
-
-replace github.com/docent-zk/docent => ../..
