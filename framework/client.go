@@ -46,6 +46,9 @@ func start(cfg Config, asleep func() time.Duration) (*Client, error) {
 		closing: make(chan struct{}), quit: make(chan struct{}), stopped: make(chan struct{}),
 		epochs: make(map[int64]uint64), moving: make(chan struct{}, 1),
 	}
+	if err := c.openSessionFile(); err != nil {
+		return nil, err
+	}
 	begun := StateChange{State: Connecting, Time: time.Now()}
 	c.gate.Store(&gate{StateChange: begun, changed: make(chan struct{})})
 	c.remember(begun)
@@ -57,8 +60,9 @@ func start(cfg Config, asleep func() time.Duration) (*Client, error) {
 	c.hosts = newHosts(&c.cfg, &c.grant, servers, c.random, c.panicked)
 	c.janitor.init(c)
 	c.abandoned = wire.NewAbandoned(func() time.Duration { return 2 * min(c.grant.timeout(), longHandshake) }, c.grant.take)
-	e, err := openEpoch(c, 1, 0)
+	e, err := c.firstEpoch()
 	if err != nil {
+		c.closeSessionFile(nil)
 		c.telemetry.Close()
 		return nil, err
 	}

@@ -122,6 +122,13 @@ type Config struct {
 	// and the log say why. Defaults to none.
 	SASL sasl.Mechanism
 
+	// SessionFile names a file for the id and the password of the client's session, so that the process that is started after this one
+	// has died does not wait for the session to expire: see Restarts in the package documentation. The file is created with mode 0600
+	// if it does not exist; its directory must exist, on a local file system. Each client needs a file of its own, and the same
+	// one each time it is started. New returns [ErrSessionFileInUse] while another client has it.
+	// Defaults to none.
+	SessionFile string
+
 	// TLS turns on TLS. An empty ServerName is replaced by the host name of the server that is dialled. Defaults to none.
 	TLS *tls.Config
 

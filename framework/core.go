@@ -35,8 +35,10 @@ type core struct {
 	service service
 	overdue overdue
 
-	creating creating
-	era      atomic.Int64 // counts how often the servers have gone back to an earlier transaction
+	creating    creating
+	sessionFile sessionFile
+
+	era atomic.Int64 // counts how often the servers have gone back to an earlier transaction
 
 	can capabilities
 
@@ -101,11 +103,12 @@ func (c *core) publish(e *epoch, ch StateChange) {
 	}
 }
 
-// epochOf returns the epoch that had the session with this id, 0 if none of this client had.
-func (c *core) epochOf(session int64) uint64 {
+// epochOf returns the epoch that had the session with this id, if one of this client had. That of the process before is 0.
+func (c *core) epochOf(session int64) (n uint64, known bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.epochs[session]
+	n, known = c.epochs[session]
+	return n, known
 }
 
 // regressed is called when a server shows an older transaction than was seen before. Ids of sessions may be given away again too,
@@ -197,6 +200,7 @@ func (c *core) supervise(e *epoch) {
 	}
 	c.retiring.Wait()
 	c.abandoned.Close()
+	c.closeSessionFile(e)
 	c.publish(nil, StateChange{State: Closed, Epoch: e.n, Cause: ErrClosed})
 	c.hub.Close()
 	c.telemetry.Close()
@@ -214,6 +218,9 @@ func (c *core) retire(e *epoch) {
 // follow moves one epoch through its states and returns why it is over. Whatever wakes it, it looks at the clocks first: it may
 // have been asleep for longer than it wanted.
 func (c *core) follow(e *epoch) error {
+	if e.n == 0 {
+		return c.followFormer(e)
+	}
 	timer := time.NewTimer(c.nextCheck(e))
 	defer timer.Stop()
 	for {
@@ -262,8 +269,10 @@ func (c *core) up(e *epoch, server string, dial int64) {
 		}
 	case Suspended:
 		e.resumeBindings()
+		c.record(e)
 		c.publish(e, StateChange{State: Reconnected})
 	default:
+		c.record(e)
 		c.publish(e, StateChange{State: Connected})
 	}
 	if _, late := e.openedLate(); late {

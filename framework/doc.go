@@ -60,6 +60,38 @@
 // Once an epoch is lost it is fenced for good: its connection refuses to dial, a link that the server would still have
 // resumed is closed, and operations on its [Session] return [ErrSessionLost].
 //
+// # Restarts
+//
+// The servers keep the session of a process that has died until its timeout has passed, and with it the process's locks, leaderships
+// and registrations. With [Config.SessionFile], the process that is started next ends that session at once:
+//
+//	                   lock is free                                closed, or over already
+//	New ---> lock file -------------> resume the old session, ------------------------------> Connecting as always, with a
+//	             |                    close it                                                new session
+//	             | lock is held                |
+//	             v                             | a server has accepted a connection, and the old session's
+//	    ErrSessionFileInUse                    | timeout (2 min at most) has passed since
+//	                                           v
+//	                                  go on as above; the old session is left to expire
+//
+// The client writes each of its sessions to the file before anything is sent in it, and keeps the file locked until it is closed. So
+// whoever has the lock knows that the process before has ended. A process that is stopped, with SIGSTOP for example, or whose
+// container is paused keeps the lock. The second client gets [ErrSessionFileInUse] then, and should try again later. Close
+// removes the session from the file, if a server has confirmed that it is over.
+//
+// The new session begins behind the end of the old one, so its recipes never queue behind nodes of the old one. The state is
+// Connecting until then. As long as no server accepts a connection, the client waits for one, because a new session could not
+// begin either. If the old session has to be left to expire, the log says so, and [Session.Former] reports true for it.
+//
+// The file holds the session's password, which lets others close the session. It is created with mode 0600. A file that exists must belong
+// to the user of the process, and its mode is changed to 0600; on Windows the directory decides who can read it. New returns an error
+// for a symbolic link, and for a file that holds something else. It ignores a damaged record, a copy of another file, and a record
+// from before the machine was restarted, and the log says so: the old session then expires as it would without the file. A file
+// that cannot be written does not hold up the client. Health has a notice of it.
+//
+// Restarts are only that quick on servers that resume sessions. ClickHouse Keeper does not; the client goes on at once there, and the old session
+// expires.
+//
 // # Recipes
 //
 // A recipe is a sequential function of one session, run by [Client.Run] under a [Policy]. Its context ends, with the

@@ -26,7 +26,7 @@ var errLink = errors.New("connection broke")
 //
 // The driver's goroutines only leave signals; the supervisor alone moves an epoch through these states.
 type epoch struct {
-	n    uint64
+	n    uint64 // 0 is the session of the process before: see Config.SessionFile
 	core *core
 	wire *wire.Session
 	conn *zk.Conn
@@ -136,7 +136,7 @@ func openEpoch(c *core, n uint64, base int64) (*epoch, error) {
 
 func (e *epoch) wireOptions() wire.Options {
 	cfg := &e.core.cfg
-	return wire.Options{
+	options := wire.Options{
 		HandshakeTimeout: func() time.Duration { return e.core.hosts.handshakeLimit(e.left()) },
 		Abandoned:        e.core.abandoned,
 		OnEstablished:    e.onEstablished,
@@ -154,6 +154,10 @@ func (e *epoch) wireOptions() wire.Options {
 		OnIdentified:     e.core.identities.accepted,
 		Logger:           e.core.log,
 	}
+	if e.n == 0 {
+		e.resumes(&options)
+	}
+	return options
 }
 
 // onEstablished is called when a server has accepted the session on a connection.
@@ -303,6 +307,10 @@ func (y yardstick) broken(c *core) bool { return y.era != c.era.Load() }
 func (e *epoch) onEvent(ev zk.Event) {
 	switch {
 	case ev.Type != zk.EventSession:
+	case ev.State == zk.StateConnected:
+		if e.n == 0 {
+			e.signals.wake()
+		}
 	case ev.State == zk.StateHasSession:
 		e.upAt = time.Now()
 		e.up.Store(true)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/docent-zk/docent/framework"
@@ -83,6 +85,39 @@ func ExampleClient_Run() {
 	// at work in session 1
 	// at work in session 2
 	// ended with <nil>
+}
+
+// A process that is started again does not wait for the session of the one before to expire, and is never a second one.
+func ExampleConfig_sessionFile() {
+	server, err := zktest.Start(zktest.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer server.Close()
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	cfg := framework.Config{ConnectString: server.ConnectString(), SessionFile: filepath.Join(dir, "session")}
+
+	cli, err := framework.New(cfg)
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = framework.New(cfg)
+	fmt.Println("while the first client lives:", errors.Is(err, framework.ErrSessionFileInUse))
+	if err := cli.Close(); err != nil {
+		log.Fatal(err)
+	}
+	cli, err = framework.New(cfg)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("after that:", cli.WaitConnected(context.Background()), cli.Close())
+	// Output:
+	// while the first client lives: true
+	// after that: <nil> <nil>
 }
 
 // Several changes as one.

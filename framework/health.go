@@ -108,6 +108,7 @@ func (c *Client) HealthWithin(bounds HealthBounds) Health {
 		e.overdue(c.core)
 	}
 	e.clocks(info)
+	e.sessionFile(c.core)
 	for _, r := range c.core.live.list() {
 		e.recipe(r)
 	}

@@ -21,11 +21,11 @@ func (s *Session) ID() int64 { return s.e.wire.ID() }
 // Epoch counts the client's sessions from 1.
 func (s *Session) Epoch() uint64 { return s.e.n }
 
-// Former reports whether id is that of an earlier session of the same client. Such a session is over, so an ephemeral node
-// with that owner is a leftover: the servers have yet to remove it, and nobody will miss it.
+// Former reports whether id is that of an earlier session of the same client, or of the process before it that had Config.SessionFile.
+// Such a session is over, so an ephemeral node with that owner is a leftover: the servers have yet to remove it, and nobody will miss it.
 func (s *Session) Former(id int64) bool {
-	epoch := s.e.core.epochOf(id)
-	return epoch != 0 && epoch < s.e.n
+	epoch, known := s.e.core.epochOf(id)
+	return known && epoch < s.e.n
 }
 
 // Timeout is the session timeout that the server granted.

@@ -11,19 +11,20 @@ import (
 // layers says what each package stands on. It may import that, and whatever
 // that stands on. A name that ends in "/..." stands for all packages below it.
 var layers = map[string][]string{
-	"retry":              {},
-	"internal/fanout":    {},
-	"internal/guard":     {},
-	"internal/seqnode":   {},
-	"internal/jute":      {},
-	"internal/wire":      {"internal/jute"},
-	"internal/digestmd5": {},
-	"sasl":               {"internal/digestmd5"},
-	"internal/telemetry": {},
-	"internal/seam":      {"internal/telemetry"},
+	"retry":                {},
+	"internal/fanout":      {},
+	"internal/guard":       {},
+	"internal/seqnode":     {},
+	"internal/jute":        {},
+	"internal/wire":        {"internal/jute"},
+	"internal/digestmd5":   {},
+	"internal/sessionfile": {},
+	"sasl":                 {"internal/digestmd5"},
+	"internal/telemetry":   {},
+	"internal/seam":        {"internal/telemetry"},
 
 	"framework": {
-		"retry", "sasl", "internal/fanout", "internal/seqnode", "internal/jute", "internal/wire", "internal/telemetry", "internal/seam",
+		"retry", "sasl", "internal/fanout", "internal/seqnode", "internal/sessionfile", "internal/jute", "internal/wire", "internal/telemetry", "internal/seam",
 	},
 	"internal/recipekit": {"framework"},
 

@@ -78,7 +78,7 @@ func (l *link) writeConnect(p []byte) (int, error) {
 	if used < len(p) {
 		return 0, l.fail(errors.New("wire: the driver wrote more than the ConnectRequest"))
 	}
-	frame = l.seen(frame)
+	frame = l.s.resuming(l.seen(frame))
 	l.ask = parseConnectRequest(frame[prefixLen:])
 	if err := l.s.admit(l.ask); err != nil {
 		l.s.Fence(err)
@@ -112,6 +112,25 @@ func (l *link) seen(frame []byte) []byte {
 	frame = bytes.Clone(frame)
 	binary.BigEndian.PutUint64(frame[prefixLen+4:], uint64(zxid))
 	return frame
+}
+
+// resuming puts the session of Options.Resume into a ConnectRequest for a new one. The
+// driver learns of it from the answer.
+func (s *Session) resuming(frame []byte) []byte {
+	const id = prefixLen + 16
+	const password = id + 8
+	r := s.opt.Resume
+	if r.ID == 0 || int64At(frame, id) != 0 {
+		return frame
+	}
+	rest := frame[password+4:]
+	rest = rest[min(len(rest), max(0, int(int32At(frame, password)))):] // behind the driver's password
+	out := bytes.Clone(frame[:password])
+	binary.BigEndian.PutUint64(out[id:], uint64(r.ID))
+	out = binary.BigEndian.AppendUint32(out, uint32(len(r.Password)))
+	out = append(append(out, r.Password...), rest...)
+	putInt32(out, 0, int32(len(out)-prefixLen))
+	return out
 }
 
 // admit decides whether the driver may ask for a session. Once there was one in

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"errors"
+	"io"
 	"net"
 	"os"
 	"sync"
@@ -313,5 +314,77 @@ func TestEndsFreeStuckCalls(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// The driver asks for a new session, and the server for that of Options.Resume. From then on the driver knows it.
+func TestResumeOfAnEarlierSession(t *testing.T) {
+	for name, password := range map[string]string{"as long as the driver's": "0123456789abcdef", "longer": "0123456789abcdef0123456789", "shorter": "01", "empty": ""} {
+		t.Run(name, func(t *testing.T) {
+			given := []byte(password)
+			s := NewSession(Options{Resume: Resume{ID: testSession, Password: given}, Abandoned: NewAbandoned(func() time.Duration { return time.Hour }, func(time.Duration) { t.Error("nothing is granted") })})
+			assert.Equal(t, testSession, s.ID())
+			clear(given)
+			for _, flag := range [][]byte{nil, {1}} { // the read-only flag
+				tp := &tape{}
+				conn, err := s.Wrap(tp)
+				require.NoError(t, err)
+				ask := append(connectFrame(7, testTimeout, 0)[prefixLen:], flag...)
+				_, err = conn.Write(enc(ask).frame())
+				require.NoError(t, err)
+				want := enc{}.i32(0).i64(7).i32(int32(testTimeout.Milliseconds())).i64(testSession).str(password).raw(flag)
+				assert.Equal(t, [][]byte{want.frame()}, tp.written(t))
+				require.NoError(t, conn.Close()) // a resume that is given up is not kept
+				assert.True(t, tp.isClosed())
+			}
+			shake(t, s, 0, 0)
+			_, err := s.Wrap(&tape{})
+			require.NoError(t, err)
+			assert.Equal(t, testSession, s.ID())
+		})
+	}
+}
+
+// A session that was to be resumed is over, or the server has made another one: nothing else can be done in this Session.
+func TestResumeOfWhatIsOver(t *testing.T) {
+	expired, foreign := 0, int64(0)
+	for answer, want := range map[int64]error{0: ErrExpired, testSession + 1: ErrForeignSession} {
+		s := NewSession(Options{
+			Resume: Resume{ID: testSession, Password: []byte("s3cr3t")}, OnExpired: func() { expired++ }, OnForeign: func(_, got int64) { foreign = got },
+		})
+		tp := &tape{}
+		conn, err := s.Wrap(tp)
+		require.NoError(t, err)
+		_, err = conn.Write(connectFrame(0, testTimeout, 0))
+		require.NoError(t, err)
+		tp.feed(answerFrame(testTimeout, answer))
+		_, _ = readFrame(conn)
+		_, err = s.Wrap(&tape{})
+		assert.ErrorIs(t, err, want)
+	}
+	assert.Equal(t, 1, expired)
+	assert.Equal(t, testSession+1, foreign)
+}
+
+// The answer to a closeSession, the driver's or docent's own, says that the session is over.
+func TestClosed(t *testing.T) {
+	for _, code := range []int32{0, codeSessionExpired} {
+		for _, own := range []bool{false, true} {
+			s := NewSession(Options{})
+			conn, tp := shake(t, s, 0, 0)
+			xid := int32(5)
+			if own {
+				xid = firstXid
+				require.NoError(t, s.Send(&Call{Op: opClose}))
+			} else {
+				_, err := conn.Write(requestFrame(xid, opClose, nil))
+				require.NoError(t, err)
+			}
+			assert.False(t, s.Closed())
+			tp.feed(replyFrame(xid, 1, code, nil))
+			tp.hangUp(io.EOF)
+			_, _ = readFrame(conn)
+			assert.Equal(t, code == 0, s.Closed())
+		}
 	}
 }

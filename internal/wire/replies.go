@@ -79,6 +79,9 @@ func (l *link) answered(r request, h replyHeader) {
 	if r.call != nil && l.s.opt.OnAnswered != nil {
 		l.s.opt.OnAnswered(h.code)
 	}
+	if r.op == opClose && h.code == 0 {
+		l.s.noteClosed()
+	}
 }
 
 // event tells of a change.

@@ -34,6 +34,10 @@ type Options struct {
 	// server. Defaults to 64 MiB.
 	MaxFrame int
 
+	// Resume is a session that began on another Session: the first handshake that is accepted resumes it instead of asking for a new
+	// one, with the same consequences as each later one. Defaults to none.
+	Resume Resume
+
 	// SASL begins the exchange that authenticates each link, right behind the session's handshake and within its bound, ahead of
 	// Auth. The link is established when it is over. Its failures are reported by OnSASLFailed.
 	// Defaults to none.
@@ -98,6 +102,12 @@ type Options struct {
 	Logger *slog.Logger
 }
 
+// Resume names a session. An ID of 0 is none.
+type Resume struct {
+	ID       int64
+	Password []byte
+}
+
 // Established describes an accepted handshake.
 type Established struct {
 	SessionID  int64
@@ -126,6 +136,7 @@ type Session struct {
 	password  []byte
 	answered  time.Time
 	opened    time.Time // when the handshake of link was accepted; zero before
+	closed    bool      // a server has answered a closeSession
 	zxid      int64
 	linkZxid  int64 // the highest in a reply on the latest link
 	replied   bool  // that has had a reply with a zxid
@@ -137,7 +148,8 @@ func NewSession(opt Options) *Session {
 		opt.MaxFrame = defaultMaxFrame
 	}
 	opt.MaxFrame = min(opt.MaxFrame, math.MaxInt32-prefixLen) // prefix and frame fit an int
-	s := &Session{opt: opt, log: opt.Logger}
+	opt.Resume.Password = bytes.Clone(opt.Resume.Password)
+	s := &Session{opt: opt, log: opt.Logger, id: opt.Resume.ID, password: opt.Resume.Password}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -214,19 +226,34 @@ func (s *Session) Timeout() time.Duration {
 	return s.timeout
 }
 
-// ID returns the session id, 0 before the first handshake.
+// ID returns the session id, before the first handshake that of Options.Resume.
 func (s *Session) ID() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.id
 }
 
-// Password returns a copy of the session's password, nil before the first
-// handshake.
+// Password returns a copy of the session's password, before the first
+// handshake that of Options.Resume.
 func (s *Session) Password() []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return bytes.Clone(s.password)
+}
+
+// Closed reports whether a server has answered a closeSession: the session is over, and
+// its ephemeral nodes are gone.
+func (s *Session) Closed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
+// noteClosed records that.
+func (s *Session) noteClosed() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
 }
 
 // LastAnswered returns when the latest of all answered requests was sent, with
