@@ -138,7 +138,7 @@ func (d *doctor) settings(ctx context.Context) {
 	for i, s := range servers {
 		list[i] = s.String()
 	}
-	text := fmt.Sprintf("%s named: %s.", plural(len(servers), "server"), strings.Join(list, ", "))
+	text := fmt.Sprintf("The connect string names %s: %s.", plural(len(servers), "server"), strings.Join(list, ", "))
 	if len(servers) == 1 && !d.severalAddresses(ctx, servers[0]) {
 		d.find("settings", verdictNote, text, "Name all servers of the ensemble in --servers, so that a client survives the restart of one.")
 		return
@@ -148,7 +148,7 @@ func (d *doctor) settings(ctx context.Context) {
 
 // severalAddresses reports whether a name stands for several servers, as a DNS name may.
 func (d *doctor) severalAddresses(ctx context.Context, s server) bool {
-	ctx, cancel := context.WithTimeout(ctx, d.patience())
+	ctx, cancel := d.briefly(ctx)
 	defer cancel()
 	addresses, err := d.addresses(ctx, s)
 	return err == nil && len(addresses) > 1

@@ -19,7 +19,7 @@ import (
 func (d *doctor) network(ctx context.Context) {
 	d.modes = map[string]int{}
 	for _, s := range d.named() {
-		resolving, cancel := context.WithTimeout(ctx, d.patience())
+		resolving, cancel := d.briefly(ctx)
 		addresses, err := d.addresses(resolving, s)
 		cancel()
 		if ctx.Err() != nil {
@@ -55,9 +55,26 @@ func (d *doctor) address(ctx context.Context, s server, address string) {
 		return
 	}
 	answer, err := d.ask(ctx, conn, "srvr")
-	if ctx.Err() == nil {
+	switch {
+	case ctx.Err() != nil:
+	case answer == "" && !d.flags.usesTLS() && d.speaksTLS(ctx, s, address):
+		d.find("tls", verdictProblem, fmt.Sprintf("%s speaks TLS on this port.", who), "Use --tls, with --tls-ca if the authority of its certificate is your own.")
+	default:
 		d.says(who, answer, err, took)
 	}
+}
+
+// speaksTLS tries a handshake, without trusting or proving anything.
+func (d *doctor) speaksTLS(ctx context.Context, s server, address string) bool {
+	conn, err := d.tcp(ctx, s, address)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	ctx, cancel := d.briefly(ctx)
+	defer cancel()
+	err = tls.Client(conn, &tls.Config{InsecureSkipVerify: true}).HandshakeContext(ctx)
+	return err == nil || strings.Contains(err.Error(), "remote error: tls")
 }
 
 // dialAdvice is what to do about a connection that cannot be opened.
@@ -117,8 +134,6 @@ func (d *doctor) says(who, answer string, err error, took time.Duration) {
 	case strings.Contains(answer, "not in the whitelist"):
 		d.reached++
 		d.find("server", verdictFine, fmt.Sprintf("%s is a ZooKeeper server, and does not say more (4lw.commands.whitelist).", who), "")
-	case strings.HasPrefix(answer, "\x15\x03"):
-		d.find("tls", verdictProblem, fmt.Sprintf("%s speaks TLS on this port.", who), "Use --tls, with --tls-ca if its authority is your own.")
 	case strings.Contains(fmt.Sprint(err), "remote error: tls"):
 		d.find("tls", verdictProblem, fmt.Sprintf("%s ended the TLS connection: %v.", who, err), tlsAdvice(err))
 	default:
@@ -165,7 +180,7 @@ func (d *doctor) ensemble() {
 		for _, mode := range slices.Sorted(maps.Keys(d.modes)) {
 			parts = append(parts, plural(d.modes[mode], mode))
 		}
-		d.find("ensemble", verdictFine, fmt.Sprintf("The servers form an ensemble: %s.", strings.Join(parts, ", ")), "")
+		d.find("ensemble", verdictFine, fmt.Sprintf("The servers that answered are members of an ensemble: %s.", strings.Join(parts, ", ")), "")
 	}
 }
 

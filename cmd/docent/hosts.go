@@ -10,7 +10,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // server is one entry of the connect string.
@@ -40,12 +39,14 @@ func (a *app) addresses(ctx context.Context, s server) ([]string, error) {
 	return a.lookupHost(ctx, s.host)
 }
 
-// patience is how long one server has for one answer.
-func (a *app) patience() time.Duration { return min(a.timeout, 3*time.Second) }
+// briefly bounds what waits for one server.
+func (a *app) briefly(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, min(a.timeout, a.patience))
+}
 
 // tcp opens a connection to one address of a server.
 func (a *app) tcp(ctx context.Context, s server, address string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, a.patience())
+	ctx, cancel := a.briefly(ctx)
 	defer cancel()
 	return a.dial(ctx, "tcp", net.JoinHostPort(address, s.port))
 }
@@ -63,7 +64,7 @@ func (a *app) secure(ctx context.Context, s server, conn net.Conn) (net.Conn, er
 	if cfg.ServerName == "" {
 		cfg.ServerName = s.host
 	}
-	ctx, cancel := context.WithTimeout(ctx, a.patience())
+	ctx, cancel := a.briefly(ctx)
 	defer cancel()
 	secured := tls.Client(conn, cfg)
 	if err := secured.HandshakeContext(ctx); err != nil {
@@ -76,13 +77,14 @@ func (a *app) secure(ctx context.Context, s server, conn net.Conn) (net.Conn, er
 // maxAnswer is the longest answer to a four-letter word that is read.
 const maxAnswer = 16 << 20
 
-// ask sends a four-letter word on a connection, which it closes, and returns the answer.
+// ask sends a four-letter word on a connection, which it closes, and returns the answer. The line break behind the word makes
+// it as long as the head of a TLS record, so that a server that expects one refuses it at once.
 func (a *app) ask(ctx context.Context, conn net.Conn, word string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, a.patience())
+	ctx, cancel := a.briefly(ctx)
 	defer cancel()
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	if _, err := io.WriteString(conn, word); err != nil {
+	if _, err := io.WriteString(conn, word+"\n"); err != nil {
 		return "", err
 	}
 	answer, err := io.ReadAll(io.LimitReader(conn, maxAnswer))

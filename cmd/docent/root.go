@@ -45,7 +45,7 @@ func (s *system) run(args []string) int {
 
 // usageOf makes err, which came from cobra before the command was started, an error of usage.
 func usageOf(cmd *cobra.Command, err error) error {
-	err = fmt.Errorf("%w\nRun '%s --help' for its usage.", err, cmd.CommandPath()) //nolint:staticcheck // two sentences for a person
+	err = fmt.Errorf("%w\nSee '%s --help'", err, cmd.CommandPath())
 	if cmd.Annotations[runsAnother] != "" {
 		return &exitError{code: exitOwn, err: err}
 	}
@@ -77,7 +77,8 @@ The exit codes are listed in docs/command.md.`
 func (a *app) command() *cobra.Command {
 	root := &cobra.Command{
 		Use: "docent", Short: "A command for ZooKeeper", Long: long, Version: version(),
-		SilenceErrors: true, SilenceUsage: true, TraverseChildren: true,
+		SilenceErrors: true, SilenceUsage: true, TraverseChildren: true, SuggestionsMinimumDistance: 2,
+		Args: cobra.ArbitraryArgs, RunE: unknown,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.flags.fromEnvironment(cmd, a.getenv) },
 	}
 	a.flags.register(root)
@@ -95,10 +96,50 @@ func (a *app) command() *cobra.Command {
 	} {
 		for _, c := range commands {
 			c.GroupID = group
+			c.Long = fold(c.Long)
 			root.AddCommand(c)
 		}
 	}
 	return root
+}
+
+// fold breaks lines that are longer than a terminal is wide.
+func fold(text string) string {
+	const width = 100
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		column := 0
+		var b strings.Builder
+		for word := range strings.SplitSeq(line, " ") {
+			switch {
+			case b.Len() == 0:
+			case column+1+len(word) > width:
+				b.WriteByte('\n')
+				column = 0
+			default:
+				b.WriteByte(' ')
+				column++
+			}
+			b.WriteString(word)
+			column += len(word)
+		}
+		if len(line) > width {
+			lines[i] = b.String()
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// unknown is run when no command was named, or one that does not exist.
+func unknown(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return root.Help()
+	}
+	err := fmt.Errorf("unknown command %q", args[0])
+	if similar := root.SuggestionsFor(args[0]); len(similar) > 0 {
+		err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(similar, " or "))
+	}
+	return err
 }
 
 // version is that of the module, as go install knows it.
@@ -141,7 +182,7 @@ func (a *app) connect(ctx context.Context, cli *framework.Client) error {
 	if err == nil || errors.As(err, &signal) || errors.Is(err, framework.ErrAuthFailed) {
 		return err
 	}
-	return fmt.Errorf("%w\nRun 'docent doctor' to find out more.", err) //nolint:staticcheck // two sentences for a person
+	return fmt.Errorf("%w\nRun 'docent doctor' to find out more", err)
 }
 
 // node is the path that an argument names.

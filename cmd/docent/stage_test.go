@@ -17,7 +17,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-zk/docent/framework"
-	"github.com/docent-zk/docent/zktest"
 )
 
 // atMost is for what happens in moments, unless it does not happen at all.
@@ -33,14 +32,6 @@ type docent struct {
 	lines  *bufio.Scanner
 	stderr screenText
 	ended  bool
-}
-
-func startServer(t *testing.T) *zktest.Server {
-	t.Helper()
-	server, err := zktest.Start(zktest.Config{})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, server.Close()) })
-	return server
 }
 
 // startDocent starts a command with its arguments.

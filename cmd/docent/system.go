@@ -21,8 +21,9 @@ type system struct {
 	dial           func(ctx context.Context, network, address string) (net.Conn, error)
 	lookupHost     func(ctx context.Context, host string) ([]string, error)
 	now            func() time.Time
-	label          string    // what the nodes of this process say about it: host name and process id
-	random         io.Reader // nil for crypto/rand
+	patience       time.Duration // how long one server has for one answer, besides --timeout
+	label          string        // what the nodes of this process say about it: host name and process id
+	random         io.Reader     // nil for crypto/rand
 }
 
 func newSystem(signals <-chan os.Signal) *system {
@@ -32,7 +33,7 @@ func newSystem(signals <-chan os.Signal) *system {
 		asks: isTerminal(os.Stdin), screen: isTerminal(os.Stdout),
 		getenv: os.Getenv, signals: signals,
 		dial: dialer.DialContext, lookupHost: net.DefaultResolver.LookupHost,
-		now: time.Now, label: defaultLabel(),
+		now: time.Now, patience: 3 * time.Second, label: defaultLabel(),
 	}
 }
 

@@ -174,7 +174,7 @@ func (w *treeWalk) show(e entry, path, indent string) {
 	}
 	switch {
 	case e.err != nil:
-		w.out.printf("  (%v)", reason(e.err))
+		w.out.printf("  (%s)", safe(reason(e.err)))
 	case len(e.node.Data) > 0:
 		w.out.printf("  = %s", clip(string(e.node.Data), maxCell))
 	}
@@ -189,11 +189,14 @@ func (w *treeWalk) note(indent, format string, args ...any) {
 	}
 }
 
-// reason is what is behind the error of an operation whose path is known already.
-func reason(err error) error {
+// reason is why a node whose path is known already could not be read.
+func reason(err error) string {
 	var op *framework.OpError
-	if errors.As(err, &op) {
-		return op.Err
+	switch {
+	case errors.Is(err, framework.ErrNoAuth):
+		return "this client may not read it"
+	case errors.As(err, &op):
+		return op.Err.Error()
 	}
-	return err
+	return err.Error()
 }

@@ -126,7 +126,7 @@ func (w *watcher) event(e cache.Event) (done bool, err error) {
 	case cache.Removed:
 		line.Event = "deleted"
 	case cache.Refused:
-		line.Event, line.Error = "refused", reason(e.Err).Error()
+		line.Event, line.Error = "refused", reason(e.Err)
 	case cache.Stale:
 		line.Event, counts = "stale", false
 	case cache.Synced:

@@ -3,8 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -62,7 +62,6 @@ type world struct {
 	sys     *system
 	out     *screenText // standard output
 	err     *screenText // standard error
-	random  io.Reader
 	clients map[string]*framework.Client
 }
 
@@ -94,10 +93,22 @@ func inBubble(t *testing.T, n int, cfg zktest.Config, f func(w *world)) {
 // furnish makes the rest, around a server.
 func (w *world) furnish(dial func(ctx context.Context, network, address string) (net.Conn, error)) {
 	w.out, w.err = &screenText{}, &screenText{}
-	w.random = rand.NewChaCha8([32]byte{1})
 	w.clients = map[string]*framework.Client{}
-	w.hosts = map[string]string{}
 	var servers []string
+	if w.server != nil {
+		servers = w.resolve()
+	}
+	w.env = map[string]string{"DOCENT_SERVERS": strings.Join(servers, ",")}
+	w.sys = &system{
+		stdin: strings.NewReader(""), stdout: w.out, stderr: w.err, screen: true,
+		getenv: func(name string) string { return w.env[name] }, signals: make(chan os.Signal),
+		dial: dial, lookupHost: w.lookup, now: time.Now, patience: 3 * time.Second, label: "ops-1:4242",
+	}
+}
+
+// resolve names the members zk1, zk2, ..., and returns them with their ports.
+func (w *world) resolve() (servers []string) {
+	w.hosts = map[string]string{}
 	for i, addr := range strings.Split(w.server.ConnectString(), ",") {
 		host, port, err := net.SplitHostPort(addr)
 		require.NoError(w.t, err)
@@ -105,12 +116,7 @@ func (w *world) furnish(dial func(ctx context.Context, network, address string) 
 		w.hosts[name] = host
 		servers = append(servers, name+":"+port)
 	}
-	w.env = map[string]string{"DOCENT_SERVERS": strings.Join(servers, ",")}
-	w.sys = &system{
-		stdin: strings.NewReader(""), stdout: w.out, stderr: w.err, screen: true,
-		getenv: func(name string) string { return w.env[name] }, signals: make(chan os.Signal),
-		dial: dial, lookupHost: w.lookup, now: time.Now, label: "ops-1:4242", random: w.random,
-	}
+	return servers
 }
 
 func (w *world) lookup(_ context.Context, host string) ([]string, error) {
@@ -122,6 +128,7 @@ func (w *world) lookup(_ context.Context, host string) ([]string, error) {
 
 // run runs the command and returns what it has written.
 func (w *world) run(args ...string) (code int, stdout, stderr string) {
+	w.sys.random = rand.NewChaCha8([32]byte{1})
 	code = w.sys.run(args)
 	return code, w.out.take(), w.err.take()
 }
@@ -149,7 +156,7 @@ func (w *world) client(host string) *framework.Client {
 		return cli
 	}
 	cli, err := framework.New(framework.Config{
-		ConnectString: w.server.ConnectString(), Dialer: w.server.Client(host).Dial, Random: w.random,
+		ConnectString: w.server.ConnectString(), Dialer: w.server.Client(host).Dial, Random: rand.NewChaCha8(sha256.Sum256([]byte(host))),
 	})
 	require.NoError(w.t, err)
 	require.NoError(w.t, cli.WaitConnected(w.t.Context()))
@@ -179,3 +186,10 @@ func (w *world) exists(path string) bool {
 	return there
 }
 
+func startServer(t *testing.T) *zktest.Server {
+	t.Helper()
+	server, err := zktest.Start(zktest.Config{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, server.Close()) })
+	return server
+}
