@@ -80,6 +80,18 @@ func (e *epoch) admit(b *binding) {
 	}
 }
 
+// claimsCancel reports whether there is a claim that SUSPENDED would end.
+func (e *epoch) claimsCancel() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for b := range e.bindings.m {
+		if b.claim && b.policy.OnSuspended == Cancel {
+			return true
+		}
+	}
+	return false
+}
+
 func (e *epoch) unbind(b *binding) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

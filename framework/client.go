@@ -37,7 +37,7 @@ func New(cfg Config) (*Client, error) {
 // start makes a client of a valid configuration, on a machine that has been asleep for so long; tests put one of their own here.
 func start(cfg Config, asleep func() time.Duration) (*Client, error) {
 	cfg = cfg.withDefaults().detached()
-	servers, root, _ := parseConnectString(cfg.ConnectString)
+	servers, root, _ := cfg.servers()
 	if cfg.Namespace != "" {
 		root, _ = root.child(cfg.Namespace)
 	}
@@ -58,6 +58,11 @@ func start(cfg Config, asleep func() time.Duration) (*Client, error) {
 	c.can.init(c.log)
 	c.identities.init(c.log, cfg.Auth)
 	c.hosts = newHosts(&c.cfg, &c.grant, servers, c.random, c.panicked)
+	roster := newRoster(c, servers)
+	c.hosts.seek = func(ctx context.Context) error {
+		_, _, err := roster.seek(ctx)
+		return err
+	}
 	c.janitor.init(c)
 	c.abandoned = wire.NewAbandoned(func() time.Duration { return 2 * min(c.grant.timeout(), longHandshake) }, c.grant.take)
 	e, err := c.firstEpoch()
@@ -65,6 +70,9 @@ func start(cfg Config, asleep func() time.Duration) (*Client, error) {
 		c.closeSessionFile(nil)
 		c.telemetry.Close()
 		return nil, err
+	}
+	if c.cfg.rosterNeeded(servers) {
+		roster.start()
 	}
 	go c.supervise(e)
 	return &Client{ops: ops{core: c, space: root, failFast: cfg.FailFast}, closer: &closer{done: make(chan struct{})}}, nil

@@ -59,7 +59,7 @@ const (
 	minReplySize   = 64 << 10
 )
 
-// Config says how to reach an ensemble and how to behave towards it. Only ConnectString is required; the zero value of
+// Config says how to reach an ensemble and how to behave towards it. Only ConnectString, or Servers, is required; the zero value of
 // every other field is a good default.
 type Config struct {
 	// ConnectString is ZooKeeper's "host:port,host:port/chroot". The port defaults to 2181, and IPv6 addresses are in
@@ -68,6 +68,31 @@ type Config struct {
 	// a space in the chroot: use Namespace for such a path. Names are resolved again at each dial.
 	// A name with several addresses counts as that many servers: each address is dialled in turn.
 	ConnectString string
+
+	// Servers says which servers there are in place of those in ConnectString, which may then be a chroot only, or empty. Servers that it does name are
+	// used until Servers has returned a list. When the list changes, the share of the clients moves that has to, so that all servers
+	// have as many clients again: a client whose server is no longer listed always moves. Moves are planned: see Servers in the
+	// package documentation. Defaults to none.
+	Servers Servers
+
+	// ServersRefresh is how often Servers is called and names are resolved again, 20 % more or less. The same happens when no server can be reached.
+	// Negative means only then. Defaults to 1 min.
+	ServersRefresh time.Duration
+
+	// FollowEnsemble takes the servers from the ensemble's own configuration, /zookeeper/config, as soon as one of them has proven
+	// to be reachable, and follows its changes (ZooKeeper 3.5, reconfig). The others, of Servers or ConnectString, are used when none of these can be
+	// reached. Every member needs its client port in the dynamic configuration, which has no port for TLS. Defaults to false.
+	FollowEnsemble bool
+
+	// Prefer reports whether a server is preferred to others, as one in the client's own zone is. server is "host:port" as listed, address the same with
+	// the IP address. Preferred servers are dialled first, and a client that is connected to another one moves back when one can be reached, which
+	// it tries every ServersRefresh. Prefer is called once for each server and address, and must return at once. Defaults to none.
+	Prefer func(server, address string) bool
+
+	// RebalanceAfter spreads clients evenly over the servers after servers were restarted: a client moves once, at a random time within RebalanceAfter
+	// after it has begun a session or lost a connection. Minutes are a good value. See Servers in the package documentation.
+	// Defaults to 0, never.
+	RebalanceAfter time.Duration
 
 	// SessionTimeout is what the client asks for; the server grants what its own limits allow. All clocks of this package, and all
 	// defaults below, use what it granted last, and SessionTimeout until a server has granted something. Between 100 ms and 24 h.
@@ -189,7 +214,7 @@ func (c Config) Validate() error {
 		c.SessionTimeout = 0 // what is derived from it is no further mistake
 	}
 	c = c.withDefaults()
-	if _, _, err := parseConnectString(c.ConnectString); err != nil {
+	if _, _, err := c.servers(); err != nil {
 		bad("ConnectString", "%w", err)
 	}
 	c.validateTimes(bad)
@@ -223,6 +248,7 @@ func (c *Config) validateTimes(bad reporter) {
 	positive("HandshakeTimeout", c.HandshakeTimeout)
 	positive("CloseTimeout", c.CloseTimeout)
 	positive("TrustMargin", c.TrustMargin)
+	positive("RebalanceAfter", c.RebalanceAfter)
 	if c.TrustMargin > c.SessionTimeout/2 {
 		bad("TrustMargin", "%v is more than half of SessionTimeout (%v); pings could not keep trust alive", c.TrustMargin, c.SessionTimeout)
 	}
@@ -250,6 +276,7 @@ func (c *Config) validateLimits(bad reporter) {
 // withDefaults fills in what is zero, except for what follows from the session timeout: see bounds.
 func (c Config) withDefaults() Config {
 	def(&c.SessionTimeout, DefaultSessionTimeout)
+	def(&c.ServersRefresh, time.Minute)
 	def(&c.MaxRequestSize, DefaultMaxRequestSize)
 	def(&c.MaxReplySize, DefaultMaxReplySize)
 	if len(c.ACL) == 0 {

@@ -46,6 +46,18 @@ func parseConnectString(s string) (servers []string, chroot space, err error) {
 	return servers, chroot, nil
 }
 
+// servers reads ConnectString, which needs to name no server if there is Config.Servers.
+func (c *Config) servers() (servers []string, chroot space, err error) {
+	if s := strings.TrimSpace(c.ConnectString); c.Servers != nil && (s == "" || s[0] == '/') {
+		if s == "" {
+			return nil, "", nil
+		}
+		chroot, err = parseChroot(s)
+		return nil, chroot, err
+	}
+	return parseConnectString(c.ConnectString)
+}
+
 // scheme matches what a URL begins with.
 var scheme = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://`)
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -19,10 +18,12 @@ import (
 // server that accepts and drops nor one that hands out sessions and dies is dialled in a tight loop.
 //
 // Servers are dialled in turn, address by address: a name that has three addresses is worth as much as three names. The
-// address that was tried least recently comes first, so one that has failed, in the dial, the handshake or later, comes last.
+// address that was tried least recently comes first, so one that has failed, in the dial, the handshake or later, comes last. Of those that were
+// not tried since a session was up, the ones that Config.Prefer names come first.
 //
-// The first dial after a connection that has lasted goes out at once. While not every server has been tried since, the
-// next follows after a few milliseconds; from then on the reconnect policy spaces them. When a server has said that a session is over,
+// The first dial of all goes out at once. While not every server has been tried since a connection that has lasted, the next one follows after a few
+// milliseconds, drawn at random, so that the clients of a server that died do not all meet its peers at once. From then on the reconnect policy
+// spaces the dials. When a server has said that a session is over,
 // the next session is asked for at once: there is a server that answers. Such a dial counts, and a session must have begun before, so
 // servers that end every session soon are not dialled in a tight loop either.
 type hosts struct {
@@ -32,12 +33,15 @@ type hosts struct {
 	panicked func(function, path string, value any) // told of functions of cfg that panic
 
 	mu     sync.Mutex
-	names  []string            // of the connect string, with their ports; shuffled once
+	names  []string            // with their ports; shuffled once
+	spare  map[string]bool     // of names: those that are used only when none of the others can be
+	liked  map[target]bool     // those that Config.Prefer prefers
 	known  map[string][]string // the addresses that a name had when it was last resolved
 	tried  map[string]uint64   // when a name, or an address, was last tried: the count of tries then
 	tries  uint64
 	proven uint64            // tries when a session was up last: what was tried later has failed
-	latest string            // the address that was dialled last
+	latest target            // what was dialled last
+	serves target            // the present connection is to this one; zero while there is none
 	since  int               // dials since a connection lasted
 	pauses *retry.Attempts   // of the reconnect policy, once since > targets()
 	last   time.Duration     // the policy's last delay, for when it ends
@@ -45,13 +49,16 @@ type hosts struct {
 	down   map[string]uint64 // when a dial of an address failed last: the count of tries then
 	waited int               // handshakes since a session was up that got twice the time of the one before
 	prompt bool              // the next dial goes out at once
+
+	seek func(ctx context.Context) error // finds the names while there are none
+	lost chan struct{}                   // holds a token when all targets have failed since a session was up
 }
 
 func newHosts(cfg *Config, g *grant, servers []string, r *random, panicked func(function, path string, value any)) *hosts {
 	h := &hosts{
 		cfg: cfg, grant: g, random: r, panicked: panicked,
 		names: slices.Clone(servers), known: make(map[string][]string), tried: make(map[string]uint64),
-		down: make(map[string]uint64),
+		down: make(map[string]uint64), liked: make(map[target]bool), lost: make(chan struct{}, 1),
 	}
 	shuffle(r, h.names)
 	return h
@@ -61,6 +68,11 @@ func newHosts(cfg *Config, g *grant, servers []string, r *random, panicked func(
 func (h *hosts) take() (server string, pause time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if len(h.names) == 0 {
+		h.try(unlisted)
+		h.since++
+		return unlisted, h.pause()
+	}
 	server = slices.MinFunc(h.names, func(a, b string) int {
 		return cmp.Or(cmp.Compare(h.due(a), h.due(b)), cmp.Compare(h.tried[a], h.tried[b]))
 	})
@@ -69,18 +81,34 @@ func (h *hosts) take() (server string, pause time.Duration) {
 	return server, h.pause()
 }
 
-// due is when the address of a server that comes first was last tried. A name whose addresses are not known counts itself.
+// due is the rank of the address of a server that comes first. A name whose addresses are not known counts itself.
 func (h *hosts) due(server string) uint64 {
 	addrs := h.known[server]
 	if len(addrs) == 0 {
-		return h.tried[server]
+		return h.rank(target{server, server})
 	}
-	return h.tried[h.first(addrs)]
+	return h.rank(target{server, h.first(server, addrs)})
 }
 
-// first is the address that was tried least recently.
-func (h *hosts) first(addrs []string) string {
-	return slices.MinFunc(addrs, func(a, b string) int { return cmp.Compare(h.tried[a], h.tried[b]) })
+// first is the address of a server that comes first.
+func (h *hosts) first(server string, addrs []string) string {
+	return slices.MinFunc(addrs, func(a, b string) int { return cmp.Compare(h.rank(target{server, a}), h.rank(target{server, b})) })
+}
+
+// rank orders targets: the lowest is to be dialled next. Those that were not tried since a session was up last come ahead of all others, and among
+// these the preferred ones ahead of the rest, and spare ones last. In each of these groups the target that was tried least recently comes first.
+func (h *hosts) rank(t target) uint64 {
+	const group = 1 << 60
+	tried := h.tried[t.addr]
+	switch {
+	case tried != 0 && tried >= h.proven:
+		return 3*group + tried
+	case h.spare[t.server]:
+		return 2*group + tried
+	case h.cfg.Prefer != nil && !h.liked[t]:
+		return group + tried
+	}
+	return tried
 }
 
 // try notes that a name, or an address, is being tried.
@@ -102,12 +130,12 @@ func (h *hosts) pause() time.Duration {
 	prompt := h.prompt
 	h.prompt = false
 	switch {
-	case h.since == 1, prompt:
+	case h.tries == 1, prompt:
 		return 0
 	case h.since <= h.targets():
-		// Spreads the clients of a server that died over a moment.
 		return time.Duration(h.random.float64() * float64(longest) / 25)
 	}
+	h.exhausted()
 	h.ask()
 	if h.cfg.ReconnectPolicy.IsZero() { // less may have been granted since it started
 		h.last = min(h.last, longest)
@@ -138,7 +166,7 @@ func (h *hosts) ask() {
 func (h *hosts) established(now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.up, h.proven, h.waited = now, h.tries, 0
+	h.up, h.proven, h.waited, h.serves = now, h.tries, 0, h.latest
 }
 
 // lasting is how long a connection must have been up for its end to be news and not a habit.
@@ -151,7 +179,7 @@ func (h *hosts) broken(now time.Time, good bool) {
 	if good && !h.up.IsZero() && now.Sub(h.up) >= min(lasting, h.grant.timeout()/4) {
 		h.since, h.pauses = 0, nil
 	}
-	h.up = time.Time{}
+	h.up, h.serves = time.Time{}, target{}
 }
 
 // sessionEnded notes that a server has said that a session is over which had begun.
@@ -161,8 +189,12 @@ func (h *hosts) sessionEnded() {
 	h.prompt = true
 }
 
-// size is the number of servers in the connect string.
-func (h *hosts) size() int { return len(h.names) }
+// size is the number of servers, at least 1.
+func (h *hosts) size() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return max(1, len(h.names))
+}
 
 // dial connects to the address of server whose turn it is, within ConnectTimeout, name resolution and TLS included. left is
 // what is left of the session.
@@ -170,19 +202,45 @@ func (h *hosts) dial(ctx context.Context, server string, left time.Duration) (ne
 	begun := time.Now()
 	ctx, cancel := context.WithDeadline(ctx, begun.Add(h.connectLimit(server, left)))
 	defer cancel()
+	if server == unlisted {
+		return nil, h.unlisted(ctx)
+	}
 	addrs, err := h.resolve(ctx, server)
+	h.judge(server, addrs)
 	addr := h.choose(server, addrs)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancelDial := context.WithDeadline(ctx, begun.Add(h.connectLimit(addr, left)))
 	defer cancelDial()
-	conn, err := h.dialAddr(ctx, server, addr)
+	return h.reach(ctx, target{server, addr})
+}
+
+// reach connects to an address.
+func (h *hosts) reach(ctx context.Context, t target) (net.Conn, error) {
+	conn, err := h.dialAddr(ctx, t.server, t.addr)
 	if err != nil {
-		h.failed(addr)
+		h.failed(t.addr)
 	}
-	if err != nil && addr != server {
-		return nil, fmt.Errorf("%s at %s: %w", server, addr, err)
+	if err != nil && t.addr != t.server {
+		return nil, fmt.Errorf("%s at %s: %w", t.server, t.addr, err)
+	}
+	return conn, err
+}
+
+// dialTo connects to a target within the usual time, for a planned move.
+func (h *hosts) dialTo(ctx context.Context, t target) (net.Conn, error) {
+	h.mu.Lock()
+	h.try(t.addr)
+	limit := h.bounds().connect.usual
+	h.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	conn, err := h.reach(ctx, t)
+	if err == nil {
+		h.mu.Lock()
+		h.latest = t
+		h.mu.Unlock()
 	}
 	return conn, err
 }
@@ -192,14 +250,14 @@ func (h *hosts) choose(server string, addrs []string) (addr string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(addrs) > 0 {
-		addr = h.first(addrs)
+		addr = h.first(server, addrs)
 		h.try(addr)
-		h.latest = addr
+		h.latest = target{server, addr}
 	}
-	h.known[server] = addrs
-	forgotten := func(target string, _ uint64) bool { return !h.knows(target) }
-	maps.DeleteFunc(h.tried, forgotten)
-	maps.DeleteFunc(h.down, forgotten)
+	if slices.Contains(h.names, server) { // the list may have changed meanwhile
+		h.known[server] = addrs
+	}
+	h.forget()
 	return addr
 }
 
@@ -244,11 +302,11 @@ func (h *hosts) handshakeLimit(left time.Duration) time.Duration {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	limit := h.bounds().handshake
-	if h.better(h.latest) {
+	if h.better(h.latest.addr) {
 		return limit.usual
 	}
 	patient := limit.patient // the end of the session cuts it short
-	if left == unlimited || h.down[h.latest] > h.proven {
+	if left == unlimited || h.down[h.latest.addr] > h.proven {
 		h.waited++
 		patient = min(limit.usual<<min(h.waited-1, 8), patient)
 	}

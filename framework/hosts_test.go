@@ -73,7 +73,7 @@ func TestConnectionThatLastedStartsThePausesAnew(t *testing.T) {
 		h.established(now)
 		h.broken(now.Add(c.up), true)
 		_, pause := h.take()
-		assert.Equal(t, c.anew, pause == 0, "up for %v", c.up)
+		assert.Equal(t, c.anew, pause < T/200, "up for %v", c.up)
 	}
 	h := testHosts(1, nil)
 	pausesOf(h, 5)
@@ -104,7 +104,7 @@ func TestLastingIsShorterForShortSessions(t *testing.T) {
 	h.established(now)
 	h.broken(now.Add(100*time.Millisecond), true)
 	_, pause := h.take()
-	assert.Zero(t, pause)
+	assert.Less(t, pause, T/200)
 }
 
 // dialled takes n servers and dials them, which fails, and returns their addresses in the order of the dials.
@@ -237,8 +237,8 @@ func TestHandshakeLimitOfTheLastOfThree(t *testing.T) {
 	for _, want := range []time.Duration{T / 6, T / 3, T * 2 / 3, T, T} {
 		assert.InDelta(t, want, h.handshakeLimit(unlimited), 10, "of a session that has not begun")
 	}
-	assert.Equal(t, T/2, h.connectLimit(h.latest, T))
-	h.failed(h.latest)
+	assert.Equal(t, T/2, h.connectLimit(h.latest.addr, T))
+	h.failed(h.latest.addr)
 	h.waited = 0
 	for _, want := range []time.Duration{T / 6, T / 3, T * 2 / 3, T * 5 / 6} {
 		assert.InDelta(t, want, h.handshakeLimit(T), 10, "of a server that has just come up")
@@ -246,5 +246,5 @@ func TestHandshakeLimitOfTheLastOfThree(t *testing.T) {
 	h.established(time.Now())
 	dialled(t, h, 1)
 	assert.Equal(t, T/6, h.handshakeLimit(T))
-	assert.Equal(t, T/6, h.connectLimit(h.latest, T))
+	assert.Equal(t, T/6, h.connectLimit(h.latest.addr, T))
 }

@@ -1,0 +1,165 @@
+package framework
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// target is an address to dial, and the server that it is one of, against whose name TLS verifies. The two are the same if the name is not
+// resolved here.
+type target struct{ server, addr string }
+
+// unlisted stands for the server to dial while no list is known.
+const unlisted = "Config.Servers"
+
+// unlisted finds the list, and returns the error for a dial that could not be made.
+func (h *hosts) unlisted(ctx context.Context) error {
+	if err := h.seek(ctx); err != nil {
+		return err
+	}
+	return errListed
+}
+
+// errListed ends a dial that has found the list of servers: the next one dials one of them.
+var errListed = errors.New("the list of servers has just been read")
+
+// exhausted tells that all targets have failed since a session was up. The mutex is held.
+func (h *hosts) exhausted() {
+	select {
+	case h.lost <- struct{}{}:
+	default:
+	}
+}
+
+// list is what the client may dial.
+type list struct {
+	names []string            // those that it has to use
+	spare []string            // those that it uses if none of the others can be
+	known map[string][]string // the addresses of all of them, as far as they could be resolved
+}
+
+// replace puts another list in place. It returns the addresses to choose from before and after, without spare ones.
+func (h *hosts) replace(l list) (before, after []target) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	before = h.chosen()
+	h.spare = make(map[string]bool)
+	for _, name := range l.spare {
+		h.spare[name] = !slices.Contains(l.names, name)
+	}
+	kept := make(map[string]bool)
+	for _, name := range append(slices.Clone(l.names), l.spare...) {
+		kept[name] = true
+	}
+	names := slices.DeleteFunc(slices.Clone(h.names), func(name string) bool { return !kept[name] })
+	for _, name := range names {
+		delete(kept, name)
+	}
+	fresh := slices.Sorted(maps.Keys(kept))
+	shuffle(h.random, fresh)
+	h.names = append(names, fresh...)
+	for name, addrs := range l.known {
+		if len(addrs) > 0 {
+			h.known[name] = addrs
+		}
+	}
+	maps.DeleteFunc(h.known, func(name string, _ []string) bool { return !slices.Contains(h.names, name) })
+	h.forget()
+	return before, h.chosen()
+}
+
+// chosen are the addresses to choose from, without spare ones, each once. The mutex is held.
+func (h *hosts) chosen() (targets []target) {
+	seen := make(map[string]bool)
+	for _, name := range h.names {
+		if h.spare[name] {
+			continue
+		}
+		addrs := h.known[name]
+		if len(addrs) == 0 {
+			addrs = []string{name}
+		}
+		for _, addr := range addrs {
+			if !seen[addr] {
+				seen[addr] = true
+				targets = append(targets, target{name, addr})
+			}
+		}
+	}
+	return targets
+}
+
+// forget drops what is known of targets that are no longer in the list. The mutex is held.
+func (h *hosts) forget() {
+	forgotten := func(name string, _ uint64) bool { return !h.knows(name) }
+	maps.DeleteFunc(h.tried, forgotten)
+	maps.DeleteFunc(h.down, forgotten)
+	maps.DeleteFunc(h.liked, func(t target, _ bool) bool { return !h.knows(t.addr) || !slices.Contains(h.names, t.server) })
+}
+
+// judge asks Config.Prefer about addresses that it was not asked about. No mutex is held while it is.
+func (h *hosts) judge(server string, addrs []string) {
+	if h.cfg.Prefer == nil {
+		return
+	}
+	for _, addr := range addrs {
+		t := target{server, addr}
+		h.mu.Lock()
+		_, asked := h.liked[t]
+		h.mu.Unlock()
+		if asked {
+			continue
+		}
+		var liked bool
+		_ = guarded("Prefer", server, func() error {
+			liked = h.cfg.Prefer(server, addr)
+			return nil
+		}, h.panicked)
+		h.mu.Lock()
+		h.liked[t] = liked
+		h.mu.Unlock()
+	}
+}
+
+// serving returns what the present connection is to, the zero target if there is none, and whether that is one of those that Config.Prefer prefers.
+func (h *hosts) serving() (t target, preferred bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.serves, h.cfg.Prefer == nil || h.liked[h.serves]
+}
+
+// compare orders targets.
+func (t target) compare(o target) int {
+	return cmp.Or(strings.Compare(t.addr, o.addr), strings.Compare(t.server, o.server))
+}
+
+// candidates are the addresses to choose from, and of these the ones that Config.Prefer prefers, sorted.
+func (h *hosts) candidates() (all, preferred []target) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	all = h.chosen()
+	slices.SortFunc(all, target.compare)
+	for _, t := range all {
+		if h.liked[t] {
+			preferred = append(preferred, t)
+		}
+	}
+	return all, preferred
+}
+
+// listed are the names in the list, without spare ones, sorted.
+func (h *hosts) listed() (names []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, name := range h.names {
+		if !h.spare[name] {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
