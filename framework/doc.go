@@ -172,6 +172,34 @@
 // A request that is too long for the servers gets the same treatment, but for itself alone: one of more than 64 KiB is
 // [ErrTooLarge] when three connections have ended over it, two of them while it was alone.
 //
+// # Servers
+//
+// The servers are those of [Config].ConnectString. A name with several addresses counts as that many servers. Names are resolved at each dial, and
+// again every ServersRefresh. [Config].Servers replaces the list: a function, DNS service records ([SRV]), or a registry of your own. With
+// FollowEnsemble the list is the one that the ensemble publishes in /zookeeper/config, from the moment in which one of its members has proven to be
+// reachable under the address given there.
+//
+// A list that is empty, malformed or cannot be read changes nothing, and the log says so once. When a good list differs from the one before, as many
+// clients move as are needed to keep the servers even, and no more:
+//
+//	the server of this client          servers before and after     the client
+//	is listed, by name or address      not more than before         stays
+//	is listed, by name or address      more than before             moves with probability 1 - before/after
+//	is not listed                                                   moves
+//
+// This is the rule of the Java client (ZOOKEEPER-1355). With [Config].Prefer a client moves back to a preferred server when one can be reached. With
+// RebalanceAfter it moves once after it has begun a session or lost a connection, to the server that its session id selects. After a rolling
+// restart that spreads clients evenly again, without a client knowing how many others a server has: servers number their sessions consecutively.
+//
+// All these moves are planned. The client dials the new server first, lets what was sent be answered, and then changes to the new connection in the
+// same session. The state goes from Connected to [Reconnected] without SUSPENDED, and everything that is held stays. If the new server cannot be
+// reached, the client stays where it is. A move waits while the session holds a claim that SUSPENDED would end ([Cancel]), because
+// the new server may fail in the moment of the move. The moves of many clients for the same reason are spread over ServersRefresh, or over
+// RebalanceAfter.
+//
+// After a connection was lost, the first dial waits for a random moment of up to 1/200 of the session timeout (75 ms with the default), so that
+// the clients of a server that died do not all reach the next one at once.
+//
 // # Health
 //
 // [Client.Health] says whether a client and everything that runs on it is well, and if not, why and since when, in sentences;

@@ -61,6 +61,9 @@ func newHosts(cfg *Config, g *grant, servers []string, r *random, panicked func(
 		down: make(map[string]uint64), liked: make(map[target]bool), lost: make(chan struct{}, 1),
 	}
 	shuffle(r, h.names)
+	for _, name := range h.names {
+		h.judge(name, []string{name})
+	}
 	return h
 }
 

@@ -18,6 +18,9 @@ type Info struct {
 	// Err says why there is no connection, or none that is of use: an [*AuthError] if the servers do not accept the client, otherwise
 	// what has become of the last attempt. It is nil while there is a connection that is of use, and while there was no attempt.
 	Err error
+	// Servers are those that the client chooses from at present, as "host:port", sorted: of Config.ConnectString, of Config.Servers, or of the
+	// ensemble's configuration with Config.FollowEnsemble.
+	Servers []string
 	// Lacks are the kinds of requests that the servers have turned out not to know.
 	Lacks []Lack
 }
@@ -35,7 +38,7 @@ type Lack struct {
 // Info returns what the client knows of its connection. It asks no server and never waits.
 func (c *Client) Info() Info {
 	g := c.core.gate.Load()
-	info := Info{StateChange: g.StateChange, Namespace: c.space.name(), Lacks: c.core.can.lacks()}
+	info := Info{StateChange: g.StateChange, Namespace: c.space.name(), Servers: c.core.hosts.listed(), Lacks: c.core.can.lacks()}
 	if g.epoch != nil {
 		info.LastAnswer, info.TrustedUntil = g.epoch.wire.LastAnswered(), g.epoch.trustedUntil()
 	}

@@ -34,6 +34,7 @@ type roster struct {
 	static   []string // of the connect string
 	provided []string // by Config.Servers, the latest good list
 	ensemble []string // of the ensemble's configuration, once taken over
+	offered  []string // of the ensemble's configuration, while none of them has proven to be reachable
 
 	planned *planned
 
@@ -46,6 +47,7 @@ type planned struct {
 	targets []target
 	at      time.Time
 	servers []string // of the ensemble's configuration, to be taken over when it has succeeded; nil if it is about something else
+	home    bool     // the target is the home of the session, and a move that fails is tried again
 }
 
 // needed reports whether there is anything for a roster to do.
@@ -102,6 +104,9 @@ func (r *roster) run(ctx context.Context) {
 		case <-tick.C:
 			r.refresh(ctx)
 			r.prefer()
+			if r.offered != nil {
+				r.follow(ctx, r.offered)
+			}
 			tick.Reset(r.spread(r.every))
 		case <-r.c.hosts.lost:
 			r.refresh(ctx)
@@ -235,16 +240,11 @@ func (r *roster) refresh(ctx context.Context) {
 	}
 }
 
-// changed plans a move if the list, or an address of a name in it, has changed. A server whose name is still listed stays: its address may only have
-// been left out of an answer that does not have all of them.
+// changed plans a move if the list, or an address of a name in it, has changed.
 func (r *roster) changed(before, after []target) {
 	current, _ := r.c.hosts.serving()
 	if current == (target{}) || len(after) == 0 {
 		return
-	}
-	named := func(t target) bool { return t.server == current.server }
-	if !slices.ContainsFunc(after, func(t target) bool { return t.addr == current.addr }) && slices.ContainsFunc(after, named) {
-		after = append(after, current)
 	}
 	shuffle(r.c.random, after)
 	targets := moves(before, after, current, r.c.random.float64())
@@ -254,15 +254,20 @@ func (r *roster) changed(before, after []target) {
 	r.plan(&planned{why: "the list of servers has changed", targets: targets}, r.every)
 }
 
-// plan has a move made within a time, in place of the one that was planned before.
+// plan has a move made within a time, in place of the one that was planned before. One that was planned for the same reason keeps its time.
 func (r *roster) plan(p *planned, within time.Duration) {
-	p.at = time.Now().Add(time.Duration(r.c.random.float64() * float64(within)))
+	if r.planned != nil && r.planned.why == p.why {
+		p.at = r.planned.at
+	} else {
+		p.at = time.Now().Add(time.Duration(r.c.random.float64() * float64(within)))
+	}
 	r.planned = p
 }
 
 // follow takes over the servers of the ensemble's configuration if the present server is one of them. Otherwise it plans a move to one of them, which
 // proves that they can be reached from here: an ensemble may know itself under addresses that its clients cannot use.
 func (r *roster) follow(ctx context.Context, servers []string) {
+	r.offered = servers
 	resolving, cancel := context.WithTimeout(ctx, r.c.grant.timeout())
 	defer cancel()
 	l := r.resolved(resolving, list{names: servers})
@@ -275,8 +280,7 @@ func (r *roster) follow(ctx context.Context, servers []string) {
 		}
 		for _, addr := range addrs {
 			if addr == current.addr {
-				r.ensemble = servers
-				r.refresh(ctx)
+				r.adopt(ctx, servers)
 				return
 			}
 			targets = append(targets, target{name, addr})
@@ -305,13 +309,22 @@ func (r *roster) rebalance(ch StateChange) {
 	default:
 		return
 	}
+	current, _ := r.c.hosts.serving()
+	if targets := r.home(ch.SessionID); r.planned == nil && len(targets) > 0 && targets[0] != current {
+		r.plan(&planned{why: "the clients are spread again", targets: targets, home: true}, r.c.cfg.RebalanceAfter)
+	}
+}
+
+// home is where a session is to be so that the servers are even; nothing if there is no list.
+func (r *roster) home(session int64) []target {
 	all, preferred := r.c.hosts.candidates()
 	if len(preferred) > 0 {
 		all = preferred
 	}
-	if current, _ := r.c.hosts.serving(); len(all) > 0 && r.planned == nil && home(ch.SessionID, all) != current {
-		r.plan(&planned{why: "the clients are spread again", targets: []target{home(ch.SessionID, all)}}, r.c.cfg.RebalanceAfter)
+	if len(all) == 0 {
+		return nil
 	}
+	return []target{home(session, all)}
 }
 
 // move makes the planned move, or puts it off.
@@ -321,10 +334,13 @@ func (r *roster) move(ctx context.Context) {
 		return
 	}
 	r.planned = nil
+	if p.home { // the list may have changed
+		p.targets = r.home(r.c.gate.Load().SessionID)
+	}
 	current, _ := r.c.hosts.serving()
 	switch {
 	case slices.ContainsFunc(p.targets, func(t target) bool { return t.addr == current.addr }):
-		r.arrived(ctx, p)
+		r.adopt(ctx, p.servers)
 		return
 	case current == (target{}), r.c.holdsCancel():
 		r.plan(p, r.every)
@@ -333,16 +349,19 @@ func (r *roster) move(ctx context.Context) {
 	err := r.c.move(ctx, func(ctx context.Context) (net.Conn, string, error) { return r.dial(ctx, p.targets) }, p.why)
 	switch {
 	case err == nil:
-		r.arrived(ctx, p)
+		r.adopt(ctx, p.servers)
+	case p.home:
+		r.plan(p, r.every)
+		fallthrough
 	case ctx.Err() == nil:
 		r.c.log.Debug("a planned move was not made", "why", p.why, "error", err)
 	}
 }
 
-// arrived takes over the ensemble's servers if that is what a move was for.
-func (r *roster) arrived(ctx context.Context, p *planned) {
-	if p.servers != nil {
-		r.ensemble = p.servers
+// adopt takes over the servers of the ensemble's configuration, one of which has proven to be reachable; nil for none.
+func (r *roster) adopt(ctx context.Context, servers []string) {
+	if servers != nil {
+		r.ensemble, r.offered = servers, nil
 		r.refresh(ctx)
 	}
 }

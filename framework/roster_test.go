@@ -39,6 +39,9 @@ func (l *listing) set(list []string, err error) {
 	l.list, l.err = list, err
 }
 
+// lasting gives a client a long session, so that hours of fake time cost few pings.
+func lasting(c *framework.Config) { c.SessionTimeout = 5 * time.Minute }
+
 // statesOf are the states that a client has had.
 func statesOf(cli *framework.Client) (states []framework.State) {
 	for _, ch := range cli.History() {
@@ -96,7 +99,7 @@ func TestServersThatMisbehave(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				s := startServer(t, zktest.Config{})
-				cli := connected(t, s, func(c *framework.Config) { c.Servers = f })
+				cli := connected(t, s, lasting, func(c *framework.Config) { c.Servers = f })
 				time.Sleep(10 * time.Minute)
 				assert.Equal(t, []framework.State{framework.Connecting, framework.Connected}, statesOf(cli))
 			})
@@ -107,7 +110,7 @@ func TestServersThatMisbehave(t *testing.T) {
 			s := startServer(t, zktest.Config{})
 			release := make(chan struct{})
 			var calls atomic.Int64
-			cli := connected(t, s, func(c *framework.Config) {
+			cli := connected(t, s, lasting, func(c *framework.Config) {
 				c.Servers = framework.ServersFunc(func(context.Context) ([]string, error) {
 					calls.Add(1)
 					<-release
@@ -128,7 +131,7 @@ func TestClientLeavesAServerThatIsNoLongerListed(t *testing.T) {
 		s := startServer(t, zktest.Config{Endpoints: 3})
 		var l listing
 		l.set(s.Addrs(), nil)
-		cli := connected(t, s, func(c *framework.Config) { c.Servers = &l })
+		cli := connected(t, s, lasting, func(c *framework.Config) { c.Servers = &l })
 		_, err := cli.Create(t.Context(), "/n", nil, framework.Ephemeral)
 		require.NoError(t, err)
 		time.Sleep(time.Second)
@@ -148,7 +151,7 @@ func TestMoveWaitsForClaimsThatSuspendedWouldEnd(t *testing.T) {
 		s := startServer(t, zktest.Config{Endpoints: 2})
 		var l listing
 		l.set(s.Addrs(), nil)
-		cli := connected(t, s, func(c *framework.Config) { c.Servers = &l })
+		cli := connected(t, s, lasting, func(c *framework.Config) { c.Servers = &l })
 		was := endpoint(t, s, cli)
 		claim, release := sessionOf(t, cli).ClaimContext(t.Context(), framework.Policy{OnSuspended: framework.Cancel, OnLost: framework.Stop})
 		time.Sleep(time.Second)
@@ -176,7 +179,7 @@ func TestNamesAreResolvedAgain(t *testing.T) {
 		set("192.0.2.1", "192.0.2.2")
 		clients := make([]*framework.Client, 24)
 		for i := range clients {
-			clients[i] = connected(t, s, func(c *framework.Config) {
+			clients[i] = connected(t, s, lasting, func(c *framework.Config) {
 				c.ConnectString, c.Random = "zookeeper", seeded(byte(i))
 				c.LookupHost = func(context.Context, string) ([]string, error) { return *addrs.Load(), nil }
 			})
@@ -206,7 +209,7 @@ func TestClientComesBackToPreferredServers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := startServer(t, zktest.Config{Endpoints: 3})
 		near := s.Addrs()[1]
-		cli := connected(t, s, func(c *framework.Config) { c.Prefer = func(server, _ string) bool { return server == near } })
+		cli := connected(t, s, lasting, func(c *framework.Config) { c.Prefer = func(server, _ string) bool { return server == near } })
 		assert.Equal(t, 1, endpoint(t, s, cli))
 		s.Stop(1)
 		time.Sleep(sessionTimeout)
@@ -228,7 +231,7 @@ func TestClientsAreSpreadAgainAfterARollingRestart(t *testing.T) {
 		s := startServer(t, zktest.Config{Endpoints: servers})
 		clients := make([]*framework.Client, number)
 		for i := range clients {
-			clients[i] = connected(t, s, func(c *framework.Config) {
+			clients[i] = connected(t, s, lasting, func(c *framework.Config) {
 				c.Random, c.RebalanceAfter = seeded(byte(i)), 5*time.Minute
 			})
 		}

@@ -63,7 +63,9 @@ func TestSRV(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{"zk1.example.org:2181", "zk2.example.org:2182"}, servers)
 
-	s.LookupSRV = func(context.Context, string, string, string) (string, []*net.SRV, error) { return "", nil, errors.New("no such name") }
+	s.LookupSRV = func(context.Context, string, string, string) (string, []*net.SRV, error) {
+		return "", nil, errors.New("no such name")
+	}
 	_, err = s.Servers(t.Context())
 	require.EqualError(t, err, "service records of _zookeeper._tcp.example.org: no such name")
 }

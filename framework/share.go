@@ -15,7 +15,8 @@ import (
 //	                                             stay*(before-after) / (after*(before-stay)), and to a new one otherwise
 
 // moves returns where a client has to move that is connected to current, in the order in which to try; nothing if it has to stay. draw is a random
-// number in [0,1).
+// number in [0,1). A server whose name is still listed counts as one that stays: its address may only have been left out of an answer that does
+// not have all of them.
 func moves(before, after []target, current target, draw float64) []target {
 	in := func(list []target, t target) bool {
 		return slices.ContainsFunc(list, func(o target) bool { return o.addr == t.addr })
@@ -29,7 +30,8 @@ func moves(before, after []target, current target, draw float64) []target {
 		}
 	}
 	b, a, s := float64(len(before)), float64(len(after)), float64(len(stay))
-	switch kept := in(after, current); {
+	named := slices.ContainsFunc(after, func(t target) bool { return t.server == current.server })
+	switch kept := named || in(after, current); {
 	case kept && (a <= b || draw >= 1-b/a):
 		return nil
 	case kept:

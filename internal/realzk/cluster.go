@@ -57,9 +57,16 @@ func newCluster(from installation, n int, opts Options, reserve reserver) (*Clus
 		return nil, err
 	}
 	cluster := &Cluster{peers: peers}
+	clients, err := reserve(n)
+	if err != nil {
+		return nil, errors.Join(err, cluster.close())
+	}
 	for member := range n {
-		server, err := newMember(from, member, opts, peers, reserve)
+		server, err := newMember(from, member, opts, peers, clients)
 		if err != nil {
+			for _, p := range clients[member+1:] {
+				p.release()
+			}
 			return nil, errors.Join(err, cluster.close())
 		}
 		cluster.servers = append(cluster.servers, server)
@@ -67,14 +74,16 @@ func newCluster(from installation, n int, opts Options, reserve reserver) (*Clus
 	return cluster, nil
 }
 
-func newMember(from installation, member int, opts Options, peers *peers, reserve reserver) (*Server, error) {
-	ports, err := reserve(1)
-	if err != nil {
-		return nil, err
+func newMember(from installation, member int, opts Options, peers *peers, clients []*port) (*Server, error) {
+	lines := peers.lines(member, opts.Reconfig)
+	if opts.Reconfig {
+		for i, client := range clients {
+			lines[i] += ";" + client.addr()
+		}
 	}
-	server, err := newServer(fmt.Sprintf("server %d", member+1), from, opts, ports[0], peers.lines(member))
+	server, err := newServer(fmt.Sprintf("server %d", member+1), from, opts, clients[member], lines)
 	if err != nil {
-		ports[0].release()
+		clients[member].release()
 		return nil, err
 	}
 	if err := server.dir.write(idFile, strconv.Itoa(member+1)); err != nil {

@@ -37,6 +37,11 @@ type Options struct {
 	// JuteMaxBuffer is the largest request in bytes. Defaults to ZooKeeper's 0xfffff.
 	JuteMaxBuffer int
 
+	// Reconfig publishes the client addresses of an ensemble's members in
+	// /zookeeper/config, and lets everybody change the ensemble. Its members cannot
+	// be partitioned then: they hand each other their addresses.
+	Reconfig bool
+
 	// SuperDigest is the super user, as "super:" and the base64 of the SHA-1 of
 	// "super:password". Defaults to none.
 	SuperDigest string
@@ -127,6 +132,9 @@ func (o Options) properties() map[string]string {
 	if o.SuperDigest != "" {
 		set["zookeeper.DigestAuthenticationProvider.superDigest"] = o.SuperDigest
 	}
+	if o.Reconfig {
+		set["zookeeper.skipACL"] = "yes"
+	}
 	maps.Copy(set, o.Properties)
 	return set
 }
@@ -146,6 +154,9 @@ func (o Options) config(data string, clientPort int, peers []string) string {
 		"maxClientCnxns=0",
 		"admin.enableServer=false",
 		"4lw.commands.whitelist=*",
+	}
+	if o.Reconfig {
+		lines = append(lines, "reconfigEnabled=true")
 	}
 	return strings.Join(append(lines, peers...), "\n") + "\n"
 }

@@ -67,12 +67,13 @@ func waysBetween(n int) []way {
 
 func everyWay(way) bool { return true }
 
-// lines returns the part of zoo.cfg that tells a member about all members.
-func (p *peers) lines(member int) []string {
+// lines returns the part of zoo.cfg that tells a member about all members. If
+// direct is set, all members are told the same, which is without proxies.
+func (p *peers) lines(member int, direct bool) []string {
 	var lines []string
 	for i := range p.quorum {
 		quorum, election := p.quorum[i].number, p.election[i].number
-		if link := p.proxies[way{member, i}]; link != nil {
+		if link := p.proxies[way{member, i}]; link != nil && !direct {
 			quorum, election = link.quorum.port.number, link.election.port.number
 		}
 		lines = append(lines, fmt.Sprintf("server.%d=%s:%d:%d", i+1, loopback, quorum, election))

@@ -61,7 +61,7 @@ func TestPeersKnowEachOtherByProxiesOnly(t *testing.T) {
 	defer p.close()
 	require.Len(t, p.proxies, 6)
 	for member := range 3 {
-		lines := p.lines(member)
+		lines := p.lines(member, false)
 		require.Len(t, lines, 3)
 		for other, line := range lines {
 			if other == member {
