@@ -63,7 +63,7 @@ func TestConfigurationThatIsOfNoUse(t *testing.T) {
 				change(t, s)
 				cli := connected(t, s, lasting, func(c *framework.Config) { c.FollowEnsemble = true })
 				time.Sleep(time.Hour)
-				assert.Equal(t, []framework.State{framework.Connecting, framework.Connected}, statesOf(cli))
+				assert.Equal(t, []framework.State{framework.Connecting, framework.Connected}, statesHad(cli))
 				was := endpoint(t, s, cli)
 				s.Stop(was)
 				time.Sleep(sessionTimeout / 4)
@@ -87,7 +87,7 @@ func TestConfigurationThatComesAheadOfItsServers(t *testing.T) {
 		require.NoError(t, s.StartEndpoint(1))
 		time.Sleep(5 * time.Minute)
 		assert.Equal(t, 1, endpoint(t, s, cli))
-		assert.NotContains(t, statesOf(cli), framework.Suspended)
+		assert.NotContains(t, statesHad(cli), framework.Suspended)
 	})
 }
 

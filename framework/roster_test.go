@@ -42,8 +42,8 @@ func (l *listing) set(list []string, err error) {
 // lasting gives a client a long session, so that hours of fake time cost few pings.
 func lasting(c *framework.Config) { c.SessionTimeout = 5 * time.Minute }
 
-// statesOf are the states that a client has had.
-func statesOf(cli *framework.Client) (states []framework.State) {
+// statesHad are the states that a client has had.
+func statesHad(cli *framework.Client) (states []framework.State) {
 	for _, ch := range cli.History() {
 		states = append(states, ch.State)
 	}
@@ -101,7 +101,7 @@ func TestServersThatMisbehave(t *testing.T) {
 				s := startServer(t, zktest.Config{})
 				cli := connected(t, s, lasting, func(c *framework.Config) { c.Servers = f })
 				time.Sleep(10 * time.Minute)
-				assert.Equal(t, []framework.State{framework.Connecting, framework.Connected}, statesOf(cli))
+				assert.Equal(t, []framework.State{framework.Connecting, framework.Connected}, statesHad(cli))
 			})
 		})
 	}
@@ -139,7 +139,7 @@ func TestClientLeavesAServerThatIsNoLongerListed(t *testing.T) {
 		l.set(slices.Delete(s.Addrs(), was, was+1), nil)
 		time.Sleep(3 * time.Minute)
 		assert.NotEqual(t, was, endpoint(t, s, cli))
-		assert.Equal(t, []framework.State{framework.Connecting, framework.Connected, framework.Reconnected}, statesOf(cli))
+		assert.Equal(t, []framework.State{framework.Connecting, framework.Connected, framework.Reconnected}, statesHad(cli))
 		assert.True(t, s.Exists("/n"))
 		assert.EqualValues(t, 1, cli.State().Epoch)
 	})
@@ -166,7 +166,7 @@ func TestMoveWaitsForClaimsThatSuspendedWouldEnd(t *testing.T) {
 		require.NoError(t, s.Accept(1-was))
 		time.Sleep(5 * time.Minute)
 		assert.Equal(t, 1-was, endpoint(t, s, cli))
-		assert.NotContains(t, statesOf(cli), framework.Suspended)
+		assert.NotContains(t, statesHad(cli), framework.Suspended)
 	})
 }
 
@@ -186,8 +186,8 @@ func TestNamesAreResolvedAgain(t *testing.T) {
 		}
 		moved := func() (n int) {
 			for _, cli := range clients {
-				assert.NotContains(t, statesOf(cli), framework.Suspended)
-				if slices.Contains(statesOf(cli), framework.Reconnected) {
+				assert.NotContains(t, statesHad(cli), framework.Suspended)
+				if slices.Contains(statesHad(cli), framework.Reconnected) {
 					n++
 				}
 			}
@@ -219,7 +219,7 @@ func TestClientComesBackToPreferredServers(t *testing.T) {
 		time.Sleep(3 * time.Minute)
 		assert.Equal(t, 1, endpoint(t, s, cli))
 		assert.EqualValues(t, 1, cli.State().Epoch)
-		suspended := slices.DeleteFunc(statesOf(cli), func(s framework.State) bool { return s != framework.Suspended })
+		suspended := slices.DeleteFunc(statesHad(cli), func(s framework.State) bool { return s != framework.Suspended })
 		assert.Len(t, suspended, 1, "when the server was stopped")
 	})
 }
