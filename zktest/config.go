@@ -43,6 +43,12 @@ type Config struct {
 	SASL func() SASLExchange
 	// RequireSASL ends connections on which anything is asked ahead of an exchange, as sessionRequireClientSASLAuth does.
 	RequireSASL bool
+	// EnforceQuota refuses what would exceed the hard limits of a quota below /zookeeper/quota, as enforceQuota does since 3.7. What is
+	// used is counted in any case.
+	EnforceQuota bool
+	// Lacks are the requests that the server does not know, as a server of another version does not. It answers them as unimplemented and ends the
+	// connection, as ZooKeeper does. Defaults to none.
+	Lacks []Op
 	// ContainerCheckInterval is the time between two searches for empty containers and outlived TTL nodes. Defaults
 	// to 60 s.
 	ContainerCheckInterval time.Duration

@@ -58,6 +58,8 @@ func (t *txn) create(c *creation) (*node, ErrCode) {
 		return nil, ErrNodeExists
 	case parent.mode == Ephemeral:
 		return nil, ErrNoChildrenForEphemerals
+	case !t.withinQuota(path, 1, int64(len(c.Data))):
+		return nil, ErrQuotaExceeded
 	}
 	n := &node{path: path, acl: acl, data: bytes.Clone(c.Data), mode: c.kind()}
 	switch {

@@ -11,7 +11,7 @@
 //
 // It is one server with one state, behind one or several addresses (Config.Endpoints). Clients can use sessions and
 // ephemeral nodes, sequential, container and TTL nodes, one-shot, persistent and recursive watches, multi and multiRead,
-// ACLs with the schemes world, ip, digest, auth and super, and the four-letter words. It answers as ZooKeeper 3.8 does,
+// ACLs with the schemes world, ip, digest, auth and super, quotas (Config.EnforceQuota), and the four-letter words. It answers as ZooKeeper 3.8 does,
 // with the same errors in the same order of precedence, the same Stats and zxids, and events and replies in the same
 // order; a suite of scripts compares everything a client can see with what a real server says. It follows newer servers
 // in a few things: several kinds of watch of one client on one path stand side by side (ZOOKEEPER-4466, since 3.9), removeWatches
@@ -23,7 +23,7 @@
 // Lists of children come in no useful order, newest first for the most part, so that clients that forget to sort are
 // found out.
 //
-// Left out are reconfig (which is answered as disabled), quotas, read-only mode and TLS. Of SASL the
+// Left out are reconfig (which is answered as disabled), read-only mode and TLS. Of SASL the
 // server knows DIGEST-MD5; a test brings the server's side of another mechanism in Config.SASL.
 //
 // # Time

@@ -3,6 +3,7 @@ package zktest
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/docent-zk/docent/internal/jute"
@@ -273,6 +274,10 @@ func (s *Server) serve(c *conn, frame []byte) {
 
 // serveRequest answers a request.
 func (s *Server) serveRequest(c *conn, r *request) {
+	if slices.Contains(s.cfg.Lacks, r.op) {
+		s.refuseUnknown(c, r)
+		return
+	}
 	switch r.op {
 	case OpPing:
 		r.xid = -2

@@ -93,9 +93,13 @@ const (
 	ErrSessionExpired          ErrCode = -112
 	ErrInvalidACL              ErrCode = -114
 	ErrAuthFailed              ErrCode = -115
+	ErrNotReadOnly             ErrCode = -119 // for AnswerWith; the server itself never says so
+	ErrEphemeralOnLocalSession ErrCode = -120 // for AnswerWith, as well
 	ErrNoWatcher               ErrCode = -121
+	ErrRequestTimeout          ErrCode = -122 // for AnswerWith, as well
 	ErrReconfigDisabled        ErrCode = -123
 	ErrSASLRequired            ErrCode = -124
+	ErrQuotaExceeded           ErrCode = -125 // with Config.EnforceQuota
 	ErrThrottled               ErrCode = -127 // for AnswerWith; the server itself never says so
 )
 
@@ -107,7 +111,9 @@ var errTexts = map[ErrCode]string{
 	ErrNotEmpty: "node has children", ErrSessionExpired: "no such session", ErrInvalidACL: "invalid ACL",
 	ErrAuthFailed: "authentication failed", ErrNoWatcher: "no such watch",
 	ErrReconfigDisabled: "reconfiguration is disabled", ErrSASLRequired: "authentication with SASL is demanded",
-	ErrThrottled: "the server is overloaded",
+	ErrThrottled: "the server is overloaded", ErrQuotaExceeded: "a quota would be exceeded",
+	ErrNotReadOnly: "the server is read-only", ErrEphemeralOnLocalSession: "a local session cannot have ephemeral nodes",
+	ErrRequestTimeout: "the request has taken too long",
 }
 
 // Error returns the code's meaning and number.

@@ -103,7 +103,11 @@ func (s *Server) serveChildrenNumber(c *conn, r *request) {
 		s.fail(c, r, err)
 		return
 	}
-	s.reply(c, r, func(e *jute.Encoder) { e.Int32(int32(n.descendants())) })
+	count := n.descendants()
+	if req.Path == "" {
+		count++ // the root is below its other name
+	}
+	s.reply(c, r, func(e *jute.Encoder) { e.Int32(int32(count)) })
 }
 
 // serveEphemerals answers getEphemerals: the session's own ephemeral nodes under a prefix.

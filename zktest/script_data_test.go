@@ -18,6 +18,7 @@ var scripts = []conversation{
 	{name: "data", steps: scriptData},
 	{name: "reads", steps: scriptReads},
 	{name: "counters", steps: scriptCounters},
+	{name: "quota", steps: scriptQuota},
 	{name: "multi", steps: scriptMulti},
 	{name: "multi-errors", steps: scriptMultiErrors},
 	{name: "multi-read", steps: scriptMultiRead},
@@ -217,6 +218,14 @@ func scriptReads(s *script) {
 	for _, path := range []string{"/reads", "/reads/sub", "/reads/e", "/reads/su", "/reads/missing", "/zookeeper"} {
 		a.call(zktest.OpGetAllChildrenNumber, path, &jute.PathRequest{Path: path}, showInt)
 	}
+	var counts [2]int32
+	for i, path := range []string{"/", ""} {
+		a.call(zktest.OpGetAllChildrenNumber, "some", &jute.PathRequest{Path: path}, func(_ *raw, d *jute.Decoder) string {
+			counts[i] = d.Int32()
+			return "some"
+		})
+	}
+	a.printf("an empty path has %d more than the root", counts[1]-counts[0])
 	for _, prefix := range []string{"/", "/reads", "/reads/e", "/reads/sub", "/reads/sub/", "/missing", ""} {
 		a.call(zktest.OpGetEphemerals, prefix, &jute.PathRequest{Path: prefix}, showList)
 	}

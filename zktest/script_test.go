@@ -203,7 +203,7 @@ func sameLines(t *testing.T, want, got string) {
 }
 
 // conformanceConfig makes zktest grant what realzk's defaults do.
-var conformanceConfig = zktest.Config{TickTime: 200 * time.Millisecond, MaxSessionTimeout: time.Minute, SuperDigest: superDigest}
+var conformanceConfig = zktest.Config{TickTime: 200 * time.Millisecond, MaxSessionTimeout: time.Minute, SuperDigest: superDigest, EnforceQuota: true}
 
 func TestConformanceMemory(t *testing.T) {
 	for _, sc := range scripts {

@@ -17,6 +17,8 @@ func (t *txn) setData(r *jute.SetDataRequest) (*node, ErrCode) {
 		return nil, ErrNoNode
 	case !t.allowed(n, permWrite):
 		return nil, ErrNoAuth
+	case !t.withinQuota(r.Path, 0, int64(len(r.Data)-len(n.data))):
+		return nil, ErrQuotaExceeded
 	case !matchesVersion(n.version, r.Version):
 		return nil, ErrBadVersion
 	}

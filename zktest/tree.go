@@ -1,6 +1,7 @@
 package zktest
 
 import (
+	"strings"
 	"time"
 
 	"github.com/docent-zk/docent/internal/jute"
@@ -114,7 +115,11 @@ func newTree() *tree {
 
 // get returns the node at path, or nil. The root also answers to "".
 func (t *tree) get(path string) *node {
-	return t.nodes[path]
+	n := t.nodes[path]
+	if n != nil && strings.HasPrefix(path, quotaRoot) {
+		t.countQuota(n)
+	}
+	return n
 }
 
 // size returns the number of nodes as servers count them: the root, which is there under two names, twice.

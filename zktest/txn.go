@@ -21,6 +21,7 @@ type txn struct {
 	undo    []func()
 	redo    []func(*tree) // what members of a cluster do to their trees
 	changes []change
+	usages  map[string]usage // of paths with a quota, before the transaction
 }
 
 // change is one thing that watchers may have to be told, with the ACLs that decide who may hear of it.
