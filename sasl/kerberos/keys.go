@@ -20,7 +20,7 @@ const maxIterations = 1 << 20
 type keys interface {
 	// types are those of a list of encryption types that there is a key for.
 	types(of []int32) []int32
-	// key returns the one that a hint of the KDC's stands for. A kvno of 0 stands for the newest.
+	// key returns the one that a hint of the KDC's stands for, of a version if there is one, else the newest.
 	key(hint hint, kvno int) (key types.EncryptionKey, version int, err error)
 }
 
@@ -111,10 +111,14 @@ func (k keytabKeys) types(of []int32) []int32 {
 }
 
 func (k keytabKeys) key(h hint, kvno int) (types.EncryptionKey, int, error) {
-	for _, e := range k.list { // the newest first
-		if e.key.KeyType == h.etype && (kvno == 0 || e.version == kvno) {
-			return e.key, e.version, nil
+	var found *keytabKey
+	for i, e := range k.list { // the newest first
+		if e.key.KeyType == h.etype && (found == nil || e.version == kvno) {
+			found = &k.list[i]
 		}
 	}
-	return types.EncryptionKey{}, 0, fmt.Errorf("the keytab has no key of encryption type %d with version %d", h.etype, kvno)
+	if found == nil {
+		return types.EncryptionKey{}, 0, fmt.Errorf("the keytab has no key of encryption type %d", h.etype)
+	}
+	return found.key, found.version, nil
 }

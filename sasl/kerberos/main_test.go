@@ -28,11 +28,11 @@ func (w withRealm) Run() int {
 type realm struct {
 	kdc    *realzk.KDC
 	server *realzk.Server
-	keytab string // of orders and billing
-	dir    string
+	keytab string // of its clients
+	old    string // of rekeyed, which has got other keys since
 }
 
-// The server's principal, and its client's. The server does not tell realms apart that it knows.
+// serverPrincipal is the server's, and password that of passing.
 const (
 	serverPrincipal = "zookeeper/localhost"
 	password        = "kerberos-s3cr3t"
@@ -83,11 +83,17 @@ func (s *sharedRealm) start() {
 	tb.must(kdc.AddPrincipal("orders"))
 	tb.must(kdc.AddPrincipal("billing"))
 	tb.must(kdc.AddPrincipal("passing", "-pw", password))
-	tb.must(kdc.AddPrincipal("shortlived", "-maxlife", "4 sec", "-maxrenewlife", "1 hour"))
+	tb.must(kdc.AddPrincipal("shortlived", "-maxlife", "4 sec"))
+	tb.must(kdc.AddPrincipal("renewing", "-maxrenewlife", "1 hour"))
 	serverKeys, err := kdc.Keytab(serverPrincipal)
 	tb.must(err)
-	keytab, err := kdc.Keytab("orders", "billing", "shortlived")
+	keytab, err := kdc.Keytab("orders", "billing", "shortlived", "renewing")
 	tb.must(err)
+	tb.must(kdc.AddPrincipal("rekeyed"))
+	old, err := kdc.Keytab("rekeyed")
+	tb.must(err)
+	tb.must(kdc.Rekey("rekeyed"))
+	tb.must(kdc.AddPrincipal("zookeeper/elsewhere"))
 	jaas := filepath.Join(dir, "jaas.conf")
 	tb.must(os.WriteFile(jaas, fmt.Appendf(nil, `Server {
 	com.sun.security.auth.module.Krb5LoginModule required
@@ -100,7 +106,7 @@ func (s *sharedRealm) start() {
 		"java.security.auth.login.config":        jaas,
 		"java.security.krb5.conf":                kdc.Config(),
 	}})
-	s.realm = &realm{kdc: kdc, server: server, keytab: keytab, dir: dir}
+	s.realm = &realm{kdc: kdc, server: server, keytab: keytab, old: old}
 }
 
 func (s *sharedRealm) end() {

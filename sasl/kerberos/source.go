@@ -139,7 +139,10 @@ func (s *cacheSource) load(in *settings) (*cache, error) {
 	if err != nil {
 		return nil, fail(sasl.ErrConfiguration, "set KRB5CCNAME to FILE: and a path, for kinit as well", err)
 	}
-	mark, _ := markOf(path)
+	mark, _ := markOf(path) // none for a file that is not there
+	s.mu.Lock()
+	s.path, s.read = path, mark
+	s.mu.Unlock()
 	c, err := readCache(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -154,8 +157,5 @@ func (s *cacheSource) load(in *settings) (*cache, error) {
 	if want.name != "" && want != c.owner {
 		return nil, misconfigured("run kinit for the one in Config.Principal", "%s belongs to %s and not to %s", path, c.owner, want)
 	}
-	s.mu.Lock()
-	s.path, s.read = path, mark
-	s.mu.Unlock()
 	return c, nil
 }

@@ -18,6 +18,7 @@ type ticket struct {
 	start, end     time.Time
 	renewTill      time.Time
 	renewable      bool
+	got            time.Time // from the KDC; zero for one from a cache
 }
 
 // newTicket is the one in an answer of a KDC. Server is whom it was asked for.
@@ -29,7 +30,7 @@ func newTicket(client principal, t messages.Ticket, part *messages.EncKDCRepPart
 	return &ticket{
 		client: client, server: principalOf(part.SName, part.SRealm), ticket: t, key: part.Key,
 		start: start, end: part.EndTime, renewTill: part.RenewTill,
-		renewable: types.IsFlagSet(&part.Flags, flagRenewable),
+		renewable: types.IsFlagSet(&part.Flags, flagRenewable), got: time.Now(),
 	}
 }
 

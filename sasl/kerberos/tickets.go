@@ -20,6 +20,9 @@ const (
 	outagePause = 5 * time.Second
 )
 
+// newTicketAge is how long a ticket counts as new.
+const newTicketAge = 10 * time.Second
+
 // refreshRetry bounds the pause between two attempts to get new tickets in the background.
 const (
 	refreshRetryMin = time.Second
@@ -229,8 +232,12 @@ func (t *tickets) discard(tgt *ticket) {
 	}
 }
 
-// dismiss takes a ticket for a server out of use: the next exchange gets another one.
+// dismiss takes a ticket for a server that did not take it out of use, so that the next exchange gets another one. A new ticket stays:
+// another one would be the same.
 func (t *tickets) dismiss(which *ticket) {
+	if time.Since(which.got) < newTicketAge {
+		return
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for server, held := range t.services {
@@ -292,30 +299,33 @@ func (t *tickets) refreshNow() {
 		return
 	}
 	defer func() { <-t.turn }()
-	err := t.refreshAll(ctx)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.ctx.Err() != nil {
-		return
-	}
-	text := ""
-	if err != nil {
-		t.schedule(t.retryIn())
-		text = err.Error()
-	}
-	if text != "" && text != t.warned {
+	if err := t.noted(t.refreshAll(ctx)); err != nil {
 		t.warn("Kerberos tickets cannot be refreshed; those in use last until they expire", err)
 	}
-	t.warned = text
 }
 
-// retryIn is the pause of a refresh that has failed: a fifth of what is left. Its caller has mu.
-func (t *tickets) retryIn() time.Duration {
-	left := time.Duration(0)
-	if t.tgt != nil {
-		left = time.Until(t.tgt.end)
+// noted schedules another attempt for a refresh that has failed. It returns an error that has not been reported yet.
+func (t *tickets) noted(err error) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err == nil || t.closed {
+		t.warned = ""
+		return nil
 	}
-	return min(max(left/5, refreshRetryMin), refreshRetryMax)
+	t.schedule(t.retryIn())
+	if text := err.Error(); text != t.warned {
+		t.warned = text
+		return err
+	}
+	return nil
+}
+
+// retryIn is the pause of a refresh that has failed: a fifth of what is left, and the longest one when nothing is. Its caller has mu.
+func (t *tickets) retryIn() time.Duration {
+	if t.tgt == nil || time.Now().After(t.tgt.end) {
+		return refreshRetryMax
+	}
+	return min(max(time.Until(t.tgt.end)/5, refreshRetryMin), refreshRetryMax)
 }
 
 // refreshAll gets a new ticket-granting ticket, and new tickets for the servers in use. Without the latter those in use remain.
