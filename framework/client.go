@@ -37,6 +37,10 @@ func New(cfg Config) (*Client, error) {
 // start makes a client of a valid configuration, on a machine that has been asleep for so long; tests put one of their own here.
 func start(cfg Config, asleep func() time.Duration) (*Client, error) {
 	cfg = cfg.withDefaults().detached()
+	source, err := newTLSSource(&cfg)
+	if err != nil {
+		return nil, err
+	}
 	servers, root, _ := cfg.servers()
 	if cfg.Namespace != "" {
 		root, _ = root.child(cfg.Namespace)
@@ -63,6 +67,7 @@ func start(cfg Config, asleep func() time.Duration) (*Client, error) {
 		_, _, err := roster.seek(ctx)
 		return err
 	}
+	c.hosts.tls, source.log = source, c.log
 	c.janitor.init(c)
 	c.abandoned = wire.NewAbandoned(func() time.Duration { return 2 * min(c.grant.timeout(), longHandshake) }, c.grant.take)
 	e, err := c.firstEpoch()
@@ -74,6 +79,7 @@ func start(cfg Config, asleep func() time.Duration) (*Client, error) {
 	if c.cfg.rosterNeeded(servers) {
 		roster.start()
 	}
+	c.retiring.Go(func() { source.watch(c.quit) })
 	go c.supervise(e)
 	return &Client{ops: ops{core: c, space: root, failFast: cfg.FailFast}, closer: &closer{done: make(chan struct{})}}, nil
 }

@@ -157,6 +157,11 @@ type Config struct {
 	// TLS turns on TLS. An empty ServerName is replaced by the host name of the server that is dialled. Defaults to none.
 	TLS *tls.Config
 
+	// TLSFiles turns on TLS with certificates from files, which may be replaced while the client runs. New connections use the new
+	// ones; the present connection lives on, unless Client.Reconnect is called. TLS may have further settings. New reads the files, and
+	// fails if they cannot be used. Defaults to none.
+	TLSFiles *TLSFiles
+
 	// Dialer opens connections. It must honour ctx. Defaults to net.Dialer's DialContext.
 	Dialer func(ctx context.Context, network, address string) (net.Conn, error)
 
@@ -219,6 +224,7 @@ func (c Config) Validate() error {
 	}
 	c.validateTimes(bad)
 	c.validateLimits(bad)
+	c.TLSFiles.validate(c.TLS, bad)
 	if c.Namespace != "" {
 		if _, err := space("").child(c.Namespace); err != nil {
 			bad("Namespace", "%w", err)
@@ -306,6 +312,10 @@ func (c Config) detached() Config {
 	}
 	if c.TLS != nil {
 		c.TLS = c.TLS.Clone()
+	}
+	if c.TLSFiles != nil {
+		files := *c.TLSFiles
+		c.TLSFiles = &files
 	}
 	return c
 }

@@ -50,6 +50,7 @@ type core struct {
 	identities identities
 	moving     chan struct{} // holds a token while a session moves as planned
 	dials      atomic.Int64  // numbers the dials
+	doubtful   atomic.Bool   // the latest connection has ended before a server granted a session on it
 
 	mu       sync.Mutex       // guards the hub's order against the gate, and the following
 	epochs   map[int64]uint64 // of the sessions there were, by their ids
@@ -145,6 +146,9 @@ func (c *core) subscribe(ctx context.Context) <-chan StateChange {
 
 // dialFailed notes why a server could not be reached, or did not open the session.
 func (c *core) dialFailed(server string, err error) {
+	if refused := c.certificateRefused(server, err); refused != nil {
+		c.identities.refused(refused)
+	}
 	level := slog.LevelDebug
 	if c.dialled(err) == nil { // the first since there was a connection
 		level = slog.LevelWarn

@@ -162,6 +162,7 @@ func (e *epoch) wireOptions() wire.Options {
 
 // onEstablished is called when a server has accepted the session on a connection.
 func (e *epoch) onEstablished(in wire.Established) {
+	e.core.doubtful.Store(false)
 	e.core.grant.take(in.Timeout)
 	e.core.can.connected()
 }
@@ -208,6 +209,11 @@ func (e *epoch) dialNext(server string) (*offer, error) {
 	}
 	number := e.core.dials.Add(1)
 	conn, err := e.core.hosts.dial(e.ctx, server, e.left())
+	if err == nil && e.core.doubtful.Load() {
+		if err = e.core.vet(conn, server); err != nil {
+			_ = conn.Close()
+		}
+	}
 	e.core.telemetry.Dialled(err)
 	if err != nil {
 		if e.ctx.Err() == nil {
@@ -350,6 +356,7 @@ func (e *epoch) linkEnded(server string, cause error) (habit bool) {
 	case e.ctx.Err() != nil:
 		return false
 	case !wasUp:
+		e.core.doubtful.Store(true)
 		e.core.dialFailed(server, cause)
 		return false
 	}

@@ -31,6 +31,7 @@ type hosts struct {
 	grant    *grant
 	random   *random
 	panicked func(function, path string, value any) // told of functions of cfg that panic
+	tls      *tlsSource
 
 	mu     sync.Mutex
 	names  []string            // with their ports; shuffled once
@@ -379,17 +380,17 @@ func (h *hosts) resolve(ctx context.Context, server string) ([]string, error) {
 
 // secure adds TLS, verified against the name in the connect string and not against the address behind it.
 func (h *hosts) secure(ctx context.Context, conn net.Conn, server string) (net.Conn, error) {
-	if h.cfg.TLS == nil {
+	cfg := h.tls.config(ctx)
+	if cfg == nil {
 		return conn, nil
 	}
-	cfg := h.cfg.TLS.Clone()
 	if cfg.ServerName == "" {
 		cfg.ServerName, _, _ = net.SplitHostPort(server)
 	}
 	secured := tls.Client(conn, cfg)
 	if err := guarded("TLS configuration", server, func() error { return secured.HandshakeContext(ctx) }, h.panicked); err != nil {
 		_ = conn.Close()
-		return nil, fmt.Errorf("TLS handshake with %s: %w", server, err)
+		return nil, tlsFailed(server, err)
 	}
 	return secured, nil
 }

@@ -24,7 +24,9 @@ func testHosts(servers int, change func(*Config)) *hosts {
 	for i := range servers {
 		list = append(list, fmt.Sprintf("zk%d:2181", i))
 	}
-	return newHosts(&cfg, &grant{asked: cfg.SessionTimeout}, list, &random{r: cfg.Random}, func(string, string, any) {})
+	h := newHosts(&cfg, &grant{asked: cfg.SessionTimeout}, list, &random{r: cfg.Random}, func(string, string, any) {})
+	h.tls = &tlsSource{base: cfg.TLS}
+	return h
 }
 
 // pausesOf takes n servers and returns the pauses ahead of them, in whole milliseconds.

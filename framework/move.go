@@ -93,6 +93,13 @@ func (c *core) move(ctx context.Context, dial dialer, why string) error {
 	defer context.AfterFunc(e.ctx, func() { cancel(context.Cause(e.ctx)) })()
 	conn, server, err := dial(ctx)
 	if err != nil {
+		if refused := c.certificateRefused(server, err); refused != nil {
+			return refused
+		}
+		return err
+	}
+	if err := c.vet(conn, server); err != nil {
+		_ = conn.Close()
 		return err
 	}
 	e.offers.put(&offer{conn, server, number})
@@ -228,6 +235,7 @@ func (e *epoch) redial(ctx context.Context) (net.Conn, string, error) {
 func (c *core) renew(ctx context.Context, why string) error {
 	begun := c.dials.Add(1)
 	pauses := sessionRetries.WithRand(c.random.float64).Start()
+	var last error // of a try, which says more than that ctx has ended
 	for {
 		g := c.gate.Load()
 		if !g.serves(nil) {
@@ -240,13 +248,24 @@ func (c *core) renew(ctx context.Context, why string) error {
 			return nil
 		}
 		err := c.move(ctx, g.epoch.redial, why)
-		if err == nil {
-			return nil
-		}
-		if errors.Is(err, ErrClosed) || ctx.Err() != nil || pauses.Wait(ctx) != nil {
+		if err == nil || errors.Is(err, ErrClosed) {
 			return err
 		}
+		if ctx.Err() == nil || last == nil {
+			last = err
+		}
+		if pauses.Wait(ctx) != nil {
+			return also(ContextError(ctx), last)
+		}
 	}
+}
+
+// also adds to err what explains it.
+func also(err, why error) error {
+	if errors.Is(why, err) {
+		return why
+	}
+	return fmt.Errorf("%w: %w", err, why)
 }
 
 // changed waits until g is not the present any more.

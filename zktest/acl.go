@@ -109,6 +109,7 @@ func (t *txn) fixACL(acl []jute.ACL) ([]jute.ACL, ErrCode) {
 		case entry.Scheme == "world" && entry.ID == "anyone",
 			entry.Scheme == "digest" && validDigestID(entry.ID),
 			entry.Scheme == "ip" && validIP(entry.ID),
+			entry.Scheme == x509Scheme && t.s.cfg.TLS != nil,
 			entry.Scheme == saslScheme && t.s.cfg.takesSASL():
 			fixed = append(fixed, entry)
 		case entry.Scheme == "auth":
@@ -140,7 +141,7 @@ func dedupe(acl []jute.ACL) []jute.ACL {
 func provedBy(ids []authID, perms int32) []jute.ACL {
 	var acl []jute.ACL
 	for _, id := range ids {
-		if id.scheme == "digest" || id.scheme == saslScheme {
+		if id.scheme == "digest" || id.scheme == saslScheme || id.scheme == x509Scheme {
 			acl = append(acl, jute.ACL{Perms: perms, Scheme: id.scheme, ID: id.id})
 		}
 	}

@@ -24,6 +24,9 @@ func StartCluster(n int, cfg Config) (*Cluster, error) {
 
 // StartMemoryCluster starts an ensemble of n members on a network in memory, as StartMemory does.
 func StartMemoryCluster(n int, cfg Config) (*Cluster, error) {
+	if cfg.TLS != nil {
+		return nil, errMemoryTLS
+	}
 	cfg.Endpoints = n
 	s, err := startWith(cfg, func(s *Server) network { return newMemoryNetwork(s) }, found)
 	return clusterOf(s, err)

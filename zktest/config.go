@@ -1,6 +1,7 @@
 package zktest
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"time"
@@ -49,6 +50,9 @@ type Config struct {
 	// Lacks are the requests that the server does not know, as a server of another version does not. It answers them as unimplemented and ends the
 	// connection, as ZooKeeper does. Defaults to none.
 	Lacks []Op
+	// TLS turns on TLS for all connections to a server of Start. A client whose certificate it verifies has an identity of scheme "x509" with the
+	// certificate's subject. A server of StartMemory has none. Defaults to none.
+	TLS *tls.Config
 	// ContainerCheckInterval is the time between two searches for empty containers and outlived TTL nodes. Defaults
 	// to 60 s.
 	ContainerCheckInterval time.Duration

@@ -85,7 +85,7 @@ func hostOf(addr net.Addr) string {
 }
 
 // accept makes a connection known to the server. It returns nil if the server does not take it.
-func (s *Server) accept(e *endpoint, client string, addr net.Addr, l link) *conn {
+func (s *Server) accept(e *endpoint, client string, addr net.Addr, l link, identities ...authID) *conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing || e.down || e.refusing || s.crowded(e, hostOf(addr)) {
@@ -94,7 +94,7 @@ func (s *Server) accept(e *endpoint, client string, addr net.Addr, l link) *conn
 	s.lastConn++
 	c := &conn{id: s.lastConn, client: client, endpoint: e, addr: addr, link: l, opened: s.clock(),
 		perClient: s.tallyOf(client), framer: framer{max: s.cfg.MaxRequestSize, isWord: isFourLetterWord}}
-	c.ids = []authID{{"ip", hostOf(addr)}}
+	c.ids = append([]authID{{"ip", hostOf(addr)}}, identities...)
 	s.conns[c.id] = c
 	for t := range c.tallies {
 		t.accepted++

@@ -23,8 +23,9 @@
 // Lists of children come in no useful order, newest first for the most part, so that clients that forget to sort are
 // found out.
 //
-// Left out are reconfig (which is answered as disabled), read-only mode and TLS. Of SASL the
-// server knows DIGEST-MD5; a test brings the server's side of another mechanism in Config.SASL.
+// Left out are reconfig (which is answered as disabled) and read-only mode. Of SASL the
+// server knows DIGEST-MD5; a test brings the server's side of another mechanism in Config.SASL. TLS is for servers with sockets: see
+// Config.TLS.
 //
 // # Time
 //

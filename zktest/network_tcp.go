@@ -107,7 +107,7 @@ func (n *tcpNetwork) acceptAll(e *endpoint, l net.Listener) {
 
 // start runs the goroutines of a connection.
 func (n *tcpNetwork) start(e *endpoint, socket *net.TCPConn) {
-	l := newTCPLink(socket, n.s.cfg.maxQueued)
+	l := newTCPLink(socket, n.s.cfg.secure(socket), n.s.cfg.maxQueued)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.closed {
@@ -127,7 +127,12 @@ func (n *tcpNetwork) start(e *endpoint, socket *net.TCPConn) {
 // read passes on what a client sends.
 func (n *tcpNetwork) read(e *endpoint, l *tcpLink) {
 	addr := l.socket.RemoteAddr()
-	c := n.s.accept(e, n.nameOf(addr, portOf(e.addr)), addr, l)
+	identities, err := l.handshake()
+	if err != nil {
+		l.finish() // behind the alert
+		return
+	}
+	c := n.s.accept(e, n.nameOf(addr, portOf(e.addr)), addr, l, identities...)
 	if c == nil {
 		l.abort()
 		return
@@ -229,7 +234,8 @@ func (n *tcpNetwork) close() {
 
 // tcpLink is the transport of one connection. Its queue keeps a client that does not read from blocking the server.
 type tcpLink struct {
-	socket *net.TCPConn
+	tcp    *net.TCPConn
+	socket net.Conn      // tcp, or TLS on it
 	over   chan struct{} // closed when the socket is
 
 	mu     sync.Mutex
@@ -241,8 +247,8 @@ type tcpLink struct {
 	reset  bool // close now
 }
 
-func newTCPLink(socket *net.TCPConn, maxQueued int) *tcpLink {
-	l := &tcpLink{socket: socket, max: maxQueued, over: make(chan struct{})}
+func newTCPLink(tcp *net.TCPConn, socket net.Conn, maxQueued int) *tcpLink {
+	l := &tcpLink{tcp: tcp, socket: socket, max: maxQueued, over: make(chan struct{})}
 	l.ready = sync.NewCond(&l.mu)
 	return l
 }
@@ -289,7 +295,8 @@ func (l *tcpLink) write() {
 	reset := l.reset
 	l.mu.Unlock()
 	if reset {
-		_ = l.socket.SetLinger(0)
+		_ = l.tcp.SetLinger(0)
+		_ = l.tcp.Close()
 	}
 	_ = l.socket.Close()
 }

@@ -87,6 +87,9 @@ func Start(cfg Config) (*Server, error) {
 // in ConnectString are IP literals, so that a client may resolve them without leaving the bubble; the names zk1:2181,
 // zk2:2181 and so on reach the same endpoints.
 func StartMemory(cfg Config) (*Server, error) {
+	if cfg.TLS != nil {
+		return nil, errMemoryTLS
+	}
 	return start(cfg, func(s *Server) network { return newMemoryNetwork(s) })
 }
 

@@ -87,6 +87,13 @@ func (h *host) classpath() (string, error) {
 		}
 		paths = append(paths, path)
 	}
+	// Options.Secure needs these, which the manifest leaves out.
+	for _, name := range []string{"netty-codec.jar", "netty-handler.jar"} {
+		path := filepath.Join(h.jars, name)
+		if _, err := os.Stat(path); err == nil {
+			paths = append(paths, path)
+		}
+	}
 	return strings.Join(paths, string(filepath.ListSeparator)), nil
 }
 

@@ -46,6 +46,10 @@ type Options struct {
 	// "super:password". Defaults to none.
 	SuperDigest string
 
+	// Secure lets a single server of Standalone listen with TLS on a second port: see
+	// Server.SecureAddr. The server runs on Netty then. Where its certificate is, is left to Properties.
+	Secure bool
+
 	// Properties are further system properties of the Java process, as for
 	// "zookeeper.snapCount": "1000".
 	Properties map[string]string
@@ -135,12 +139,15 @@ func (o Options) properties() map[string]string {
 	if o.Reconfig {
 		set["zookeeper.skipACL"] = "yes"
 	}
+	if o.Secure {
+		set["zookeeper.serverCnxnFactory"] = "org.apache.zookeeper.server.NettyServerCnxnFactory"
+	}
 	maps.Copy(set, o.Properties)
 	return set
 }
 
 // config is the text of zoo.cfg. Peers are the lines server.N=..., none for a
-// single server.
+// single server, and that of its second port.
 func (o Options) config(data string, clientPort int, peers []string) string {
 	lines := []string{
 		"tickTime=" + milliseconds(o.TickTime),

@@ -47,6 +47,7 @@ type Server struct {
 	from    installation
 	options Options
 	client  *port
+	secure  *port // nil without
 	dir     *scratch
 	once    sync.Once // for close
 
@@ -81,17 +82,37 @@ func tidy(tb TB, servers ...*Server) {
 
 func startStandalone(from installation, opts Options, reserve reserver) (*Server, error) {
 	return onFreePorts(func() (*Server, error) {
-		ports, err := reserve(1)
+		server, err := newStandalone(from, opts, reserve)
 		if err != nil {
-			return nil, err
-		}
-		server, err := newServer("the server", from, opts, ports[0], nil)
-		if err != nil {
-			ports[0].release()
 			return nil, err
 		}
 		return server, server.startAndWait()
 	})
+}
+
+// newStandalone lays out the files of a single server, and reserves its ports.
+func newStandalone(from installation, opts Options, reserve reserver) (*Server, error) {
+	n := 1
+	if opts.Secure {
+		n = 2
+	}
+	ports, err := reserve(n)
+	if err != nil {
+		return nil, err
+	}
+	var lines []string
+	if opts.Secure {
+		lines = []string{fmt.Sprintf("secureClientPort=%d", ports[1].number), "secureClientPortAddress=" + loopback}
+	}
+	server, err := newServer("the server", from, opts, ports[0], lines)
+	if err != nil {
+		releaseAll(ports)
+		return nil, err
+	}
+	if opts.Secure {
+		server.secure = ports[1]
+	}
+	return server, nil
 }
 
 // newServer lays out the files of a server that is not started yet. The server
@@ -118,6 +139,9 @@ func newServer(name string, from installation, opts Options, client *port, peers
 
 // Addr returns the address for clients, host:port. It never changes.
 func (s *Server) Addr() string { return s.client.addr() }
+
+// SecureAddr returns the address for clients with TLS, if Options.Secure asks for it. It never changes.
+func (s *Server) SecureAddr() string { return s.secure.addr() }
 
 // DataDir returns the directory in which the server keeps its snapshots and transaction logs. It is gone when the test ends.
 func (s *Server) DataDir() string { return s.dir.file(dataDir) }
@@ -235,6 +259,9 @@ func (s *Server) close() (err error) {
 		}
 		err = errors.Join(err, s.dir.remove())
 		s.client.release()
+		if s.secure != nil {
+			s.secure.release()
+		}
 	})
 	return err
 }
