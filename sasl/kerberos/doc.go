@@ -24,7 +24,8 @@
 //
 //   - A keytab ([Config.Keytab]). This is the usual one for services. The file may be replaced while the client runs.
 //   - A credential cache ([Config.CredentialCache], KRB5CCNAME), which kinit or another program fills. Types FILE and DIR are
-//     supported; KEYRING, KCM and API are not.
+//     supported; KEYRING, KCM and API are not. Without [Config.Principal] the client is whoever owns the cache at the time of a
+//     connection.
 //   - A password ([Config.Password]).
 //
 // KDCs are those of the realm in krb5.conf, or of the realm's SRV records. They are asked over TCP, and over UDP where TCP is refused.
@@ -71,9 +72,9 @@
 //	the server does not prove itself                      sasl.ErrServer
 //	the server refuses the ticket, without a reason       sasl.ErrRefused
 //
-// After a failure the KDC is not asked again for half a second, then for twice as long, up to a minute; up to five seconds if no KDC
-// answers. So a wrong password does not lock an account within moments, however many clients share the mechanism. Attempts to connect
-// fail at once meanwhile, with the same error. A keytab or credential cache that changes is tried at once.
+// After a failure the KDC is not asked again for a while, which doubles with each failure: half a second to five seconds if no KDC answers, half a minute to
+// ten minutes if the KDC refuses the client's password or key, and half a second to a minute otherwise. So a wrong password does not lock an account at once,
+// however many clients share the mechanism. Attempts to connect fail at once meanwhile, with the same error. A keytab or credential cache that changes is tried at once.
 //
 // No error, log line or printed value holds a password, a key or a ticket.
 //

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -58,14 +59,21 @@ func secretOf(name string, version int) string {
 
 // rekey gives a principal another password.
 func (k *fakeKDC) rekey(name string, version int) *keytab.Keytab {
-	kt := keytab.New()
 	p, realm := types.ParseSPNString(name)
-	if err := kt.AddEntry(p.PrincipalNameString(), realm, secretOf(name, version), time.Now(), uint8(version), fakeEtype); err != nil {
-		panic(err)
+	made, ok := madeKeys.Load(secretOf(name, version))
+	if !ok {
+		kt := keytab.New()
+		must(kt.AddEntry(p.PrincipalNameString(), realm, secretOf(name, version), time.Now(), uint8(version), fakeEtype))
+		made, _ = madeKeys.LoadOrStore(secretOf(name, version), *kt)
 	}
-	k.with(func() { k.keys[name] = kt })
-	return kt
+	kt := made.(keytab.Keytab)
+	kt.Entries = slices.Clone(kt.Entries)
+	k.with(func() { k.keys[name] = &kt })
+	return &kt
 }
+
+// madeKeys are keytabs by password: making a key from one takes a while.
+var madeKeys sync.Map
 
 func (k *fakeKDC) with(f func()) {
 	k.mu.Lock()

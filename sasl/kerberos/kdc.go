@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jcmturner/gokrb5/v8/iana/errorcode"
@@ -32,6 +34,34 @@ type network struct {
 	settings *settings
 	dial     dialer
 	resolver resolver
+	answered *answered
+}
+
+// answered is which KDC of each realm has answered last. It is asked first the next time.
+type answered struct {
+	mu   sync.Mutex
+	addr map[string]string // by realm
+}
+
+func (a *answered) note(realm, addr string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.addr == nil {
+		a.addr = make(map[string]string)
+	}
+	a.addr[realm] = addr
+}
+
+// first puts the KDC that has answered last in front of the others.
+func (a *answered) first(realm string, addrs []string) []string {
+	a.mu.Lock()
+	last := a.addr[realm]
+	a.mu.Unlock()
+	i := slices.Index(addrs, last)
+	if i < 1 {
+		return addrs
+	}
+	return append([]string{last}, slices.Delete(slices.Clone(addrs), i, i+1)...)
 }
 
 // ask sends a message to one KDC after the other until one answers. An error message of a KDC comes back as a refusal.
@@ -42,14 +72,13 @@ func (n *network) ask(ctx context.Context, realm string, message []byte) ([]byte
 	if err != nil {
 		return nil, err
 	}
+	addrs = n.answered.first(realm, addrs)
 	var errs []error
 	for i, addr := range addrs {
 		answer, err := n.askOne(ctx, addr, message, len(addrs)-i)
-		if err == nil {
-			return answer, nil
-		}
-		if c := code(err); c != 0 && c != errorcode.KDC_ERR_SVC_UNAVAILABLE {
-			return nil, err
+		if c := code(err); err == nil || c != 0 && c != errorcode.KDC_ERR_SVC_UNAVAILABLE {
+			n.answered.note(realm, addr)
+			return answer, err
 		}
 		if ctx.Err() != nil {
 			return nil, errors.Join(append(errs, err)...)
@@ -93,7 +122,7 @@ func (n *network) askOne(ctx context.Context, addr string, message []byte, left 
 	}
 	conn, err := n.dial(ctx, "tcp", addr)
 	if err != nil {
-		if conn, udpErr := n.dial(ctx, "udp", addr); udpErr == nil && ctx.Err() == nil {
+		if conn, udpErr := n.dial(ctx, "udp", addr); udpErr == nil {
 			if answer, udpErr := converse(ctx, conn, message, datagram); udpErr == nil || code(udpErr) != 0 {
 				return answer, udpErr
 			}

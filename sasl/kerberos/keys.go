@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"sync"
 
 	"github.com/jcmturner/gokrb5/v8/crypto"
 	"github.com/jcmturner/gokrb5/v8/keytab"
@@ -31,28 +32,48 @@ type hint struct {
 	options []byte // the number of iterations, nil for the default
 }
 
-// password makes keys.
-type password struct{ secret string }
+// password makes keys, which takes some work, and remembers the last one.
+type password struct {
+	secret string
 
-func (p password) types(of []int32) []int32 { return of }
+	mu   sync.Mutex
+	hint string
+	last types.EncryptionKey
+}
 
-func (p password) key(h hint, _ int) (types.EncryptionKey, int, error) {
+func (p *password) types(of []int32) []int32 { return of }
+
+func (p *password) key(h hint, _ int) (types.EncryptionKey, int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	id := fmt.Sprintf("%d %q %x", h.etype, h.salt, h.options)
+	if p.hint == id {
+		return p.last, 0, nil
+	}
+	key, err := p.make(h)
+	if err == nil {
+		p.hint, p.last = id, key
+	}
+	return key, 0, err
+}
+
+func (p *password) make(h hint) (types.EncryptionKey, error) {
 	et, err := crypto.GetEtype(h.etype)
 	if err != nil {
-		return types.EncryptionKey{}, 0, err
+		return types.EncryptionKey{}, err
 	}
 	options := et.GetDefaultStringToKeyParams()
 	if len(h.options) == 4 {
 		if n := binary.BigEndian.Uint32(h.options); n == 0 || n > maxIterations {
-			return types.EncryptionKey{}, 0, fmt.Errorf("the KDC wants %d iterations for a key, of which 1 to %d are accepted", n, maxIterations)
+			return types.EncryptionKey{}, fmt.Errorf("the KDC wants %d iterations for a key, of which 1 to %d are accepted", n, maxIterations)
 		}
 		options = hex.EncodeToString(h.options)
 	}
 	value, err := et.StringToKey(p.secret, h.salt, options)
 	if err != nil {
-		return types.EncryptionKey{}, 0, errors.New("the password cannot be made into a key")
+		return types.EncryptionKey{}, errors.New("the password cannot be made into a key")
 	}
-	return types.EncryptionKey{KeyType: h.etype, KeyValue: value}, 0, nil
+	return types.EncryptionKey{KeyType: h.etype, KeyValue: value}, nil
 }
 
 // keytabKeys are the keys of one principal in a keytab.

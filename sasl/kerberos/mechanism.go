@@ -20,6 +20,7 @@ type Mechanism struct {
 	tickets  *tickets
 	dial     dialer
 	resolver resolver
+	answered answered
 
 	mu       sync.Mutex
 	settings *settings // as they were read last
@@ -62,7 +63,7 @@ func newSource(cfg Config, client principal, in *settings) (source, error) {
 	if cfg.Keytab == "" && cfg.Password == "" {
 		return &cacheSource{name: cfg.CredentialCache, owner: client}, nil
 	}
-	from := &loginSource{client: client, password: cfg.Password, keytab: cfg.Keytab}
+	from := &loginSource{client: client, password: &password{secret: cfg.Password}, keytab: cfg.Keytab}
 	_, _, err := from.secret(in)
 	return from, err
 }
@@ -78,7 +79,7 @@ func (m *Mechanism) network() (*network, error) {
 	case m.settings == nil:
 		return nil, fail(sasl.ErrConfiguration, "set Config.Krb5Conf or KRB5_CONFIG to the path of krb5.conf", err)
 	}
-	return &network{settings: m.settings, dial: m.dial, resolver: m.resolver}, nil
+	return &network{settings: m.settings, dial: m.dial, resolver: m.resolver, answered: &m.answered}, nil
 }
 
 func (m *Mechanism) current() *settings {

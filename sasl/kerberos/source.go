@@ -13,7 +13,7 @@ import (
 // loginSource logs in with a password, or with a keytab, which it reads each time.
 type loginSource struct {
 	client   principal
-	password string
+	password *password
 	keytab   string // path, "" with a password
 
 	mu   sync.Mutex
@@ -52,7 +52,7 @@ func (s *loginSource) secret(in *settings) (principal, keys, error) {
 		return client, nil, misconfigured("name it in Config.Principal, or set default_realm in krb5.conf", "the principal %s has no realm", client)
 	}
 	if s.keytab == "" {
-		return client, password{s.password}, nil
+		return client, s.password, nil
 	}
 	if mark, err := markOf(s.keytab); err == nil {
 		s.mu.Lock()

@@ -11,14 +11,21 @@ import (
 	"github.com/docent-zk/docent/sasl"
 )
 
-// Pauses after a failed exchange with a KDC, during which it is not asked again.
-const (
-	firstPause = 500 * time.Millisecond
-	// longestPause is that after a refusal. A KDC that counts wrong passwords locks the account sooner or later.
-	longestPause = time.Minute
-	// outagePause is the longest one for a KDC that does not answer.
-	outagePause = 5 * time.Second
-)
+// pauses are the first and the longest one after a failed exchange with a KDC, during which it is not asked again. The one doubles until it is
+// the other.
+type pauses struct{ first, longest time.Duration }
+
+// pausesFor are those for a kind of failure. A KDC that counts wrong passwords locks the account after a number of them, often ten in half
+// an hour.
+func pausesFor(err error) pauses {
+	switch {
+	case errors.Is(err, sasl.ErrCredentials):
+		return pauses{30 * time.Second, 10 * time.Minute}
+	case errors.Is(err, sasl.ErrUnreachable):
+		return pauses{500 * time.Millisecond, 5 * time.Second}
+	}
+	return pauses{500 * time.Millisecond, time.Minute}
+}
 
 // newTicketAge is how long a ticket counts as new.
 const newTicketAge = 10 * time.Second
@@ -256,15 +263,15 @@ func (t *tickets) failed(about principal, err error) error {
 	if givenUp(err) {
 		return explained
 	}
-	limit := longestPause
 	if errors.Is(explained, sasl.ErrUnreachable) {
-		limit, about = outagePause, principal{}
+		about = principal{}
 	}
+	between := pausesFor(explained)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	pause := firstPause
+	pause := between.first
 	if last := t.failures[about]; last != nil {
-		pause = min(2*last.pause, limit)
+		pause = min(max(2*last.pause, between.first), between.longest)
 	}
 	t.failures[about] = &failure{explained, pause, time.Now().Add(pause)}
 	return explained
@@ -320,12 +327,17 @@ func (t *tickets) noted(err error) error {
 	return nil
 }
 
-// retryIn is the pause of a refresh that has failed: a fifth of what is left, and the longest one when nothing is. Its caller has mu.
+// retryIn is the pause of a refresh that has failed: a fifth of what is left, the longest one when nothing is, and that of a failed login if
+// that lasts longer. Its caller has mu.
 func (t *tickets) retryIn() time.Duration {
-	if t.tgt == nil || time.Now().After(t.tgt.end) {
-		return refreshRetryMax
+	pause := refreshRetryMax
+	if t.tgt != nil && time.Now().Before(t.tgt.end) {
+		pause = min(max(time.Until(t.tgt.end)/5, refreshRetryMin), refreshRetryMax)
 	}
-	return min(max(time.Until(t.tgt.end)/5, refreshRetryMin), refreshRetryMax)
+	if f := t.failures[principal{}]; f != nil {
+		pause = max(pause, time.Until(f.until))
+	}
+	return pause
 }
 
 // refreshAll gets a new ticket-granting ticket, and new tickets for the servers in use. Without the latter those in use remain.
@@ -335,6 +347,10 @@ func (t *tickets) refreshAll(ctx context.Context) error {
 		return err
 	}
 	t.mu.Lock()
+	if f := t.failures[principal{}]; f != nil && time.Now().Before(f.until) {
+		t.mu.Unlock()
+		return f.err
+	}
 	held := t.tgt
 	servers := make([]principal, 0, len(t.services))
 	for server, s := range t.services {
@@ -346,7 +362,10 @@ func (t *tickets) refreshAll(ctx context.Context) error {
 	}
 	t.mu.Unlock()
 	tgt, err := t.fetch(ctx, n, held)
-	if err != nil {
+	switch {
+	case errors.Is(err, sasl.ErrCredentials):
+		return t.failed(principal{}, err)
+	case err != nil:
 		return err
 	}
 	for _, server := range servers {
