@@ -207,6 +207,9 @@ func (e *epoch) dialNext(server string) (*offer, error) {
 	if err := sleep(e.ctx, pause); err != nil {
 		return nil, err
 	}
+	if err := e.prepare(e.ctx, server); err != nil {
+		return nil, err
+	}
 	number := e.core.dials.Add(1)
 	conn, err := e.core.hosts.dial(e.ctx, server, e.left())
 	if err == nil && e.core.doubtful.Load() {

@@ -91,6 +91,9 @@ func (c *core) move(ctx context.Context, dial dialer, why string) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(e.ctx, func() { cancel(context.Cause(e.ctx)) })()
+	if err := e.prepare(ctx, g.Server); err != nil {
+		return err
+	}
 	conn, server, err := dial(ctx)
 	if err != nil {
 		if refused := c.certificateRefused(server, err); refused != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"time"
 
 	"github.com/docent-zk/docent/internal/wire"
 	"github.com/docent-zk/docent/sasl"
@@ -34,6 +35,30 @@ func (e *epoch) authenticates() wire.SASL {
 		}
 		return x, err
 	}
+}
+
+// prepare gets what Config.SASL needs ahead of a connection to a server. A failure is that of the client's identity.
+func (e *epoch) prepare(ctx context.Context, server string) error {
+	mechanism, ok := e.core.cfg.SASL.(sasl.Preparer)
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, e.core.hosts.usualHandshake())
+	defer cancel()
+	err := guarded("SASL", server, func() error { return mechanism.Prepare(ctx) }, e.core.hosts.panicked)
+	if err == nil || e.ctx.Err() != nil || errors.Is(ctx.Err(), context.Canceled) {
+		return err
+	}
+	failed := saslFailed(mechanism, server, err)
+	e.core.identities.refused(failed)
+	return failed
+}
+
+// usualHandshake is how long a handshake may take that nothing speaks against.
+func (h *hosts) usualHandshake() time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.bounds().handshake.usual
 }
 
 // exchange is one of a user's, whose panics cost the connection only.

@@ -181,3 +181,68 @@ func (p *passphrase) Next(message []byte) ([]byte, bool, error) {
 }
 
 func (p *passphrase) User() string { return p.user }
+
+// preparing is a mechanism that needs something ahead of a connection.
+type preparing struct {
+	mechanism
+	prepare func(context.Context) error
+}
+
+func (p preparing) Prepare(ctx context.Context) error { return p.prepare(ctx) }
+
+// While a mechanism cannot prepare itself the servers see nothing of the client. The client says why, and connects as soon as it can.
+func TestSASLThatIsNotPrepared(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{RequireSASL: true, SASL: func() zktest.SASLExchange { return &passphrase{} }})
+		expired := &sasl.Error{Mechanism: "TEST", Kind: sasl.ErrExpired, Remedy: "run kinit again"}
+		var ready atomic.Bool
+		var asked atomic.Int32
+		m := preparing{mechanism(func(context.Context) (sasl.Exchange, error) { return spoken("friend"), nil }), func(ctx context.Context) error {
+			asked.Add(1)
+			if ready.Load() {
+				return nil
+			}
+			return expired
+		}}
+		cli := newClient(t, s, identified(m))
+		time.Sleep(time.Minute)
+		assert.Zero(t, s.Counts().Accepted)
+		assert.Greater(t, asked.Load(), int32(2))
+		assert.Less(t, asked.Load(), int32(200), "with the pauses of the policy")
+		err := cli.WaitConnected(within(t, time.Second))
+		require.ErrorIs(t, err, framework.ErrAuthFailed)
+		require.ErrorIs(t, err, sasl.ErrExpired)
+		assert.Contains(t, cli.Health().String(), "run kinit again")
+
+		ready.Store(true)
+		require.NoError(t, cli.WaitConnected(within(t, time.Minute)))
+		_, err = cli.Get(within(t, time.Minute), "/")
+		require.NoError(t, err)
+
+		// A session that is there does not move to a connection that could not be used.
+		ready.Store(false)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.Error(t, cli.Reconnect(ctx))
+		_, err = cli.Get(within(t, time.Minute), "/")
+		require.NoError(t, err)
+		assert.EqualValues(t, 1, s.Counts().Accepted)
+	})
+}
+
+// A mechanism that takes its time to prepare itself is given up with the handshake, and does not hold up Close.
+func TestSASLThatIsPreparedSlowly(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, guarded)
+		cli := newClient(t, s, identified(preparing{nil, func(ctx context.Context) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}}))
+		time.Sleep(time.Minute)
+		require.ErrorIs(t, cli.WaitConnected(within(t, time.Second)), framework.ErrAuthFailed)
+		closing := time.Now()
+		require.NoError(t, cli.Close())
+		assert.LessOrEqual(t, time.Since(closing), time.Second)
+		assert.Zero(t, s.Counts().Accepted)
+	})
+}

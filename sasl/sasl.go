@@ -25,6 +25,14 @@ type Mechanism interface {
 	Start(ctx context.Context, server Server) (Exchange, error)
 }
 
+// Preparer is a [Mechanism] that needs something which servers cannot give it, as a Kerberos ticket. Prepare gets that ahead of each
+// connection. While it fails the client makes no connection, which spares the servers sessions that nobody can use, and leaves one that is there
+// where it is. Its error is reported like one of an exchange. Ctx ends with the time for a handshake.
+type Preparer interface {
+	Mechanism
+	Prepare(ctx context.Context) error
+}
+
 // Exchange is one authentication, on one connection. One goroutine uses it.
 type Exchange interface {
 	// Next answers a message of the server. The first call, whose challenge is nil, returns the initial response, which is

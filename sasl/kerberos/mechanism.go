@@ -27,7 +27,7 @@ type Mechanism struct {
 }
 
 var (
-	_ sasl.Mechanism = (*Mechanism)(nil)
+	_ sasl.Preparer  = (*Mechanism)(nil)
 	_ sasl.Refusable = (*exchange)(nil)
 )
 
@@ -96,6 +96,10 @@ func (m *Mechanism) String() string { return m.cfg.String() }
 
 // GoString is String.
 func (m *Mechanism) GoString() string { return m.String() }
+
+// Prepare gets a ticket-granting ticket, if there is none and no other ticket either. So a client makes no connection that it could not use. It
+// implements [sasl.Preparer].
+func (m *Mechanism) Prepare(ctx context.Context) error { return m.tickets.prepare(ctx) }
 
 // Start gets a ticket for the server, if none is in use, and begins an exchange with it. An error is a [sasl.Error]. Ctx bounds how
 // long KDCs and DNS are waited for.

@@ -101,16 +101,68 @@ func (t *tickets) service(ctx context.Context, server principal) (*ticket, error
 	if held, err := t.held(server); held != nil || err != nil {
 		return held, err
 	}
-	select {
-	case t.turn <- struct{}{}:
-	case <-ctx.Done():
-		return nil, fail(sasl.ErrUnreachable, "the KDC is slow, or away", context.Cause(ctx))
+	if err := t.takeTurn(ctx); err != nil {
+		return nil, err
 	}
 	defer func() { <-t.turn }()
 	if held, err := t.held(server); held != nil || err != nil {
 		return held, err
 	}
 	return t.obtain(ctx, server)
+}
+
+// prepare sees to it that there are tickets: one to get others with, or one for a server at least.
+func (t *tickets) prepare(ctx context.Context) error {
+	if ready, err := t.ready(); ready || err != nil {
+		return err
+	}
+	if err := t.takeTurn(ctx); err != nil {
+		return err
+	}
+	defer func() { <-t.turn }()
+	if ready, err := t.ready(); ready || err != nil {
+		return err
+	}
+	n, err := t.network()
+	if err != nil {
+		return err
+	}
+	_, err = t.grantor(ctx, n)
+	if ready, _ := t.ready(); ready || err == nil {
+		return nil
+	}
+	return t.failed(principal{}, err)
+}
+
+// ready reports whether there is a ticket to begin with, or returns the failure that stands for now.
+func (t *tickets) ready() (bool, error) {
+	if t.source.news() {
+		return false, nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, held := range t.services {
+		if held.usable() {
+			return true, nil
+		}
+	}
+	if t.closed {
+		return false, fail(sasl.ErrConfiguration, "", errClosed)
+	}
+	if f := t.failures[principal{}]; f != nil && time.Now().Before(f.until) && !t.tgt.usable() {
+		return false, f.err
+	}
+	return t.tgt.usable(), nil
+}
+
+// takeTurn waits until nobody else talks to KDCs.
+func (t *tickets) takeTurn(ctx context.Context) error {
+	select {
+	case t.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fail(sasl.ErrUnreachable, "the KDC is slow, or away", context.Cause(ctx))
+	}
 }
 
 // held is the ticket in use, or the failure that stands for now. Neither means that somebody has to be asked.
@@ -180,8 +232,11 @@ func (t *tickets) grantor(ctx context.Context, n *network) (*ticket, error) {
 		return tgt, nil
 	}
 	got, err := t.fetch(ctx, n, tgt)
-	if got.usable() {
+	switch {
+	case got.usable():
 		return got, nil
+	case err == nil:
+		err = fail(sasl.ErrExpired, "see how long the KDC lets tickets live", errors.New("the KDC's new ticket ends at once"))
 	}
 	return nil, err
 }

@@ -308,6 +308,7 @@ func TestKDCsThatAnswerSomethingElse(t *testing.T) {
 		"unknown principal":      {func(w *world) { delete(w.kdc.keys, "orders@A") }, sasl.ErrCredentials, "no principal orders@A"},
 		"too much work":          {func(w *world) { w.kdc.iterations = 1 << 31 }, sasl.ErrCredentials, "iterations"},
 		"more work than usual":   {func(w *world) { w.kdc.iterations = 5000 }, sasl.ErrCredentials, "PREAUTH_FAILED"}, // by the key of this KDC's
+		"a ticket for a moment":  {func(w *world) { w.kdc.life, w.kdc.ahead = time.Minute, -59*time.Second }, sasl.ErrExpired, "ends at once"},
 		"nothing":                {func(w *world) { w.kdc.answers = func([]byte) []byte { return nil } }, sasl.ErrUnreachable, "0 bytes"},
 		"nonsense":               {func(w *world) { w.kdc.answers = func([]byte) []byte { return []byte("nonsense") } }, sasl.ErrUnreachable, "cannot be read"},
 		"the request":            {func(w *world) { w.kdc.answers = func(m []byte) []byte { return m } }, sasl.ErrUnreachable, "cannot be read"},
