@@ -98,7 +98,7 @@ func (c *core) followFormer(e *epoch) error {
 			return c.giveUpFormer(e, fmt.Errorf("%w for %v", errKeptFormer, bound))
 		case <-e.signals.ready:
 		}
-		if limit == nil && e.dialledOnce() {
+		if limit == nil { // the first signal: a server has accepted a connection
 			limit = time.After(bound)
 		}
 		if over := c.handleFormer(e, e.signals.take()); over != nil {
@@ -131,13 +131,6 @@ func (c *core) handleFormer(e *epoch, signals []signal) error {
 		}
 	}
 	return nil
-}
-
-// dialledOnce reports whether a server has accepted a connection.
-func (e *epoch) dialledOnce() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.link != nil
 }
 
 // record writes the session of an epoch to Config.SessionFile, before anything can be sent in it. Without the record the session is as good

@@ -214,35 +214,48 @@ func TestReplyToTheCloseIsLost(t *testing.T) {
 	}
 }
 
-// Servers that accept connections and do not close the session hold the client up for the timeout of that session, and not
-// for longer.
+// Servers that resume the session and do not close it hold the client up for the timeout of that session, and not for longer.
 func TestCloseThatIsNeverAnswered(t *testing.T) {
-	for name, rule := range map[string]zktest.Rule{
-		"closeSession": {Stage: zktest.Request, Op: zktest.OpCloseSession},
-		"handshake":    {Stage: zktest.Request, Op: zktest.OpConnect},
-	} {
+	for name, verdict := range map[string]zktest.Verdict{"cut": zktest.Cut, "dropped": zktest.Drop, "refused": zktest.AnswerWith(zktest.ErrSystem)} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				s, path := startServer(t, zktest.Config{}), sessionFileIn(t)
 				old := dead(t, s, path)
-				fault := s.Inject(rule, zktest.Cut)
+				fault := s.Inject(zktest.Rule{Op: zktest.OpCloseSession, Conns: zktest.SessionConns(old.ID)}, verdict)
 				begun := time.Now()
 				cli := newClient(t, s, keptIn(path))
-				err := cli.WaitConnected(within(t, sessionTimeout/2))
+				err := cli.WaitConnected(within(t, sessionTimeout*3/4))
 				require.ErrorIs(t, err, framework.ErrNotConnected)
-				assert.Contains(t, err.Error(), "last attempt: ")
-				time.Sleep(sessionTimeout / 2)
-				fault.Remove()
+				if verdict == zktest.Cut {
+					assert.Contains(t, err.Error(), "last attempt: closing the session of the process before: ")
+				}
 				require.NoError(t, cli.WaitConnected(within(t, time.Minute)))
 				assert.GreaterOrEqual(t, time.Since(begun), sessionTimeout)
-				assert.Less(t, time.Since(begun), 2*sessionTimeout)
-				session := sessionOf(t, cli)
-				assert.True(t, session.Former(old.ID), "recipes know its nodes for leftovers")
-				assert.Greater(t, fault.Fired(), 1)
+				assert.Less(t, time.Since(begun), sessionTimeout*5/4)
+				assert.True(t, s.Exists("/left"))
+				assert.True(t, sessionOf(t, cli).Former(old.ID), "recipes know its nodes for leftovers")
+				assert.Positive(t, fault.Fired())
 				assert.Less(t, fault.Fired(), 100)
+				time.Sleep(2 * sessionTimeout)
+				assert.False(t, s.Exists("/left"), "it has expired")
 			})
 		})
 	}
+}
+
+// Servers that accept connections and answer no handshake hold the client up as long.
+func TestResumeThatIsNeverAnswered(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, path := startServer(t, zktest.Config{}), sessionFileIn(t)
+		dead(t, s, path)
+		fault := s.Inject(zktest.Rule{Op: zktest.OpConnect}, zktest.Drop)
+		cli := newClient(t, s, keptIn(path))
+		saw := watchSessions(s)
+		time.Sleep(sessionTimeout * 9 / 8)
+		fault.Remove()
+		require.NoError(t, cli.WaitConnected(within(t, time.Minute)))
+		assert.Equal(t, []string{fmt.Sprintf("%v %#x 0", zktest.OpConnect, sessionOf(t, cli).ID())}, saw.all(), "a new session at once")
+	})
 }
 
 // As long as no server accepts a connection, the old session comes first, however long that takes: a session does not expire
