@@ -209,6 +209,6 @@ func (k *kind) deny(why string) {
 	k.learnt = learnt{denied: time.Now(), why: why, said: true}
 	if first {
 		about := capabilityNames[k.which]
-		k.table.log.Warn("the servers do not know a request", "request", about.name, "reason", why, "instead", about.instead)
+		k.table.log.Warn("the servers do not know a request", "request", about.name, "cause", why, "instead", about.instead)
 	}
 }

@@ -58,7 +58,7 @@ func start(cfg Config, asleep func() time.Duration) (*Client, error) {
 	c.remember(begun)
 	c.startTelemetry()
 	c.lane, c.log = newLogLane(cfg.Logger, func() { c.telemetry.Panicked("Logger") })
-	c.random.panicked = c.panicked
+	c.random.panicked, c.live.log, c.telemetry.Log = c.panicked, c.log, c.log
 	c.can.init(c.log)
 	c.identities.init(c.log, cfg.Auth)
 	c.hosts = newHosts(&c.cfg, &c.grant, servers, c.random, c.panicked)

@@ -192,7 +192,8 @@ type Config struct {
 	// Defaults to 64 MiB.
 	MaxReplySize int
 
-	// Logger gets connection changes (info), failures (warn) and the driver's own remarks (debug). Its handler is called by a
+	// Logger gets a line for each thing that an operator asks about (info), for what needs a look (warn), and for every dial (debug): slog.Default()
+	// turns it on. docs/telemetry.md lists all lines and keys. Its handler is called by a
 	// goroutine of its own, so that one that blocks holds up nothing: 1024 lines wait for it, in order, and further ones are
 	// dropped and counted in a line in their place. One that panics loses the line. Defaults to silence.
 	Logger *slog.Logger

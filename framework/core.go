@@ -32,6 +32,8 @@ type core struct {
 	hub     fanout.Hub[StateChange]
 	janitor janitor
 	live    registry
+	repeats repeats
+	rebuilt rebuilt
 	service service
 	overdue overdue
 
@@ -133,8 +135,12 @@ func (c *core) say(ch StateChange) {
 	case ch.State == Suspended:
 		level = slog.LevelWarn
 	}
+	var cause []any
+	if ch.Cause != nil {
+		cause = []any{"cause", ch.Cause}
+	}
 	c.log.Log(context.Background(), level, "zookeeper connection is "+ch.State.String(),
-		"epoch", ch.Epoch, "session", fmt.Sprintf("%#x", ch.SessionID), "server", ch.Server, "cause", ch.Cause)
+		append([]any{"epoch", ch.Epoch, "session", hex(ch.SessionID), "server", ch.Server}, cause...)...)
 }
 
 // subscribe is atomic with publish, so that a subscriber sees every change after its first.
@@ -142,18 +148,6 @@ func (c *core) subscribe(ctx context.Context) <-chan StateChange {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.hub.Subscribe(ctx, c.gate.Load().StateChange)
-}
-
-// dialFailed notes why a server could not be reached, or did not open the session.
-func (c *core) dialFailed(server string, err error) {
-	if refused := c.certificateRefused(server, err); refused != nil {
-		c.identities.refused(refused)
-	}
-	level := slog.LevelDebug
-	if c.dialled(err) == nil { // the first since there was a connection
-		level = slog.LevelWarn
-	}
-	c.log.Log(context.Background(), level, "dial failed", "server", server, "error", err)
 }
 
 // dialled notes how the latest dial has ended, and returns how the one before it had.

@@ -79,13 +79,13 @@ func (r *roster) track(ctx context.Context) {
 	for ctx.Err() == nil {
 		node, w, err := top.WatchData(ctx, ensembleConfig)
 		if err != nil {
-			r.refused(&r.toldEnsemble, "the configuration of the ensemble cannot be read; the list of servers stays", err)
+			r.refused(&r.toldEnsemble, "the configuration of the ensemble cannot be read", err)
 			_ = sleep(ctx, r.every)
 			continue
 		}
 		servers, err := parseEnsemble(node.Data)
 		if err != nil {
-			r.refused(&r.toldEnsemble, "the configuration of the ensemble cannot be used; the list of servers stays", err)
+			r.refused(&r.toldEnsemble, "the configuration of the ensemble cannot be used", err)
 		} else {
 			r.toldEnsemble.Store(nil)
 			select {

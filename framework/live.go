@@ -101,7 +101,7 @@ func (s *Session) Track(name, path string, policy Policy, state string, attrs ..
 
 // Report is [Session.Report] for what is tracked. Attrs that are not given stay what they were.
 func (t *Tracked) Report(state string, err error, attrs ...slog.Attr) {
-	t.entry.report(0, state, err, attrs)
+	t.entry.reportHeld(state, err, attrs)
 }
 
 // End takes it from the list. It may be called repeatedly.
@@ -109,6 +109,7 @@ func (t *Tracked) End() { t.entry.registry.leave(t.entry) }
 
 // registry knows the recipes that run, for Close, which waits for them, and for those who look.
 type registry struct {
+	log     *slog.Logger
 	mu      sync.Mutex
 	entries []*entry // by Since
 	running int      // of them
@@ -122,6 +123,7 @@ type entry struct {
 	registry *registry
 	speaks   bool   // it says itself how it is
 	retries  bool   // its errors do not end it
+	said     bool   // the log has it that it is not well
 	failure  string // the error that it has failed with last
 	failed   time.Time
 }
@@ -218,6 +220,19 @@ func (e *entry) report(start int, state string, err error, attrs []slog.Attr) {
 	}
 }
 
+// reportHeld notes how something is that is held.
+func (e *entry) reportHeld(state string, err error, attrs []slog.Attr) {
+	e.registry.mu.Lock()
+	well := e.Status.Err == nil
+	e.registry.mu.Unlock()
+	e.report(0, state, err, attrs)
+	if well && err != nil {
+		e.registry.mu.Lock()
+		defer e.registry.mu.Unlock()
+		e.lost(err)
+	}
+}
+
 // pause notes that the recipe waits to be started again, because of err.
 func (e *entry) pause(err error) {
 	e.registry.mu.Lock()
@@ -236,8 +251,17 @@ func (e *entry) become(state string, err error) {
 	switch {
 	case err == nil:
 		e.Status.Unwell = time.Time{}
+		e.sayWell()
 	case e.Status.Unwell.IsZero():
 		e.Status.Unwell = now
+	}
+}
+
+// sayWell writes that a recipe is well again if the log has it that it is not. The mutex is held.
+func (e *entry) sayWell() {
+	if e.said {
+		e.said = false
+		e.registry.log.Info("recipe is well again", append(e.who(), "state", e.Status.State)...)
 	}
 }
 

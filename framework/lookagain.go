@@ -257,7 +257,7 @@ func (e *epoch) lookAgain() {
 			now = glimpseOf(stat)
 		}
 		if e.watches.compare(c, now) {
-			e.core.log.Warn("a watch has missed an event; it fires now", "path", c.path, "session", e.wire.ID())
+			e.core.log.Warn("a watch has missed an event; it fires now", "path", c.path, "session", hex(e.wire.ID()))
 		}
 	}
 	e.watches.rest()

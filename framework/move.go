@@ -112,7 +112,7 @@ func (c *core) move(ctx context.Context, dial dialer, why string) error {
 		return errNoMove
 	}
 	defer c.unpause(paused)
-	c.log.Info("the session moves to another connection", "from", g.Server, "to", server, "why", why)
+	c.log.Info("the session moves to another connection", "from", g.Server, "to", server, "cause", why)
 	if err := c.leaveLink(ctx, e, paused); err != nil {
 		return err
 	}

@@ -286,7 +286,7 @@ func TestLogger(t *testing.T) {
 		for _, line := range []string{
 			"INFO zookeeper connection is Connected epoch=1",
 			"WARN zookeeper connection is Suspended epoch=1",
-			"DEBUG dial failed server=" + s.Addrs()[0],
+			"WARN cannot connect server=" + s.Addrs()[0],
 			"INFO zookeeper connection is Reconnected epoch=1",
 			"WARN zookeeper connection is Lost epoch=1",
 			"INFO zookeeper connection is Connected epoch=2",

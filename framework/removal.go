@@ -155,7 +155,7 @@ func (j *janitor) refused(t task, err error) {
 		})}
 		j.core.log.Warn("clean-up is refused; it is tried again while the session lives", "task", t.name, "error", err)
 	}
-	r.listed.Report("the servers refuse to remove the node", err)
+	r.listed.entry.report(0, "the servers refuse to remove the node", err, nil)
 	r.become(err, false)
 	if first {
 		j.removals.refuse()

@@ -151,7 +151,7 @@ func (r *roster) seek(ctx context.Context) (before, after []target, err error) {
 		case len(r.provided) == 0 && len(r.static) == 0:
 			return nil, nil, err
 		default:
-			r.refused(&r.toldServers, "Config.Servers returns no list that can be used; the one before stays", err)
+			r.refused(&r.toldServers, "Config.Servers returns no list that can be used", err)
 		}
 	}
 	before, after = r.c.hosts.replace(r.resolved(ctx, r.list()))
@@ -225,7 +225,7 @@ func (r *roster) ask(ctx context.Context) ([]string, error) {
 // refused logs why a source cannot be used, unless that was logged last.
 func (r *roster) refused(told *atomic.Pointer[error], what string, err error) {
 	if last := told.Swap(&err); last == nil || (*last).Error() != err.Error() {
-		r.c.log.Warn(what, "error", err)
+		r.c.log.Warn("the list of servers stays as it was", "cause", what, "error", err)
 	}
 }
 
@@ -354,7 +354,7 @@ func (r *roster) move(ctx context.Context) {
 		r.plan(p, r.every)
 		fallthrough
 	case ctx.Err() == nil:
-		r.c.log.Debug("a planned move was not made", "why", p.why, "error", err)
+		r.c.log.Debug("a planned move was not made", "cause", p.why, "error", err)
 	}
 }
 

@@ -24,5 +24,6 @@ func init() {
 		WatchNodes:         (*Session).watchNodes,
 		FiredOn:            func(w *Watch) int { return w.firedOn },
 		Connection:         (*Session).connection,
+		Rebuilt:            (*Session).sayRebuilt,
 	})
 }

@@ -235,6 +235,7 @@ func (c *core) tend(e *epoch) {
 	if timeout == 0 {
 		return
 	}
+	c.sayRecipes(c.gate.Load(), timeout)
 	if now.Sub(e.wire.LastAnswered()) < timeout && c.service.toSay(now, timeout) { // of silence the changes of state tell
 		since, err := c.service.unserved()
 		c.log.Warn("zookeeper answers no operation, although it answers handshakes or pings", "since", since, "cause", c.blamed(err))

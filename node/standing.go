@@ -63,10 +63,13 @@ func (b *board) fall(err error) {
 	b.show(Standing{Since: since, Path: b.Path, Session: b.Session, Err: err})
 }
 
-func (k *Keeper) stood(path string, session int64) {
+// stood notes that the node stands. It reports whether it did not before, or in another session.
+func (k *Keeper) stood(path string, session int64) (news bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	news = !k.board.Stands || k.board.Session != session
 	k.board.stand(path, session)
+	return news
 }
 
 func (k *Keeper) fell(err error) {

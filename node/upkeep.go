@@ -67,7 +67,9 @@ type tenure struct {
 
 // stood and fell are the Keeper's, and tell those who look at the client's recipes.
 func (t *tenure) stood(path string, session int64) {
-	t.Keeper.stood(path, session)
+	if t.Keeper.stood(path, session) && t.raised {
+		recipekit.Rebuilt(t.s, t.spec.listed, path)
+	}
 	t.s.Report("standing", nil)
 }
 

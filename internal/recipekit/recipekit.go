@@ -121,6 +121,9 @@ func WatchNodes(ctx context.Context, s *framework.Session, paths []string) (watc
 	return inner.WatchNodes(s, ctx, paths)
 }
 
+// Rebuilt tells the log that a node stands again that an earlier session had.
+func Rebuilt(s *framework.Session, recipe, path string) { inner.Rebuilt(s, recipe, path) }
+
 // Connection returns the number of the session's latest connection, counted from 1. If it is the same before and after a read, the read was
 // answered on that connection.
 func Connection(s *framework.Session) int { return inner.Connection(s) }

@@ -28,6 +28,7 @@ type Functions[Client, Session, Node, Watch, Option any] struct {
 	Connection func(s Session) int
 
 	NewWatchSet func(s Session) WatchSet[Node]
+	Rebuilt     func(s Session, recipe, path string)
 }
 
 // Read is one read of a MultiRead.

@@ -86,6 +86,7 @@ type Hold struct {
 	subject Subject
 	start   time.Time
 	span    *Span
+	token   int64
 	until   context.Context // of the claim; nil until it is known
 	ended   atomic.Bool
 	told    chan struct{} // closed when the providers have been told of its end
@@ -97,7 +98,7 @@ func (c *Client) Hold(ctx context.Context, s Subject, token int64) *Hold {
 	if c == nil || s.Kind != Leader && !c.wanted(ctx) {
 		return nil
 	}
-	h := &Hold{client: c, subject: s, start: time.Now(), told: make(chan struct{})}
+	h := &Hold{client: c, subject: s, token: token, start: time.Now(), told: make(chan struct{})}
 	var opts []trace.SpanStartOption
 	if w := in(ctx); w != nil {
 		opts = append(opts, trace.WithLinks(trace.Link{SpanContext: w.span.SpanContext()}))
@@ -106,12 +107,34 @@ func (c *Client) Hold(ctx context.Context, s Subject, token int64) *Hold {
 	if s.Kind == Leader {
 		c.counts.leaders.Add(1)
 		c.transition("elected")
+		c.sayElected(s, token)
 	}
 	return h
 }
 
 func (c *Client) transition(to string) {
 	c.instruments.transitions.Add(context.Background(), 1, metric.WithAttributes(keyTransition.String(to)))
+}
+
+// sayElected writes that a term has begun.
+func (c *Client) sayElected(s Subject, token int64) {
+	if c.Log != nil {
+		c.Log.Info("leadership gained", "recipe", s.Recipe, "path", s.Path, "token", token)
+	}
+}
+
+// sayEnded writes that a term has ended.
+func (h *Hold) sayEnded(cause error, now time.Time) {
+	log := h.client.Log
+	if log == nil {
+		return
+	}
+	after := now.Sub(h.start).Round(time.Millisecond)
+	if given[h.subject.name(cause, h.client)] {
+		log.Info("leadership given up", "recipe", h.subject.Recipe, "path", h.subject.Path, "token", h.token, "cause", cause, "after", after)
+		return
+	}
+	log.Warn("leadership lost", "recipe", h.subject.Recipe, "path", h.subject.Path, "token", h.token, "cause", cause, "after", after)
 }
 
 // Context is ctx with the span of the hold, for what is done while it lasts.
@@ -156,6 +179,7 @@ func (h *Hold) End(cause error) {
 	c.mu.Unlock()
 	if h.subject.Kind == Leader {
 		c.counts.leaders.Add(-1)
+		h.sayEnded(cause, now)
 	}
 	c.later(func() {
 		defer close(h.told)

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"time"
@@ -31,6 +32,7 @@ type Look struct {
 // Client is the telemetry of one framework.Client. All methods are for many goroutines, and do nothing on nil.
 type Client struct {
 	tracers
+	Log         *slog.Logger // gets the terms of leaders; nil: nobody
 	cfg         Config
 	name        string
 	instruments instruments

@@ -177,7 +177,7 @@ func (l *link) fail(err error) error {
 	first := l.cause.Load() == nil
 	l.end(err) // ahead of the log, which may block
 	if first {
-		l.s.log.Debug("link failed", "server", l.peer(), "err", err) // whoever made the session says more
+		l.s.log.Debug("link failed", "server", l.peer(), "error", err) // whoever made the session says more
 	}
 	return l.halted()
 }
