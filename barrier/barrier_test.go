@@ -221,7 +221,7 @@ func TestSetAndRemoveWithALostAnswer(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		owner := w.client("owner", func(c *framework.Config) {
-			c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("me:secret")}}
+			c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("me:s3cr3t")}}
 		})
 		_, err := owner.Create(t.Context(), "/mine", nil, framework.WithACL(framework.CreatorACL()))
 		require.NoError(t, err)

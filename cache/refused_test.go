@@ -16,7 +16,7 @@ import (
 // owner is a client that may do what others may not.
 func owner(w *world) *framework.Client {
 	return w.client("owner", func(c *framework.Config) {
-		c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("owner:secret")}}
+		c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("owner:s3cr3t")}}
 	})
 }
 

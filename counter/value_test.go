@@ -234,7 +234,7 @@ func TestCosts(t *testing.T) {
 func TestErrorsOfTheServers(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		owner := w.client("owner", func(c *framework.Config) {
-			c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("me:secret")}}
+			c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("me:s3cr3t")}}
 		})
 		readWrite := []framework.ACL{{Scheme: "world", ID: "anyone", Perms: 1 | 2}}
 		_, err := owner.Create(t.Context(), "/mine", nil, framework.WithACL(framework.CreatorACL()))

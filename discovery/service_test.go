@@ -231,7 +231,7 @@ func TestForbiddenSibling(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		cli, reg := w.registry("a")
 		w.register(reg, instance("good"))
-		_, err := cli.Create(t.Context(), dir+"/secret", []byte("{}"), framework.WithACL(framework.DigestACL(31, "u", "p")))
+		_, err := cli.Create(t.Context(), dir+"/secret", []byte("{}"), framework.WithACL(framework.DigestACL(31, "u", "s3cr3t")))
 		require.NoError(t, err)
 		_, skipped, err := reg.Instances(t.Context(), "orders")
 		require.NoError(t, err)

@@ -28,8 +28,8 @@ func as(user, password string) configure {
 func TestIdentitiesAndACLs(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := startServer(t, zktest.Config{})
-		me := connected(t, s, as("me", "secret"), func(c *framework.Config) { c.ACL = framework.CreatorACL() })
-		also := connected(t, s, as("other", "x"), as("me", "secret"))
+		me := connected(t, s, as("me", "s3cr3t"), func(c *framework.Config) { c.ACL = framework.CreatorACL() })
+		also := connected(t, s, as("other", "s3cr3t"), as("me", "s3cr3t"))
 		nobody := connected(t, s)
 		ctx := t.Context()
 		_, err := me.Create(ctx, "/mine", []byte("data"))
@@ -37,7 +37,7 @@ func TestIdentitiesAndACLs(t *testing.T) {
 
 		acl, stat, err := me.ACL(ctx, "/mine")
 		require.NoError(t, err)
-		assert.Equal(t, framework.DigestACL(zk.PermAll, "me", "secret"), acl, "the creator's identity stands in it")
+		assert.Equal(t, framework.DigestACL(zk.PermAll, "me", "s3cr3t"), acl, "the creator's identity stands in it")
 		_, err = also.Get(ctx, "/mine")
 		require.NoError(t, err, "one of two identities is enough")
 		_, err = nobody.Get(ctx, "/mine")
@@ -85,7 +85,7 @@ func TestWrongScheme(t *testing.T) {
 		s := startServer(t, zktest.Config{})
 		mustCreate(t, s, "/node", "")
 		cli := newClient(t, s, func(c *framework.Config) {
-			c.Auth = []framework.Auth{{Scheme: "nonsense", Credentials: []byte("top:secret")}}
+			c.Auth = []framework.Auth{{Scheme: "nonsense", Credentials: []byte("top:s3cr3t")}}
 		})
 		r := record(t, cli)
 		time.Sleep(10 * time.Second)
@@ -93,7 +93,7 @@ func TestWrongScheme(t *testing.T) {
 		require.ErrorIs(t, err, framework.ErrAuthFailed)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorContains(t, err, `identity of scheme "nonsense"`)
-		assert.NotContains(t, err.Error(), "secret")
+		assert.NotContains(t, err.Error(), "s3cr3t")
 		err = cli.WaitConnected(within(t, time.Millisecond))
 		require.ErrorIs(t, err, framework.ErrAuthFailed)
 		assert.Less(t, s.Counts().Accepted, int64(50), "it keeps trying, calmly")
@@ -109,7 +109,7 @@ func TestRefusedIdentityThatIsAcceptedLater(t *testing.T) {
 		mustCreate(t, s, "/node", "")
 		var refuse atomic.Bool
 		refuse.Store(true)
-		cli := newClient(t, s, as("me", "secret"), func(c *framework.Config) {
+		cli := newClient(t, s, as("me", "s3cr3t"), func(c *framework.Config) {
 			dial := c.Dialer
 			c.Dialer = func(ctx context.Context, network, address string) (net.Conn, error) {
 				conn, err := dial(ctx, network, address)
@@ -139,10 +139,10 @@ func (c *wrongScheme) Write(b []byte) (int, error) {
 }
 
 func TestDigestACL(t *testing.T) {
-	acl := framework.DigestACL(zk.PermRead, "me", "secret")
+	acl := framework.DigestACL(zk.PermRead, "me", "s3cr3t")
 	require.Len(t, acl, 1)
 	assert.Equal(t, "digest", acl[0].Scheme)
 	assert.True(t, strings.HasPrefix(acl[0].ID, "me:"))
-	assert.NotContains(t, acl[0].ID, "secret")
+	assert.NotContains(t, acl[0].ID, "s3cr3t")
 	assert.EqualValues(t, zk.PermRead, acl[0].Perms)
 }

@@ -41,6 +41,15 @@ type Auth struct {
 	Credentials []byte // never logged
 }
 
+// String is the scheme. It leaves the credentials out.
+func (a Auth) String() string { return a.Scheme + " (credentials are not shown)" }
+
+// GoString is String.
+func (a Auth) GoString() string { return a.String() }
+
+// LogValue is String.
+func (a Auth) LogValue() slog.Value { return slog.StringValue(a.String()) }
+
 // Defaults of Config.
 const (
 	DefaultSessionTimeout = 15 * time.Second

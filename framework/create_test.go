@@ -159,10 +159,10 @@ func TestProtectedNames(t *testing.T) {
 func TestParents(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := startServer(t, zktest.Config{})
-		acl := framework.DigestACL(31, "me", "secret")
+		acl := framework.DigestACL(31, "me", "s3cr3t")
 		cli := connected(t, s, func(c *framework.Config) {
 			c.ConnectString += "/made/by/it"
-			c.Auth, c.ACL = []framework.Auth{{Scheme: "digest", Credentials: []byte("me:secret")}}, acl
+			c.Auth, c.ACL = []framework.Auth{{Scheme: "digest", Credentials: []byte("me:s3cr3t")}}, acl
 		})
 		ctx := t.Context()
 		_, err := cli.Create(ctx, "/a/b/c", nil)

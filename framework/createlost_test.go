@@ -54,7 +54,7 @@ var decidable = map[string][]framework.CreateOption{
 	"protected TTL":                     {framework.PersistentTTL, framework.Protected, framework.WithTTL(time.Hour)},
 	"protected, said to be idempotent":  {framework.EphemeralSequential, framework.Protected, framework.Idempotent},
 	"protected, ACL of one's own":       {framework.EphemeralSequential, framework.Protected, framework.WithACL(framework.CreatorACL())},
-	"ephemeral, where nobody may read":  {framework.Ephemeral, framework.WithACL(framework.DigestACL(2, "some", "body")), framework.Protected},
+	"ephemeral, where nobody may read":  {framework.Ephemeral, framework.WithACL(framework.DigestACL(2, "some", "s3cr3t")), framework.Protected},
 	"protected, with parents to create": {framework.EphemeralSequential, framework.Protected, framework.Parents},
 }
 
@@ -67,7 +67,7 @@ func TestCreateWithALostReply(t *testing.T) {
 					s := startServer(t, zktest.Config{})
 					mustCreate(t, s, "/dir", "")
 					cli := connected(t, s, func(c *framework.Config) {
-						c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("me:secret")}}
+						c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("me:s3cr3t")}}
 					})
 					loseReply(t, s, createOp(opts), outage)
 					node, err := cli.Create(t.Context(), "/dir/node", []byte("data"), opts...)
@@ -104,7 +104,7 @@ func TestCreateThatWasNotCommittedIsRepeated(t *testing.T) {
 				s := startServer(t, zktest.Config{})
 				mustCreate(t, s, "/dir", "")
 				cli := connected(t, s, func(c *framework.Config) {
-					c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("me:secret")}}
+					c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("me:s3cr3t")}}
 				})
 				cuts, most := 0, 3
 				if createOp(opts) == zktest.OpCreateTTL {
@@ -356,9 +356,9 @@ func TestSessionCreateEndsWithTheSession(t *testing.T) {
 func TestCreateThatCannotBeLookedFor(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := startServer(t, zktest.Config{})
-		admin, cli := connected(t, s, as("admin", "secret")), connected(t, s)
+		admin, cli := connected(t, s, as("admin", "s3cr3t")), connected(t, s)
 		_, err := admin.Create(t.Context(), "/dir", nil, framework.WithACL(append(
-			framework.DigestACL(zk.PermAll, "admin", "secret"), zk.WorldACL(zk.PermCreate)...)))
+			framework.DigestACL(zk.PermAll, "admin", "s3cr3t"), zk.WorldACL(zk.PermCreate)...)))
 		require.NoError(t, err)
 		loseReply(t, s, zktest.OpCreate2, 0)
 		_, err = cli.Create(t.Context(), "/dir/n-", nil, framework.EphemeralSequential, framework.Protected)

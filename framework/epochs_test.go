@@ -105,7 +105,7 @@ func TestLinkBreaksWhileIdentitiesAreSent(t *testing.T) {
 				s := startServer(t, zktest.Config{Endpoints: 3})
 				mustCreate(t, s, "/node", "")
 				cli := connected(t, s, func(c *framework.Config) {
-					c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("me:secret")}}
+					c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("me:s3cr3t")}}
 				})
 				r := record(t, cli)
 				heal := s.OnFrame(func(f zktest.Frame) zktest.Verdict {

@@ -37,14 +37,14 @@ func TestMissingParent(t *testing.T) {
 func TestWhoWasRefused(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := startServer(t, zktest.Config{})
-		me := connected(t, s, as("me", "secret"))
+		me := connected(t, s, as("me", "s3cr3t"))
 		_, err := me.Create(t.Context(), "/mine", nil, framework.WithACL(framework.CreatorACL()))
 		require.NoError(t, err)
 		_, err = me.Create(t.Context(), "/mine/child", nil)
 		require.NoError(t, err)
 		nobody := connected(t, s)
-		somebody := connected(t, s, as("some", "body"), as("any", "body"), func(c *framework.Config) {
-			c.Auth = append(c.Auth, framework.Auth{Scheme: "digest", Credentials: []byte("wholesecret")})
+		somebody := connected(t, s, as("some", "s3cr3t"), as("any", "s3cr3t"), func(c *framework.Config) {
+			c.Auth = append(c.Auth, framework.Auth{Scheme: "digest", Credentials: []byte("s3cr3t")})
 		})
 		list := `digest user "some", digest user "any", scheme "digest"`
 		for text, err := range map[string]error{
@@ -57,7 +57,7 @@ func TestWhoWasRefused(t *testing.T) {
 			require.ErrorIs(t, err, framework.ErrNoAuth)
 			require.ErrorContains(t, err, text)
 			assert.NotContains(t, err.Error(), "body\"")
-			assert.NotContains(t, err.Error(), "secret")
+			assert.NotContains(t, err.Error(), "s3cr3t")
 		}
 	})
 }

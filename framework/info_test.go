@@ -63,13 +63,13 @@ func TestInfoOfARefusedIdentity(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := startServer(t, zktest.Config{})
 		cli := newClient(t, s, func(c *framework.Config) {
-			c.Auth = []framework.Auth{{Scheme: "unheard-of", Credentials: []byte("secret")}}
+			c.Auth = []framework.Auth{{Scheme: "unheard-of", Credentials: []byte("s3cr3t")}}
 		})
 		time.Sleep(time.Second)
 		s.Stop()
 		time.Sleep(time.Second)
 		require.ErrorIs(t, cli.Info().Err, framework.ErrAuthFailed)
-		assert.NotContains(t, cli.Info().Err.Error(), "secret")
+		assert.NotContains(t, cli.Info().Err.Error(), "s3cr3t")
 	})
 }
 

@@ -16,12 +16,12 @@ func TestMulti(t *testing.T) {
 		s := startServer(t, zktest.Config{})
 		mustCreate(t, s, "/app/a", "old")
 		mustCreate(t, s, "/app/b", "")
-		cli := connected(t, s, as("me", "secret"), func(c *framework.Config) { c.ConnectString += "/app" })
+		cli := connected(t, s, as("me", "s3cr3t"), func(c *framework.Config) { c.ConnectString += "/app" })
 		results, err := cli.Multi(t.Context(), []framework.Op{
 			framework.CheckOp("/a", 0),
 			framework.SetOp("a", []byte("new"), 0),
 			framework.CreateOp("/c", []byte("data"), framework.Persistent),
-			framework.CreateOp("/c/n-", nil, framework.EphemeralSequential).WithACL(framework.DigestACL(31, "me", "secret")),
+			framework.CreateOp("/c/n-", nil, framework.EphemeralSequential).WithACL(framework.DigestACL(31, "me", "s3cr3t")),
 			framework.DeleteOp("/b", framework.AnyVersion),
 			framework.CreateOp("/", nil, framework.PersistentSequential),
 		})
@@ -42,7 +42,7 @@ func TestMulti(t *testing.T) {
 		assert.NotContains(t, dump, "/app/b")
 		acl, _, err := cli.ACL(t.Context(), "/c/n-0000000000")
 		require.NoError(t, err)
-		assert.Equal(t, framework.DigestACL(31, "me", "secret"), acl)
+		assert.Equal(t, framework.DigestACL(31, "me", "s3cr3t"), acl)
 		assert.EqualValues(t, 1, s.Counts().Requests[zktest.OpMulti])
 	})
 }
@@ -72,7 +72,7 @@ func TestRefusedMulti(t *testing.T) {
 				mustCreate(t, s, "/ns/a", "")
 				mustCreate(t, s, "/ns/full/child", "")
 				cli := connected(t, s, func(c *framework.Config) { c.Namespace = "ns" })
-				_, err := cli.Create(t.Context(), "/closed", nil, framework.WithACL(framework.DigestACL(31, "some", "body")))
+				_, err := cli.Create(t.Context(), "/closed", nil, framework.WithACL(framework.DigestACL(31, "some", "s3cr3t")))
 				require.NoError(t, err)
 				results, err := cli.Multi(t.Context(), c.ops)
 				require.ErrorIs(t, err, c.want)

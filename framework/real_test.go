@@ -64,7 +64,7 @@ func follow(t *testing.T, cli *framework.Client) (next func(want framework.State
 
 func TestRealModesAndStats(t *testing.T) {
 	space := realzk.Shared(t)
-	cli := realClient(t, space.ConnectString(), as("me", "secret"))
+	cli := realClient(t, space.ConnectString(), as("me", "s3cr3t"))
 	ctx := within(t, patience)
 	for name, m := range modes {
 		dir := "/" + strings.ReplaceAll(name, " ", "-")
@@ -77,7 +77,7 @@ func TestRealModesAndStats(t *testing.T) {
 		assert.Equal(t, got, node, name)
 		acl, _, err := cli.ACL(ctx, node.Path)
 		require.NoError(t, err)
-		assert.Equal(t, framework.DigestACL(31, "me", "secret"), acl)
+		assert.Equal(t, framework.DigestACL(31, "me", "s3cr3t"), acl)
 	}
 	session := sessionOf(t, cli)
 	node, names, err := recipekit.CreateInQueue(ctx, session, "/q", "n-", nil)
@@ -95,7 +95,7 @@ func TestRealModesAndStats(t *testing.T) {
 func TestRealWrongScheme(t *testing.T) {
 	space := realzk.Shared(t)
 	cli := clientOf(t, framework.Config{ConnectString: space.ConnectString(), SessionTimeout: sessionTimeout,
-		Auth: []framework.Auth{{Scheme: "nonsense", Credentials: []byte("top:secret")}}})
+		Auth: []framework.Auth{{Scheme: "nonsense", Credentials: []byte("top:s3cr3t")}}})
 	require.Eventually(t, func() bool { return cli.Info().Err != nil }, patience, time.Millisecond)
 	_, err := cli.Get(within(t, 100*time.Millisecond), "/")
 	require.ErrorIs(t, err, framework.ErrAuthFailed)

@@ -103,7 +103,7 @@ func playUseless(t *testing.T, kind uselessServer, asks bool) {
 	log := &collector{jam: jam{level: slog.LevelInfo, armed: new(atomic.Bool)}}
 	cli := newClient(t, s, func(c *framework.Config) {
 		c.Logger = slog.New(log)
-		c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("user:password")}}
+		c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("user:s3cr3t")}}
 	})
 	require.NoError(t, cli.WaitConnected(within(t, time.Minute)))
 	_, err := cli.Get(t.Context(), "/")

@@ -67,7 +67,7 @@ func TestRealChangedSince(t *testing.T) {
 // What a server tells of nodes that may not be read: that they have changed, when it is asked.
 func TestRealChangedSinceOfUnreadableNodes(t *testing.T) {
 	space := realzk.Shared(t)
-	owner := realClient(t, space.ConnectString(), as("owner", "secret"))
+	owner := realClient(t, space.ConnectString(), as("owner", "s3cr3t"))
 	cli := realClient(t, space.ConnectString())
 	for _, path := range []string{"/set", "/same", "/gone"} {
 		_, err := owner.Create(within(t, patience), path, nil, framework.WithACL(framework.CreatorACL()))

@@ -57,7 +57,7 @@ func TestWithID(t *testing.T) {
 func TestWithACL(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		cli := w.client("a", func(c *framework.Config) {
-			c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("user:secret")}}
+			c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("user:s3cr3t")}}
 		})
 		term := stand(t, cli, leader.WithACL(framework.CreatorACL())).term()
 		_, err := w.client("b").Get(t.Context(), term.Path())

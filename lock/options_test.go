@@ -64,7 +64,7 @@ func TestWithACL(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		own := framework.CreatorACL()
 		user := func(c *framework.Config) {
-			c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("user:secret")}}
+			c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("user:s3cr3t")}}
 		}
 		cli := w.client("a", user)
 		closed := locked(t, lock.New(cli, "/closed", lock.WithACL(own)))
@@ -88,7 +88,7 @@ func TestWithACL(t *testing.T) {
 func TestWithACLDefaultsToTheClients(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		cli := w.client("a", func(c *framework.Config) {
-			c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("user:secret")}}
+			c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("user:s3cr3t")}}
 			c.ACL = framework.CreatorACL()
 		})
 		held := locked(t, lock.New(cli, path))

@@ -100,7 +100,7 @@ func (w *world) revokes(cli *framework.Client) {
 func TestRevokeThatCannotBe(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		user := func(c *framework.Config) {
-			c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("user:secret")}}
+			c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("user:s3cr3t")}}
 		}
 		held := locked(t, lock.New(w.client("a", user), path, lock.WithACL(framework.CreatorACL())))
 		m := lock.New(w.client("b"), path)

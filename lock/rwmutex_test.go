@@ -250,7 +250,7 @@ func TestReadWriteNamesOfOthers(t *testing.T) {
 func TestReadWriteContendersAndOptions(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		cli := w.client("a", func(c *framework.Config) {
-			c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("user:secret")}}
+			c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("user:s3cr3t")}}
 		})
 		m := lock.NewRW(cli, path, lock.WithData([]byte("pod 7")), lock.WithACL(framework.CreatorACL()), lock.Hold(time.Second), lock.StopOnLost())
 		assert.Equal(t, framework.Policy{OnSuspended: framework.Hold, OnLost: framework.Stop, Grace: time.Second}, m.Policy())

@@ -113,7 +113,7 @@ func TestMembers(t *testing.T) {
 func TestMembersThatCannotBeRead(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		user := func(c *framework.Config) {
-			c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("user:secret")}}
+			c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("user:s3cr3t")}}
 		}
 		a, b := w.client("a", user), w.client("b")
 		w.join(a, "closed", "1", node.WithACL(framework.CreatorACL()))
@@ -313,7 +313,7 @@ func TestWatchMembersWhileEverythingChanges(t *testing.T) {
 func TestWatchMembersThatCannotBeRead(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		user := func(c *framework.Config) {
-			c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("user:secret")}}
+			c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("user:s3cr3t")}}
 		}
 		a, b := w.client("a", user), w.client("b")
 		w.create(group, "")

@@ -104,7 +104,7 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 func TestWithACL(t *testing.T) {
 	bubbleWith(t, zktest.Config{TickTime: 4 * time.Second}, func(t *testing.T, w *world) {
 		user := func(c *framework.Config) {
-			c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("user:secret")}}
+			c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("user:s3cr3t")}}
 		}
 		cli, stranger := w.client("a", user), w.client("b")
 		acl := framework.CreatorACL()

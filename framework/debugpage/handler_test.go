@@ -212,7 +212,7 @@ func TestHostileNamesAndData(t *testing.T) {
 func TestNoSecrets(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		cli := w.client("a", func(c *framework.Config) {
-			c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("user:opensesame")}}
+			c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("user:s3cr3t")}}
 		})
 		_, err := cli.Create(t.Context(), "/secret", []byte("data of a node"))
 		require.NoError(t, err)
@@ -221,7 +221,7 @@ func TestNoSecrets(t *testing.T) {
 		for _, accept := range []string{"text/html", "application/json"} {
 			for _, query := range []string{"", "?queue=/locks/a", "?queue=/secret", "?queue=/"} {
 				body := get(Handler(cli), accept, query).Body.String()
-				for _, secret := range []string{"opensesame", "data of a node"} {
+				for _, secret := range []string{"s3cr3t", "data of a node"} {
 					assert.NotContains(t, body, secret)
 				}
 			}

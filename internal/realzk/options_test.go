@@ -53,7 +53,7 @@ func TestOptionsReachTheServer(t *testing.T) {
 		MaxSessionTimeout:      7 * time.Second,
 		ContainerCheckInterval: 50 * time.Millisecond,
 		JuteMaxBuffer:          5000,
-		SuperDigest:            zk.DigestACL(zk.PermAll, "super", "secret")[0].ID,
+		SuperDigest:            zk.DigestACL(zk.PermAll, "super", "s3cr3t")[0].ID,
 		Properties:             map[string]string{"user.home": "/somewhere"},
 		JavaFlags:              []string{"-Djava.io.tmpdir=/elsewhere"},
 		Dir:                    dir,
@@ -66,11 +66,11 @@ func TestOptionsReachTheServer(t *testing.T) {
 
 	conn := connect(t, s.Addr())
 	t.Run("SuperDigest", func(t *testing.T) {
-		_, err := conn.Create("/closed", []byte{}, 0, zk.DigestACL(zk.PermRead, "somebody", "else"))
+		_, err := conn.Create("/closed", []byte{}, 0, zk.DigestACL(zk.PermRead, "somebody", "s3cr3t"))
 		require.NoError(t, err)
 		_, _, err = conn.Get("/closed")
 		require.ErrorIs(t, err, zk.ErrNoAuth)
-		require.NoError(t, conn.AddAuth("digest", []byte("super:secret")))
+		require.NoError(t, conn.AddAuth("digest", []byte("super:s3cr3t")))
 		_, _, err = conn.Get("/closed")
 		require.NoError(t, err)
 	})
