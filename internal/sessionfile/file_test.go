@@ -201,3 +201,27 @@ func TestPlacesWithoutASessionFile(t *testing.T) {
 		assert.Equal(t, path, named.Path)
 	}
 }
+
+// Whatever a file holds, it is a session that is written again as it was, or none.
+func FuzzDecode(f *testing.F) {
+	m := mark{machine: "m", file: "f"}
+	text, err := encode(session, m)
+	require.NoError(f, err)
+	f.Add(text)
+	f.Add(text[:40])
+	f.Add([]byte(magic + version + " 0 {}\n"))
+	f.Add(make([]byte, size))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		r, err := decode(content, m)
+		if err != nil {
+			return
+		}
+		again, err := encode(r, m)
+		if err != nil {
+			return // a password that is too long
+		}
+		got, err := decode(again, m)
+		require.NoError(t, err)
+		assert.Equal(t, r, got)
+	})
+}
