@@ -73,6 +73,12 @@
 // replaces it by the address of the proxy for the way back; without that,
 // half of the election traffic would bypass the partition.
 //
+// # Kerberos
+//
+// StartKDC makes a realm and starts MIT's KDC for it, on TCP, with a database of its own that holds the principals that a test adds. Its
+// krb5.conf serves clients and ZooKeeper servers. The programs are those of Debian's packages krb5-kdc, krb5-admin-server and krb5-user
+// (scripts/install-zookeeper --kerberos). Without them tests are skipped, unless DOCENT_REQUIRE_KDC=1 says that they must not.
+//
 // # Time
 //
 // The default tick is 200 ms, so that the shortest session is 400 ms and a
