@@ -2,7 +2,7 @@ package sasl
 
 import "errors"
 
-// The kinds of failure of an exchange. An [Error] matches the one that it is, with errors.Is.
+// These are the kinds of failure of an exchange. An [Error] matches its kind with errors.Is.
 var (
 	// ErrCredentials says that the name, password or key is refused, or that the account is locked or expired.
 	ErrCredentials = errors.New("the credentials are refused")

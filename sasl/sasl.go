@@ -25,9 +25,9 @@ type Mechanism interface {
 	Start(ctx context.Context, server Server) (Exchange, error)
 }
 
-// Preparer is a [Mechanism] that needs something which servers cannot give it, as a Kerberos ticket. Prepare gets that ahead of each
-// connection. While it fails the client makes no connection, which spares the servers sessions that nobody can use, and leaves one that is there
-// where it is. Its error is reported like one of an exchange. Ctx ends with the time for a handshake.
+// Preparer is a [Mechanism] that needs something from a third party, such as a Kerberos ticket. The client calls Prepare before each
+// connection. While Prepare fails, the client does not connect, so servers do not see sessions that cannot be used. A session that is already
+// connected stays on its connection. An error of Prepare is reported like an error of an exchange. Ctx ends after the time that a handshake may take.
 type Preparer interface {
 	Mechanism
 	Prepare(ctx context.Context) error

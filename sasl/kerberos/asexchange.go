@@ -105,7 +105,7 @@ func nameHint(etype int32, client principal) hint {
 	return hint{etype: etype, salt: client.wire(nametype.KRB_NT_PRINCIPAL).GetSalt(client.realm)}
 }
 
-// or returns the first of the KDC's hints whose encryption type is offered, or else the receiver.
+// or returns the KDC's first hint with an offered encryption type. Without one it returns the receiver.
 func (h hint) or(list types.PADataSequence, offered []int32) hint {
 	for _, data := range list {
 		var info types.ETypeInfo2

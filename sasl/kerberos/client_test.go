@@ -116,7 +116,7 @@ func TestServerWithoutSASL(t *testing.T) {
 	})
 }
 
-// What servers do that are not ZooKeeper's Java server, and what nobody who does not have the key can do.
+// Servers that follow the RFC in other ways than Java's are accepted. Servers without the key are not.
 func TestServersOfOtherKinds(t *testing.T) {
 	const dishonest = "is not zookeeper/zk1@A, or somebody is between"
 	for name, c := range map[string]struct {

@@ -6,10 +6,10 @@ import (
 	"log/slog"
 )
 
-// Config says who the client is, and where its tickets come from. At most one of Keytab, Password and CredentialCache is set. Without
-// any, the tickets come from the user's credential cache.
+// Config names the client and the source of its tickets. At most one of Keytab, Password and CredentialCache is set. If none is
+// set, tickets come from the user's credential cache.
 //
-// It prints without its password.
+// A Config prints without its password.
 type Config struct {
 	// Principal is the client's name, as "orders@EXAMPLE.COM" or "orders/host.example.com". Without a realm it is one of the
 	// default_realm of krb5.conf. It is required with Password. Defaults to the only principal in the keytab, and to the owner of the
@@ -23,9 +23,10 @@ type Config struct {
 	// to KRB5CCNAME, then to default_ccache_name of krb5.conf, then to /tmp/krb5cc_<uid>.
 	CredentialCache string
 
-	// ServerPrincipal is the servers' principal, in which _HOST stands for the host of each, as "zookeeper/_HOST@EXAMPLE.COM".
-	// Without a realm that is found by domain_realm of krb5.conf, or by the KDC of the client's realm. Defaults to
-	// "zookeeper/_HOST". Java clients have zookeeper.server.principal and zookeeper.sasl.client.username for it.
+	// ServerPrincipal is the principal of the servers, such as "zookeeper/_HOST@EXAMPLE.COM". The client replaces _HOST with the host of the
+	// server that it connects to. Without a realm, domain_realm in krb5.conf gives it, or the KDC of the client's realm. It
+	// replaces zookeeper.server.principal and zookeeper.sasl.client.username of Java clients.
+	// Defaults to "zookeeper/_HOST".
 	ServerPrincipal string
 	// HostNames says which name of a server's host _HOST is. Defaults to DefaultHostNames.
 	HostNames HostNames

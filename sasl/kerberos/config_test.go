@@ -79,7 +79,7 @@ func TestConfigIsPrintedWithoutItsPassword(t *testing.T) {
 	assert.Equal(t, "GSSAPI", m.Name())
 }
 
-// What krb5.conf may look like.
+// krb5.conf is read with its includes, braces, lists and final sections.
 func TestKrb5Conf(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {

@@ -20,7 +20,7 @@ func fail(kind error, remedy string, cause error) *sasl.Error {
 	return &sasl.Error{Mechanism: mechanismName, Kind: kind, Remedy: remedy, Err: cause}
 }
 
-// misconfigured is the error for something that the client's own files or options lack.
+// misconfigured is the error for a client whose own files or options are wrong.
 func misconfigured(remedy, format string, args ...any) *sasl.Error {
 	return fail(sasl.ErrConfiguration, remedy, fmt.Errorf(format, args...))
 }
@@ -57,8 +57,8 @@ func code(err error) int32 {
 	return 0
 }
 
-// explain gives an error of an exchange with a KDC its kind, with what to do. Client and server are whom it was about; the server is
-// the ticket-granting service when the client logs in.
+// explain gives an error of an exchange with a KDC its kind and a remedy. Client and server are the principals of the ticket that was asked
+// for.
 func explain(err error, client, server principal) *sasl.Error {
 	var known *sasl.Error
 	var r *refusal
@@ -101,5 +101,5 @@ func (r *refusal) explain(client, server principal) *sasl.Error {
 	return fail(kind, remedy, r)
 }
 
-// givenUp reports whether an error only says that the caller does not wait any longer.
+// givenUp reports whether an error only says that the caller has given up.
 func givenUp(err error) bool { return errors.Is(err, context.Canceled) }

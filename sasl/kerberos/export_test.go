@@ -46,7 +46,7 @@ func EncodeCache(m *Mechanism) []byte {
 	defer m.tickets.mu.Unlock()
 	b := []byte{5, 4, 0, 12, 0, 1, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0}
 	b = appendPrincipal(b, m.tickets.tgt.client)
-	// A setting of the cache, which is no ticket.
+	// A setting of the cache, in the form of a ticket.
 	setting := &ticket{client: m.tickets.tgt.client, server: principal{"krb5_ccache_conf_data/fast_avail", "X-CACHECONF:"}}
 	b = appendTicket(b, setting, []byte("yes"))
 	encoded, err := m.tickets.tgt.ticket.Marshal()

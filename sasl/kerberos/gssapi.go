@@ -30,7 +30,7 @@ var (
 // oidKerberos is the mechanism's, encoded.
 var oidKerberos = []byte{0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x12, 0x01, 0x02, 0x02}
 
-// What a client asks of a context: the server proves itself too, messages are in sequence, and can be protected.
+// contextFlags ask for a context in which the server proves itself too, and in which messages have sequence numbers and can be protected.
 const contextFlags = gssapi.ContextFlagMutual | gssapi.ContextFlagSequence | gssapi.ContextFlagInteg
 
 // gssToken frames a message of the mechanism.

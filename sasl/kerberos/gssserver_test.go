@@ -23,8 +23,8 @@ import (
 	"github.com/docent-zk/docent/zktest"
 )
 
-// gssServer is a server's side of GSSAPI, as ZooKeeper's Java server has it, for zktest. Its options make it a server of another kind,
-// or a dishonest one.
+// gssServer is the server's side of GSSAPI for zktest. It behaves as ZooKeeper's Java server does. Options make it behave in another way, or
+// make it an impostor.
 type gssServer struct {
 	keys *keytab.Keytab
 	gssOptions

@@ -14,14 +14,14 @@ import (
 	"github.com/jcmturner/gokrb5/v8/types"
 )
 
-// maxIterations bounds how much work a KDC, or somebody who answers in its place, can make of a password. RFC 8009 has 32,768.
+// maxIterations bounds the work that a KDC, or an impostor of one, can demand for a key. RFC 8009 has 32,768 iterations.
 const maxIterations = 1 << 20
 
 // keys are the long-term keys of the client.
 type keys interface {
 	// types are those of a list of encryption types that there is a key for.
 	types(of []int32) []int32
-	// key returns the one that a hint of the KDC's stands for, of a version if there is one, else the newest.
+	// key returns the key for a hint of the KDC: the one with version kvno if there is one, otherwise the newest.
 	key(hint hint, kvno int) (key types.EncryptionKey, version int, err error)
 }
 
@@ -84,8 +84,8 @@ type keytabKey struct {
 	version int
 }
 
-// readKeytab reads a file and takes from it the keys of a principal, or of the only one in it if none is named. Errors of the library
-// are left out: they hold what the file holds.
+// readKeytab reads the keys of a principal from a file. Without a name the file must hold keys of one principal only. Errors of the
+// library are left out because they quote the file.
 func readKeytab(path string, want principal) (owner principal, found keytabKeys, err error) {
 	content, err := os.ReadFile(path)
 	if err != nil {

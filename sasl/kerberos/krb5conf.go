@@ -19,7 +19,7 @@ const (
 	defaultClockSkew = 5 * time.Minute
 )
 
-// settings are what the client takes from krb5.conf.
+// settings are the parts of krb5.conf that the client uses.
 type settings struct {
 	profile *profile
 
@@ -37,7 +37,7 @@ type settings struct {
 	etypes      []int32
 }
 
-// krb5ConfPaths are the files to read: those named, else those of the environment, else the system's.
+// krb5ConfPaths returns the files to read: the named ones, or those in KRB5_CONFIG, or the system's.
 func krb5ConfPaths(named string) []string {
 	for _, list := range []string{named, os.Getenv("KRB5_CONFIG")} {
 		if list != "" {
@@ -155,7 +155,7 @@ func encryptionTypes(defaults *section) []int32 {
 	return slices.Clone(supported)
 }
 
-// permit adds to a list, or takes from it, what one word of permitted_enctypes stands for.
+// permit applies one word of permitted_enctypes to a list: it adds encryption types, or removes them after a minus sign.
 func permit(list []int32, word string) []int32 {
 	word, remove := strings.CutPrefix(word, "-")
 	word = strings.TrimPrefix(word, "+")

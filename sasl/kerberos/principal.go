@@ -15,7 +15,7 @@ import (
 	"github.com/docent-zk/docent/sasl"
 )
 
-// hostPlace stands for the server's host in Config.ServerPrincipal.
+// hostPlace is replaced with the server's host in Config.ServerPrincipal.
 const hostPlace = "_HOST"
 
 // principal is a name in a realm, which is "" as long as it is to be found out.

@@ -14,8 +14,8 @@ import (
 // maxIncludes bounds how deep include directives nest, which ends a file that includes itself.
 const maxIncludes = 8
 
-// profile is what files in the format of krb5.conf say. Of a relation that is there several times the first value counts, except
-// where all do.
+// profile is the content of files in the format of krb5.conf. If a relation has several values, the first one counts, except for
+// relations that are lists.
 type profile struct{ root *section }
 
 // section is a named group of relations and of further sections.

@@ -98,7 +98,7 @@ func (r *realm) behind(t *testing.T, addr string) string {
 	return path
 }
 
-// What belongs to one identity is closed to another one.
+// A node that belongs to one identity cannot be read by another one.
 func TestRealServerKeepsIdentitiesApart(t *testing.T) {
 	t.Parallel()
 	r := inRealm(t)
@@ -111,7 +111,7 @@ func TestRealServerKeepsIdentitiesApart(t *testing.T) {
 	require.NoError(t, billing.WaitConnected(ctx))
 }
 
-// What the KDC or the server has against a client is said, with what to do.
+// Each refusal by the KDC or the server has its kind and says what to do.
 func TestRealRefusals(t *testing.T) {
 	t.Parallel()
 	r := inRealm(t)

@@ -109,7 +109,7 @@ func (s *cacheSource) fetch(ctx context.Context, n *network, held *ticket) (fetc
 	return s.renewed(ctx, n, got, held)
 }
 
-// renewed renews the ticket-granting ticket if that is in use already and has little time left.
+// renewed renews a ticket-granting ticket that has little time left, unless the cache has a newer one.
 func (s *cacheSource) renewed(ctx context.Context, n *network, got fetched, held *ticket) (fetched, error) {
 	const again = "run kinit again"
 	switch {

@@ -16,8 +16,8 @@ import (
 // maxHops bounds how many realms lie between the client's and the server's.
 const maxHops = 8
 
-// service gets a ticket for a server (RFC 4120, 3.3). Without a realm the server is looked for in the client's, whose KDC may refer the client
-// to another one.
+// service gets a ticket for a server (RFC 4120, 3.3). If the server has no realm, the KDC of the client's realm is asked, which may refer the client
+// to another realm.
 func (n *network) service(ctx context.Context, tgt *ticket, server principal) (*ticket, error) {
 	t, err := n.tryService(ctx, tgt, server)
 	if err != nil {

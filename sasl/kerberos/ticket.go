@@ -37,7 +37,7 @@ func newTicket(client principal, t messages.Ticket, part *messages.EncKDCRepPart
 // maxMargin bounds margin.
 const maxMargin = 30 * time.Second
 
-// margin is how long before its end a ticket is no longer used: a server whose clock is a little ahead would refuse it.
+// margin is the time before its end in which a ticket is not used any more. A server whose clock is a little ahead would refuse it.
 func (t *ticket) margin() time.Duration { return min(maxMargin, t.end.Sub(t.start)/10) }
 
 // usable reports whether the ticket can be used now.

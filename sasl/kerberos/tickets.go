@@ -11,11 +11,11 @@ import (
 	"github.com/docent-zk/docent/sasl"
 )
 
-// pauses are the first and the longest one after a failed exchange with a KDC, during which it is not asked again. The one doubles until it is
-// the other.
+// pauses are the first and the longest pause after a failed exchange with a KDC. The pause doubles with each failure. The KDC is not asked
+// during a pause.
 type pauses struct{ first, longest time.Duration }
 
-// pausesFor are those for a kind of failure. A KDC that counts wrong passwords locks the account after a number of them, often ten in half
+// pausesFor returns the pauses for a kind of failure. A KDC that counts wrong passwords may lock the account after ten of them in half
 // an hour.
 func pausesFor(err error) pauses {
 	switch {
@@ -39,10 +39,10 @@ const (
 
 // source is where ticket-granting tickets come from.
 type source interface {
-	// fetch returns a new one. Held is the one in use, or nil; a source that has none better returns it, with an error if it should have. What comes
-	// with an error can be used as far as it goes.
+	// fetch returns a new ticket-granting ticket. Held is the one in use, or nil. A source that cannot replace it returns held with an error.
+	// Tickets that come with an error can be used.
 	fetch(ctx context.Context, n *network, held *ticket) (fetched, error)
-	// news reports that the source may have something else than at the last fetch.
+	// news reports whether the source has changed since the last fetch.
 	news() bool
 }
 
@@ -53,7 +53,7 @@ type fetched struct {
 	services []*ticket
 }
 
-// tickets are those of one client. One goroutine at a time talks to KDCs; others wait for what it gets.
+// tickets holds the tickets of one client. One goroutine at a time talks to KDCs; others wait for the tickets that it gets.
 //
 //	no ticket ──login, or the cache is read──▶ held ──four fifths of its life──▶ refreshed in the background ──▶ held
 //	    ▲                                       │                                      │ KDC away: again and again
@@ -78,7 +78,7 @@ type tickets struct {
 	working  sync.WaitGroup
 }
 
-// failure is the last one, which stands for as long as the pause.
+// failure is the last failed exchange with a KDC. It is returned again until the pause is over.
 type failure struct {
 	err   *sasl.Error
 	pause time.Duration
@@ -111,7 +111,7 @@ func (t *tickets) service(ctx context.Context, server principal) (*ticket, error
 	return t.obtain(ctx, server)
 }
 
-// prepare sees to it that there are tickets: one to get others with, or one for a server at least.
+// prepare gets a ticket-granting ticket, unless there is one, or a ticket for a server.
 func (t *tickets) prepare(ctx context.Context) error {
 	if ready, err := t.ready(); ready || err != nil {
 		return err
@@ -134,7 +134,7 @@ func (t *tickets) prepare(ctx context.Context) error {
 	return t.failed(principal{}, err)
 }
 
-// ready reports whether there is a ticket to begin with, or returns the failure that stands for now.
+// ready reports whether there is a ticket to begin with. During the pause after a failure it returns that failure.
 func (t *tickets) ready() (bool, error) {
 	if t.source.news() {
 		return false, nil
@@ -165,7 +165,7 @@ func (t *tickets) takeTurn(ctx context.Context) error {
 	}
 }
 
-// held is the ticket in use, or the failure that stands for now. Neither means that somebody has to be asked.
+// held returns the ticket in use, or the last failure while its pause lasts. If it returns neither, a KDC has to be asked.
 func (t *tickets) held(server principal) (*ticket, error) {
 	news := t.source.news()
 	t.mu.Lock()

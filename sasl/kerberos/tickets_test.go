@@ -133,7 +133,7 @@ func keyOf(t *testing.T, password, name string) types.EncryptionKey {
 	return kt.Entries[0].Key
 }
 
-// A password that is no longer right does not lock the account either: neither refreshes nor connections try it often.
+// A password that has become wrong does not lock the account either. Neither refreshes nor connections try it often.
 func TestPasswordThatChangesDoesNotLockTheAccount(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		m := w.mechanism(ordersPassword())
@@ -221,7 +221,7 @@ func TestKDCThatHangs(t *testing.T) {
 		assert.Equal(t, 3*time.Second, time.Since(begun))
 		assert.EqualValues(t, 10, unreachable.Load())
 
-		// Somebody who goes away says nothing about the KDC.
+		// A caller that gives up does not count as a failure of the KDC.
 		time.Sleep(time.Minute)
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Millisecond, cancel)
@@ -265,7 +265,7 @@ func TestServerInAnotherRealm(t *testing.T) {
 	})
 }
 
-// Which host a server's principal has.
+// The host in a server's principal is its canonical name, or its name in the connect string.
 func TestHostOfTheServersPrincipal(t *testing.T) {
 	for name, c := range map[string]struct {
 		names kerberos.HostNames
@@ -296,7 +296,7 @@ func TestHostOfTheServersPrincipal(t *testing.T) {
 	}
 }
 
-// What KDCs answer instead of a ticket.
+// Each answer of a KDC that is not a ticket has its kind and says what to do.
 func TestKDCsThatAnswerSomethingElse(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(w *world)
@@ -375,7 +375,7 @@ func TestWaysToAKDC(t *testing.T) {
 	})
 }
 
-// A file is a cache that kinit might have written.
+// A credential cache is renewed, and read again when kinit has written it.
 func TestCacheIsRenewedAndReadAgain(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		path := filepath.Join(filepath.Dir(w.conf), "cache")
