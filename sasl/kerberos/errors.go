@@ -46,7 +46,7 @@ func (r *refusal) Error() string {
 }
 
 // offset is how far ahead the KDC's clock is, to the second.
-func (r *refusal) offset() time.Duration { return r.time.Sub(time.Now()).Round(time.Second) }
+func (r *refusal) offset() time.Duration { return time.Until(r.time).Round(time.Second) }
 
 // code returns that of a refusal by the KDC, 0 for other errors.
 func code(err error) int32 {

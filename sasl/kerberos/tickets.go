@@ -32,9 +32,9 @@ const newTicketAge = 10 * time.Second
 
 // refreshRetry bounds the pause between two attempts to get new tickets in the background.
 const (
-	refreshRetryMin = time.Second
-	refreshRetryMax = time.Minute
-	refreshLimit    = 30 * time.Second
+	refreshRetryFirst   = time.Second
+	refreshRetryLongest = time.Minute
+	refreshLimit        = 30 * time.Second
 )
 
 // source is where ticket-granting tickets come from.
@@ -263,7 +263,7 @@ func (t *tickets) fetch(ctx context.Context, n *network, held *ticket) (*ticket,
 	}
 	if got.tgt != nil && t.tgt != got.tgt {
 		t.tgt = got.tgt
-		t.schedule(max(got.tgt.refreshIn(), refreshRetryMin/2))
+		t.schedule(max(got.tgt.refreshIn(), refreshRetryFirst/2))
 	}
 	return got.tgt, err
 }
@@ -385,9 +385,9 @@ func (t *tickets) noted(err error) error {
 // retryIn is the pause of a refresh that has failed: a fifth of what is left, the longest one when nothing is, and that of a failed login if
 // that lasts longer. Its caller has mu.
 func (t *tickets) retryIn() time.Duration {
-	pause := refreshRetryMax
+	pause := refreshRetryLongest
 	if t.tgt != nil && time.Now().Before(t.tgt.end) {
-		pause = min(max(time.Until(t.tgt.end)/5, refreshRetryMin), refreshRetryMax)
+		pause = min(max(time.Until(t.tgt.end)/5, refreshRetryFirst), refreshRetryLongest)
 	}
 	if f := t.failures[principal{}]; f != nil {
 		pause = max(pause, time.Until(f.until))
