@@ -159,8 +159,12 @@ verify-ports: ## go vet for the systems that the tests do not run on
 
 .PHONY: verify-lint
 verify-lint: ## golangci-lint, if it is installed
-	@if command -v golangci-lint >/dev/null; then golangci-lint run ./...; \
+	@if command -v golangci-lint >/dev/null; then $(MAKE) --no-print-directory lint; \
 	else echo "golangci-lint is not installed; .golangci.yml was not looked at"; fi
+
+.PHONY: lint
+lint:
+	$(call each,golangci-lint run --timeout 20m --config $(CURDIR)/.golangci.yml ./...)
 
 .PHONY: fix-lint
 fix-lint: ## repairs what golangci-lint can

@@ -103,7 +103,7 @@ func ExampleWithID() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer in.Leave(context.Background()) //nolint:errcheck // the example is over
+	defer in.Leave(context.Background())
 	fmt.Println(in.Path()[len(in.Path())-len("worker-3"):])
 	// Output: worker-3
 }

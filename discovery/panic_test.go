@@ -237,7 +237,7 @@ func TestStrategiesThatPanic(t *testing.T) {
 	for name, strategy := range map[string]discovery.Strategy{
 		"at once": func(discovery.Candidates) func() int { panic("boom") },
 		"later":   func(discovery.Candidates) func() int { return func() int { panic("boom") } },
-		"beyond":  func(a discovery.Candidates) func() int { return func() int { return a.Len() } },
+		"beyond":  func(a discovery.Candidates) func() int { return a.Len },
 		"before":  func(discovery.Candidates) func() int { return func() int { return -1 } },
 		"none":    func(discovery.Candidates) func() int { return nil },
 	} {

@@ -61,9 +61,10 @@ func (s URISpec) String() string {
 func (in Instance[T]) URI(variables map[string]string) string {
 	var b strings.Builder
 	for _, p := range in.URISpec {
-		value, given := p.Value, false
+		value := p.Value
 		if p.Variable {
-			if value, given = variables[p.Value]; !given {
+			given, known := variables[p.Value]
+			if value = given; !known {
 				value = in.variable(p.Value)
 			}
 		}

@@ -119,13 +119,6 @@ func (w *world) outage() (over func()) {
 	return func() { require.NoError(w.t, w.StartEndpoint()) }
 }
 
-// expire ends a client's session at the server and waits until the client knows.
-func (w *world) expire(cli *framework.Client) {
-	w.t.Helper()
-	require.True(w.t, w.ExpireSession(cli.State().SessionID))
-	w.await(cli, framework.Lost)
-}
-
 // await waits for a state of a client, in a bubble.
 func (w *world) await(cli *framework.Client, want framework.State) {
 	w.t.Helper()

@@ -20,9 +20,11 @@ import (
 	"github.com/docent-zk/docent/sasl"
 )
 
-// ACL is one entry of a node's access-control list, Stat what a server says of a node. They are go-zookeeper's types.
+// Types of go-zookeeper's.
 type (
-	ACL  = zk.ACL
+	// ACL is one entry of a node's access-control list. It is go-zookeeper's type.
+	ACL = zk.ACL
+	// Stat is what a server says of a node. It is go-zookeeper's type.
 	Stat = zk.Stat
 )
 

@@ -411,7 +411,7 @@ func (e *epoch) shutdown(graceful bool, cause error) {
 	}
 	e.conn.Close()
 	e.fence(cause)
-	for range e.quit { //nolint:revive // the driver closes it when its last goroutine ends
+	for range e.quit { // the driver closes it when its last goroutine ends
 	}
 	e.calls.Wait()
 }

@@ -181,7 +181,8 @@ func (e *examination) silence(info Info) bool {
 
 // clocks looks whether the supervisor has done what it had to by now.
 func (e *examination) clocks(info Info) {
-	due, what := time.Time{}, ""
+	var due time.Time
+	var what string
 	switch {
 	case info.LastAnswer.IsZero():
 		return

@@ -185,7 +185,7 @@ func (s *identities) failed() error {
 }
 
 // watch is failed, with a channel that is closed when that has changed.
-func (s *identities) watch() (err error, changed <-chan struct{}) { //nolint:revive // the error is what is asked for
+func (s *identities) watch() (err error, changed <-chan struct{}) { // the error is what is asked for
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.failed(), s.changed

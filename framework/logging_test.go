@@ -182,7 +182,7 @@ func TestLogThatPanics(t *testing.T) {
 	})
 }
 
-type panicking struct{ jam }
+type panicking struct{ jam } //nolint:unused // for its other methods
 
 func (panicking) Enabled(context.Context, slog.Level) bool  { return true }
 func (panicking) Handle(context.Context, slog.Record) error { panic("full") }

@@ -172,7 +172,7 @@ func TestSubscriberThatNeverReads(t *testing.T) {
 			require.Equal(t, want, <-idle)
 		}
 		cancel()
-		for range idle { //nolint:revive // until it is closed
+		for range idle { // until it is closed
 		}
 	})
 }

@@ -45,7 +45,7 @@ func (e *epoch) removeWatchesCall(at string) *asked[struct{}] {
 
 // treeRefusal is the error for a server's answer. That the node's ACL does not allow it is the only one with a meaning of its own.
 func treeRefusal(code int32) error {
-	err := error(ErrNoAuth)
+	err := ErrNoAuth
 	if code != codeNoAuth {
 		err = &finalAnswer{errors.New(unknownCode + strconv.Itoa(int(code)))}
 	}

@@ -27,7 +27,6 @@ var allCuts = flag.Bool("leader.allcuts", false, "cut at every frame, and not at
 type race struct {
 	*sim.World
 	ledger *sim.Ledger
-	opts   []leader.Option
 
 	mu        sync.Mutex
 	transfers int // that have succeeded, by what ResignTo has returned

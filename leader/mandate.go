@@ -89,10 +89,10 @@ func (m *mandate) resignTo(ctx context.Context, id string) error {
 }
 
 // standing returns an error if the term is over.
-func (m *mandate) standing() error { return standing(m.claim, m.ctx) }
+func (m *mandate) standing() error { return standing(m.ctx, m.claim) }
 
 // standing returns ErrNotLeader if a term with that context is over.
-func standing(claim *contend.Claim, ctx context.Context) error {
+func standing(ctx context.Context, claim *contend.Claim) error {
 	if ctx.Err() == nil {
 		return nil
 	}

@@ -91,7 +91,7 @@ func (s *seat) resignTo(ctx context.Context, id string) error {
 func (s *seat) begin() (*contend.Claim, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := standing(s.claim, s.claim.Context()); err != nil {
+	if err := standing(s.claim.Context(), s.claim); err != nil {
 		return nil, err
 	}
 	if s.moving != nil {

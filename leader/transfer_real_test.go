@@ -38,16 +38,6 @@ func soon(t *testing.T, o *leader.Observation) leader.Participant {
 	}
 }
 
-// until waits for a leader with that id, or for nobody if it is "".
-func until(t *testing.T, o *leader.Observation, id string) leader.Participant {
-	t.Helper()
-	for {
-		if p := soon(t, o); p.ID == id {
-			return p
-		}
-	}
-}
-
 func TestRealCampaign(t *testing.T) {
 	for name, opts := range map[string][]leader.Option{"default": nil, "selector": {leader.Selector()}, "shared": {leader.Shared()}} {
 		t.Run(name, func(t *testing.T) {

@@ -48,7 +48,7 @@ func zkMutex(w *world, name string) mutex {
 		time.Sleep(5 * time.Second) // its goroutines end after Close
 	})
 	go func() {
-		for range events { //nolint:revive // it blocks nobody, but drops what is not read
+		for range events { // it blocks nobody, but drops what is not read
 		}
 	}()
 	m := zk.NewLock(conn, path, zk.WorldACL(zk.PermAll))

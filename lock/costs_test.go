@@ -73,7 +73,7 @@ func rwWay(get func(*lock.RWMutex, context.Context) (*lock.Held, error), opts ..
 	}
 }
 
-func downgraded(m *lock.RWMutex, ctx context.Context) (*lock.Held, error) { //nolint:revive // as the method expressions have it
+func downgraded(m *lock.RWMutex, ctx context.Context) (*lock.Held, error) { // as the method expressions have it
 	held, err := m.Lock(ctx)
 	if err != nil {
 		return nil, err

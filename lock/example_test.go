@@ -76,7 +76,7 @@ func ExampleHeld_Token() {
 	first, _ := mutex.Lock(ctx)
 	_ = first.Unlock(ctx)
 	second, _ := mutex.Lock(ctx)
-	defer second.Unlock(ctx) //nolint:errcheck // the example is over
+	defer second.Unlock(ctx)
 
 	newest := int64(0)
 	printed := func(page string, token int64) {
@@ -101,7 +101,7 @@ func ExampleMutex_TryLock() {
 	mutex := lock.New(cli, "/locks/nightly")
 
 	held, _ := mutex.TryLock(ctx)
-	defer held.Unlock(ctx) //nolint:errcheck // the example is over
+	defer held.Unlock(ctx)
 	_, err := mutex.TryLock(ctx)
 	fmt.Println(errors.Is(err, lock.ErrLocked))
 	// Output: true

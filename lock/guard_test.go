@@ -110,9 +110,9 @@ func TestMultiOfAHeldThatIsOverIsRefusedWithoutAsking(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.withAccount()
 		m := lock.New(w.client("a"), path)
-		released, suspended := locked(t, m), (*lock.Held)(nil)
+		released := locked(t, m)
 		require.NoError(t, released.Unlock(t.Context()))
-		suspended = locked(t, m)
+		suspended := locked(t, m)
 		w.cut("a")
 		waitOver(t, suspended, time.Second)
 		before := w.Counts()

@@ -125,14 +125,6 @@ func (e ErrCode) Error() string {
 	return "zookeeper: " + text + " (" + strconv.Itoa(int(e)) + ")"
 }
 
-// asError turns the code of a finished operation into an error: nil for 0.
-func (e ErrCode) asError() error {
-	if e == 0 {
-		return nil
-	}
-	return e
-}
-
 // EventType is the type of a watch event.
 type EventType int32
 

@@ -1,8 +1,6 @@
 package zktest_test
 
 import (
-	"fmt"
-
 	"github.com/docent-zk/docent/internal/jute"
 	"github.com/docent-zk/docent/zktest"
 )
@@ -145,7 +143,7 @@ func rows(a *raw, p string, between func()) {
 		{"P created again", func() { a.create(p, "", 0) }},
 		{"P deleted again", func() { a.del(p, -1) }},
 	} {
-		a.s.note(fmt.Sprintf("%s", step.what))
+		a.s.note(step.what)
 		step.do()
 		between()
 	}

@@ -15,7 +15,7 @@ func (q Queue) AcquireWith(ctx context.Context, s *framework.Session, holding fr
 }
 
 // Wait is how Acquire waits.
-func Wait(p *Place, ctx context.Context, names []string) error { return p.wait(ctx, names) } //nolint:revive // as the method expression has it
+func Wait(p *Place, ctx context.Context, names []string) error { return p.wait(ctx, names) } // as the method expression has it
 
 // Fits is what Turns asks of a czxid.
 var Fits = fits

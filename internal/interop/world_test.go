@@ -185,7 +185,7 @@ func (w *world) zkConn() (conn *zk.Conn, root string) {
 	require.NoError(w.t, err)
 	w.t.Cleanup(conn.Close)
 	go func() {
-		for range events { //nolint:revive // it blocks nobody, but drops what is not read
+		for range events { // it blocks nobody, but drops what is not read
 		}
 	}()
 	if chroot {

@@ -205,7 +205,7 @@ func TestTryLockBehindACallThatGaveUp(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(tries)) {
 		t.Run(name, func(t *testing.T) {
 			onStageWith(t, zktest.Config{Latency: time.Millisecond}, func(s *stage) {
-				s.hold(claims[name], s.other).release(s.Context()) //nolint:errcheck // the directories are there
+				s.hold(claims[name], s.other).release(s.Context()) // the directories are there
 				verdict := zktest.Pass
 				s.server.OnFrame(func(f zktest.Frame) zktest.Verdict {
 					v := verdict

@@ -173,7 +173,7 @@ func (v *valued) mustHaveBeen(r cache.Reading[string]) {
 func (v *valued) read(ctx context.Context) {
 	value, path := v.current(), v.part.valuePath()
 	since := v.part.texts.now()
-	synced := false
+	var synced bool
 	switch v.oneOf("Sync", "Refresh", "") {
 	case "Sync":
 		synced = value.Sync(ctx) == nil

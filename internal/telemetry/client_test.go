@@ -157,7 +157,7 @@ func TestServersAreTakenApart(t *testing.T) {
 	} {
 		got := ""
 		for _, a := range serverAttributes(server) {
-			got += fmt.Sprintf("%s=%s ", a.Key, a.Value.Emit())
+			got += fmt.Sprintf("%s=%s ", a.Key, a.Value.String())
 		}
 		assert.Equal(t, want, got, server)
 	}

@@ -129,7 +129,7 @@ func TestDriverStaysOutOfASilentNewSession(t *testing.T) {
 }
 
 func TestDriverLearnsOfItsExpiry(t *testing.T) {
-	m := &mini{grant: func(ask connectRequest) int64 { return testSession * int64(1-min(1, ask.id)) }}
+	m := &mini{grant: func(ask connectRequest) int64 { return testSession * (1 - min(1, ask.id)) }}
 	expired := 0
 	s := NewSession(Options{OnExpired: func() { expired++ }})
 	inBubble(t, m, s, func(t *testing.T, d *driver) {
