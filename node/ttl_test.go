@@ -133,7 +133,9 @@ func TestTTLRenewalFindsNoContainer(t *testing.T) {
 // A server without extended types refuses the child: then there is no container either.
 func TestTTLThatIsRefused(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a", func(c *framework.Config) { c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("u:s3cr3t")}} })
+		cli := w.client("a", func(c *framework.Config) {
+			c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("u:s3cr3t")}}
+		})
 		// An ACL without the permission to create children has the same effect, on every server.
 		_, err := node.Keep(t.Context(), cli, path, nil, node.WithTTL(ttl), node.WithACL([]framework.ACL{{Scheme: "auth", Perms: 1 | 2}}))
 		require.ErrorIs(t, err, framework.ErrNoAuth)

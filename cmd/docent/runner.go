@@ -164,13 +164,13 @@ func (h *holder) supervise(cli *framework.Client, cmd *exec.Cmd, held claim) (in
 		select {
 		case <-p.ended:
 			if ended.Err() != nil {
-				return h.stop(p, ended, cli.State().Timeout)
+				return h.stop(ended, p, cli.State().Timeout)
 			}
 			return p.status(), nil
 		case sig := <-h.signals:
 			p.signal(sig)
 		case <-ended.Done():
-			return h.stop(p, ended, cli.State().Timeout)
+			return h.stop(ended, p, cli.State().Timeout)
 		}
 	}
 }
@@ -179,7 +179,7 @@ func (h *holder) supervise(cli *framework.Client, cmd *exec.Cmd, held claim) (in
 const poll = 20 * time.Millisecond
 
 // stop ends the command and everything in its group, because the claim was lost.
-func (h *holder) stop(p *process, ended context.Context, timeout time.Duration) (int, os.Signal) {
+func (h *holder) stop(ended context.Context, p *process, timeout time.Duration) (int, os.Signal) {
 	grace := h.killAfter
 	if grace == 0 {
 		grace = timeout / 5

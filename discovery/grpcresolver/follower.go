@@ -111,7 +111,7 @@ func (f *follower[T]) state(change discovery.Change[T]) resolver.State {
 
 // add adds an address to a state, in both of gRPC's forms.
 func add(s *resolver.State, at string, known *attributes.Attributes) {
-	s.Addresses = append(s.Addresses, resolver.Address{Addr: at, BalancerAttributes: known})
+	s.Addresses = append(s.Addresses, resolver.Address{Addr: at, BalancerAttributes: known}) //nolint:staticcheck // for balancers that read addresses
 	s.Endpoints = append(s.Endpoints, resolver.Endpoint{Addresses: []resolver.Address{{Addr: at}}, Attributes: known})
 }
 

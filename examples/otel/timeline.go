@@ -84,7 +84,7 @@ func details(attrs []attribute.KeyValue) string {
 	for _, want := range shown {
 		for _, a := range attrs {
 			if string(a.Key) == want.key {
-				fmt.Fprintf(&b, "  %s%s", want.before, a.Value.Emit())
+				fmt.Fprintf(&b, "  %s%s", want.before, a.Value.String())
 			}
 		}
 	}

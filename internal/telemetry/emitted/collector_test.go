@@ -81,7 +81,7 @@ func (c *collector) one(t *testing.T, name string) tracetest.SpanStub {
 func attributes(all []attribute.KeyValue) map[string]string {
 	m := make(map[string]string, len(all))
 	for _, a := range all {
-		m[string(a.Key)] = a.Value.Emit()
+		m[string(a.Key)] = a.Value.String()
 	}
 	return m
 }

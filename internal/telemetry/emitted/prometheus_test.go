@@ -264,7 +264,7 @@ func TestRunbook(t *testing.T) {
 	text, err := os.ReadFile(operations)
 	require.NoError(t, err)
 	var entries, names []string
-	for _, m := range regexp.MustCompile("(?m)^#+ (Docent\\w+)$").FindAllStringSubmatch(string(text), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^#+ (Docent\w+)$`).FindAllStringSubmatch(string(text), -1) {
 		entries = append(entries, m[1])
 	}
 	for _, r := range rules(t) {
