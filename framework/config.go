@@ -14,8 +14,9 @@ import (
 	"time"
 
 	"github.com/go-zookeeper/zk"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 
-	"github.com/docent-zk/docent/internal/telemetry"
 	"github.com/docent-zk/docent/retry"
 	"github.com/docent-zk/docent/sasl"
 )
@@ -211,10 +212,10 @@ type Config struct {
 
 	// TracerProvider gets spans: one for each operation, within the caller's, and those of sessions and recipes. See
 	// docs/telemetry.md. Defaults to the global one of OpenTelemetry, also when it is set later.
-	TracerProvider telemetry.TracerProvider
+	TracerProvider trace.TracerProvider
 
 	// MeterProvider gets metrics, as TracerProvider gets spans. Defaults to the global one of OpenTelemetry.
-	MeterProvider telemetry.MeterProvider
+	MeterProvider metric.MeterProvider
 
 	// Random is the source of shuffles, jitter and GUIDs. Simulations set it to replay a run. Defaults to crypto/rand.
 	Random io.Reader

@@ -135,7 +135,7 @@ func (o *observer) watchLeader(ctx context.Context, s *framework.Session, path s
 	if err != nil {
 		return Participant{}, nil, err
 	}
-	return participant(contend.ContenderOf(node)), watch, nil
+	return participant(contend.ContenderOf(node), o.session()), watch, nil
 }
 
 // awaitCandidate watches the directory while nobody leads.

@@ -16,6 +16,7 @@ type Participant struct {
 	Token   int64     // fencing token that it has if it leads, or will have: the czxid of its node
 	Session int64     // session that owns its node
 	Since   time.Time // when the node was created, by the clock of the servers
+	Mine    bool      // the session is the present one of the client that was asked
 }
 
 // IsNobody reports whether p is the zero Participant.
@@ -28,22 +29,25 @@ func (e *Election) Participants(ctx context.Context) ([]Participant, error) {
 	if err != nil {
 		return nil, e.wrap(err)
 	}
-	return participants(list), nil
+	return participants(list, e.session()), nil
 }
 
-// participants are the contenders, each with one node. Nodes that were created in one transaction are of one participant.
-func participants(list []contend.Contender) []Participant {
+// session is the present session of the client.
+func (e *Election) session() int64 { return e.cli.State().SessionID }
+
+// participants are the contenders, each with one node, as a client with that session sees them. Nodes that were created in one transaction are of one participant.
+func participants(list []contend.Contender, session int64) []Participant {
 	var all []Participant
 	for _, c := range list {
 		if n := len(all); n == 0 || all[n-1].Token != c.Token {
-			all = append(all, participant(c))
+			all = append(all, participant(c, session))
 		}
 	}
 	return all
 }
 
-func participant(c contend.Contender) Participant {
-	return Participant{ID: string(c.Data), Path: c.Path, Token: c.Token, Session: c.Session, Since: c.Since}
+func participant(c contend.Contender, session int64) Participant {
+	return Participant{ID: string(c.Data), Path: c.Path, Token: c.Token, Session: c.Session, Since: c.Since, Mine: c.Session == session}
 }
 
 // Leader is the participant that leads, or [ErrNoLeader]. It is a look at a moment that has passed when it returns.
@@ -62,7 +66,7 @@ func (e *Election) Leader(ctx context.Context) (Participant, error) {
 		}
 		node, err := e.cli.Get(ctx, first)
 		if err == nil {
-			return participant(contend.ContenderOf(node)), nil
+			return participant(contend.ContenderOf(node), e.session()), nil
 		}
 		if !errors.Is(err, framework.ErrNoNode) { // gone since it was listed
 			return Participant{}, e.wrap(err)

@@ -23,7 +23,7 @@ func (e *Election) transferable(ctx context.Context, claim *contend.Claim, id st
 func successor(id string) contend.Choice {
 	return func(own int64, list []contend.Contender) (path string, err error) {
 		var found []Participant
-		for _, p := range participants(list) {
+		for _, p := range participants(list, 0) {
 			if p.ID == id {
 				found = append(found, p)
 			}

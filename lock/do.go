@@ -34,18 +34,61 @@ func Do(ctx context.Context, l Locker, f func(ctx context.Context, held *Held) e
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, lost(ctx, held)) }()
-	work, stop := framework.WithCancelCause(held.Context())
-	defer stop(nil)
-	defer context.AfterFunc(ctx, func() { stop(context.Cause(ctx)) })()
+	defer func() { err = errors.Join(err, lost(ctx, held.claim.Session(), held.Unlock)) }()
+	work, stop := held.Bind(ctx)
+	defer stop()
 	return f(work, held)
 }
 
+// Do acquires n permits, calls f, and releases them, even if f panics. It is to [Semaphore.Acquire] what the function [Do] is to Lock.
+func (s *Semaphore) Do(ctx context.Context, n int, f func(ctx context.Context, permits *Bundle) error) error {
+	return doBundle(ctx, f, func(ctx context.Context) (*Bundle, error) { return s.Acquire(ctx, n) })
+}
+
+// Do acquires all locks, calls f, and releases them, even if f panics. It is to [Multi.Lock] what the function [Do] is to [Mutex.Lock].
+func (m *Multi) Do(ctx context.Context, f func(ctx context.Context, locks *Bundle) error) error {
+	return doBundle(ctx, f, m.Lock)
+}
+
+func doBundle(ctx context.Context, f func(ctx context.Context, held *Bundle) error, acquire func(context.Context) (*Bundle, error)) (err error) {
+	if f == nil {
+		return errors.New("Do: the function is nil")
+	}
+	b, err := acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lost(ctx, b.claims.Session(), b.Unlock)) }()
+	work, stop := b.Bind(ctx)
+	defer stop()
+	return f(work, b)
+}
+
+// Bind returns a context that ends when the lock is no longer held, as [Held.Context] does, and when ctx ends. context.Cause says which, and why. It has
+// the values of Held.Context. Call stop when the work is done; it does not unlock.
+func (h *Held) Bind(ctx context.Context) (work context.Context, stop context.CancelFunc) {
+	return bind(h.Context(), ctx)
+}
+
+// Bind returns a context that ends when any part is no longer held, as [Bundle.Context] does, and when ctx ends: see [Held.Bind].
+func (b *Bundle) Bind(ctx context.Context) (work context.Context, stop context.CancelFunc) {
+	return bind(b.Context(), ctx)
+}
+
+func bind(claim, ctx context.Context) (work context.Context, stop context.CancelFunc) {
+	work, cancel := framework.WithCancelCause(claim)
+	forget := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
+	return work, func() {
+		forget()
+		cancel(nil)
+	}
+}
+
 // lost unlocks and says whether the lock was lost before.
-func lost(ctx context.Context, held *Held) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), held.claim.Session().Timeout()/4)
+func lost(ctx context.Context, s *framework.Session, unlock func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.Timeout()/4)
 	defer cancel()
-	err := held.Unlock(ctx)
+	err := unlock(ctx)
 	if err == nil || errors.Is(err, framework.ErrReleasing) {
 		return err
 	}

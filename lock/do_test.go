@@ -122,3 +122,106 @@ func TestDoNothing(t *testing.T) {
 		assert.Empty(t, w.queue(path))
 	})
 }
+
+var errWork = errors.New("the work has failed")
+
+func TestDoWithPermitsAndWithSeveralLocks(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		cli := w.client("a")
+		permits, locks := lock.NewSemaphore(cli, "/permits", 2), lock.NewMulti(cli, []string{"/x", "/y"})
+		for name, do := range map[string]func(ctx context.Context, f func(context.Context, *lock.Bundle) error) error{
+			"permits": func(ctx context.Context, f func(context.Context, *lock.Bundle) error) error {
+				return permits.Do(ctx, 2, f)
+			},
+			"locks": locks.Do,
+		} {
+			var inside *lock.Bundle
+			require.NoError(t, do(t.Context(), func(ctx context.Context, b *lock.Bundle) error {
+				inside = b
+				assert.Len(t, b.Tokens(), 2, name)
+				return ctx.Err()
+			}), name)
+			assert.ErrorIs(t, context.Cause(inside.Context()), lock.ErrReleased, name)
+			assert.ErrorIs(t, do(t.Context(), func(context.Context, *lock.Bundle) error { return errWork }), errWork, name)
+			ctx, cancel := context.WithCancel(t.Context())
+			assert.ErrorIs(t, do(ctx, func(work context.Context, _ *lock.Bundle) error {
+				cancel()
+				<-work.Done()
+				return context.Cause(work)
+			}), context.Canceled, name)
+			require.ErrorIs(t, do(t.Context(), func(work context.Context, _ *lock.Bundle) error {
+				w.ExpireSession(cli.State().SessionID)
+				<-work.Done()
+				return nil
+			}), lock.ErrLost, name)
+			require.Error(t, do(t.Context(), nil), name)
+		}
+	})
+}
+
+func TestBindEndsWithTheLockAndWithTheCaller(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		m := lock.New(w.client("a"), path)
+		held := locked(t, m)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		work, stop := held.Bind(ctx)
+		require.NoError(t, work.Err())
+		cancel(errWork)
+		<-work.Done()
+		assert.ErrorIs(t, context.Cause(work), errWork)
+		require.NoError(t, held.Context().Err())
+		stop()
+		work, stop = held.Bind(t.Context())
+		require.NoError(t, held.Unlock(t.Context()))
+		<-work.Done()
+		assert.ErrorIs(t, context.Cause(work), lock.ErrReleased)
+		stop()
+	})
+}
+
+func TestContendersSayWhichOneIsMine(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		a, b := lock.New(w.client("a"), path), lock.New(w.client("b"), path)
+		held := locked(t, a)
+		waiting := start(t.Context(), b)
+		time.Sleep(time.Second)
+		mine := func(m *lock.Mutex) (mine []bool) {
+			list, err := m.Contenders(t.Context())
+			require.NoError(t, err)
+			for _, c := range list {
+				mine = append(mine, c.Mine)
+			}
+			return mine
+		}
+		assert.Equal(t, []bool{true, false}, mine(a))
+		assert.Equal(t, []bool{false, true}, mine(b))
+		require.NoError(t, held.Unlock(t.Context()))
+		require.NoError(t, (<-waiting).held.Unlock(t.Context()))
+	})
+}
+
+func TestProgressTellsHowManyAreAhead(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		held := locked(t, lock.New(w.client("a"), path))
+		var queue []<-chan result
+		for _, name := range []string{"b", "c", "d"} {
+			queue = append(queue, start(t.Context(), lock.New(w.client(name), path)))
+			time.Sleep(10 * time.Millisecond)
+		}
+		var ahead []int
+		queue = append(queue, start(t.Context(), lock.New(w.client("e"), path, lock.Progress(func(n int) {
+			ahead = append(ahead, n)
+			panic("which costs nothing")
+		}))))
+		time.Sleep(time.Second)
+		for _, next := range queue {
+			require.NoError(t, held.Unlock(t.Context()))
+			held = (<-next).held
+			time.Sleep(time.Second)
+		}
+		require.NoError(t, held.Unlock(t.Context()))
+		assert.Equal(t, 4, ahead[0])
+		assert.IsDecreasing(t, ahead)
+		assert.Contains(t, ahead, 1)
+	})
+}

@@ -5,7 +5,9 @@
 //		return err
 //	}
 //	defer held.Unlock(context.WithoutCancel(ctx))
-//	return work(held.Context(), held.Token())
+//	ctx, stop := held.Bind(ctx) // ends with the lock, and with the caller's ctx
+//	defer stop()
+//	return work(ctx, held.Token())
 //
 // # What Lock gives
 //

@@ -72,9 +72,6 @@ func (m *Mutex) holder(get acquireFunc) attempt[*Held] {
 	}
 }
 
-// Contender is one node in the queue of a lock.
-type Contender = contend.Contender
-
 // Contenders lists who is in the queue, in order: the first one holds the lock. It is a look at a moment that has passed
 // when it returns.
 func (m *Mutex) Contenders(ctx context.Context) ([]Contender, error) {

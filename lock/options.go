@@ -19,6 +19,7 @@ type settings struct {
 	onRevoke  func(Holding)
 	shared    bool
 	handover  *int
+	progress  func(ahead int)
 }
 
 func defaults() settings {
@@ -56,6 +57,14 @@ func WaitLimit(d time.Duration) Option {
 // documentation for what it cannot do and what it costs.
 func Shared() Option {
 	return func(s *settings) { s.shared = true }
+}
+
+// Progress calls f while Lock waits, whenever it is known that another number of places is ahead: first when Lock has queued, then as the queue in front
+// of it gets shorter. A place does not watch those far ahead, so numbers can be skipped. Of several goroutines of one client, the ones behind the
+// first learn of the queue when that does. For a [Semaphore] it counts those ahead in the queue for permits. f runs in the goroutine of Lock,
+// which goes on when f has returned. nil is no function.
+func Progress(f func(ahead int)) Option {
+	return func(s *settings) { s.progress = f }
 }
 
 // WithData stores a copy of data in the nodes, for those who look at the queue. Defaults to none.

@@ -41,10 +41,25 @@ func newRecipe(cli *framework.Client, name, path string, fits fit, opts []Option
 func (r recipe) queue(kind, kazoo seqnode.Kind, dialect seqnode.Dialect) contend.Queue {
 	q := contend.Queue{Dir: r.path, Name: kind.Marker(), Dialect: dialect, Data: r.data, ACL: r.acl, Recipe: r.name}
 	q.Strict = dialect == seqnode.Mutex
+	q.Progress = r.progressed()
 	if r.shared && r.fits&fitsShared != 0 {
 		q.Twins = []string{kazoo.Marker()}
 	}
 	return q
+}
+
+// progressed is what a queue tells of waiting, nil if nobody wants to know.
+func (r recipe) progressed() func(ahead int) {
+	f := r.progress
+	if f == nil {
+		return nil
+	}
+	return func(ahead int) {
+		_ = r.cli.Guard("progress", r.path, func() error {
+			f(ahead)
+			return nil
+		})
+	}
 }
 
 // wrap puts the recipe's name and path in front of an error, as framework.Client.Run does.
@@ -55,7 +70,7 @@ func (r recipe) contenders(ctx context.Context, q contend.Queue) ([]Contender, e
 	if err != nil {
 		return nil, r.wrap(err)
 	}
-	return list, nil
+	return contenders(list, r.cli.State().SessionID), nil
 }
 
 // invalid says what is wrong with paths and options.

@@ -10,6 +10,10 @@ import (
 // reportWaiting publishes, to those who look at the client's recipes, how many places are ahead. It is what the latest list of the directory has
 // shown: a place does not watch those far ahead. For a place that waits behind another one of its session it is a lower bound.
 func (p *Place) reportWaiting(before string, ahead int) {
+	if tell := p.queue.Progress; tell != nil && p.told != ahead+1 {
+		p.told = ahead + 1
+		tell(ahead)
+	}
 	p.session.Report("waiting", nil, slog.String("node", p.node.Path), slog.Int("ahead", ahead), slog.String("behind", before))
 }
 

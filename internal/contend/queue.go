@@ -15,18 +15,19 @@ import (
 
 // Queue is a directory in which nodes compete. The dialect has to contain the kind of each name.
 type Queue struct {
-	Dir     string          // its absolute path; made, as a container, when it is missing
-	Name    string          // what a node's name ends with, before the number: "lock-"
-	Twins   []string        // the same of further nodes, which stand for the same place; see the package documentation
-	Dialect seqnode.Dialect // which names compete
-	Yield   seqnode.Dialect // which of them a place waits for; 0 means all
-	Data    []byte          // of a node
-	ACL     []framework.ACL // of a node; nil means the client's
-	Strict  bool            // nobody comes in ahead of a place that is there; see the package documentation
-	Trail   *Trail          // of a queue whose places each have one node; may be nil
-	Joined  func()          // called when a place was created, if it is not nil
-	heirs   bool            // places become claims, which can have heirs
-	Recipe  string          // what a claim is called by framework.Client.Recipes; "" if the recipe that holds it says so itself
+	Dir      string          // its absolute path; made, as a container, when it is missing
+	Name     string          // what a node's name ends with, before the number: "lock-"
+	Twins    []string        // the same of further nodes, which stand for the same place; see the package documentation
+	Dialect  seqnode.Dialect // which names compete
+	Yield    seqnode.Dialect // which of them a place waits for; 0 means all
+	Data     []byte          // of a node
+	ACL      []framework.ACL // of a node; nil means the client's
+	Strict   bool            // nobody comes in ahead of a place that is there; see the package documentation
+	Trail    *Trail          // of a queue whose places each have one node; may be nil
+	Progress func(ahead int) // called when it is known how many places are ahead of a waiting place, and when that changes; may be nil
+	Joined   func()          // called when a place was created, if it is not nil
+	heirs    bool            // places become claims, which can have heirs
+	Recipe   string          // what a claim is called by framework.Client.Recipes; "" if the recipe that holds it says so itself
 }
 
 // Place is one place in a queue, in one session.
@@ -36,6 +37,7 @@ type Place struct {
 	node    framework.Node   // the one that it is known by
 	twins   []framework.Node // the others
 	left    bool             // by withdraw
+	told    int              // what Progress was told last, plus 1; 0 before
 
 	line     *line            // that the place is in; nil if the queue is not Strict
 	listedOn int              // the connection on which the create, and the list behind it, were answered; 0 if it is not known
