@@ -75,11 +75,11 @@
 //	                                  go on as above; the old session is left to expire
 //
 // The client writes each of its sessions to the file before anything is sent in it, and keeps the file locked until it is closed. So
-// whoever has the lock knows that the process before has ended. A process that is stopped, with SIGSTOP for example, or whose
+// a process that gets the lock knows that the one before it has ended. A process that is stopped, with SIGSTOP for example, or whose
 // container is paused keeps the lock. The second client gets [ErrSessionFileInUse] then, and should try again later. Close
 // removes the session from the file, if a server has confirmed that it is over.
 //
-// The new session begins behind the end of the old one, so its recipes never queue behind nodes of the old one. The state is
+// The new session begins after the old one has ended, so its recipes never queue behind nodes of the old one. The state is
 // Connecting until then. As long as no server accepts a connection, the client waits for one, because a new session could not
 // begin either. If the old session has to be left to expire, the log says so, and [Session.Former] reports true for it.
 //
@@ -88,6 +88,8 @@
 // for a symbolic link, and for a file that holds something else. It ignores a damaged record, a copy of another file, and a record
 // from before the machine was restarted, and the log says so: the old session then expires as it would without the file. A file
 // that cannot be written does not hold up the client. Health has a notice of it.
+//
+// The file holds the latest session. Sessions that the dead process itself had lost before expire as they would have.
 //
 // Restarts are only that quick on servers that resume sessions. ClickHouse Keeper does not; the client goes on at once there, and the old session
 // expires.

@@ -11,9 +11,9 @@
 //
 // # Guarantees
 //
-//   - The session that Read returns belongs to nobody who lives. A record is accepted only from the file that it was written to, which
-//     its inode number tells, and since the machine was started. Whoever wrote it held the lock of that file, and the lock is the
-//     reader's now.
+//   - The client of the session that Read returns has ended. A record is accepted only from the file that it was written to, which
+//     its inode number tells, and only until the machine is restarted. Its writer held the lock of that file, and the reader
+//     holds that lock now.
 //   - A process that is stopped, with SIGSTOP for example, keeps its lock.
 //   - A process that dies leaves the old record or the new one. The record is written with one system call, over the old one, to space
 //     that the file has had since Open. Nothing is flushed to the disk, because a record from before a crash of the machine is not

@@ -97,7 +97,7 @@ func TestSecondClientIsRefused(t *testing.T) {
 	opened(t, path)
 }
 
-// What is left of a record by a crash of the machine is no session, whatever it is, and is overwritten.
+// A record that a crash of the machine has damaged counts for nothing, and is overwritten.
 func TestDamagedRecords(t *testing.T) {
 	path := left(t)
 	whole, err := os.ReadFile(path)
