@@ -46,7 +46,7 @@ type Policy struct {
 	shape   shape
 	initial time.Duration
 	longest time.Duration
-	custom  func() backoff.BackOff
+	custom  func() BackOff
 
 	jitter  setting[float64]
 	retries setting[int]
@@ -95,13 +95,25 @@ func UntilElapsed(total, delay time.Duration) Policy {
 	return Forever(delay).WithMaxElapsed(total)
 }
 
-// FromBackOff returns a policy whose delays come from a BackOff of
-// github.com/cenkalti/backoff/v4. A BackOff keeps its progress in itself, so a
-// Policy needs a function that makes a new one: it is called and Reset once
-// for every Start, from any goroutine. A negative delay, or a nil BackOff, ends
-// the tries. The delays are used as they come, unless WithJitter is given too.
-func FromBackOff(fresh func() backoff.BackOff) Policy {
-	return Policy{shape: custom, custom: fresh}
+// BackOff is a source of delays that keeps its progress in itself, such as
+// those of github.com/cenkalti/backoff in any version.
+type BackOff interface {
+	// NextBackOff returns the next delay. A negative one ends the tries.
+	NextBackOff() time.Duration
+	// Reset begins again with the first delay.
+	Reset()
+}
+
+// FromBackOff returns a policy whose delays come from a [BackOff]. A Policy
+// needs a function that makes a new one: it is called, and the BackOff Reset,
+// once for every Start, from any goroutine. A negative delay, or a nil BackOff,
+// ends the tries. The delays are used as they come, unless WithJitter is given
+// too.
+func FromBackOff[B BackOff](fresh func() B) Policy {
+	if fresh == nil {
+		return Policy{shape: custom}
+	}
+	return Policy{shape: custom, custom: func() BackOff { return fresh() }}
 }
 
 // WithMaxRetries limits the number of retries to n; 0 means none, so that a

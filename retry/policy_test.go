@@ -241,7 +241,7 @@ func TestErr(t *testing.T) {
 		"jitter too large":        {policy: retry.Policy{}.WithJitter(1.5), want: []string{"jitter 1.5 is outside [0, 1]"}},
 		"jitter negative":         {policy: retry.Policy{}.WithJitter(-0.1), want: []string{"jitter -0.1 is outside [0, 1]"}},
 		"jitter not a number":     {policy: retry.Policy{}.WithJitter(math.NaN()), want: []string{"jitter NaN is outside [0, 1]"}},
-		"nil function":            {policy: retry.FromBackOff(nil), want: []string{"FromBackOff was given a nil function"}},
+		"nil function":            {policy: retry.FromBackOff[retry.BackOff](nil), want: []string{"FromBackOff was given a nil function"}},
 		"mended":                  {policy: retry.NTimes(-1, time.Second).WithMaxRetries(1)},
 		"all problems at once":    {policy: retry.Exponential(-1, -2).WithJitter(2).WithMaxRetries(-3), want: []string{"first exponential", "longest delay", "jitter 2", "retries -3"}},
 		"an invalid one is named": {policy: retry.Forever(-1), want: []string{"retry policy: "}},
