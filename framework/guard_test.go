@@ -90,8 +90,8 @@ func TestFunctionsOfTheConfigurationThatPanic(t *testing.T) {
 			r.left.Store(1)
 			c.Random = r
 		},
-		"ReconnectPolicy":       func(c *framework.Config, _ func() bool) { c.ReconnectPolicy = retry.FromBackOff(boom) },
-		"ReconnectPolicy later": func(c *framework.Config, _ func() bool) { c.ReconnectPolicy = retry.FromBackOff(newFitful) },
+		"ReconnectPolicy":       func(c *framework.Config, _ func() bool) { c.ReconnectPolicy = retry.FromBackOff(boom[retry.BackOff]) },
+		"ReconnectPolicy later": func(c *framework.Config, _ func() bool) { c.ReconnectPolicy = retry.FromBackOff(newFitful[retry.BackOff]) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -129,12 +129,12 @@ func TestFunctionsOfTheConfigurationThatPanic(t *testing.T) {
 func TestARetryPolicyThatPanics(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := startServer(t, zktest.Config{})
-		cli := connected(t, s, func(c *framework.Config) { c.RetryPolicy = retry.FromBackOff(boom) })
+		cli := connected(t, s, func(c *framework.Config) { c.RetryPolicy = retry.FromBackOff(boom[retry.BackOff]) })
 		s.LoseReply(zktest.OpCreate2, 1)
 		_, err := cli.Create(t.Context(), "/b", nil)
 		require.ErrorIs(t, err, framework.ErrPanicked)
 		require.ErrorIs(t, err, framework.ErrOutcomeUnknown)
-		cli = connected(t, s, func(c *framework.Config) { c.RetryPolicy = retry.FromBackOff(newFitful) })
+		cli = connected(t, s, func(c *framework.Config) { c.RetryPolicy = retry.FromBackOff(newFitful[retry.BackOff]) })
 		s.LoseReply(zktest.OpSetData, 1)
 		_, err = cli.Create(t.Context(), "/a", nil)
 		require.NoError(t, err, "nobody asks the policy")
