@@ -35,6 +35,9 @@ export GORACE ?= atexit_sleep_ms=0
 # without the race detector.
 TEST = -vet=all $(RACE) -timeout $(TIMEOUT) -cpu $(PROCS)
 
+# Fails if the output of tests shows one of their passwords.
+SECRETS = "$(CURDIR)/scripts/no-secrets"
+
 # Every other module of the repository, the root first.
 MODULES := $(filter-out $(COMPARED),$(sort $(patsubst %/go.mod,%,$(shell find . -name go.mod -not -path '*/testdata/*'))))
 
@@ -53,13 +56,13 @@ test: deps verify-fmt ## go vet, and all tests with the race detector, on zktest
 # The root and the other modules at once; what both need has been compiled.
 .PHONY: test-root test-modules
 test-root:
-	$(GO) test $(TEST) -p $(PARALLEL) $(PKG)
+	$(SECRETS) $(GO) test $(TEST) -p $(PARALLEL) $(PKG)
 test-modules:
-	$(call each,$(GO) test $(TEST) -p 1 ./...,$(filter-out .,$(MODULES)))
+	$(call each,$(SECRETS) $(GO) test $(TEST) -p 1 ./...,$(filter-out .,$(MODULES)))
 
 .PHONY: test-short
 test-short: ## quick: no race detector, no real ZooKeeper
-	$(call each,$(GO) test -short -timeout $(TIMEOUT) $(PKG))
+	$(call each,$(SECRETS) $(GO) test -short -timeout $(TIMEOUT) $(PKG))
 
 .PHONY: chaos
 chaos: deps ## every recipe in several processes on three real servers that fail, for FOR (10m); prints a table, and writes it to OUT

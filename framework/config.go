@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -52,6 +53,9 @@ func (a Auth) GoString() string { return a.String() }
 
 // LogValue is String.
 func (a Auth) LogValue() slog.Value { return slog.StringValue(a.String()) }
+
+// MarshalJSON leaves the credentials out.
+func (a Auth) MarshalJSON() ([]byte, error) { return json.Marshal(struct{ Scheme string }{a.Scheme}) }
 
 // Defaults of Config.
 const (

@@ -2,6 +2,7 @@ package sasl_test
 
 import (
 	"fmt"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -50,6 +51,6 @@ func TestDigestMD5(t *testing.T) {
 
 // A mechanism prints without its password.
 func ExampleDigestMD5() {
-	fmt.Println(sasl.DigestMD5("orders", "a long random password"))
+	fmt.Println(sasl.DigestMD5("orders", os.Getenv("ZOOKEEPER_PASSWORD")))
 	// Output: DIGEST-MD5 as "orders"
 }

@@ -1,6 +1,6 @@
 // Package archtest holds the rules that this module sets itself, as tests.
 //
-// It has no code of its own. Its tests parse every Go file of the module with
+// It has no code of its own. One test asks the go command which modules a user's program is linked with. The others parse every Go file of the module with
 // go/parser (asking the go command instead would hide a forbidden import behind
 // its build cache), leaving out nested modules, testdata, and directories that
 // the go command ignores too. Then each rule looks at the parsed tree and
@@ -24,6 +24,7 @@
 //   - size: lines of a file, of a function, of the median function;
 //   - documentation: every package, every exported identifier;
 //   - time: no test sleeps in real time;
+//   - passwords: those of tests have a marker, which scripts/no-secrets looks for in the output of all tests;
 //   - loose ends: no reminders of unfinished work, no packages named after
 //     nothing, no package without a check for leaked goroutines.
 //

@@ -26,6 +26,7 @@ var rules = map[string]func(*tree) []finding{
 	"reminders":    checkReminders,
 	"names":        checkNames,
 	"leak test":    checkLeakTest,
+	"passwords":    checkPasswords,
 }
 
 // TestModule runs every rule on this module.

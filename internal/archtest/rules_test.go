@@ -52,6 +52,7 @@ var examples = map[string]map[string]example{
 	"reminders":    remindersExamples,
 	"names":        namesExamples,
 	"leak test":    leakTestExamples,
+	"passwords":    passwordsExamples,
 }
 
 func TestRules(t *testing.T) {
