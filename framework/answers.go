@@ -12,6 +12,7 @@ import (
 // Codes with which servers answer.
 const (
 	codeUnimplemented    = -6 // the server does not know the operation
+	codeTimedOut         = -7 // of a client in ZooKeeper; ClickHouse Keeper answers so
 	codeBadArguments     = -8
 	codeNoNode           = -101
 	codeNoAuth           = -102
@@ -44,7 +45,7 @@ var codeErrors = []struct {
 	{codeNotEmpty, zk.ErrNotEmpty}, {codeSessionExpired, zk.ErrSessionExpired}, {codeInvalidACL, zk.ErrInvalidACL},
 	{codeAuthFailed, zk.ErrAuthFailed}, {codeClosing, zk.ErrClosing}, {-117, zk.ErrNothing},
 	{codeSessionMoved, zk.ErrSessionMoved}, {-123, zk.ErrReconfigDisabled}, {codeUnimplemented, ErrUnsupported},
-	{codeNotReadOnly, ErrNotReadOnly}, {codeEphemeralOnLocal, ErrEphemeralOnLocalSession}, {codeRequestTimeout, ErrRequestTimeout},
+	{codeNotReadOnly, ErrNotReadOnly}, {codeEphemeralOnLocal, ErrEphemeralOnLocalSession}, {codeRequestTimeout, ErrRequestTimeout}, {codeTimedOut, ErrRequestTimeout},
 	{codeSASLRequired, ErrAuthRequired}, {codeQuotaExceeded, ErrQuotaExceeded}, {codeTooBusy, ErrThrottled},
 }
 

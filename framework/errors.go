@@ -79,8 +79,8 @@ var (
 	// ErrEphemeralOnLocalSession says that the servers keep the session on one server only (localSessionsEnabled without
 	// localSessionsUpgradingEnabled), where it cannot own ephemeral nodes (code -120). The create was not applied.
 	ErrEphemeralOnLocalSession = errors.New("a local session cannot have ephemeral nodes")
-	// ErrRequestTimeout says that the servers have given up a request that took them too long (code -122). It can still be applied, so a
-	// write is looked for as if its reply had been lost.
+	// ErrRequestTimeout says that the servers have given up a request that took them too long (codes -122 and -7). It can still be applied, so
+	// a write is looked for as if its reply had been lost. If that does not decide, the error is [ErrOutcomeUnknown] as well.
 	ErrRequestTimeout = errors.New("the servers gave up the request because it took too long")
 	// ErrQuotaExceeded says that a create or set would exceed a hard limit of a quota (code -125), on servers with
 	// enforceQuota. Nothing was applied. See [Client.Quota].

@@ -207,7 +207,7 @@ type attempt struct {
 	tries  int
 	doubt  bool      // a try was sent and its answer lost
 	sentIn *epoch    // that try
-	astray bool      // its answer said that the server does not know what became of it
+	astray error     // its answer, if that said that the server does not know what became of it
 	odds   int       // answers that said neither yes nor no
 	length *oversize // nil unless the request is long
 
@@ -281,7 +281,10 @@ func (a *attempt) step(ctx context.Context, e *epoch) error {
 		a.mayBeApplied = true
 		return err
 	}
-	a.doubt, a.sentIn, a.astray = true, e, isOdd(err)
+	a.doubt, a.sentIn, a.astray = true, e, nil
+	if isOdd(err) {
+		a.astray = err
+	}
 	if known == unknown && a.settle == nil {
 		return fmt.Errorf("%w: %w", ErrOutcomeUnknown, e.why(err))
 	}
@@ -311,8 +314,8 @@ func (a *attempt) resolve(ctx context.Context, e *epoch) (verdict, error) {
 	err = ofAnother(err)
 	if v == notApplied || v == refused {
 		switch {
-		case a.astray && a.sentIn == e:
-			v, err = undecided, errAstray
+		case a.astray != nil && a.sentIn == e:
+			v, err = undecided, a.strayed()
 		case !a.passing && mayComeLate(a.sentIn, e):
 			v, err = undecided, errLate
 		}
@@ -326,6 +329,14 @@ func (a *attempt) resolve(ctx context.Context, e *epoch) (verdict, error) {
 		err = fmt.Errorf("%w, and to look for it is refused: %w", ErrOutcomeUnknown, err)
 	}
 	return v, err
+}
+
+// strayed is the error of a write that a server has lost track of. It names the server's answer, which may be a refusal of other operations.
+func (a *attempt) strayed() error {
+	if errors.Is(a.astray, ErrRequestTimeout) {
+		return fmt.Errorf("%w (%w)", errAstray, ErrRequestTimeout)
+	}
+	return fmt.Errorf("%w (%v)", errAstray, a.astray)
 }
 
 // look goes behind a sync: the server may be another one, which lags behind.

@@ -52,6 +52,7 @@ var layers = map[string][]string{
 	},
 
 	"internal/recipes": public,
+	"internal/compat":  public,
 
 	"internal/interop": append([]string{"internal/realzk"}, public...),
 
