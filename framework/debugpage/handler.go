@@ -74,6 +74,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	report := h.report(r.Context(), asked.Get("queue"), asked.Get("client"))
 	const html, object = "text/html", "application/json"
 	format := accept.Best(r, html, object)
+	if asked.Get("format") == "json" {
+		format = object
+	}
 	var body bytes.Buffer
 	var err error
 	if format == object {
@@ -82,7 +85,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = encoder.Encode(report)
 	} else {
 		format += "; charset=utf-8"
-		err = page.Execute(&body, newView(report))
+		err = page.Execute(&body, newView(report, asked.Get("filter")))
 	}
 	secure(w.Header())
 	if err != nil {

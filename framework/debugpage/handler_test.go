@@ -117,7 +117,7 @@ func TestAnswers(t *testing.T) {
 			assert.Equal(t, want, a.Header().Get("Content-Type"), accept)
 			assert.Equal(t, "no-store", a.Header().Get("Cache-Control"))
 			assert.Equal(t, "Accept", a.Header().Get("Vary"))
-			for _, directive := range []string{"default-src 'none'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"} {
+			for _, directive := range []string{"default-src 'none'", "base-uri 'none'", "form-action 'self'", "frame-ancestors 'none'"} {
 				assert.Contains(t, a.Header().Get("Content-Security-Policy"), directive)
 			}
 			assert.Equal(t, []string{"DENY", "nosniff", "no-referrer", "same-origin"}, []string{

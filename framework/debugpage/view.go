@@ -1,6 +1,7 @@
 package debugpage
 
 import (
+	"cmp"
 	"crypto/sha256"
 	_ "embed" // for the page
 	"encoding/base64"
@@ -8,6 +9,7 @@ import (
 	"html/template"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -23,7 +25,7 @@ var script string
 
 // policy is the page's Content-Security-Policy: its own style and script, and requests to where it came from.
 var policy = fmt.Sprintf("default-src 'none'; style-src %s; script-src %s; connect-src 'self'; img-src data:; base-uri 'none'; "+
-	"form-action 'none'; frame-ancestors 'none'", hash(style), hash(script))
+	"form-action 'self'; frame-ancestors 'none'", hash(style), hash(script))
 
 func hash(s string) string {
 	sum := sha256.Sum256([]byte(s))
@@ -43,6 +45,7 @@ type view struct {
 	Summary badge
 	Clients []clientView
 	Queue   *queueView
+	Filter  string
 	Style   template.CSS
 	Script  template.JS
 }
@@ -50,10 +53,10 @@ type view struct {
 // badge is a word and how it looks: good, warn, bad or idle.
 type badge struct{ Class, Text string }
 
-func newView(r *Report) view {
-	v := view{Report: r, Summary: summary(r), Style: template.CSS(style), Script: template.JS(script)} //nolint:gosec // our own
+func newView(r *Report, filter string) view {
+	v := view{Report: r, Filter: filter, Summary: summary(r), Style: template.CSS(style), Script: template.JS(script)} //nolint:gosec // our own
 	for _, c := range r.Clients {
-		v.Clients = append(v.Clients, newClientView(c, r.Time))
+		v.Clients = append(v.Clients, newClientView(c, filter, r.Time))
 	}
 	if r.Queue != nil {
 		v.Queue = newQueueView(r.Queue, r.Time)
@@ -110,7 +113,7 @@ func duration(d time.Duration) string {
 
 // classes are how the states of a connection look.
 var classes = map[string]string{
-	"Connected": "good", "Reconnected": "good", "Suspended": "warn", "Lost": "bad", "Connecting": "idle", "Closed": "idle", "nil": "bad",
+	"Connected": "good", "Reconnected": "good", "Suspended": "warn", "Lost": "bad", "ReadOnly": "warn", "Connecting": "idle", "Closed": "idle", "nil": "bad",
 }
 
 // clientView is what the template shows of a Client.
@@ -123,9 +126,16 @@ type clientView struct {
 	Timeout   string
 	Trust     meter
 	Line      *line
+	Reasons   []Reason // without those that have their cause in the connection
+	Affected  int      // how many those are
 	Recipes   []recipeView
+	Rest      int // how many more recipes there are
+	Matching  int // how many recipes match the filter
 	Past      []pastView
 }
+
+// maxRecipes is how many recipes of a client the page shows. Its JSON has all of them.
+const maxRecipes = 200
 
 // meter is a bar of which Width per cent are filled.
 type meter struct {
@@ -133,19 +143,65 @@ type meter struct {
 	Width int
 }
 
-func newClientView(c Client, now time.Time) clientView {
+func newClientView(c Client, filter string, now time.Time) clientView {
 	v := clientView{
 		Client: c, Class: classes[c.State], Ago: ago(c.Since, now), AnswerAgo: ago(c.LastAnswer, now), Health: ready(c),
 		Timeout: "not known yet", Trust: trust(c), Line: newLine(c.History, now),
 	}
 	if c.TimeoutMillis > 0 {
-		v.Timeout = (time.Duration(c.TimeoutMillis) * time.Millisecond).String()
+		v.Timeout = duration(time.Duration(c.TimeoutMillis) * time.Millisecond)
 	}
-	for i, r := range c.Recipes {
-		v.Recipes = append(v.Recipes, newRecipeView(r, c, i, now))
+	v.Reasons, v.Affected = causes(c)
+	shown := pick(c.Recipes, filter)
+	v.Matching, v.Rest = len(shown), max(0, len(shown)-maxRecipes)
+	for _, i := range shown[:len(shown)-v.Rest] {
+		v.Recipes = append(v.Recipes, newRecipeView(c.Recipes[i], c, i, now))
 	}
 	v.Past = past(c.History, now)
 	return v
+}
+
+// cut reports whether the client has no connection. Then that is what is wrong with its recipes.
+func cut(c Client) bool { return classes[c.State] != "good" }
+
+// causes are the reasons to show. While the client has no connection, the reasons of its recipes are only counted.
+func causes(c Client) (reasons []Reason, affected int) {
+	if !cut(c) {
+		return c.Reasons, 0
+	}
+	of := make(map[string]bool, len(c.Recipes))
+	for _, r := range c.Recipes {
+		of[r.Name+" "+r.Path] = true
+	}
+	for _, r := range c.Reasons {
+		if recipe, _, found := strings.Cut(r.Text, ":"); found && of[recipe] {
+			affected++
+		} else {
+			reasons = append(reasons, r)
+		}
+	}
+	return reasons, affected
+}
+
+// pick returns the indexes of the recipes that match a filter, those that are not well first.
+func pick(recipes []Recipe, filter string) (indexes []int) {
+	filter = strings.ToLower(strings.TrimSpace(filter))
+	for i, r := range recipes {
+		if strings.Contains(strings.ToLower(r.Name+" "+r.Path+" "+r.State+" "+r.Error), filter) {
+			indexes = append(indexes, i)
+		}
+	}
+	slices.SortStableFunc(indexes, func(a, b int) int {
+		return cmp.Compare(order(recipes[a]), order(recipes[b]))
+	})
+	return indexes
+}
+
+func order(r Recipe) int {
+	if r.Unwell.IsZero() {
+		return 1
+	}
+	return 0
 }
 
 func ago(t, now time.Time) span { return span{iso(t), clock(t), duration(now.Sub(t))} }
@@ -191,6 +247,8 @@ func newRecipeView(r Recipe, c Client, index int, now time.Time) recipeView {
 		Link:   "?" + url.Values{"queue": {r.Queue}, "client": {fmt.Sprint(c.Number)}}.Encode(),
 	}
 	switch {
+	case !r.Unwell.IsZero() && cut(c):
+		v.Class, v.Error = "idle", ""
 	case !r.Unwell.IsZero():
 		v.Class, v.Row = "warn", "ill"
 		if overdue(r, c) {

@@ -1,6 +1,7 @@
 package debugpage
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -98,4 +99,42 @@ func TestWords(t *testing.T) {
 		}
 		assert.Equal(t, 1, strings.Count(page(), `id="client-1"`))
 	})
+}
+
+// While there is no connection, it is the one cause of what is wrong with recipes.
+func TestOutageHasOneCause(t *testing.T) {
+	now := time.Now()
+	c := Client{State: "Lost", Reasons: []Reason{{Text: "no connection"}, {Text: "cache /a: it is stale"}, {Text: "node /b: it does not stand"}}}
+	for _, path := range []string{"/a", "/b"} {
+		name := map[string]string{"/a": "cache", "/b": "node"}[path]
+		c.Recipes = append(c.Recipes, Recipe{Name: name, Path: path, Unwell: now, Error: "away"})
+	}
+	v := newClientView(c, "", now)
+	assert.Equal(t, []Reason{{Text: "no connection"}}, v.Reasons)
+	assert.Equal(t, 2, v.Affected)
+	for _, r := range v.Recipes {
+		assert.Equal(t, []string{"idle", "", ""}, []string{r.Class, r.Row, r.Error})
+	}
+	c.State = "Connected"
+	v = newClientView(c, "", now)
+	assert.Len(t, v.Reasons, 3)
+	assert.Equal(t, "warn", v.Recipes[0].Class)
+}
+
+// Of ten thousand recipes the page shows those that are not well, and as many others as fit.
+func TestManyRecipes(t *testing.T) {
+	now := time.Now()
+	c := Client{State: "Connected"}
+	for i := range 10_000 {
+		c.Recipes = append(c.Recipes, Recipe{Name: "node", Path: fmt.Sprintf("/nodes/%d", i), State: "standing"})
+	}
+	c.Recipes[9_000].Unwell, c.Recipes[9_000].State = now, "not standing"
+	v := newClientView(c, "", now)
+	assert.Len(t, v.Recipes, maxRecipes)
+	assert.Equal(t, "/nodes/9000", v.Recipes[0].Path)
+	assert.Equal(t, 10_000-maxRecipes, v.Rest)
+	v = newClientView(c, " NOT standing ", now)
+	assert.Len(t, v.Recipes, 1)
+	assert.Zero(t, v.Rest)
+	assert.Equal(t, "queue-0-9000", v.Recipes[0].ID, "the same as without a filter")
 }
