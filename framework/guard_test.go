@@ -90,8 +90,10 @@ func TestFunctionsOfTheConfigurationThatPanic(t *testing.T) {
 			r.left.Store(1)
 			c.Random = r
 		},
-		"ReconnectPolicy":       func(c *framework.Config, _ func() bool) { c.ReconnectPolicy = retry.FromBackOff(boom[retry.BackOff]) },
-		"ReconnectPolicy later": func(c *framework.Config, _ func() bool) { c.ReconnectPolicy = retry.FromBackOff(newFitful[retry.BackOff]) },
+		"ReconnectPolicy": func(c *framework.Config, _ func() bool) { c.ReconnectPolicy = retry.FromBackOff(boom[retry.BackOff]) },
+		"ReconnectPolicy later": func(c *framework.Config, _ func() bool) {
+			c.ReconnectPolicy = retry.FromBackOff(newFitful[retry.BackOff])
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {

@@ -61,7 +61,7 @@ func (h *hosts) replace(l list) (before, after []target) {
 	}
 	fresh := slices.Sorted(maps.Keys(kept))
 	shuffle(h.random, fresh)
-	h.names = append(names, fresh...)
+	h.names = slices.Concat(names, fresh)
 	for name, addrs := range l.known {
 		if len(addrs) > 0 {
 			h.known[name] = addrs

@@ -58,7 +58,8 @@ func TestRealRestart(t *testing.T) {
 		began := time.Now()
 		first.kill(t)
 		first = w.start(t)
-		former, locked := session, time.Duration(0)
+		former := session
+		var locked time.Duration
 		session, locked = first.holds(t)
 		all, own = all+time.Since(began), own+locked
 		require.NotEqual(t, former, session)

@@ -94,7 +94,7 @@ func TestLockOfAnotherProcess(t *testing.T) {
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
-	defer cmd.Wait() //nolint:errcheck // it is killed
+	defer cmd.Wait() // it is killed
 	defer cmd.Process.Kill()
 	line, err := bufio.NewReader(out).ReadString('\n')
 	require.NoError(t, err)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -329,7 +330,7 @@ func TestResumeOfAnEarlierSession(t *testing.T) {
 				tp := &tape{}
 				conn, err := s.Wrap(tp)
 				require.NoError(t, err)
-				ask := append(connectFrame(7, testTimeout, 0)[prefixLen:], flag...)
+				ask := slices.Concat(connectFrame(7, testTimeout, 0)[prefixLen:], flag)
 				_, err = conn.Write(enc(ask).frame())
 				require.NoError(t, err)
 				want := enc{}.i32(0).i64(7).i32(int32(testTimeout.Milliseconds())).i64(testSession).str(password).raw(flag)
