@@ -19,7 +19,8 @@
 //	                          +------------------------------------------------------ Lost
 //	any state -- Close --> Closed
 //
-// Connected is the first state of every session, Reconnected says that the same session goes on after Suspended. Lost of
+// Connected is the first state of every session, Reconnected says that the same session goes on after Suspended. After a planned move
+// of the session to another connection (see Identities) Reconnected follows Connected or Reconnected. Lost of
 // one epoch always comes before Connected of the next, and Suspended always before Lost. Every [StateChange] carries the
 // state before it, the epoch, the time and the cause. Each subscriber of [Client.States] has its own ordered queue in
 // which nothing is dropped; one that does not read delays nobody.
@@ -93,6 +94,24 @@
 //
 // Restarts are only that quick on servers that resume sessions. ClickHouse Keeper does not; the client goes on at once there, and the old session
 // expires.
+//
+// # Identities
+//
+// A connection begins with the client certificate, [Config.SASL] and [Config.Auth], in this order. [Client.AddAuth] adds an identity to
+// the present connection and to all later ones. A connection cannot drop an identity, so [Client.SetAuth] moves the session
+// to a new one, as [Client.Reconnect] does:
+//
+//	new connection    dial, TLS                                          handshake, SASL, Auth
+//	old connection    serves      answers what was sent     closed
+//	operations        sent        wait                                                         sent
+//	state             Connected                                                                Reconnected
+//
+// Nothing that is held ends in a move, whatever its policy says about SUSPENDED: the session is the same, the servers have just answered, and trust
+// is counted as always. If the new connection cannot be opened, the old one stays. If it breaks, or has not got the session after T/6, the
+// state is Suspended as after any other break.
+//
+// A client that the servers do not accept gets an [*AuthError], which says what to do: in [Client.WaitConnected], in errors of operations,
+// in [Client.Info], in [Client.Health] and in the log. docs/security.md has the list.
 //
 // # Recipes
 //

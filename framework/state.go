@@ -13,7 +13,8 @@ const (
 	Connected
 	// Suspended says that the connection is broken. The session may live or not: only the servers know.
 	Suspended
-	// Reconnected says that the session that was suspended goes on; its ephemeral nodes and watches are in place.
+	// Reconnected says that the session that was suspended goes on; its ephemeral nodes and watches are in place. If Previous is not Suspended, the
+	// session has moved to another connection as planned, and nothing was interrupted: see Client.Reconnect.
 	Reconnected
 	// Lost says that the session is over. Its ephemeral nodes and watches are gone, or will be. Connected follows
 	// when there is a new one.
