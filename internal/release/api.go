@@ -15,7 +15,7 @@ import (
 // checkAPI compares the API of each module with that of the latest tag, with apidiff from golang.org/x/exp.
 func (r *repository) checkAPI(ctx context.Context, version, latest string) error {
 	if latest == "" {
-		fmt.Fprintln(r.out, "There is no tag yet, and so no API to compare with.")
+		fmt.Fprintln(r.out, "There is no tag yet, so the API was not compared.")
 		return nil
 	}
 	if _, err := exec.LookPath("apidiff"); err != nil {

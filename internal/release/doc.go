@@ -13,7 +13,7 @@
 // nested one requires the root, and others that it needs, in exactly that version, and has no replace directive: go install refuses
 // a module that has one. In the repository a file go.work beside its go.mod replaces them by their directories.
 //
-// # What check looks at
+// # Checks
 //
 //   - the version: semantic, with major version 0 or 1, later than every tag;
 //   - the working tree: nothing uncommitted;
