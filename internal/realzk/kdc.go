@@ -205,7 +205,7 @@ func (k *KDC) run(tool string, args ...string) (output string, err error) {
 }
 
 func (k *KDC) environment() []string {
-	return append(os.Environ(), "KRB5_CONFIG="+k.Config(), "KRB5_KDC_PROFILE="+k.dir.file("kdc.conf"), "KRB5CCNAME="+k.dir.file("cache"), "KRB5RCACHETYPE=none")
+	return append(os.Environ(), "KRB5_CONFIG="+k.Config(), "KRB5_KDC_PROFILE="+k.dir.file("kdc.conf"), "KRB5CCNAME="+k.dir.file("cache"), "LC_ALL=C")
 }
 
 // Start starts the process again after Stop, on the database that is there, and waits until it accepts connections.

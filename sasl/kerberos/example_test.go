@@ -37,7 +37,7 @@ func ExampleNew() {
 		fmt.Println(err)
 		return
 	}
-	krb, err := kerberos.New(kerberos.Config{Principal: "orders", Password: "a long random one", Krb5Conf: conf})
+	krb, err := kerberos.New(kerberos.Config{Principal: "orders", Password: "a long random s3cr3t", Krb5Conf: conf})
 	if err != nil {
 		fmt.Println(err)
 		return

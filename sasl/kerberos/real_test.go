@@ -47,7 +47,7 @@ func (r *realm) mechanism(t *testing.T, cfg kerberos.Config) *kerberos.Mechanism
 // client is one that ends with the test, ahead of its mechanism.
 func client(t *testing.T, m sasl.Mechanism, addr string) *framework.Client {
 	t.Helper()
-	cli, err := framework.New(framework.Config{ConnectString: addr, SessionTimeout: 10 * time.Second, SASL: m, ACL: framework.CreatorACL()})
+	cli, err := framework.New(framework.Config{ConnectString: addr, SessionTimeout: 30 * time.Second, SASL: m, ACL: framework.CreatorACL()})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, cli.Close()) })
 	return cli
@@ -136,9 +136,9 @@ func TestRealRefusals(t *testing.T) {
 			var err error
 			require.Eventually(t, func() bool {
 				err = cli.WaitConnected(within(t, 100*time.Millisecond))
-				return errors.Is(err, framework.ErrAuthFailed)
+				return errors.Is(err, c.kind) // a KDC that is slow for once is another one
 			}, patience, time.Millisecond)
-			require.ErrorIs(t, err, c.kind)
+			require.ErrorIs(t, err, framework.ErrAuthFailed)
 			require.ErrorContains(t, err, c.says)
 			assert.NotContains(t, err.Error(), "s3cr3t")
 		})
