@@ -344,3 +344,35 @@ func TestDeleteTreeByManyAtOnceOnARealServer(t *testing.T) {
 	require.NoError(t, err)
 	assert.False(t, there)
 }
+
+// Connections break on the way, on a server that is real.
+func TestDeleteTreeOnARealServerGoesOnOverBrokenConnections(t *testing.T) {
+	t.Parallel()
+	space := realzk.Shared(t)
+	proxy := realzk.NewProxy(t, space.Addr())
+	witness := realClient(t, space.ConnectString())
+	cli := realClient(t, strings.Replace(space.ConnectString(), space.Addr(), proxy.Addr(), 1))
+	const leaves = 400
+	for i := range leaves {
+		plant(t, witness, fmt.Sprintf("/tree/%d/%d", i%11, i))
+	}
+	ctx := within(t, patience)
+	w, err := sessionOf(t, witness).WatchTree(ctx, "/tree")
+	require.NoError(t, err)
+	defer w.Stop()
+	done := make(chan error, 1)
+	go func() { done <- cli.DeleteTree(ctx, "/tree") }()
+	for gone := 1; ; gone++ {
+		ev, err := w.Next(ctx)
+		require.NoError(t, err)
+		require.Equal(t, framework.EventDeleted, ev.Type)
+		if gone%100 == 0 {
+			proxy.Cut()
+		}
+		if ev.Path == "/tree" {
+			assert.Equal(t, leaves+12, gone)
+			break
+		}
+	}
+	require.NoError(t, <-done)
+}

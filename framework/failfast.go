@@ -15,7 +15,8 @@ var errFailFast = errors.New("the call does not wait for a connection (FailFast)
 //
 // An operation that is under way when the connection breaks ends as well. If it is a write that may have been applied, the error
 // is [ErrOutcomeUnknown] too. A server that does not answer does not count as a broken connection before the client has given
-// it up, which takes up to two thirds of the session timeout: use ctx to bound the wait for an answer.
+// it up, which takes up to two thirds of the session timeout: use ctx to bound the wait for an answer. A planned move to another server
+// (see "Servers" in the package documentation) does not count as one either: operations wait for its end, a few round trips.
 //
 // Only operations are affected. [Client.WaitConnected], [Client.Session] and [Client.Run] wait, and so do the operations of the
 // sessions that they give out. A recipe that was made with the client therefore acquires, holds and follows as with any other.
@@ -36,15 +37,16 @@ func (s *Session) FailFast() *Session {
 
 // connection returns the epoch to send in. It waits for a connection, unless the operations fail fast.
 func (o *ops) connection(ctx context.Context) (*epoch, error) {
-	if !o.failFast {
-		return o.await(ctx, o.core.quit)
-	}
-	e, err := o.through(ctx, o.core.gate.Load(), o.core.quit)
-	if e == nil && err == nil {
-		err = o.core.notConnected(errFailFast)
-	}
-	return e, err
+	return o.wait(ctx, o.core.quit, o.failFast)
 }
 
 // refuses reports whether the operations fail fast and have no connection.
-func (o *ops) refuses() bool { return o.failFast && !o.core.gate.Load().serves(o.fixed) }
+func (o *ops) refuses() bool {
+	g := o.core.gate.Load()
+	return o.failFast && !g.serves(o.fixed) && !g.returns(o.fixed)
+}
+
+// returns reports whether there is a connection that only moves to another server.
+func (g *gate) returns(fixed *epoch) bool {
+	return g.State.Connected() && (fixed == nil || fixed == g.epoch) && g.pausedIn(g.epoch)
+}

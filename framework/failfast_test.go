@@ -2,6 +2,7 @@ package framework_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -133,6 +134,33 @@ func TestFailFastCallsEndWithTheConnection(t *testing.T) {
 			unknown++
 		}
 		assert.Equal(t, 1, unknown, "that of the write")
+	})
+}
+
+// A planned move is no lost connection: operations wait for its end.
+func TestFailFastCallsWaitForTheEndOfAPlannedMove(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{Endpoints: 2})
+		mustCreate(t, s, "/a", "")
+		cli := connected(t, s).FailFast()
+		states := record(t, cli)
+		t.Cleanup(s.Delay(zktest.AllConns(), 20*time.Millisecond))
+		moved := make(chan error, 1)
+		var callers sync.WaitGroup
+		for i := range 300 {
+			time.AfterFunc(time.Duration(i)*time.Millisecond, func() {
+				callers.Go(func() {
+					_, err := cli.Get(context.Background(), "/a")
+					assert.NoError(t, err)
+				})
+			})
+		}
+		time.AfterFunc(100*time.Millisecond, func() { moved <- cli.Reconnect(context.Background()) })
+		time.Sleep(time.Second)
+		callers.Wait()
+		require.NoError(t, <-moved)
+		assert.Equal(t, 1, states.count(framework.Reconnected))
+		assert.Zero(t, states.count(framework.Suspended))
 	})
 }
 

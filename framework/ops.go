@@ -145,10 +145,18 @@ func (o *ops) retries() retry.Policy {
 
 // await waits at the gate until there is a connection to send on. It returns [ErrClosed] when closed is.
 func (o *ops) await(ctx context.Context, closed <-chan struct{}) (*epoch, error) {
+	return o.wait(ctx, closed, false)
+}
+
+// wait is await. With failFast it waits only for the end of a planned move.
+func (o *ops) wait(ctx context.Context, closed <-chan struct{}, failFast bool) (*epoch, error) {
 	for {
 		g := o.core.gate.Load()
 		if e, err := o.through(ctx, g, closed); e != nil || err != nil {
 			return e, err
+		}
+		if failFast && !g.returns(o.fixed) {
+			return nil, o.core.notConnected(errFailFast)
 		}
 		select {
 		case <-g.changed:
