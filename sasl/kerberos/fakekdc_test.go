@@ -178,6 +178,9 @@ func errorOf(code int32, text string) messages.KRBError {
 func (k *fakeKDC) login(r messages.ASReq, realm string) ([]byte, error) {
 	name := r.ReqBody.CName.PrincipalNameString() + "@" + realm
 	kt := k.keys[name]
+	if types.IsFlagSet(&r.ReqBody.KDCOptions, flags.Canonicalize) {
+		return nil, errors.New("a name that the client would not know again")
+	}
 	if kt == nil {
 		return nil, errorOf(errorcode.KDC_ERR_C_PRINCIPAL_UNKNOWN, "")
 	}
