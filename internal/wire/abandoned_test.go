@@ -57,7 +57,7 @@ func (tr *tries) try(t *testing.T, id int64) (net.Conn, *end) {
 	}()
 	_, err := conn.Write(connectFrame(0, testTimeout, id))
 	require.NoError(t, err)
-	require.Len(t, <-e.frames, 4+connectRequestLen+16)
+	require.Len(t, <-e.frames, 4+connectRequestLen+16+1)
 	return conn, e
 }
 

@@ -80,6 +80,9 @@
 //     deadlines of their own.
 //   - A ConnectRequest carries the newest zxid that the session has seen. The
 //     driver would send the newest one in replies to its own requests.
+//   - A session is established on a server that serves only reads (a member of an
+//     ensemble that has lost its quorum) only if Options.ReadOnly accepts it, and
+//     never resumed there. Replies of such a server move neither LastAnswered nor LastZxid.
 //   - LastAnswered is the time at which a request was handed in that has been
 //     answered since. Everything that the server knows about the session is at
 //     least as fresh as that. Watch events, replies to requests that were not sent,

@@ -29,6 +29,9 @@ var (
 	// ErrRefused ends a link whose server did not open the session asked for.
 	ErrRefused = errors.New("wire: the server did not open a session")
 
+	// ErrReadOnly ends a link whose server serves only reads, and is not accepted.
+	ErrReadOnly = errors.New("wire: the server serves only reads, because it is not in touch with a majority of the ensemble")
+
 	// ErrMalformed ends a link on which a frame broke the protocol.
 	ErrMalformed = errors.New("wire: malformed frame")
 

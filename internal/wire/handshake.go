@@ -35,6 +35,7 @@ type connectAnswer struct {
 	timeout  time.Duration
 	id       int64 // 0: the session is not, or no longer, there
 	password []byte
+	readOnly bool // the server serves only reads
 }
 
 // parseConnectAnswer checks what the driver would rely on: it makes a ticker
@@ -51,7 +52,9 @@ func parseConnectAnswer(body []byte) (connectAnswer, error) {
 	if a.id != 0 && a.grants() == 0 {
 		return a, fmt.Errorf("a session timeout of %v", a.timeout)
 	}
-	a.password = bytes.Clone(body[connectAnswerLen : connectAnswerLen+max(0, n)])
+	rest := body[connectAnswerLen:]
+	a.password, rest = bytes.Clone(rest[:max(0, n)]), rest[max(0, n):]
+	a.readOnly = len(rest) > 0 && rest[0] != 0
 	return a, nil
 }
 
@@ -78,7 +81,7 @@ func (l *link) writeConnect(p []byte) (int, error) {
 	if used < len(p) {
 		return 0, l.fail(errors.New("wire: the driver wrote more than the ConnectRequest"))
 	}
-	frame = l.s.resuming(l.seen(frame))
+	frame = l.flagged(l.s.resuming(l.seen(frame)))
 	l.ask = parseConnectRequest(frame[prefixLen:])
 	if err := l.s.admit(l.ask); err != nil {
 		l.s.Fence(err)
@@ -131,6 +134,22 @@ func (s *Session) resuming(frame []byte) []byte {
 	out = append(append(out, r.Password...), rest...)
 	putInt32(out, 0, int32(len(out)-prefixLen))
 	return out
+}
+
+// flagged appends to a ConnectRequest the byte that the driver leaves out: whether the client accepts a server that serves only reads.
+// A server that does not get the byte takes the client for one from before ZooKeeper 3.4 and logs a warning.
+func (l *link) flagged(frame []byte) []byte {
+	body := frame[prefixLen:]
+	if len(body) != connectRequestLen+max(0, int(int32At(body, connectRequestLen-4))) {
+		return frame
+	}
+	flag := byte(0)
+	if l.s.opt.ReadOnly != nil && int64At(body, 16) == 0 {
+		flag = 1
+	}
+	frame = append(bytes.Clone(frame), flag)
+	putInt32(frame, 0, int32(len(frame)-prefixLen))
+	return frame
 }
 
 // admit decides whether the driver may ask for a session. Once there was one in
@@ -198,6 +217,8 @@ func (l *link) handshake() error {
 // judge accepts the answer, or returns the error for the driver.
 func (l *link) judge(answer connectAnswer) error {
 	switch {
+	case answer.readOnly && answer.id != 0 && !l.acceptsReadOnly():
+		return l.fail(fmt.Errorf("%w: %s", ErrReadOnly, l.peer()))
 	case answer.id == l.ask.id || l.ask.id == 0:
 		if answer.id == 0 {
 			return l.fail(fmt.Errorf("%w: %s answered a request for a new one with id 0", ErrRefused, l.peer()))
@@ -209,6 +230,12 @@ func (l *link) judge(answer connectAnswer) error {
 	}
 	l.foreign(answer.id)
 	return l.halted()
+}
+
+// acceptsReadOnly reports whether the session may begin on a server that serves only reads. One that has begun elsewhere never goes on
+// there: such a server does not prolong it.
+func (l *link) acceptsReadOnly() bool {
+	return l.ask.id == 0 && l.s.opt.ReadOnly != nil && l.s.opt.ReadOnly()
 }
 
 // established makes the link the session's open one. Credentials go first: as
@@ -245,6 +272,7 @@ func (l *link) established(answer connectAnswer) error {
 			Resumed:    l.ask.id != 0,
 			RemoteAddr: l.conn.RemoteAddr(),
 			LastZxid:   l.ask.zxid,
+			ReadOnly:   answer.readOnly,
 		})
 	}
 	if !l.creds.any() {
@@ -263,9 +291,10 @@ func (s *Session) establish(l *link, answer connectAnswer) error {
 	}
 	s.id, s.timeout, s.password = answer.id, answer.timeout, answer.password
 	l.timeout, l.quiet = answer.timeout, answer.timeout*2/3
-	s.opened = time.Now()
-	if l.askedAt.After(s.answered) {
-		s.answered = l.askedAt
+	s.opened, s.readOnly = time.Now(), answer.readOnly
+	s.heard = later(s.heard, l.askedAt)
+	if !s.readOnly {
+		s.answered = later(s.answered, l.askedAt)
 	}
 	s.linkZxid, s.replied = 0, false
 	return nil

@@ -139,7 +139,7 @@ func TestConnectRequestInPieces(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
 	}
-	assert.Equal(t, [][]byte{ask}, tp.written(t))
+	assert.Equal(t, [][]byte{flaggedFrame(ask, 0)}, tp.written(t))
 	assert.Equal(t, 1, tp.writes)
 }
 

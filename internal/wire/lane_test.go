@@ -256,7 +256,7 @@ func TestConnectRequestCarriesTheNewestZxid(t *testing.T) {
 			n, err := conn.Write(ask)
 			require.NoError(t, err)
 			assert.Equal(t, len(ask), n)
-			assert.Equal(t, [][]byte{connectFrame(c.want, testTimeout, testSession)}, tp.written(t))
+			assert.Equal(t, [][]byte{flaggedFrame(connectFrame(c.want, testTimeout, testSession), 0)}, tp.written(t))
 			assert.Equal(t, connectFrame(c.driver, testTimeout, testSession), ask, "the driver's bytes were changed")
 			tp.feed(answerFrame(testTimeout, testSession))
 			_, err = readFrame(conn)

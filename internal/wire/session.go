@@ -49,6 +49,11 @@ type Options struct {
 	// from the driver. Defaults to none.
 	Auth func() []Auth
 
+	// ReadOnly is asked when a server that serves only reads has answered the request for a new
+	// session, and reports whether to accept it. Without it, and for a session that has begun before, the
+	// link ends with ErrReadOnly, and servers are told that the client does not accept it.
+	ReadOnly func() bool
+
 	// OnEstablished is called when a handshake was accepted, in the reading
 	// goroutine, before the driver sees the answer.
 	OnEstablished func(Established)
@@ -115,6 +120,7 @@ type Established struct {
 	Resumed    bool          // the session existed before this link
 	RemoteAddr net.Addr      // of the server
 	LastZxid   int64         // what the driver had seen when it asked
+	ReadOnly   bool          // the server serves only reads
 }
 
 // Session is the state shared by all links of one zk.Conn. Its methods may be
@@ -135,6 +141,8 @@ type Session struct {
 	timeout   time.Duration
 	password  []byte
 	answered  time.Time
+	heard     time.Time // like answered, but answers of a read-only server count too
+	readOnly  bool      // the server of the latest link serves only reads
 	opened    time.Time // when the handshake of link was accepted; zero before
 	closed    bool      // a server has answered a closeSession
 	zxid      int64
@@ -259,11 +267,27 @@ func (s *Session) noteClosed() {
 // LastAnswered returns when the latest of all answered requests was sent, with
 // its monotonic reading; the zero time before the first handshake. Requests are
 // the driver's, its pings included, and the ConnectRequest. A reply saying that
-// the session is gone or has moved does not count.
+// the session is gone or has moved does not count, and neither does any reply of a
+// server that serves only reads.
 func (s *Session) LastAnswered() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.answered
+}
+
+// LastHeard is LastAnswered, but the answers of servers that serve only reads
+// count as well.
+func (s *Session) LastHeard() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.heard
+}
+
+// ReadOnly reports whether the session is one of a server that serves only reads.
+func (s *Session) ReadOnly() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.readOnly
 }
 
 // Opened returns when the handshake of the current link was accepted, and the
@@ -276,7 +300,9 @@ func (s *Session) Opened() time.Time {
 }
 
 // LastZxid returns the highest zxid seen in the header of a reply of this
-// Session, 0 before the first, and begins anew when OnRegress is called.
+// Session, 0 before the first, and begins anew when OnRegress is called. Replies of
+// a server that serves only reads do not count: it may show transactions that
+// were never committed, and counts its own.
 func (s *Session) LastZxid() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -305,10 +331,16 @@ func (s *Session) noteAnswer(sent time.Time, zxid int64, code int32) {
 func (s *Session) note(sent time.Time, zxid int64, code int32) (regress bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !disowns(code) && sent.After(s.answered) {
-		s.answered = sent
-	}
 	s.linkZxid = max(s.linkZxid, zxid)
+	if !disowns(code) {
+		s.heard = later(s.heard, sent)
+	}
+	if s.readOnly {
+		return false
+	}
+	if !disowns(code) {
+		s.answered = later(s.answered, sent)
+	}
 	if s.replied || zxid <= 0 {
 		s.zxid = max(s.zxid, zxid)
 		return false
@@ -319,6 +351,14 @@ func (s *Session) note(sent time.Time, zxid int64, code int32) (regress bool) {
 	}
 	s.replied, s.zxid = true, zxid
 	return zxid < seen
+}
+
+// later returns the later one of two times.
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // disowns reports whether an error code says that the server no longer keeps

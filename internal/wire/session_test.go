@@ -38,7 +38,7 @@ func TestFirstHandshake(t *testing.T) {
 		asked := time.Now()
 		_, err = conn.Write(ask)
 		require.NoError(t, err)
-		assert.Equal(t, [][]byte{ask}, tp.written(t))
+		assert.Equal(t, [][]byte{flaggedFrame(ask, 0)}, tp.written(t))
 		time.Sleep(time.Second)
 		answer := answerFrame(testTimeout, testSession)
 		tp.feed(answer[:3], answer[3:9], answer[9:])
@@ -50,7 +50,7 @@ func TestFirstHandshake(t *testing.T) {
 		assert.Equal(t, testTimeout, s.Timeout())
 		assert.Equal(t, testPassword, s.Password())
 		assert.Equal(t, asked, s.LastAnswered(), "the time of sending counts")
-		assert.Equal(t, []Established{{testSession, testTimeout, false, tp.RemoteAddr(), 0}}, got)
+		assert.Equal(t, []Established{{testSession, testTimeout, false, tp.RemoteAddr(), 0, false}}, got)
 	})
 }
 

@@ -144,6 +144,11 @@ func connectFrame(zxid int64, timeout time.Duration, id int64) []byte {
 	return enc{}.i32(0).i64(zxid).i32(int32(timeout / time.Millisecond)).i64(id).str(string(testPassword)).frame()
 }
 
+// flaggedFrame is a ConnectRequest as it leaves, with the byte for read-only servers.
+func flaggedFrame(connect []byte, readOnly byte) []byte {
+	return enc{}.raw(connect[prefixLen:]).flag(readOnly).frame()
+}
+
 func answerFrame(timeout time.Duration, id int64) []byte {
 	return enc{}.i32(0).i32(int32(timeout / time.Millisecond)).i64(id).str(string(testPassword)).frame()
 }
