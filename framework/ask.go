@@ -85,7 +85,7 @@ func (e *epoch) send(ctx context.Context, calls ...*wire.Call) error {
 		c.Deadline = deadline
 	}
 	g := e.core.gate.Load()
-	if e.ctx.Err() == nil && g.serves(e) && e.wire.Send(calls...) == nil {
+	if e.ctx.Err() == nil && (g.serves(e) || g.readOnly(e) && onlyReads(calls)) && e.wire.Send(calls...) == nil {
 		return nil
 	}
 	if g.pausedIn(e) {

@@ -115,6 +115,8 @@ func (c *Client) States(ctx context.Context) <-chan StateChange { return c.core.
 // WaitConnected waits until operations can be sent. It returns [ErrNotConnected], with the reason of the last failed
 // attempt, when ctx ends first, and [ErrClosed] after Close. A connection to servers that are known not to accept the client's
 // identity does not count. The error is an [*AuthError] as well then.
+//
+// With [Config.ReadOnly] a connection to a read-only server counts too. State tells which it is.
 func (c *Client) WaitConnected(ctx context.Context) error {
 	if err := c.usable(); err != nil {
 		return err
@@ -128,7 +130,7 @@ func (c *Client) WaitConnected(ctx context.Context) error {
 // awaitAccepted waits for a connection on which the client is not known to be refused.
 func (c *core) awaitAccepted(ctx context.Context, o ops) error {
 	for {
-		if _, err := o.await(ctx, c.quit); err != nil {
+		if _, err := o.awaitFor(ctx, reads, c.quit); err != nil {
 			return err
 		}
 		refused, changed := c.identities.watch()
@@ -144,7 +146,8 @@ func (c *core) awaitAccepted(ctx context.Context, o ops) error {
 	}
 }
 
-// Session waits for a connection and returns the session behind it. Recipes get theirs from [Client.Run].
+// Session waits for a connection and returns the session behind it. Recipes get theirs from [Client.Run]. It does not return a session of
+// a read-only server, in which nothing can be held: see [Config.ReadOnly].
 func (c *Client) Session(ctx context.Context) (*Session, error) {
 	if err := c.usable(); err != nil {
 		return nil, err

@@ -185,6 +185,12 @@ type Config struct {
 	// are handed to it unresolved unless LookupHost is set too.
 	LookupHost func(ctx context.Context, host string) ([]string, error)
 
+	// ReadOnly lets the client begin a session on a server that has lost touch with the majority of its ensemble, and that serves reads
+	// in that time (readonlymode.enabled on the servers). It does so when every server has been tried. The state is [ReadOnly] then,
+	// and the client goes on looking for a server that serves writes too. The package documentation has the details.
+	// Defaults to false: such servers are not accepted.
+	ReadOnly bool
+
 	// FailFast makes operations of the Client return [ErrNotConnected] at once while there is no connection, as those of
 	// [Client.FailFast] do. Defaults to false: operations wait for a connection.
 	FailFast bool

@@ -53,6 +53,7 @@ type core struct {
 	moving     chan struct{} // holds a token while a session moves as planned
 	dials      atomic.Int64  // numbers the dials
 	doubtful   atomic.Bool   // the latest connection has ended before a server granted a session on it
+	found      offers        // a connection to a full server, for the next epoch
 
 	mu       sync.Mutex       // guards the hub's order against the gate, and the following
 	epochs   map[int64]uint64 // of the sessions there were, by their ids
@@ -128,7 +129,8 @@ func (c *core) regressed(present int64) {
 func (c *core) say(ch StateChange) {
 	level := slog.LevelInfo
 	switch {
-	case ch.State == Lost:
+	case errors.Is(ch.Cause, errWritable):
+	case ch.State == Lost || ch.State == ReadOnly:
 		level = slog.LevelWarn
 	case (ch.State == Suspended || ch.State == Reconnected) && (c.identities.failed() != nil || c.service.quiet()):
 		level = slog.LevelDebug // it goes on until what the log has been told of is put right
@@ -184,7 +186,7 @@ func (c *core) supervise(e *epoch) {
 		cause := c.follow(e)
 		if errors.Is(cause, ErrClosed) {
 			e.endBindings(ErrClosed)
-			e.shutdown(c.gate.Load().State.Connected(), ErrClosed)
+			e.shutdown(c.gate.Load().State.CanRead(), ErrClosed)
 			e.watches.end(ErrClosed)
 			break
 		}
@@ -197,6 +199,7 @@ func (c *core) supervise(e *epoch) {
 		e = next
 	}
 	c.retiring.Wait()
+	c.found.drop()
 	c.abandoned.Close()
 	c.closeSessionFile(e)
 	c.publish(nil, StateChange{State: Closed, Epoch: e.n, Cause: ErrClosed})
@@ -249,7 +252,7 @@ func (c *core) handle(e *epoch, signals []signal) error {
 			c.up(e, s.server, s.dial)
 		case linkDown:
 			c.down(e, s.cause)
-		case sessionExpired:
+		case sessionExpired, writable:
 			return s.cause
 		}
 	}
@@ -260,6 +263,10 @@ func (c *core) handle(e *epoch, signals []signal) error {
 func (c *core) up(e *epoch, server string, dial int64) {
 	c.dialled(nil)
 	e.server, e.upNo, e.moveBy = server, dial, time.Time{}
+	if e.wire.ReadOnly() {
+		c.upReadOnly(e)
+		return
+	}
 	switch g := c.gate.Load(); g.State {
 	case Connected, Reconnected: // its break was planned, or not reported: then it is the same link to us
 		if g.leaving() {
@@ -289,7 +296,7 @@ func (c *core) askAtOnce(e *epoch) {
 
 // down is the report of a broken link, or of a failed attempt to get one, which says nothing new.
 func (c *core) down(e *epoch, cause error) {
-	if !c.gate.Load().State.Connected() || c.moves(e, cause) {
+	if !c.gate.Load().State.CanRead() || c.moves(e, cause) {
 		return
 	}
 	e.moveBy = time.Time{}
@@ -299,7 +306,7 @@ func (c *core) down(e *epoch, cause error) {
 
 // checkClocks looks at the two clocks of the session. It returns the cause when the session is over.
 func (c *core) checkClocks(e *epoch) error {
-	if !c.reached(e) {
+	if !c.reached(e) || e.wire.ReadOnly() {
 		return nil
 	}
 	c.lateMove(e)
@@ -347,5 +354,8 @@ func (c *core) lose(e *epoch, cause error) {
 	c.down(e, cause) // SUSPENDED always comes before LOST
 	if c.reached(e) {
 		c.publish(e, StateChange{State: Lost, Cause: cause})
+	}
+	if e.wire.ReadOnly() {
+		c.service.restart()
 	}
 }

@@ -57,6 +57,7 @@ type epoch struct {
 	attached attached
 	together together
 	offers   offers
+	greeted  signal    // of a read-only server that has yet to show what it has; under mu
 	moveBy   time.Time // when a planned move has to have arrived; the supervisor's
 	upNo     int64     // the number of the dial of the latest link that is up; the supervisor's
 }
@@ -75,6 +76,7 @@ const (
 	linkUp signalKind = iota
 	linkDown
 	sessionExpired
+	writable // a server was found that serves writes too
 )
 
 // signals is the queue between the driver's goroutines, which must not block, and the supervisor.
@@ -116,6 +118,7 @@ func openEpoch(c *core, n uint64, base int64) (*epoch, error) {
 	e.watches.zxid, e.watches.unwatch = e.wire.LinkZxid, e.unwatch
 	e.startLookout()
 	e.together.limit = min(togetherSize, c.cfg.MaxRequestSize-overhead)
+	e.offers.put(c.found.take())
 	_, quit, err := zk.Connect([]string{"epoch"}, c.cfg.SessionTimeout,
 		func(conn *zk.Conn) { e.conn = conn }, // before its goroutine starts, which dials
 		zk.WithHostProvider((*epochHosts)(e)),
@@ -146,7 +149,7 @@ func (e *epoch) wireOptions() wire.Options {
 		OnForeign:        func(asked, got int64) { e.expire(foreignError(asked, got)) },
 		SeenZxid:         e.base,
 		OnRegress:        func() { e.core.regressed(e.wire.ID()) },
-		OnLink:           e.rearm,
+		OnLink:           e.onLink,
 		OnEvent:          e.onWatchEvent,
 		OnAnswered:       e.noteCode,
 		OnAuth:           e.onAuth,
@@ -154,10 +157,22 @@ func (e *epoch) wireOptions() wire.Options {
 		OnIdentified:     e.core.identities.accepted,
 		Logger:           e.core.log,
 	}
-	if e.n == 0 {
+	switch {
+	case e.n == 0:
 		e.resumes(&options)
+	case cfg.ReadOnly:
+		options.ReadOnly = e.core.hosts.exhausted
 	}
 	return options
+}
+
+// onLink returns the first requests on a connection.
+func (e *epoch) onLink(zxid int64) []*wire.Call {
+	calls := e.rearm(zxid)
+	if e.wire.ReadOnly() {
+		calls = append(calls, e.examine())
+	}
+	return calls
 }
 
 // onEstablished is called when a server has accepted the session on a connection.
@@ -326,11 +341,15 @@ func (e *epoch) onEvent(ev zk.Event) {
 		e.core.hosts.established(e.upAt)
 		e.core.service.connected(e.wire.Timeout())
 		_, number := e.dialledLast()
-		e.signals.push(signal{kind: linkUp, server: ev.Server, dial: number})
+		e.greet(signal{kind: linkUp, server: ev.Server, dial: number})
 	case ev.State == zk.StateDisconnected:
 		// Not left to the supervisor: the driver dials now.
 		cause := e.broken(ev.Server)
 		e.core.hosts.broken(time.Now(), !e.linkEnded(ev.Server, cause))
+		if e.wire.ReadOnly() {
+			e.endReadOnly(cause)
+			return
+		}
 		e.signals.push(signal{kind: linkDown, server: ev.Server, cause: cause})
 	case ev.State == zk.StateExpired:
 		e.expire(fmt.Errorf("%s says that the session has expired: %w", ev.Server, ErrSessionLost))
@@ -364,7 +383,7 @@ func (e *epoch) linkEnded(server string, cause error) (habit bool) {
 		return false
 	}
 	e.core.service.disconnected()
-	return !e.wire.LastAnswered().After(e.upAt) && e.core.service.fault(cause)
+	return !e.wire.LastHeard().After(e.upAt) && e.core.service.fault(cause)
 }
 
 // onSASLFailed is called when Config.SASL fails on a connection, which ends it.
@@ -411,6 +430,7 @@ func (e *epoch) shutdown(graceful bool, cause error) {
 	}
 	e.conn.Close()
 	e.fence(cause)
+	e.withdraw()
 	for range e.quit { // the driver closes it when its last goroutine ends
 	}
 	e.calls.Wait()

@@ -36,14 +36,14 @@ func (s *Session) FailFast() *Session {
 }
 
 // connection returns the epoch to send in. It waits for a connection, unless the operations fail fast.
-func (o *ops) connection(ctx context.Context) (*epoch, error) {
-	return o.wait(ctx, o.core.quit, o.failFast)
+func (o *ops) connection(ctx context.Context, n need) (*epoch, error) {
+	return o.wait(ctx, n, o.core.quit, o.failFast)
 }
 
 // refuses reports whether the operations fail fast and have no connection.
 func (o *ops) refuses() bool {
 	g := o.core.gate.Load()
-	return o.failFast && !g.serves(o.fixed) && !g.returns(o.fixed)
+	return o.failFast && !g.servesReads(o.fixed) && !g.returns(o.fixed)
 }
 
 // returns reports whether there is a connection that only moves to another server.

@@ -103,7 +103,12 @@ func (c *Client) HealthWithin(bounds HealthBounds) Health {
 		return e.health()
 	}
 	e.reply, e.receiving = c.core.arriving()
-	if !e.silence(info) {
+	e.readOnlyNow = info.State == ReadOnly
+	switch {
+	case e.silence(info):
+	case e.readOnlyNow:
+		e.readOnly(info)
+	default:
 		e.service(c.core, info)
 		e.overdue(c.core)
 	}
@@ -125,6 +130,8 @@ type examination struct {
 
 	reply     wire.Arriving
 	receiving bool // a part of reply has come, and lately
+
+	readOnlyNow bool // the server serves only reads
 }
 
 func (e *examination) health() Health { return Health{Time: e.now, Reasons: e.reasons} }
@@ -216,7 +223,7 @@ func (e *examination) recipe(r LiveRecipe) {
 	}
 	e.note(HealthReason{
 		Text: text, Recipe: r.Name, Path: r.Path, Since: since, Err: r.Status.Err,
-		Notice:  errors.Is(r.Status.Err, ErrDegraded),
+		Notice:  errors.Is(r.Status.Err, ErrDegraded) || e.readOnlyNow && r.Policy.OnReadOnly == Serve,
 		Restart: errors.Is(r.Status.Err, ErrOverstayed) && e.lasted(since, e.bounds.Stuck),
 	})
 }

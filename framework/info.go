@@ -40,9 +40,9 @@ func (c *Client) Info() Info {
 	g := c.core.gate.Load()
 	info := Info{StateChange: g.StateChange, Namespace: c.space.name(), Servers: c.core.hosts.listed(), Lacks: c.core.can.lacks()}
 	if g.epoch != nil {
-		info.LastAnswer, info.TrustedUntil = g.epoch.wire.LastAnswered(), g.epoch.trustedUntil()
+		info.LastAnswer, info.TrustedUntil = g.epoch.wire.LastHeard(), g.epoch.trustedUntil()
 	}
-	if info.Err = c.core.identities.failed(); info.Err == nil && !g.State.Connected() {
+	if info.Err = c.core.identities.failed(); info.Err == nil && !g.State.CanRead() {
 		info.Err = c.core.failure()
 	}
 	return info

@@ -84,9 +84,9 @@ func (o *ops) perform(ctx context.Context, r request, op *telemetry.Operation) e
 	a := attempt{request: r, ops: o}
 	for {
 		if op != nil {
-			o.tellWait(op)
+			o.tellWait(op, a.needs())
 		}
-		e, err := o.connection(ctx)
+		e, err := o.connection(ctx, a.needs())
 		if err != nil {
 			return a.fail(err)
 		}
@@ -145,14 +145,19 @@ func (o *ops) retries() retry.Policy {
 
 // await waits at the gate until there is a connection to send on. It returns [ErrClosed] when closed is.
 func (o *ops) await(ctx context.Context, closed <-chan struct{}) (*epoch, error) {
-	return o.wait(ctx, closed, false)
+	return o.awaitFor(ctx, writes, closed)
 }
 
-// wait is await. With failFast it waits only for the end of a planned move.
-func (o *ops) wait(ctx context.Context, closed <-chan struct{}, failFast bool) (*epoch, error) {
+// awaitFor waits at the gate until there is a connection that will do.
+func (o *ops) awaitFor(ctx context.Context, n need, closed <-chan struct{}) (*epoch, error) {
+	return o.wait(ctx, n, closed, false)
+}
+
+// wait is awaitFor. With failFast it waits only for the end of a planned move.
+func (o *ops) wait(ctx context.Context, n need, closed <-chan struct{}, failFast bool) (*epoch, error) {
 	for {
 		g := o.core.gate.Load()
-		if e, err := o.through(ctx, g, closed); e != nil || err != nil {
+		if e, err := o.through(ctx, g, n, closed); e != nil || err != nil {
 			return e, err
 		}
 		if failFast && !g.returns(o.fixed) {
@@ -168,20 +173,33 @@ func (o *ops) wait(ctx context.Context, closed <-chan struct{}, failFast bool) (
 }
 
 // through returns the epoch to send in, an error if an operation has to end, and neither if it has to wait at the gate.
-func (o *ops) through(ctx context.Context, g *gate, closed <-chan struct{}) (*epoch, error) {
+func (o *ops) through(ctx context.Context, g *gate, n need, closed <-chan struct{}) (*epoch, error) {
 	switch {
 	case isClosed(closed):
 		return nil, ErrClosed
-	case ctx.Err() != nil && g.serves(o.fixed):
+	case ctx.Err() != nil && g.servesReads(o.fixed):
 		return nil, ContextError(ctx)
 	case ctx.Err() != nil:
 		return nil, o.core.notConnected(ContextError(ctx))
 	case o.fixed != nil && o.fixed.ctx.Err() != nil:
 		return nil, context.Cause(o.fixed.ctx)
-	case g.serves(o.fixed):
+	case g.serves(o.fixed), n == reads && g.servesReads(o.fixed):
 		return g.epoch, nil
+	case n == refusable && g.readOnly(o.fixed):
+		return nil, g.errReadOnlyServer()
 	}
 	return nil, nil
+}
+
+// needs is what the next try needs a connection for. What became of a write that was sent before can be told by a full server only.
+func (a *attempt) needs() need {
+	switch {
+	case !changes(a.op) && a.op != "sync":
+		return reads
+	case a.doubt:
+		return writes
+	}
+	return refusable
 }
 
 // serves reports whether an operation can be sent in the gate's epoch, if that is the one that it is fixed to. An epoch may

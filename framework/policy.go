@@ -20,9 +20,11 @@ const (
 	Rebuild
 	// Stop ends the recipe with ErrSessionLost. For LOST only.
 	Stop
+	// Serve does the work in a session of a read-only server too. For READ-ONLY only.
+	Serve
 )
 
-var reactionNames = map[Reaction]string{Hold: "Hold", Cancel: "Cancel", Rebuild: "Rebuild", Stop: "Stop"}
+var reactionNames = map[Reaction]string{Hold: "Hold", Cancel: "Cancel", Rebuild: "Rebuild", Stop: "Stop", Serve: "Serve"}
 
 // String returns the reaction's name.
 func (r Reaction) String() string {
@@ -32,11 +34,16 @@ func (r Reaction) String() string {
 	return fmt.Sprintf("Reaction(%d)", int(r))
 }
 
-// Policy is how a recipe answers SUSPENDED and LOST. Every recipe declares one; [Client.Run] and [Session.Context]
+// Policy is how a recipe answers SUSPENDED, LOST and READ-ONLY. Every recipe declares one; [Client.Run] and [Session.Context]
 // enforce it.
 type Policy struct {
 	OnSuspended Reaction // Hold or Cancel
 	OnLost      Reaction // Rebuild or Stop
+	// OnReadOnly says whether the recipe is started in a session of a read-only server: see [Config.ReadOnly]. With Serve it is. It
+	// can read there, what it reads may be old, and its writes return [ErrNotReadOnly]. Serve needs Rebuild, because
+	// such a session ends when there is a better server. Otherwise the recipe waits for the next session in which it can write.
+	// Defaults to 0: it waits.
+	OnReadOnly Reaction
 	// Grace bounds Hold, counted from SUSPENDED; 0 means no bound of its own.
 	Grace time.Duration
 }
@@ -48,6 +55,10 @@ func (p Policy) Validate() error {
 		return fmt.Errorf("policy: OnSuspended must be Hold or Cancel, not %v", p.OnSuspended)
 	case p.OnLost != Rebuild && p.OnLost != Stop:
 		return fmt.Errorf("policy: OnLost must be Rebuild or Stop, not %v", p.OnLost)
+	case p.OnReadOnly != 0 && p.OnReadOnly != Serve:
+		return fmt.Errorf("policy: OnReadOnly must be Serve or 0, not %v", p.OnReadOnly)
+	case p.OnReadOnly == Serve && p.OnLost != Rebuild:
+		return fmt.Errorf("policy: OnReadOnly Serve goes with OnLost Rebuild only")
 	case p.Grace < 0:
 		return fmt.Errorf("policy: Grace must not be negative, but is %v", p.Grace)
 	case p.Grace > 0 && p.OnSuspended != Hold:
@@ -59,6 +70,9 @@ func (p Policy) Validate() error {
 // String shows the policy as the documentation's table does.
 func (p Policy) String() string {
 	s := fmt.Sprintf("SUSPENDED: %v, LOST: %v", p.OnSuspended, p.OnLost)
+	if p.OnReadOnly != 0 {
+		s += fmt.Sprintf(", READ-ONLY: %v", p.OnReadOnly)
+	}
 	if p.Grace > 0 {
 		s += fmt.Sprintf(", grace %v", p.Grace)
 	}

@@ -144,6 +144,9 @@ func (r *run) next(ctx context.Context) (*epoch, error) {
 	} else {
 		r.pauses = nil
 	}
+	if r.Policy.OnReadOnly == Serve {
+		return o.awaitFor(ctx, reads, core.closing)
+	}
 	return o.await(ctx, core.closing)
 }
 

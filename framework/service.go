@@ -82,6 +82,15 @@ func (s *service) connected(timeout time.Duration) {
 	s.linked = now
 }
 
+// restart notes that only a read-only server was there until now, which could not serve all that was wanted.
+func (s *service) restart() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.since.IsZero() {
+		s.since, s.probes = time.Now(), 0
+	}
+}
+
 // disconnected notes the end of a connection.
 func (s *service) disconnected() {
 	s.mu.Lock()
@@ -199,7 +208,8 @@ var servedCodes = []int32{codeUnimplemented, codeEphemeralOnLocal, codeQuotaExce
 
 // isLocal reports whether an operation has ended for a reason that says nothing of the servers.
 func isLocal(err error) bool {
-	return errors.Is(err, ErrTooLarge) || errors.Is(err, ErrInvalidPath) || errors.Is(err, ErrUnsupported) || errors.Is(err, ErrClosed)
+	return errors.Is(err, ErrTooLarge) || errors.Is(err, ErrInvalidPath) || errors.Is(err, ErrUnsupported) || errors.Is(err, ErrClosed) ||
+		errors.Is(err, ErrNotReadOnly)
 }
 
 // noteCode draws the conclusion from the code of an answer.
@@ -232,7 +242,7 @@ func (c *core) noteAnswer(err error) {
 // tend is the supervisor's look at whether operations are answered.
 func (c *core) tend(e *epoch) {
 	timeout, now := e.wire.Timeout(), time.Now()
-	if timeout == 0 {
+	if timeout == 0 || e.wire.ReadOnly() {
 		return
 	}
 	c.sayRecipes(c.gate.Load(), timeout)

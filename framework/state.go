@@ -21,9 +21,13 @@ const (
 	Lost
 	// Closed says that the client was closed. No other state follows.
 	Closed
+	// ReadOnly says that a session has begun on a server that serves only reads, because it is not in touch with a majority of the
+	// ensemble. A client gets there only with [Config.ReadOnly]. Reads are served, and may show an old state. Writes return
+	// [ErrNotReadOnly]. Suspended and Lost follow, and then Connected as soon as a server is found that serves writes too.
+	ReadOnly
 )
 
-var stateNames = [...]string{"Connecting", "Connected", "Suspended", "Reconnected", "Lost", "Closed"}
+var stateNames = [...]string{"Connecting", "Connected", "Suspended", "Reconnected", "Lost", "Closed", "ReadOnly"}
 
 // String returns the state's name.
 func (s State) String() string {
@@ -33,8 +37,11 @@ func (s State) String() string {
 	return stateNames[s]
 }
 
-// Connected reports whether operations can be sent in this state.
+// Connected reports whether operations of every kind can be sent in this state.
 func (s State) Connected() bool { return s == Connected || s == Reconnected }
+
+// CanRead reports whether reads can be sent in this state: it is Connected, Reconnected or ReadOnly.
+func (s State) CanRead() bool { return s.Connected() || s == ReadOnly }
 
 // StateChange is one step of a client's connection state.
 type StateChange struct {

@@ -105,8 +105,8 @@ func (c *core) result(err error) telemetry.Result {
 }
 
 // tellWait says that the operation has to wait for a connection.
-func (o *ops) tellWait(op *telemetry.Operation) {
-	if !o.core.gate.Load().serves(o.fixed) {
+func (o *ops) tellWait(op *telemetry.Operation, n need) {
+	if g := o.core.gate.Load(); !g.serves(o.fixed) && (n == writes || !g.readOnly(o.fixed)) {
 		op.Waits()
 	}
 }

@@ -22,6 +22,9 @@ func (e *epoch) trustedUntil() time.Time {
 // lostAt is when the session counts as lost unless another answer comes. On a connection that has opened late, T counts from then, and
 // while bytes of a reply arrive from the latest of them.
 func (e *epoch) lostAt() time.Time {
+	if e.wire.ReadOnly() { // it ends with its connection
+		return time.Now().Add(never)
+	}
 	from := e.wire.LastAnswered()
 	if opened, late := e.openedLate(); late {
 		from = opened
@@ -37,6 +40,9 @@ func (e *epoch) lostAt() time.Time {
 func (e *epoch) openedLate() (opened time.Time, late bool) {
 	answered := e.wire.LastAnswered()
 	opened = e.wire.Opened() // behind it: then it is not older
+	if e.wire.ReadOnly() {
+		return opened, false
+	}
 	timeout := e.wire.Timeout()
 	trust := timeout - e.core.cfg.margin(timeout)
 	return opened, opened.Sub(answered) > trust-timeout/3

@@ -61,6 +61,8 @@ type MemberInfo struct {
 	State MemberState // what the member does
 	Zxid  int64       // last transaction that the member has applied
 	Lag   int         // number of transactions that it has not applied
+	// ReadOnly says that the member has no leader and serves reads: see Config.ReadOnlyMode.
+	ReadOnly bool
 }
 
 // Member describes a member, counted from 0.
@@ -68,7 +70,7 @@ func (c *Cluster) Member(i int) MemberInfo {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m := c.cluster.members[i]
-	return MemberInfo{State: m.state, Zxid: m.rep.zxid, Lag: len(m.queue)}
+	return MemberInfo{State: m.state, Zxid: m.rep.zxid, Lag: len(m.queue), ReadOnly: m.readOnly}
 }
 
 // Leader returns the number of the leader, or -1 while there is none. A leader that has lost its quorum and has not noticed
@@ -152,6 +154,8 @@ type member struct {
 	lag      time.Duration // between a commit and its application
 	cut      int           // number of CutOffs that stand
 	deadline time.Duration // when it gives its leader up; 0 while it hears it
+	readOnly bool          // it is looking for a leader, and serves reads
+	readsAt  time.Duration // when it begins to, unless it has found a leader by then; 0 if that is not planned
 }
 
 // found makes a cluster of a server.
@@ -230,6 +234,7 @@ func (s *Server) membersDue() bool {
 	e.elect(now)
 	e.join()
 	e.next = never
+	e.serveReads(now)
 	if e.electAt > 0 {
 		e.next = e.electAt
 	}
@@ -332,6 +337,7 @@ func (e *ensemble) elect(now time.Duration) {
 
 // crown makes a member the leader of those that it hears. Sessions have their full timeouts before them.
 func (e *ensemble) crown(m *member) {
+	e.endReads(m)
 	m.catchUp()
 	e.epoch++
 	e.leader, m.state, m.epoch = m.e.index, Leading, e.epoch
@@ -345,6 +351,7 @@ func (e *ensemble) crown(m *member) {
 func (e *ensemble) join() {
 	for _, m := range e.members {
 		if e.leader >= 0 && m.state == Looking && m.heard() && e.members[e.leader].heard() {
+			e.endReads(m)
 			m.catchUp()
 			m.state, m.epoch, m.deadline, m.logged = Following, e.epoch, 0, e.s.zxid
 			e.s.tracef("member %d follows member %d", m.e.index, e.leader)
@@ -361,7 +368,7 @@ func (m *member) catchUp() {
 
 // serving reports whether the member behind a connection serves clients.
 func (s *Server) serving(c *conn) bool {
-	return s.cluster == nil || c.endpoint.member.state != Looking
+	return s.cluster == nil || c.endpoint.member.state != Looking || c.endpoint.member.readOnly
 }
 
 // hears reports whether the member behind a connection can reach a leader that can commit.
@@ -376,7 +383,7 @@ func (s *Server) blocked(c *conn) bool {
 
 // needsLeader reports whether a packet from a client takes the leader to be served.
 func (s *Server) needsLeader(c *conn, p *packet) bool {
-	if s.cluster == nil || p.kind != framePacket || !s.serving(c) {
+	if s.cluster == nil || p.kind != framePacket || !s.serving(c) || s.readOnly(c) {
 		return false
 	}
 	if d := jute.NewDecoder(p.data); c.session == nil {
@@ -408,6 +415,9 @@ func (s *Server) owned(c *conn, r *request) bool {
 func (s *Server) modeWord(c *conn) string {
 	if s.cluster == nil {
 		return "standalone"
+	}
+	if s.readOnly(c) {
+		return "read-only"
 	}
 	return fmt.Sprint(c.endpoint.member.state)
 }

@@ -31,6 +31,9 @@ type Config struct {
 	SyncLimit time.Duration
 	// ElectionTime is how long a Cluster takes to elect a leader. Defaults to two ticks.
 	ElectionTime time.Duration
+	// ReadOnlyMode makes members of a Cluster serve reads while they have no leader, to clients that accept it, as
+	// readonlymode.enabled=true does. The package doc says how. Defaults to false.
+	ReadOnlyMode bool
 	// MaxRequestSize is the largest request that is read, in bytes, which servers call jute.maxbuffer. A larger one
 	// ends its connection. Defaults to 1 048 575.
 	MaxRequestSize int

@@ -23,7 +23,7 @@
 // Lists of children come in no useful order, newest first for the most part, so that clients that forget to sort are
 // found out.
 //
-// Left out are reconfig (which is answered as disabled) and read-only mode. Of SASL the
+// Left out is reconfig (which is answered as disabled). Of SASL the
 // server knows DIGEST-MD5; a test brings the server's side of another mechanism in Config.SASL. TLS is for servers with sockets: see
 // Config.TLS.
 //
@@ -103,11 +103,16 @@
 // within Config.SyncLimit, the member catches up and its connections live on. Pings that reach a member that is cut off do not reach
 // the leader, so sessions expire meanwhile.
 //
+// With Config.ReadOnlyMode a member that has been looking for a leader for two seconds, or a tick if that is longer, serves reads to new clients
+// that accept it (the readOnly byte of the handshake), from what it has stored. Each gets a session that no other member knows, and that
+// ends with its connection. Writes and sync are answered with ErrNotReadOnly. All other handshakes are refused, also those of sessions that have begun
+// before. When the member finds a leader, it closes the connections.
+//
 // A client that comes to a member with its session leaves its connection with another member open. That one still answers
 // reads, if it is not the leader. The first write or sync on it ends it (SESSIONMOVED). A handshake of a client that has seen more than the member has
 // applied is refused.
 //
-// Not modelled: transactions that a minority has stored and that a later leader keeps, observers, reconfiguration, read-only mode, the rounds of an election,
+// Not modelled: transactions that a minority has stored and that a later leader keeps, observers, reconfiguration, the rounds of an election,
 // the time that a member takes to join, and a leader that answers reads after the others have elected another. Lag changes when
 // transactions are applied and not when they are stored. ExpireSession and the methods that change the tree act without a quorum as well.
 //

@@ -17,7 +17,7 @@ const (
 // words are the four-letter words and their answers.
 var words = map[string]func(*Server, *conn) string{
 	"ruok": func(*Server, *conn) string { return "imok" },
-	"isro": func(*Server, *conn) string { return "rw" },
+	"isro": func(s *Server, c *conn) string { return s.wordIsro(c) },
 	"srvr": func(s *Server, c *conn) string { return s.wordSrvr(c) },
 	"stat": func(s *Server, c *conn) string { return s.wordStat(c) },
 	"cons": func(s *Server, _ *conn) string { return s.wordCons() },
@@ -51,6 +51,13 @@ func (s *Server) answerWord(c *conn, word string) {
 	}
 	s.emit(c, &packet{kind: wordPacket, data: []byte(answer)})
 	s.hangUp(c)
+}
+
+func (s *Server) wordIsro(c *conn) string {
+	if s.readOnly(c) {
+		return "ro"
+	}
+	return "rw"
 }
 
 func (s *Server) wordSrvr(c *conn) string {

@@ -267,7 +267,10 @@ func (s *Server) serve(c *conn, frame []byte) {
 	if s.cfg.Trace != nil {
 		s.tracef("%v: request %v %s xid=%d", c, r.op, r.path, r.xid)
 	}
-	if !s.demandsSASL(c, r) && s.owned(c, r) {
+	if s.demandsSASL(c, r) || s.readOnly(c) && s.serveReader(c, r) {
+		return
+	}
+	if s.owned(c, r) {
 		s.serveRequest(c, r)
 	}
 }

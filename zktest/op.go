@@ -93,8 +93,8 @@ const (
 	ErrSessionExpired          ErrCode = -112
 	ErrInvalidACL              ErrCode = -114
 	ErrAuthFailed              ErrCode = -115
-	ErrNotReadOnly             ErrCode = -119 // for AnswerWith; the server itself never says so
-	ErrEphemeralOnLocalSession ErrCode = -120 // for AnswerWith, as well
+	ErrNotReadOnly             ErrCode = -119 // from a member that serves only reads: see Config.ReadOnlyMode
+	ErrEphemeralOnLocalSession ErrCode = -120 // for AnswerWith; the server itself never says so
 	ErrNoWatcher               ErrCode = -121
 	ErrRequestTimeout          ErrCode = -122 // for AnswerWith, as well
 	ErrReconfigDisabled        ErrCode = -123

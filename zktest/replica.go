@@ -109,7 +109,7 @@ func (m *member) apply() {
 // It reports whether the connection has to wait.
 func (s *Server) park(c *conn, op Op) bool {
 	m := c.endpoint.member
-	if m == nil || len(m.queue) == 0 || !leaderOp(op) {
+	if m == nil || m.readOnly || len(m.queue) == 0 || !leaderOp(op) {
 		return false
 	}
 	p := m.queue[len(m.queue)-1]

@@ -63,8 +63,17 @@ func (s *Server) handshake(c *conn, frame []byte) {
 		s.hangUp(c)
 		return
 	}
+	if s.readOnly(c) && (!req.ReadOnly || req.SessionID != 0) {
+		s.tracef("%v: handshake refused by a read-only member", c)
+		s.hangUp(c)
+		return
+	}
 	timeout := time.Duration(req.TimeOut) * time.Millisecond
 	timeout = min(max(timeout, s.cfg.MinSessionTimeout), s.cfg.MaxSessionTimeout)
+	if s.readOnly(c) {
+		s.welcomeReader(c, &req, timeout)
+		return
+	}
 	if req.SessionID == 0 {
 		s.welcome(c, &req, s.newSession(timeout))
 		return

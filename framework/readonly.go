@@ -1,0 +1,193 @@
+package framework
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/docent-zk/docent/internal/jute"
+	"github.com/docent-zk/docent/internal/wire"
+)
+
+// A session of a read-only server is an epoch of its own, which lives as long as its connection:
+//
+//	Connecting or Lost                                    ReadOnly                                  Suspended, Lost, Connected
+//	handshake ─▶ accepted if every server was tried ─▶ an exists ─▶ serves reads ─▶ the link ends ─────▶ next epoch
+//	                                                    │ shows an older zxid           │
+//	                                                    └─▶ next epoch                  └─ search finds a server that starts a session
+//
+// A session that has begun on another server never goes on at a read-only one, which could not prolong it. It waits for a full server
+// until it is lost. So no claim and no ephemeral node ever belongs to a session of a read-only server, and nothing that such a server says
+// counts for trust, or as seen: it may have stored transactions that a later leader throws away, and counts its own sessions as transactions.
+
+// errLagging ends a link to a read-only server.
+var errLagging = errors.New("the read-only server is behind what the client has seen")
+
+// errWritable ends a session of a read-only server.
+var errWritable = fmt.Errorf("a server was found that serves writes too: %w", ErrSessionLost)
+
+// exhausted reports whether every address has been tried since a session was up. Until then a read-only server is not accepted:
+// another one may serve writes.
+func (h *hosts) exhausted() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return !h.better(h.latest)
+}
+
+// dialledAddr is the address that was dialled last.
+func (h *hosts) dialledAddr() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.latest
+}
+
+// greet tells the supervisor that a connection is up. That of a read-only server is up when it has shown what it has: see examine.
+func (e *epoch) greet(sig signal) {
+	if !e.wire.ReadOnly() {
+		e.signals.push(sig)
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.greeted = sig
+}
+
+// examine asks a read-only server for its newest transaction. If that is older than what the client has seen, its caches would go back
+// in time.
+func (e *epoch) examine() *wire.Call {
+	c := &existsQuery("/", false).call(e.ctx).Call
+	c.Over = func(err error) {
+		var code *wire.CodeError
+		switch {
+		case err != nil && !errors.As(err, &code): // the link has ended
+		case e.wire.LinkZxid() < e.base:
+			e.wire.Break(fmt.Errorf("%w: its newest transaction is %#x, and %#x was seen", errLagging, e.wire.LinkZxid(), e.base))
+		default:
+			e.mu.Lock()
+			sig := e.greeted
+			e.mu.Unlock()
+			e.signals.push(sig)
+		}
+	}
+	return c
+}
+
+// endReadOnly ends an epoch whose connection to a read-only server has ended.
+func (e *epoch) endReadOnly(cause error) {
+	cause = fmt.Errorf("the session of a read-only server ends with its connection: %w: %w", cause, ErrSessionLost)
+	e.fence(cause)
+	e.signals.push(signal{kind: sessionExpired, cause: cause})
+}
+
+// upReadOnly is the report of a connection to a read-only server.
+func (c *core) upReadOnly(e *epoch) {
+	c.publish(e, StateChange{State: ReadOnly})
+	c.retiring.Go(func() { c.search(e) })
+}
+
+// search looks for a server that serves writes too, for as long as the epoch lasts. Servers are tried in turn, with the pauses of the
+// reconnect policy.
+func (c *core) search(e *epoch) {
+	for {
+		server, wait := c.hosts.take()
+		if sleep(e.ctx, wait) != nil {
+			return
+		}
+		next, err := c.writable(e, server)
+		if err == nil {
+			c.found.put(next)
+			e.signals.push(signal{kind: writable, cause: errWritable})
+			return
+		}
+		c.log.Debug("no server that serves writes yet", "server", server, "error", err)
+	}
+}
+
+// writable tries one server, and returns a connection to it if it serves writes. That it does is told by a session that it starts, which a
+// majority has to agree to: the session is closed again.
+func (c *core) writable(e *epoch, server string) (*offer, error) {
+	timeout := c.grant.timeout()
+	ctx, cancel := context.WithTimeout(e.ctx, timeout/3)
+	defer cancel()
+	conn, err := c.hosts.dial(ctx, server, unlimited)
+	if err != nil {
+		return nil, err
+	}
+	addr := c.hosts.dialledAddr()
+	if err := wire.Probe(ctx, conn, timeout); err != nil {
+		return nil, err
+	}
+	conn, err = c.hosts.dialAddr(ctx, server, addr)
+	if err != nil {
+		return nil, err
+	}
+	return &offer{conn, server, c.dials.Add(1)}, nil
+}
+
+// drop closes the connection that is on offer, if nobody has taken it.
+func (o *offers) drop() {
+	if unused := o.take(); unused != nil {
+		_ = unused.conn.Close()
+	}
+}
+
+// servesReads reports whether a read can be sent in the gate's epoch, if that is the one that it is fixed to.
+func (g *gate) servesReads(fixed *epoch) bool {
+	return g.serves(fixed) || g.readOnly(fixed)
+}
+
+// readOnly reports whether the gate's epoch is a session of a read-only server, and the one that an operation is fixed to.
+func (g *gate) readOnly(fixed *epoch) bool {
+	return g.State == ReadOnly && g.epoch.ctx.Err() == nil && (fixed == nil || fixed == g.epoch)
+}
+
+// need is what an operation needs a connection for.
+type need int
+
+const (
+	writes    need = iota // or wants to see every change; waits for a full server
+	reads                 // any server will do
+	refusable             // writes, and a read-only server refuses it
+)
+
+// readOps are the requests that a read-only server is asked.
+var readOps = map[int32]bool{
+	jute.OpExists: true, jute.OpGetData: true, jute.OpGetACL: true, jute.OpGetChildren: true, jute.OpGetChildren2: true,
+	jute.OpMultiRead: true, jute.OpAddWatch: true, jute.OpSetWatches: true, jute.OpSetWatches2: true, jute.OpRemoveWatches: true,
+	jute.OpGetEphemerals: true, jute.OpDescendants: true, jute.OpWhoAmI: true,
+}
+
+// onlyReads reports whether none of the calls changes anything.
+func onlyReads(calls []*wire.Call) bool {
+	for _, c := range calls {
+		if !readOps[c.Op] {
+			return false
+		}
+	}
+	return true
+}
+
+// errReadOnlyServer is why a write is not sent.
+func (g *gate) errReadOnlyServer() error {
+	return fmt.Errorf("%w: %s", ErrNotReadOnly, g.Server)
+}
+
+// ReadOnly reports whether the session is one of a server that serves only reads: see [Config.ReadOnly]. A recipe gets such a session only if its
+// policy says [Serve].
+func (s *Session) ReadOnly() bool { return s.e.wire.ReadOnly() }
+
+// readOnly looks whether the client has made do with a read-only server for long.
+func (e *examination) readOnly(info Info) {
+	if info.State != ReadOnly || !e.lasted(info.Time, e.bounds.Silence) {
+		return
+	}
+	e.note(HealthReason{
+		Text: fmt.Sprintf("for %v only the read-only server %s has been found: writes are refused, and what is read may be old",
+			e.ago(info.Time), info.Server),
+		Since: info.Time, Notice: true, Err: ErrNotReadOnly,
+	})
+}
+
+// never is further away than any session lasts.
+const never = 10 * 365 * 24 * time.Hour

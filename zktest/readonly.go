@@ -1,0 +1,84 @@
+package zktest
+
+import (
+	"time"
+
+	"github.com/docent-zk/docent/internal/jute"
+)
+
+// readOnlyDelay is how long a member looks for a leader before it serves reads, unless the tick is longer.
+const readOnlyDelay = 2 * time.Second
+
+// readOnly reports whether the member behind a connection serves only reads.
+func (s *Server) readOnly(c *conn) bool {
+	return s.cluster != nil && c.endpoint.member.readOnly
+}
+
+// serveReads lets members that have been looking for a leader for long serve reads.
+func (e *ensemble) serveReads(now time.Duration) {
+	if !e.s.cfg.ReadOnlyMode {
+		return
+	}
+	for _, m := range e.members {
+		switch {
+		case m.e.down || m.state != Looking:
+			m.readOnly, m.readsAt = false, 0
+		case m.readOnly:
+		case m.readsAt == 0:
+			m.readsAt = now + max(readOnlyDelay, e.s.cfg.TickTime)
+		case now >= m.readsAt:
+			for len(m.queue) > 0 && m.queue[0].t.zxid <= m.logged {
+				m.apply()
+			}
+			m.readOnly, m.readsAt = true, 0
+			e.s.tracef("member %d serves reads", m.e.index)
+		}
+		if m.readsAt > 0 {
+			e.next = min(e.next, m.readsAt)
+		}
+	}
+}
+
+// endReads closes the connections of a member that has served only reads and has found a leader.
+func (e *ensemble) endReads(m *member) {
+	m.readsAt = 0
+	if !m.readOnly {
+		return
+	}
+	m.readOnly = false
+	for _, c := range e.s.liveConns() {
+		if c.endpoint == m.e {
+			e.s.hangUpNow(c)
+		}
+	}
+}
+
+// welcomeReader starts a session that only the member of the connection knows.
+func (s *Server) welcomeReader(c *conn, req *jute.ConnectRequest, timeout time.Duration) {
+	ss := &session{id: s.nextSession, timeout: timeout, conn: c, tally: newTally()}
+	s.nextSession++
+	c.session, c.sessionID = ss, ss.id
+	s.tracef("%v: read-only session %#x for %v", c, ss.id, timeout)
+	resp := &jute.ConnectResponse{
+		TimeOut: int32(timeout / time.Millisecond), SessionID: ss.id, Passwd: s.password(ss.id), HasReadOnly: true, ReadOnly: true,
+	}
+	var e jute.Encoder
+	mark := e.BeginFrame()
+	resp.Encode(&e)
+	e.EndFrame(mark)
+	s.emit(c, &packet{kind: framePacket, data: e.Bytes(), meta: Frame{Stage: Reply, Op: OpConnect, Zxid: c.rep().zxid}})
+}
+
+// serveReader answers what a member that serves only reads answers by itself, and reports whether it was that.
+func (s *Server) serveReader(c *conn, r *request) bool {
+	switch {
+	case r.op == OpCloseSession:
+		s.finish(c, r, 0)
+		s.hangUp(c)
+	case leaderOp(r.op), r.op == OpCheck:
+		s.fail(c, r, ErrNotReadOnly)
+	default:
+		s.serveRequest(c, r)
+	}
+	return true
+}
