@@ -31,12 +31,24 @@ func (p *pass) caught() {
 	p.seen, p.doubtful, p.wary = nil, nil, false
 	p.comparedTo = max(p.comparedTo, p.lookedFrom)
 	if p.anew {
-		p.anew = false
-		p.publish(func(v *view) { v.era++ })
+		p.showAnew()
 	}
 	p.freshen(p.link)
-	p.progress.Fresh()
+	if !p.minority {
+		p.progress.Fresh()
+	}
 	p.nudge() // Syncs may wait for it
+}
+
+// showAnew shows what was read since the pass began anew.
+func (p *pass) showAnew() {
+	otherData := p.otherData
+	p.anew, p.otherData = false, false
+	p.publish(func(v *view) {
+		if otherData {
+			v.era++
+		}
+	})
 }
 
 // lookAtAll looks at every node again, and makes the cache fresh with that. It goes from the root downwards, so that

@@ -26,7 +26,7 @@ var (
 )
 
 // caching is the policy of every cache.
-var caching = framework.Policy{OnSuspended: framework.Hold, OnLost: framework.Rebuild}
+var caching = framework.Policy{OnSuspended: framework.Hold, OnLost: framework.Rebuild, OnReadOnly: framework.Serve}
 
 // mirror is what all caches are made of: a part of the tree, kept up to date over sessions.
 type mirror struct {
@@ -46,11 +46,14 @@ type mirror struct {
 	full chan struct{} // closed when the cache is complete for the first time
 	err  error         // set before done is closed
 
-	tree    *entry           // what is known
-	public  *entry           // what the next publication shows: the same, except for nodes that are held
-	edition edition          // of both, while nothing is held
-	held    map[string]*held // nodes that are shown as they were, by path
-	anew    bool             // the servers' data was replaced: what is shown is of the former until all of the new is known
+	tree      *entry           // what is known
+	public    *entry           // what the next publication shows: the same, except for nodes that are held
+	edition   edition          // of both, while nothing is held
+	held      map[string]*held // nodes that are shown as they were, by path
+	anew      bool             // what is shown is of before until all of the new is known
+	otherData bool             // the servers' data was replaced since then
+
+	minority bool // some of what is known comes from a read-only server
 
 	complete int64               // every change up to this transaction is in the mirror; 0 if that is not known
 	newest   int64               // transaction that was seen
@@ -250,7 +253,14 @@ func (m *mirror) stale(since time.Time) {
 // freshen shows that everything that there was when the connection began is in the mirror.
 func (m *mirror) freshen(link time.Time) {
 	m.board.show(func(old *view) *view {
-		if state := m.cli.State(); old.link.Equal(link) || !state.State.Connected() || !state.Time.Equal(link) {
+		state := m.cli.State()
+		if state.State == framework.ReadOnly && !old.synced { // all that there is, but nobody knows how old it is
+			v := *old
+			v.synced = true
+			m.report(&v)
+			return &v
+		}
+		if old.link.Equal(link) || !state.State.Connected() || !state.Time.Equal(link) {
 			return old
 		}
 		v := *old

@@ -77,11 +77,13 @@ func (m *mirror) session(ctx context.Context, s *framework.Session) error {
 	m.newSession = true
 	m.runs.Store(s)
 	m.board.show(func(v *view) *view { m.report(v); return v })
-	// The server must not be behind the one of the session before.
-	if err := syncSurely(ctx, s, m.spec.root); err != nil {
+	if s.ReadOnly() && m.view().synced { // what there is may be newer than what the server has
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}
+	if err := m.prepare(ctx, s); err != nil {
 		return err
 	}
-	m.compare(s.LastZxid())
 	if m.spec.depth > 0 && !m.spec.oneShot {
 		source, err := newRecursive(ctx, s, m.spec.root)
 		if err == nil {
@@ -92,6 +94,23 @@ func (m *mirror) session(ctx context.Context, s *framework.Session) error {
 		}
 	}
 	return m.follow(ctx, s, newOneShot(s, m.spec.root))
+}
+
+// prepare decides what is still worth something in a new session.
+func (m *mirror) prepare(ctx context.Context, s *framework.Session) error {
+	if m.minority {
+		m.readAnew()
+	}
+	m.minority = s.ReadOnly()
+	if m.minority {
+		return nil
+	}
+	// The server must not be behind the one of the session before.
+	if err := syncSurely(ctx, s, m.spec.root); err != nil {
+		return err
+	}
+	m.compare(s.LastZxid())
+	return nil
 }
 
 // errUnknown ends a pass because anything may have happened to anybody.
@@ -160,8 +179,15 @@ func (m *mirror) compare(newest int64) {
 	m.newest = newest
 }
 
-// beginAnew forgets the tree, and nothing of what is shown, which stays until the new tree is complete.
+// beginAnew is readAnew when zxids of before mean nothing any more.
 func (m *mirror) beginAnew() {
+	m.readAnew()
+	m.otherData = true
+}
+
+// readAnew forgets the tree, and nothing of what is shown, which stays until the new tree is complete. A read-only server may have
+// shown transactions that a later leader has thrown away, so what it has shown cannot be brought up to date by what has changed since.
+func (m *mirror) readAnew() {
 	m.complete, m.comparedTo, m.tree, m.public, m.anew = 0, 0, nil, nil, true
 	m.board.show(func(old *view) *view {
 		v := *old

@@ -312,6 +312,15 @@ func (e *epoch) zxid() int64 {
 	return e.base
 }
 
+// newest is the newest transaction that an answer in this session has shown, that of a read-only server included, which no other server
+// may know.
+func (e *epoch) newest() int64 {
+	if e.wire.ReadOnly() {
+		return e.wire.LinkZxid()
+	}
+	return e.wire.LastZxid()
+}
+
 // yardstick tells what is older than a request from what is newer. It counts only what the session itself has seen: between two
 // sessions the servers may have been restored from a backup, and zxids that were seen before be given away again.
 type yardstick struct {

@@ -212,10 +212,11 @@ func TestStateNames(t *testing.T) {
 	names := map[framework.State]string{
 		framework.Connecting: "Connecting", framework.Connected: "Connected", framework.Suspended: "Suspended",
 		framework.Reconnected: "Reconnected", framework.Lost: "Lost", framework.Closed: "Closed",
-		framework.State(-1): "State(?)", framework.State(6): "State(?)",
+		framework.ReadOnly: "ReadOnly", framework.State(-1): "State(?)", framework.State(7): "State(?)",
 	}
 	for s, name := range names {
 		assert.Equal(t, name, s.String())
 		assert.Equal(t, name == "Connected" || name == "Reconnected", s.Connected())
+		assert.Equal(t, s.Connected() || name == "ReadOnly", s.CanRead())
 	}
 }

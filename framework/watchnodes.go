@@ -75,7 +75,7 @@ type watchBatch struct {
 
 // watchTogether returns nil for the watch of a node that does not exist. It returns errNotArmed, and leaves no watch behind, if the server refuses.
 func (e *epoch) watchTogether(ctx context.Context, set []nodeWatch, at []string) ([]*Watch, error) {
-	g := &watchBatch{set: set, zxid: e.wire.LastZxid()}
+	g := &watchBatch{set: set, zxid: e.newest()}
 	body := &jute.SetWatchesRequest{RelativeZxid: g.zxid, Data: at, Exist: []string{}, Child: []string{}}
 	call := query[struct{}]{op: jute.OpSetWatches, at: at[0], body: body, kind: e.core.can.kind(capSetWatches)}.call(ctx)
 	call.Answered = func(zxid int64, _ int32) { g.reached = zxid }

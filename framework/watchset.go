@@ -308,7 +308,7 @@ func (w *watchSet) Read(ctx context.Context, reads []seam.Read) (answers []seam.
 
 // try sends both requests.
 func (b *bulk) try(ctx context.Context, e *epoch, q query[[]jute.ReadResult]) ([]jute.ReadResult, error) {
-	b.zxid, b.reached = e.wire.LastZxid(), 0
+	b.zxid, b.reached = e.newest(), 0
 	free := b.begin(&e.watches)
 	body := &jute.SetWatchesRequest{RelativeZxid: b.zxid, Data: free, Exist: []string{}, Child: free}
 	reads := q.call(ctx)

@@ -155,6 +155,7 @@ type member struct {
 	cut      int           // number of CutOffs that stand
 	deadline time.Duration // when it gives its leader up; 0 while it hears it
 	readOnly bool          // it is looking for a leader, and serves reads
+	proper   *replica      // without what was strayed; nil if nothing was
 	readsAt  time.Duration // when it begins to, unless it has found a leader by then; 0 if that is not planned
 }
 

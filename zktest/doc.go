@@ -112,7 +112,7 @@
 // reads, if it is not the leader. The first write or sync on it ends it (SESSIONMOVED). A handshake of a client that has seen more than the member has
 // applied is refused.
 //
-// Not modelled: transactions that a minority has stored and that a later leader keeps, observers, reconfiguration, the rounds of an election,
+// Not modelled: transactions that a minority has stored and that a later leader keeps (those that it throws away: see Cluster.Stray), observers, reconfiguration, the rounds of an election,
 // the time that a member takes to join, and a leader that answers reads after the others have elected another. Lag changes when
 // transactions are applied and not when they are stored. ExpireSession and the methods that change the tree act without a quorum as well.
 //

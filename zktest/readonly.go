@@ -22,7 +22,7 @@ func (e *ensemble) serveReads(now time.Duration) {
 	for _, m := range e.members {
 		switch {
 		case m.e.down || m.state != Looking:
-			m.readOnly, m.readsAt = false, 0
+			e.endReads(m)
 		case m.readOnly:
 		case m.readsAt == 0:
 			m.readsAt = now + max(readOnlyDelay, e.s.cfg.TickTime)
@@ -46,11 +46,55 @@ func (e *ensemble) endReads(m *member) {
 		return
 	}
 	m.readOnly = false
+	if m.proper != nil {
+		m.rep, m.proper = m.proper, nil
+	}
 	for _, c := range e.s.liveConns() {
 		if c.endpoint == m.e {
 			e.s.hangUpNow(c)
 		}
 	}
+}
+
+// Stray makes a member that serves only reads have a transaction that was never committed: it had stored it from a leader that failed before
+// a majority had, and will throw it away when it finds another leader. The transaction sets the data of a node, or creates the node. Its
+// parent must exist. Stray panics if the member does not serve only reads.
+func (c *Cluster) Stray(i int, path string, data []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m := c.cluster.members[i]
+	if !m.readOnly {
+		panic("zktest: Stray of a member that does not serve only reads")
+	}
+	if m.proper == nil {
+		m.proper = m.rep
+		m.rep = &replica{tree: m.rep.tree.clone(), zxid: m.rep.zxid, watches: m.rep.watches}
+	}
+	m.rep.zxid++
+	zxid, now := m.rep.zxid, time.Now().UnixMilli()
+	if n := m.rep.tree.get(path); n != nil {
+		m.rep.tree.set(n, data, zxid, now)
+		return
+	}
+	n := &node{path: path, data: data, acl: worldAnyone, czxid: zxid, mzxid: zxid, pzxid: zxid, ctime: now, mtime: now}
+	n.insertInto(m.rep.tree)
+}
+
+// clone returns a copy of a tree.
+func (t *tree) clone() *tree {
+	other := &tree{nodes: make(map[string]*node), reapable: make(map[string]*node)}
+	other.root = copyOf(t.root)
+	other.nodes["/"], other.nodes[""] = other.root, other.root
+	other.account(other.root, 1)
+	var below func(n *node)
+	below = func(n *node) {
+		for _, kid := range n.kids {
+			other.insert(copyOf(kid))
+			below(kid)
+		}
+	}
+	below(t.root)
+	return other
 }
 
 // welcomeReader starts a session that only the member of the connection knows.
