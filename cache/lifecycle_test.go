@@ -202,7 +202,7 @@ func TestTheEndOfTheClientIsTheEndOfTheCache(t *testing.T) {
 		recipes := cli.Recipes()
 		require.Len(t, recipes, 2)
 		assert.Equal(t, tree.Policy(), recipes[0].Policy)
-		assert.Equal(t, framework.Policy{OnSuspended: framework.Hold, OnLost: framework.Rebuild}, tree.Policy())
+		assert.Equal(t, framework.Policy{OnSuspended: framework.Hold, OnLost: framework.Rebuild, OnReadOnly: framework.Serve}, tree.Policy())
 		assert.NoError(t, tree.Err())
 		require.NoError(t, cli.Close())
 		for range events {

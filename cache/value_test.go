@@ -114,7 +114,7 @@ func TestAValueThatCannotBeOpened(t *testing.T) {
 		w.raise("/none", "now")
 		require.NoError(t, v.Sync(t.Context()))
 		assert.Equal(t, "now", v.Load())
-		assert.Equal(t, framework.Policy{OnSuspended: framework.Hold, OnLost: framework.Rebuild}, v.Policy())
+		assert.Equal(t, framework.Policy{OnSuspended: framework.Hold, OnLost: framework.Rebuild, OnReadOnly: framework.Serve}, v.Policy())
 	})
 }
 

@@ -161,7 +161,7 @@ func (e *epoch) wireOptions() wire.Options {
 	case e.n == 0:
 		e.resumes(&options)
 	case cfg.ReadOnly:
-		options.ReadOnly = e.core.hosts.exhausted
+		options.ReadOnly = e.core.hosts.allTried
 	}
 	return options
 }

@@ -27,16 +27,16 @@ var errLagging = errors.New("the read-only server is behind what the client has 
 // errWritable ends a session of a read-only server.
 var errWritable = fmt.Errorf("a server was found that serves writes too: %w", ErrSessionLost)
 
-// exhausted reports whether every address has been tried since a session was up. Until then a read-only server is not accepted:
+// allTried reports whether every address has been tried since a session was up. Until then a read-only server is not accepted:
 // another one may serve writes.
-func (h *hosts) exhausted() bool {
+func (h *hosts) allTried() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return !h.better(h.latest)
+	return !h.better(h.latest.addr)
 }
 
-// dialledAddr is the address that was dialled last.
-func (h *hosts) dialledAddr() string {
+// dialledLast is what was dialled last.
+func (h *hosts) dialledLast() target {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.latest
@@ -114,11 +114,11 @@ func (c *core) writable(e *epoch, server string) (*offer, error) {
 	if err != nil {
 		return nil, err
 	}
-	addr := c.hosts.dialledAddr()
+	found := c.hosts.dialledLast()
 	if err := wire.Probe(ctx, conn, timeout); err != nil {
 		return nil, err
 	}
-	conn, err = c.hosts.dialAddr(ctx, server, addr)
+	conn, err = c.hosts.dialTo(ctx, found)
 	if err != nil {
 		return nil, err
 	}
