@@ -186,7 +186,7 @@ type Config struct {
 	LookupHost func(ctx context.Context, host string) ([]string, error)
 
 	// ReadOnly lets the client begin a session on a server that has lost touch with the majority of its ensemble, and that serves reads
-	// in that time (readonlymode.enabled on the servers). It does so when every server has been tried. The state is [ReadOnly] then,
+	// in that time (readonlymode.enabled on the servers, and localSessionsEnabled since ZooKeeper 3.7). It does so when every server has been tried. The state is [ReadOnly] then,
 	// and the client goes on looking for a server that serves writes too. The package documentation has the details.
 	// Defaults to false: such servers are not accepted.
 	ReadOnly bool

@@ -104,8 +104,8 @@ func (c *core) search(e *epoch) {
 	}
 }
 
-// writable tries one server, and returns a connection to it if it serves writes. That it does is told by a session that it starts, which a
-// majority has to agree to: the session is closed again.
+// writable tries one server, and returns a connection to it if it serves writes. That it does is told by a session that it starts, although
+// the handshake does not accept a read-only server. The session is closed again.
 func (c *core) writable(e *epoch, server string) (*offer, error) {
 	timeout := c.grant.timeout()
 	ctx, cancel := context.WithTimeout(e.ctx, timeout/3)

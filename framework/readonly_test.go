@@ -29,7 +29,7 @@ func readOnlyEnsemble(t *testing.T, f func(t *testing.T, c *zktest.Cluster)) {
 
 func readOnly(cfg *framework.Config) { cfg.ReadOnly = true }
 
-// losesQuorum stops two members, so that only member 0 is left, and waits until it serves reads.
+// losesQuorum stops two members, so that only member 0 is left, and waits until it serves reads. It runs in a bubble.
 func losesQuorum(t *testing.T, c *zktest.Cluster) {
 	t.Helper()
 	c.Stop(1, 2)

@@ -37,6 +37,11 @@ type Options struct {
 	// JuteMaxBuffer is the largest request in bytes. Defaults to ZooKeeper's 0xfffff.
 	JuteMaxBuffer int
 
+	// ReadOnlyMode makes members that have lost their quorum serve reads to clients
+	// that accept it, after two seconds. They start sessions of their own, which
+	// takes local sessions; these become global with their first ephemeral node.
+	ReadOnlyMode bool
+
 	// Reconfig publishes the client addresses of an ensemble's members in
 	// /zookeeper/config, and lets everybody change the ensemble. Its members cannot
 	// be partitioned then: they hand each other their addresses.
@@ -130,6 +135,9 @@ func (o Options) properties() map[string]string {
 	if o.ContainerCheckInterval > 0 {
 		set["znode.container.checkIntervalMs"] = milliseconds(o.ContainerCheckInterval)
 	}
+	if o.ReadOnlyMode {
+		set["readonlymode.enabled"] = "true"
+	}
 	if o.JuteMaxBuffer > 0 {
 		set["jute.maxbuffer"] = fmt.Sprint(o.JuteMaxBuffer)
 	}
@@ -161,6 +169,9 @@ func (o Options) config(data string, clientPort int, peers []string) string {
 		"maxClientCnxns=0",
 		"admin.enableServer=false",
 		"4lw.commands.whitelist=*",
+	}
+	if o.ReadOnlyMode {
+		lines = append(lines, "localSessionsEnabled=true", "localSessionsUpgradingEnabled=true")
 	}
 	if o.Reconfig {
 		lines = append(lines, "reconfigEnabled=true")

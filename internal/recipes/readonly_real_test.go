@@ -32,7 +32,7 @@ func reach(t *testing.T, cli *framework.Client, state framework.State) framework
 // Two of three real members are killed, and come back.
 func TestRealRecipesWithoutQuorum(t *testing.T) {
 	t.Parallel()
-	ensemble := realzk.Ensemble(t, 3, realzk.Options{Properties: map[string]string{"readonlymode.enabled": "true"}})
+	ensemble := realzk.Ensemble(t, 3, realzk.Options{ReadOnlyMode: true})
 	config := framework.Config{ConnectString: ensemble.ConnectString(), SessionTimeout: 3 * time.Second, ReadOnly: true}
 	start := func() *framework.Client {
 		cli, err := framework.New(config)

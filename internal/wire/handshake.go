@@ -38,6 +38,18 @@ type connectAnswer struct {
 	readOnly bool // the server serves only reads
 }
 
+// shortAnswer is what is wrong with an answer to a ConnectRequest that is shorter than any ConnectResponse. A server that serves only reads
+// answers so if it may not start sessions by itself.
+func shortAnswer(body []byte) error {
+	if len(body) >= connectAnswerLen {
+		return nil
+	}
+	if len(body) == replyHeaderLen && parseReplyHeader(body).code == codeNotReadOnly {
+		return fmt.Errorf("%w; and it starts no session, because localSessionsEnabled is not set on it", ErrReadOnly)
+	}
+	return errFrameLength
+}
+
 // parseConnectAnswer checks what the driver would rely on: it makes a ticker
 // from the timeout, and a ConnectRequest in 256 bytes from the password.
 func parseConnectAnswer(body []byte) (connectAnswer, error) {
@@ -185,11 +197,15 @@ func (l *link) handshake() error {
 		return l.halted()
 	}
 	defer l.unuse()
-	frame, err := l.in.next(meter{l}, connectAnswerLen, maxHandshake)
+	frame, err := l.in.next(meter{l}, replyHeaderLen, maxHandshake)
 	if err != nil {
 		if !isTimeout(err) {
 			l.settle(0)
 		}
+		return l.handshakeFailed(err)
+	}
+	if err := shortAnswer(frame[prefixLen:]); err != nil {
+		l.settle(0)
 		return l.handshakeFailed(err)
 	}
 	l.s.counters.framesIn.Add(1)

@@ -8,7 +8,7 @@ import (
 )
 
 // Probe finds out whether the server on conn serves writes. It asks for a new session, without accepting a
-// read-only server, and closes it again at once: to start a session takes a majority of the ensemble. conn is
+// read-only server, and closes it again at once: only a server that has a leader starts one. conn is
 // closed when Probe returns. The error says why the server did not start a session, or why ctx has ended.
 func Probe(ctx context.Context, conn net.Conn, timeout time.Duration) error {
 	defer abort(conn)
@@ -22,7 +22,10 @@ func Probe(ctx context.Context, conn net.Conn, timeout time.Duration) error {
 		return probeError(ctx, err)
 	}
 	var in frameReader
-	frame, err := in.next(conn, connectAnswerLen, maxHandshake)
+	frame, err := in.next(conn, replyHeaderLen, maxHandshake)
+	if err == nil {
+		err = shortAnswer(frame[prefixLen:])
+	}
 	if err != nil {
 		return probeError(ctx, err)
 	}

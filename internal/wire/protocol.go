@@ -46,6 +46,7 @@ const (
 	codeNoNode         = -101
 	codeSessionExpired = -112
 	codeSessionMoved   = -118
+	codeNotReadOnly    = -119
 	codeSASLRequired   = -124
 )
 
