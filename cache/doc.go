@@ -17,7 +17,8 @@
 //	any state -- Close, or the end of the client --> closed; what was read can still be
 //
 // Open waits for the first state fresh, within ctx; with [NoWait] it returns at once. The policy is Hold for SUSPENDED and
-// Rebuild for LOST: a cache never forgets what it has because the servers are away. StaleSince says since when they are;
+// Rebuild for LOST: a cache never forgets what it has because the servers are away. With a read-only server ([framework.Config.ReadOnly]) it
+// stays stale; a cache that was never complete loads what that server has. StaleSince says since when the servers are away;
 // whoever must not act on old data asks for [Tree.Fresh], which refuses while the cache is stale, instead of
 // [Tree.Snapshot]. [Tree.WaitFresh] waits, and [Tree.Sync] brings in everything that was committed before it was called.
 //

@@ -19,11 +19,45 @@
 //	                          +------------------------------------------------------ Lost
 //	any state -- Close --> Closed
 //
-// Connected is the first state of every session, Reconnected says that the same session goes on after Suspended. After a planned move
+// Connected is the first state of every session except those of read-only servers (see Read-only servers). Reconnected says that the
+// same session goes on after Suspended. After a planned move
 // of the session to another connection (see Identities) Reconnected follows Connected or Reconnected. Lost of
 // one epoch always comes before Connected of the next, and Suspended always before Lost. Every [StateChange] carries the
 // state before it, the epoch, the time and the cause. Each subscriber of [Client.States] has its own ordered queue in
 // which nothing is dropped; one that does not read delays nobody.
+//
+// # Read-only servers
+//
+// A member of an ensemble that has lost touch with the majority can go on serving reads: with readonlymode.enabled, and since ZooKeeper 3.7 with
+// localSessionsEnabled, which it needs to start sessions by itself. It does so about two seconds after it has lost its leader, and only for new
+// sessions of clients that accept it. With [Config.ReadOnly] a client does:
+//
+//	                   a full server answers
+//	Connecting, Lost ---------------------------------------------> Connected
+//	        |   ^
+//	        |   +---- Lost <-- Suspended <----+
+//	        |                                 | a full server was found, or the link broke
+//	        +-------------------------> ReadOnly
+//	           every server was tried, and a read-only one answers
+//
+// A session belongs to full servers or to one read-only server, and never goes from one kind to the other. A session that has begun on a full
+// server waits for a full server, Suspended, and is kept if one answers within T. (Servers refuse it in read-only mode, and could not
+// prolong it.) When it is lost, the next one may begin read-only. That one ends with its connection. What this means:
+//
+//   - Claims end before the state becomes ReadOnly, with SUSPENDED, trust or LOST as always. A session of a read-only server owns no nodes and is
+//     never trusted: its [Session.ClaimContext] ends at once with [ErrUntrusted].
+//   - Reads of a [Client] are served, watches too. They may show an old state, and transactions that are undone when the member finds a leader.
+//     A read-only server that is behind what the client has seen before is not accepted.
+//   - Writes and Sync return [ErrNotReadOnly] at once and are not sent. A write that was sent before, and whose outcome is not known, waits for a
+//     full server.
+//   - A recipe waits for the next full session, unless its policy says [Serve] ([Policy].OnReadOnly). Caches and views of services do: they serve what
+//     they have, marked stale, and load from the read-only server if they have nothing. [Session.ReadOnly] tells a recipe where it is.
+//   - Ephemeral nodes of the session before stay on the servers, which end it T after they have a leader again. Recipes take the place of such
+//     nodes as after any lost session.
+//
+// While the state is ReadOnly the client tries its servers in turn, with the pauses of [Config.ReconnectPolicy]. Each try is a handshake that does not
+// accept a read-only server, and the session that a full server starts for it is closed at once. Then Suspended, Lost and Connected follow without a pause.
+// Everything that was read in the read-only session is read again: caches report the difference.
 //
 // # Two clocks
 //
@@ -235,6 +269,7 @@
 //	a recipe is not well: a node does not stand, a cache   its first report of that              Unwell   T     -
 //	  is stale, what it asks for is refused, a claim has
 //	  ended and was not given up (Unlock is missing)
+//	only a read-only server has been found: a notice       the beginning of its session          Silence  T     -
 //	a value was rejected, and the last good value stays    its first report of that              Unwell   T     -
 //	  in use: a notice, which does not count against Ready
 //	a leader function goes on after its term               the end of the term                   Unwell   T     Stuck  4T

@@ -42,10 +42,11 @@ func TestTable(t *testing.T) {
 // table is the table of recipes in Markdown.
 func table(t *testing.T) string {
 	var b strings.Builder
-	b.WriteString("| recipe | SUSPENDED | LOST | you may choose |\n|---|---|---|---|\n")
+	b.WriteString("| recipe | SUSPENDED | LOST | READ-ONLY | you may choose |\n|---|---|---|---|---|\n")
 	for _, r := range recipes() {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n",
-			r.name, r.cell(t, r.ways[0].policy.OnSuspended), r.cell(t, r.ways[0].policy.OnLost), r.choices(t))
+		p := r.ways[0].policy
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n",
+			r.name, r.cell(t, p.OnSuspended), r.cell(t, p.OnLost), r.readOnly(t, p.OnReadOnly), r.choices(t))
 	}
 	return b.String()
 }
@@ -54,6 +55,14 @@ func table(t *testing.T) string {
 func (r recipe) cell(t *testing.T, reaction framework.Reaction) string {
 	require.NotEmpty(t, r.means[reaction], "%s declares %v, and nothing says what that means", r.name, reaction)
 	return fmt.Sprintf("**%v**: %s", reaction, r.means[reaction])
+}
+
+// readOnly is the cell for sessions of read-only servers, in which most recipes have nothing to do.
+func (r recipe) readOnly(t *testing.T, reaction framework.Reaction) string {
+	if reaction == 0 {
+		return "waits"
+	}
+	return r.cell(t, reaction)
 }
 
 // choices says what the options change, each with the reactions that it changes.
