@@ -105,8 +105,8 @@ type Config struct {
 	// it tries every ServersRefresh. Prefer is called once for each server and address, and must return at once. Defaults to none.
 	Prefer func(server, address string) bool
 
-	// RebalanceAfter spreads clients evenly over the servers after servers were restarted: a client moves once, at a random time within RebalanceAfter
-	// after it has begun a session or lost a connection. Minutes are a good value. See Servers in the package documentation.
+	// RebalanceAfter spreads clients evenly over the servers, also after servers were restarted: a client moves to the place of its session, at a random
+	// time within RebalanceAfter after it has begun the session or lost a connection. Minutes are a good value. See Servers in the package documentation.
 	// Defaults to 0, never.
 	RebalanceAfter time.Duration
 

@@ -72,16 +72,11 @@ type gate struct {
 	paused  *pause // operations wait; nil if they do not
 }
 
-// pause is for a planned move.
-type pause struct {
-	left atomic.Bool // the connection has been left for it
-}
-
 // pausedIn reports whether operations in e wait for a planned move.
 func (g *gate) pausedIn(e *epoch) bool { return g.paused != nil && g.epoch == e && e.ctx.Err() == nil }
 
 // leaving reports whether the session is on its way from one connection to another.
-func (g *gate) leaving() bool { return g.paused != nil && g.paused.left.Load() }
+func (g *gate) leaving() bool { return g.paused != nil && g.paused.left() }
 
 // publish makes ch the state, fills in what it follows from, and tells the subscribers.
 func (c *core) publish(e *epoch, ch StateChange) {

@@ -231,8 +231,8 @@
 //
 // The servers are those of [Config].ConnectString. A name with several addresses counts as that many servers. Names are resolved at each dial, and
 // again every ServersRefresh. [Config].Servers replaces the list: a function, DNS service records ([SRV]), or a registry of your own. With
-// FollowEnsemble the list is the one that the ensemble publishes in /zookeeper/config, from the moment in which one of its members has proven to be
-// reachable under the address given there.
+// FollowEnsemble the list is the one that the ensemble publishes in /zookeeper/config, from the moment in which a member serves this client under the
+// address given there.
 //
 // A list that is empty, malformed or cannot be read changes nothing, and the log says so once. When a good list differs from the one before, as many
 // clients move as are needed to keep the servers even, and no more:
@@ -242,15 +242,21 @@
 //	is listed, by name or address      more than before             moves with probability 1 - before/after
 //	is not listed                                                   moves
 //
-// This is the rule of the Java client (ZOOKEEPER-1355). With [Config].Prefer a client moves back to a preferred server when one can be reached. With
-// RebalanceAfter it moves once after it has begun a session or lost a connection, to the server that its session id selects. After a rolling
-// restart that spreads clients evenly again, without a client knowing how many others a server has: servers number their sessions consecutively.
+// This is the rule of the Java client (ZOOKEEPER-1355). A name that is resolved for the first time does not count as a change. With [Config].Prefer the
+// rule counts preferred servers only, and a client moves back to a preferred server when one can be reached.
+//
+// With RebalanceAfter every session has a place. It is the server that the session id selects: servers number their sessions consecutively, so
+// the places of sessions are even, without a client knowing how many others a server has. When the list changes, the place moves by the rule above. A
+// client that has begun a session or lost a connection moves to its place. So a rolling restart leaves each server with the clients that it had.
 //
 // All these moves are planned. The client dials the new server first, lets what was sent be answered, and then changes to the new connection in the
 // same session. The state goes from Connected to [Reconnected] without SUSPENDED, and everything that is held stays. If the new server cannot be
-// reached, the client stays where it is. A move waits while the session holds a claim that SUSPENDED would end ([Cancel]), because
-// the new server may fail in the moment of the move. The moves of many clients for the same reason are spread over ServersRefresh, or over
-// RebalanceAfter.
+// reached, the client stays where it is, and tries again. If the new server takes the connection and not the session, as a server does that is starting,
+// the client dials others. The state becomes SUSPENDED only if no server has the session a sixth of its timeout after the old connection was left. The next try
+// comes later after each such failure, up to 16 times ServersRefresh.
+//
+// A move waits while the session holds a claim that SUSPENDED would end ([Cancel]), because servers can fail in the moment of the move. The moves of
+// many clients for the same reason are spread over ServersRefresh, or over RebalanceAfter.
 //
 // After a connection was lost, the first dial waits for a random moment of up to 1/200 of the session timeout (75 ms with the default), so that
 // the clients of a server that died do not all reach the next one at once.

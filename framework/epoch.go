@@ -201,15 +201,17 @@ func (e *epoch) fit(size int) error {
 // dial is the driver's zk.Dialer. It runs in the driver's main goroutine, between links.
 func (e *epoch) dial(_, server string, _ time.Duration) (net.Conn, error) {
 	next := e.offers.take()
-	if next == nil {
+	planned := next != nil
+	if !planned {
 		var err error
 		if next, err = e.dialNext(server); err != nil {
 			return nil, err
 		}
 	}
 	setLinger(next.conn, 0)
+	e.core.hosts.use(next.target, planned)
 	e.mu.Lock()
-	e.link, e.dialled, e.dialNo = next.conn, next.server, next.dial
+	e.link, e.dialled, e.dialNo = next.conn, next.target.server, next.dial
 	e.mu.Unlock()
 	return e.wire.Wrap(next.conn)
 }
@@ -226,10 +228,10 @@ func (e *epoch) dialNext(server string) (*offer, error) {
 		return nil, err
 	}
 	number := e.core.dials.Add(1)
-	conn, err := e.core.hosts.dial(e.ctx, server, e.left())
+	next, err := e.core.hosts.dial(e.ctx, server, e.left())
 	if err == nil && e.core.doubtful.Load() {
-		if err = e.core.vet(conn, server); err != nil {
-			_ = conn.Close()
+		if err = e.core.vet(next.conn, next.target.server); err != nil {
+			_ = next.conn.Close()
 		}
 	}
 	e.core.telemetry.Dialled(err)
@@ -239,7 +241,8 @@ func (e *epoch) dialNext(server string) (*offer, error) {
 		}
 		return nil, err
 	}
-	return &offer{conn, server, number}, nil
+	next.dial = number
+	return next, nil
 }
 
 // dialledLast returns the server that was dialled last, as the connect string names it, and the number of that dial.

@@ -3,10 +3,10 @@ package framework
 import (
 	"cmp"
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // target is an address to dial, and the server that it is one of, against whose name TLS verifies. The two are the same if the name is not
@@ -16,16 +16,28 @@ type target struct{ server, addr string }
 // unlisted stands for the server to dial while no list is known.
 const unlisted = "Config.Servers"
 
-// unlisted finds the list, and returns the error for a dial that could not be made.
-func (h *hosts) unlisted(ctx context.Context) error {
-	if err := h.seek(ctx); err != nil {
-		return err
+// decided returns the server to dial, which is the one whose turn it is unless there has to be a list first, or addresses for Config.Prefer.
+func (h *hosts) decided(ctx context.Context, server string) (string, error) {
+	h.mu.Lock()
+	judging := h.cfg.Prefer != nil && h.cfg.LookupHost != nil && h.seek != nil && !h.sought
+	h.sought = true
+	h.mu.Unlock()
+	switch deadline, _ := ctx.Deadline(); {
+	case server == unlisted:
+		if err := h.seek(ctx); err != nil {
+			return server, err
+		}
+	case judging:
+		ctx, cancel := context.WithTimeout(ctx, time.Until(deadline)/2)
+		defer cancel()
+		_ = h.seek(ctx) // what could not be resolved is judged by its name
+	default:
+		return server, nil
 	}
-	return errListed
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.turn(), nil
 }
-
-// errListed ends a dial that has found the list of servers: the next one dials one of them.
-var errListed = errors.New("the list of servers has just been read")
 
 // exhausted tells that all targets have failed since a session was up. The mutex is held.
 func (h *hosts) exhausted() {
@@ -46,6 +58,11 @@ type list struct {
 func (h *hosts) replace(l list) (before, after []target) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	for name, addrs := range l.known {
+		if len(addrs) > 0 && len(h.found[name]) == 0 && slices.Contains(h.names, name) {
+			h.found[name] = addrs // a name that is resolved for the first time is no other server
+		}
+	}
 	before = h.chosen()
 	h.spare = make(map[string]bool)
 	for _, name := range l.spare {
@@ -64,10 +81,12 @@ func (h *hosts) replace(l list) (before, after []target) {
 	h.names = slices.Concat(names, fresh)
 	for name, addrs := range l.known {
 		if len(addrs) > 0 {
-			h.known[name] = addrs
+			h.known[name], h.found[name] = addrs, addrs
 		}
 	}
-	maps.DeleteFunc(h.known, func(name string, _ []string) bool { return !slices.Contains(h.names, name) })
+	gone := func(name string, _ []string) bool { return !slices.Contains(h.names, name) }
+	maps.DeleteFunc(h.known, gone)
+	maps.DeleteFunc(h.found, gone)
 	h.forget()
 	return before, h.chosen()
 }
@@ -79,7 +98,7 @@ func (h *hosts) chosen() (targets []target) {
 		if h.spare[name] {
 			continue
 		}
-		addrs := h.known[name]
+		addrs := h.found[name]
 		if len(addrs) == 0 {
 			addrs = []string{name}
 		}
@@ -137,18 +156,25 @@ func (t target) compare(o target) int {
 	return cmp.Or(strings.Compare(t.addr, o.addr), strings.Compare(t.server, o.server))
 }
 
-// candidates are the addresses to choose from, and of these the ones that Config.Prefer prefers, sorted.
-func (h *hosts) candidates() (all, preferred []target) {
+// candidates are the addresses to choose from, sorted.
+func (h *hosts) candidates() []target {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	all = h.chosen()
+	all := h.chosen()
 	slices.SortFunc(all, target.compare)
-	for _, t := range all {
+	return all
+}
+
+// preferred are those of a list that Config.Prefer prefers.
+func (h *hosts) preferred(list []target) (preferred []target) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, t := range list {
 		if h.liked[t] {
 			preferred = append(preferred, t)
 		}
 	}
-	return all, preferred
+	return preferred
 }
 
 // listed are the names in the list, without spare ones, sorted.

@@ -37,11 +37,14 @@ type hosts struct {
 	names  []string            // with their ports; shuffled once
 	spare  map[string]bool     // of names: those that are used only when none of the others can be
 	liked  map[target]bool     // those that Config.Prefer prefers
-	known  map[string][]string // the addresses that a name had when it was last resolved
+	known  map[string][]string // the addresses that a name had when it was last resolved; none if that failed
+	found  map[string][]string // the latest good addresses of a name, by which lists are compared
 	tried  map[string]uint64   // when a name, or an address, was last tried: the count of tries then
 	tries  uint64
 	proven uint64            // tries when a session was up last: what was tried later has failed
-	latest target            // what was dialled last
+	latest target            // what the latest connection is to
+	moving bool              // the latest connection is for a planned move
+	sought bool              // the addresses behind the names have been asked for, so that Config.Prefer can judge them
 	serves target            // the present connection is to this one; zero while there is none
 	since  int               // dials since a connection lasted
 	pauses *retry.Attempts   // of the reconnect policy, once since > targets()
@@ -59,7 +62,8 @@ func newHosts(cfg *Config, g *grant, servers []string, r *random, panicked func(
 	h := &hosts{
 		cfg: cfg, grant: g, random: r, panicked: panicked,
 		names: slices.Clone(servers), known: make(map[string][]string), tried: make(map[string]uint64),
-		down: make(map[string]uint64), liked: make(map[target]bool), lost: make(chan struct{}, 1),
+		found: make(map[string][]string),
+		down:  make(map[string]uint64), liked: make(map[target]bool), lost: make(chan struct{}, 1),
 	}
 	shuffle(r, h.names)
 	for _, name := range h.names {
@@ -72,17 +76,21 @@ func newHosts(cfg *Config, g *grant, servers []string, r *random, panicked func(
 func (h *hosts) take() (server string, pause time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.names) == 0 {
-		h.try(unlisted)
-		h.since++
-		return unlisted, h.pause()
-	}
-	server = slices.MinFunc(h.names, func(a, b string) int {
-		return cmp.Or(cmp.Compare(h.due(a), h.due(b)), cmp.Compare(h.tried[a], h.tried[b]))
-	})
-	h.try(server)
+	server = h.turn()
 	h.since++
 	return server, h.pause()
+}
+
+// turn returns the server whose turn it is, and notes that it is being tried. The mutex is held.
+func (h *hosts) turn() (server string) {
+	server = unlisted
+	if len(h.names) > 0 {
+		server = slices.MinFunc(h.names, func(a, b string) int {
+			return cmp.Or(cmp.Compare(h.due(a), h.due(b)), cmp.Compare(h.tried[a], h.tried[b]))
+		})
+	}
+	h.try(server)
+	return server
 }
 
 // due is the rank of the address of a server that comes first. A name whose addresses are not known counts itself.
@@ -201,52 +209,54 @@ func (h *hosts) size() int {
 }
 
 // dial connects to the address of server whose turn it is, within ConnectTimeout, name resolution and TLS included. left is
-// what is left of the session.
-func (h *hosts) dial(ctx context.Context, server string, left time.Duration) (net.Conn, error) {
+// what is left of the session. What is returned with an error has no connection.
+func (h *hosts) dial(ctx context.Context, server string, left time.Duration) (*offer, error) {
 	begun := time.Now()
 	ctx, cancel := context.WithDeadline(ctx, begun.Add(h.connectLimit(server, left)))
 	defer cancel()
-	if server == unlisted {
-		return nil, h.unlisted(ctx)
+	server, err := h.decided(ctx, server)
+	if err != nil {
+		return &offer{target: target{server: server}}, err
 	}
 	addrs, err := h.resolve(ctx, server)
 	h.judge(server, addrs)
 	addr := h.choose(server, addrs)
 	if err != nil {
-		return nil, err
+		return &offer{target: target{server: server}}, err
 	}
 	ctx, cancelDial := context.WithDeadline(ctx, begun.Add(h.connectLimit(addr, left)))
 	defer cancelDial()
 	return h.reach(ctx, target{server, addr})
 }
 
-// reach connects to an address.
-func (h *hosts) reach(ctx context.Context, t target) (net.Conn, error) {
+// reach connects to an address. What is returned with an error has no connection.
+func (h *hosts) reach(ctx context.Context, t target) (*offer, error) {
 	conn, err := h.dialAddr(ctx, t.server, t.addr)
 	if err != nil {
 		h.failed(t.addr)
 	}
 	if err != nil && t.addr != t.server {
-		return nil, fmt.Errorf("%s at %s: %w", t.server, t.addr, err)
+		err = fmt.Errorf("%s at %s: %w", t.server, t.addr, err)
 	}
-	return conn, err
+	return &offer{conn: conn, target: t}, err
 }
 
 // dialTo connects to a target within the usual time, for a planned move.
-func (h *hosts) dialTo(ctx context.Context, t target) (net.Conn, error) {
+func (h *hosts) dialTo(ctx context.Context, t target) (*offer, error) {
 	h.mu.Lock()
 	h.try(t.addr)
 	limit := h.bounds().connect.usual
 	h.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	conn, err := h.reach(ctx, t)
-	if err == nil {
-		h.mu.Lock()
-		h.latest = t
-		h.mu.Unlock()
-	}
-	return conn, err
+	return h.reach(ctx, t)
+}
+
+// use notes that a connection to a target is the latest one, and whether it is for a planned move. A handshake follows.
+func (h *hosts) use(t target, planned bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.latest, h.moving = t, planned
 }
 
 // choose takes over the addresses of a server, none if it could not be resolved, and returns the one to dial.
@@ -256,10 +266,12 @@ func (h *hosts) choose(server string, addrs []string) (addr string) {
 	if len(addrs) > 0 {
 		addr = h.first(server, addrs)
 		h.try(addr)
-		h.latest = target{server, addr}
 	}
 	if slices.Contains(h.names, server) { // the list may have changed meanwhile
 		h.known[server] = addrs
+		if len(h.found[server]) == 0 && len(addrs) > 0 {
+			h.found[server] = addrs
+		}
 	}
 	h.forget()
 	return addr
@@ -277,8 +289,8 @@ func (h *hosts) knows(target string) bool {
 	if slices.Contains(h.names, target) {
 		return true
 	}
-	for _, addrs := range h.known {
-		if slices.Contains(addrs, target) {
+	for _, name := range h.names {
+		if slices.Contains(h.known[name], target) || slices.Contains(h.found[name], target) {
 			return true
 		}
 	}
@@ -297,7 +309,7 @@ func (h *hosts) connectLimit(target string, left time.Duration) time.Duration {
 	return max(limit.usual, min(limit.patient, left/2)) // the handshake is to come
 }
 
-// handshakeLimit is how long a handshake with the address that was dialled last may take when so much is left of the session. The only
+// handshakeLimit is how long a handshake on the latest connection may take when so much is left of the session. The only
 // server may take all of it. If there are others, which have failed, time for one more handshake is kept back.
 //
 // A server that starts can leave a connection without an answer for ever. So each handshake gets twice the time of the one before if
@@ -306,6 +318,9 @@ func (h *hosts) handshakeLimit(left time.Duration) time.Duration {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	limit := h.bounds().handshake
+	if h.moving {
+		return min(limit.usual, h.grant.timeout()/plannedHandshake)
+	}
 	if h.better(h.latest.addr) {
 		return limit.usual
 	}

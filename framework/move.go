@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/docent-zk/docent/internal/wire"
@@ -18,8 +19,9 @@ import (
 //	move            dial ──▶ offer ──▶ pause the gate ──▶ an exists, alone ──▶ break the link ─ ─ ─▶ gate opens
 //	driver                                                                      └─▶ handshake on the offered connection
 //
-// Trust and its clocks go on as if nothing happened: the session is the same, and the exists has just been answered. If
-// anything else than the move breaks the link, or the handshake fails or takes longer than T/6, that is SUSPENDED as always.
+// Trust and its clocks go on as if nothing happened: the session is the same, and the exists has just been answered. If the handshake
+// fails, because the server is starting or lags behind, the driver dials other servers. The session has to be up on one of them T/6
+// after the old link was left. Otherwise that is SUSPENDED as always, and so it is if anything else than the move breaks the old link.
 
 // errMoving ends a link whose session moves as planned.
 var errMoving = errors.New("the session moves to another connection as planned")
@@ -33,11 +35,41 @@ var errNoMove = errors.New("the connection has changed meanwhile")
 // moveLimit is the part of the session timeout that a move has for the answer to what was sent, and then for the handshake.
 const moveLimit = 6
 
+// plannedHandshake is the part of the session timeout that the handshake of a planned move has. What is left of moveLimit is for
+// other servers.
+const plannedHandshake = 8
+
+// pause is the time in which operations wait for a planned move.
+type pause struct{ state atomic.Int32 }
+
+const (
+	waiting   int32 = iota // until what was sent is answered
+	departed               // the link has been broken for the move
+	abandoned              // the move is not made
+)
+
+// leave reports whether the link may be broken now.
+func (p *pause) leave() bool { return p.state.CompareAndSwap(waiting, departed) }
+
+// abandon reports whether the link stays.
+func (p *pause) abandon() bool { return p.state.CompareAndSwap(waiting, abandoned) }
+
+// left reports whether the link has been broken, or is about to be.
+func (p *pause) left() bool { return p.state.Load() == departed }
+
 // offer is a connection that the driver is to use next.
 type offer struct {
 	conn   net.Conn
-	server string
+	target target
 	dial   int64 // its number
+}
+
+// serverOr is the server of an offer, and other if there is none.
+func (o *offer) serverOr(other string) string {
+	if o == nil {
+		return other
+	}
+	return o.target.server
 }
 
 // offers hold at most one. The driver takes it when it dials next, for whatever reason.
@@ -59,7 +91,7 @@ func (o *offers) server() (name string, ok bool) {
 	if o.next == nil {
 		return "", false
 	}
-	return o.next.server, true
+	return o.next.target.server, true
 }
 
 // take returns the offer, nil if there is none.
@@ -71,8 +103,8 @@ func (o *offers) take() *offer {
 	return next
 }
 
-// dialer opens a connection to a server, which it names as the connect string does.
-type dialer func(ctx context.Context) (conn net.Conn, server string, err error)
+// dialer opens a connection. With an error it may say to which server it did not.
+type dialer func(ctx context.Context) (*offer, error)
 
 // move moves the session to the connection that dial opens. It returns nil when a connection that is newer serves the session, or the
 // next one. After an error the session is where it was, unless ctx has ended. It needs a connection to move from.
@@ -94,18 +126,20 @@ func (c *core) move(ctx context.Context, dial dialer, why string) error {
 	if err := e.prepare(ctx, g.Server); err != nil {
 		return err
 	}
-	conn, server, err := dial(ctx)
+	next, err := dial(ctx)
 	if err != nil {
-		if refused := c.certificateRefused(server, err); refused != nil {
+		if refused := c.certificateRefused(next.serverOr(g.Server), err); refused != nil {
 			return refused
 		}
 		return err
 	}
-	if err := c.vet(conn, server); err != nil {
-		_ = conn.Close()
+	server := next.target.server
+	if err := c.vet(next.conn, server); err != nil {
+		_ = next.conn.Close()
 		return err
 	}
-	e.offers.put(&offer{conn, server, number})
+	next.dial = number
+	e.offers.put(next)
 	defer e.withdraw()
 	paused := c.pause(g)
 	if paused == nil {
@@ -144,7 +178,7 @@ func (c *core) pause(g *gate) *gate {
 func (c *core) unpause(paused *gate) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.gate.Load() != paused || paused.paused.left.Load() {
+	if c.gate.Load() != paused || !paused.paused.abandon() {
 		return
 	}
 	g := *paused
@@ -168,8 +202,7 @@ func (c *core) leaveLink(ctx context.Context, e *epoch, paused *gate) error {
 	last := existsQuery("/", false).call(ctx)
 	last.Kind = lone{}
 	last.Over = func(err error) {
-		if err == nil && c.gate.Load() == paused {
-			paused.paused.left.Store(true)
+		if err == nil && c.gate.Load() == paused && paused.paused.leave() {
 			e.wire.Break(errMoving)
 		}
 	}
@@ -181,7 +214,7 @@ func (c *core) leaveLink(ctx context.Context, e *epoch, paused *gate) error {
 		return ContextError(ctx)
 	case err != nil:
 		return callError(ctx, err)
-	case !paused.paused.left.Load():
+	case !paused.paused.left():
 		return errNoMove
 	}
 	return nil
@@ -206,14 +239,16 @@ func (c *core) arrived(ctx context.Context, number int64) error {
 	}
 }
 
-// moves reports whether the link has ended for a move that is still under way, and says until when that may take.
+// moves reports whether a link has ended, or an attempt to get one, while a move is under way that may still arrive. It says until when
+// that may take.
 func (c *core) moves(e *epoch, cause error) bool {
-	g := c.gate.Load()
-	if !g.leaving() || !errors.Is(cause, errMoving) || !e.trusted() {
+	switch {
+	case !c.gate.Load().leaving() || !errors.Is(cause, errLink) || !e.trusted():
 		return false
+	case e.moveBy.IsZero() && errors.Is(cause, errMoving):
+		e.moveBy = time.Now().Add(e.wire.Timeout() / moveLimit)
 	}
-	e.moveBy = time.Now().Add(e.wire.Timeout() / moveLimit)
-	return true
+	return time.Now().Before(e.moveBy)
 }
 
 // lateMove ends the patience with a move that does not arrive.
@@ -224,14 +259,14 @@ func (c *core) lateMove(e *epoch) {
 }
 
 // redial opens a connection to the server whose turn it is.
-func (e *epoch) redial(ctx context.Context) (net.Conn, string, error) {
+func (e *epoch) redial(ctx context.Context) (*offer, error) {
 	server, wait := e.core.hosts.take()
 	if err := sleep(ctx, wait); err != nil {
-		return nil, server, err
+		return nil, err
 	}
-	conn, err := e.core.hosts.dial(ctx, server, e.left())
+	next, err := e.core.hosts.dial(ctx, server, e.left())
 	e.core.telemetry.Dialled(err)
-	return conn, server, err
+	return next, err
 }
 
 // renew sees to it that the session is served by a connection that begins after this call.
@@ -288,8 +323,9 @@ func (c *core) changed(ctx context.Context, g *gate) error {
 //
 // The state of the client passes from Connected to Reconnected without SUSPENDED, and nothing that is held ends. The new
 // connection is dialled first. Operations wait until what was sent is answered and the new connection has the session, which
-// takes a few round trips. If the new connection cannot be opened, the old one stays, and Reconnect tries again until ctx ends. If it breaks
-// before it has the session, the client is SUSPENDED as after any other break.
+// takes a few round trips. If the new connection cannot be opened, the old one stays, and Reconnect tries again until ctx ends. If it
+// fails before it has the session, the client dials other servers, and is SUSPENDED if none of them has the session within a sixth of the session
+// timeout.
 //
 // Without a connection Reconnect waits for the next one. It returns [ErrClosed] after Close.
 func (c *Client) Reconnect(ctx context.Context) error {

@@ -147,15 +147,9 @@ func TestWatchesMoveAlong(t *testing.T) {
 	})
 }
 
-// A connection that cannot be opened changes nothing. One that breaks, or hangs, before it has the session is a break like any other.
-func TestReconnectThatFails(t *testing.T) {
-	for name, c := range map[string]struct {
-		fault     zktest.Verdict // for the next handshake
-		suspended time.Duration  // after which SUSPENDED comes at the latest
-	}{
-		"broken": {zktest.Cut, sessionTimeout / 10},
-		"hangs":  {zktest.Drop, sessionTimeout/6 + 10*time.Millisecond},
-	} {
+// A handshake that fails in a move ends nothing while another server takes the session in time.
+func TestReconnectOverAServerThatDoesNotServe(t *testing.T) {
+	for name, fault := range map[string]zktest.Verdict{"broken": zktest.Cut, "hangs": zktest.Drop} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				s := startServer(t, zktest.Config{Endpoints: 2})
@@ -165,18 +159,46 @@ func TestReconnectThatFails(t *testing.T) {
 				var once atomic.Bool
 				stop := s.OnFrame(func(f zktest.Frame) zktest.Verdict {
 					if f.Stage == zktest.Request && f.Op == zktest.OpConnect && !once.Swap(true) {
-						return c.fault
+						return fault
 					}
 					return zktest.Pass
 				})
 				defer stop()
+				require.NoError(t, cli.Reconnect(within(t, time.Minute)))
+				require.True(t, once.Load())
+				require.NoError(t, claim.Err())
+				all := r.all()
+				require.Len(t, all, 2)
+				assert.Equal(t, framework.Reconnected, all[1].State)
+				assert.Equal(t, all[0].SessionID, all[1].SessionID)
+			})
+		})
+	}
+}
+
+// If no server takes the session in time, that is a break like any other.
+func TestReconnectThatFails(t *testing.T) {
+	for name, fault := range map[string]zktest.Verdict{"broken": zktest.Cut, "hangs": zktest.Drop} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s := startServer(t, zktest.Config{Endpoints: 2})
+				cli := connected(t, s)
+				r := record(t, cli)
+				claim := hold(t, cli, "/held")
 				begun := time.Now()
+				stop := s.OnFrame(func(f zktest.Frame) zktest.Verdict {
+					if f.Stage == zktest.Request && f.Op == zktest.OpConnect && time.Since(begun) < sessionTimeout/5 {
+						return fault
+					}
+					return zktest.Pass
+				})
+				defer stop()
 				require.NoError(t, cli.Reconnect(within(t, time.Minute)), "there is a new connection in the end")
 				require.ErrorIs(t, context.Cause(claim), framework.ErrSuspended)
 				all := r.all()
 				require.Len(t, all, 3)
 				assert.Equal(t, framework.Suspended, all[1].State)
-				assert.LessOrEqual(t, all[1].Time.Sub(begun), c.suspended)
+				assert.InDelta(t, sessionTimeout/6, all[1].Time.Sub(begun), float64(20*time.Millisecond))
 				assert.Equal(t, framework.Reconnected, all[2].State)
 				assert.Equal(t, all[0].SessionID, all[2].SessionID)
 				_, _, err := cli.Exists(t.Context(), "/held")

@@ -3,9 +3,7 @@ package framework_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -221,47 +219,5 @@ func TestClientComesBackToPreferredServers(t *testing.T) {
 		assert.EqualValues(t, 1, cli.State().Epoch)
 		suspended := slices.DeleteFunc(statesHad(cli), func(s framework.State) bool { return s != framework.Suspended })
 		assert.Len(t, suspended, 1, "when the server was stopped")
-	})
-}
-
-// After the servers were restarted one after the other, each has as many of 60 clients as any other, up to a fifth.
-func TestClientsAreSpreadAgainAfterARollingRestart(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		const servers, number = 3, 60
-		s := startServer(t, zktest.Config{Endpoints: servers})
-		clients := make([]*framework.Client, number)
-		for i := range clients {
-			clients[i] = connected(t, s, lasting, func(c *framework.Config) {
-				c.Random, c.RebalanceAfter = seeded(byte(i)), 5*time.Minute
-			})
-		}
-		spread := func() string {
-			count := make([]int, servers)
-			for _, cli := range clients {
-				count[endpoint(t, s, cli)]++
-			}
-			return strings.Trim(fmt.Sprint(count), "[]")
-		}
-		before := spread()
-		for i := range servers {
-			s.Stop(i)
-			time.Sleep(sessionTimeout / 2)
-			require.NoError(t, s.StartEndpoint(i))
-			time.Sleep(time.Minute)
-		}
-		time.Sleep(sessionTimeout)
-		restarted := spread()
-		time.Sleep(15 * time.Minute)
-		after := spread()
-		t.Logf("clients of each server at first: %s; after the restart: %s; 15 minutes later: %s", before, restarted, after)
-		for _, n := range strings.Fields(after) {
-			var clients int
-			_, err := fmt.Sscan(n, &clients)
-			require.NoError(t, err)
-			assert.InDelta(t, number/servers, clients, number/servers/5)
-		}
-		for _, cli := range clients {
-			assert.EqualValues(t, 1, cli.State().Epoch, "no session was lost")
-		}
 	})
 }

@@ -1,11 +1,15 @@
 package framework
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func numbered(from, to int) (list []target) {
@@ -77,6 +81,35 @@ func TestMovesFromAServerThatIsNotListed(t *testing.T) {
 	list := numbered(0, 3)
 	assert.ElementsMatch(t, list, moves(list, list, target{"spare:2181", "spare:2181"}, 0.5))
 	assert.Empty(t, moves(nil, nil, target{}, 0.5))
+}
+
+// A connection to one server is not taken for one to a server that is dialled for a move at the same time.
+func TestDialsOfMovesDoNotCountAsConnections(t *testing.T) {
+	h := testHosts(2, func(c *Config) {
+		c.Dialer = func(context.Context, string, string) (net.Conn, error) { return new(net.TCPConn), nil }
+	})
+	a, b := target{h.names[0], h.names[0]}, target{h.names[1], h.names[1]}
+	h.use(a, false)
+	next, err := h.dialTo(t.Context(), b)
+	require.NoError(t, err)
+	assert.Equal(t, b, next.target)
+	h.established(time.Now())
+	serving, _ := h.serving()
+	assert.Equal(t, a, serving)
+	assert.Equal(t, T/6, h.handshakeLimit(unlimited))
+	h.use(b, true)
+	assert.Equal(t, T/8, h.handshakeLimit(T), "time is left for another server")
+}
+
+func TestMoveIsLeftOrAbandoned(t *testing.T) {
+	var p pause
+	assert.True(t, p.leave())
+	assert.True(t, p.left())
+	assert.False(t, p.abandon())
+	p.state.Store(waiting)
+	assert.True(t, p.abandon())
+	assert.False(t, p.leave())
+	assert.False(t, p.left())
 }
 
 func TestHomesOfSessionsInARowAreEven(t *testing.T) {
