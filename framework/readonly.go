@@ -35,13 +35,6 @@ func (h *hosts) allTried() bool {
 	return !h.better(h.latest.addr)
 }
 
-// dialledLast is what was dialled last.
-func (h *hosts) dialledLast() target {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.latest
-}
-
 // greet tells the supervisor that a connection is up. That of a read-only server is up when it has shown what it has: see examine.
 func (e *epoch) greet(sig signal) {
 	if !e.wire.ReadOnly() {
@@ -110,19 +103,18 @@ func (c *core) writable(e *epoch, server string) (*offer, error) {
 	timeout := c.grant.timeout()
 	ctx, cancel := context.WithTimeout(e.ctx, timeout/3)
 	defer cancel()
-	conn, err := c.hosts.dial(ctx, server, unlimited)
+	next, err := c.hosts.dial(ctx, server, unlimited)
 	if err != nil {
 		return nil, err
 	}
-	found := c.hosts.dialledLast()
-	if err := wire.Probe(ctx, conn, timeout); err != nil {
+	if err := wire.Probe(ctx, next.conn, timeout); err != nil {
 		return nil, err
 	}
-	conn, err = c.hosts.dialTo(ctx, found)
-	if err != nil {
+	if next, err = c.hosts.dialTo(ctx, next.target); err != nil {
 		return nil, err
 	}
-	return &offer{conn, server, c.dials.Add(1)}, nil
+	next.dial = c.dials.Add(1)
+	return next, nil
 }
 
 // drop closes the connection that is on offer, if nobody has taken it.
