@@ -178,8 +178,7 @@ func (t *turnWatcher) awaitEvent(ctx context.Context, refused <-chan struct{}) (
 	defer stop()
 	select {
 	case <-unread:
-		t.stop(func(_ string, w watched) bool { return !w.read })
-		return true, nil
+		return t.reread(ctx, refused)
 	case ev := <-t.channel(near):
 		return t.onEvent(near, ev)
 	case ev := <-t.channel(far):
@@ -191,6 +190,15 @@ func (t *turnWatcher) awaitEvent(ctx context.Context, refused <-chan struct{}) (
 	case <-ctx.Done():
 		return false, context.Cause(ctx)
 	}
+}
+
+// reread reads the nodes that are watched and were not read, and goes on to await an event.
+func (t *turnWatcher) reread(ctx context.Context, refused <-chan struct{}) (known bool, err error) {
+	t.stop(func(_ string, w watched) bool { return !w.read })
+	if known, err = t.watchNearest(ctx); err != nil || !known || !t.watching() {
+		return known, err
+	}
+	return t.awaitEvent(ctx, refused)
 }
 
 // unread returns a channel on which something comes when the nodes are to be read that are watched and were not; nil if there are none.
