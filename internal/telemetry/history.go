@@ -12,7 +12,7 @@ import (
 
 // Change is a change of the connection's state.
 type Change struct {
-	State   string // "connected", "suspended", "reconnected", "lost", "closed"
+	State   string // "connected", "suspended", "reconnected", "lost", "closed", "readonly"
 	Epoch   uint64
 	Session int64
 	Server  string
@@ -28,10 +28,11 @@ const (
 	reconnected = "reconnected"
 	lost        = "lost"
 	closed      = "closed"
+	readOnly    = "readonly"
 )
 
 // states are all of them.
-var states = []string{"connecting", connected, suspended, reconnected, lost, closed}
+var states = []string{"connecting", connected, suspended, reconnected, lost, closed, readOnly}
 
 // event is the change as a span shows it.
 func (ch Change) event(span trace.Span) {
@@ -89,7 +90,7 @@ func (c *Client) StateChanged(ch Change) {
 	}
 	s := &c.session
 	switch ch.State {
-	case connected:
+	case connected, readOnly:
 		s.begun, s.changes = ch, nil
 	case suspended, reconnected:
 		if len(s.changes) < remembered {
