@@ -201,8 +201,8 @@ func (e *epoch) fit(size int) error {
 // dial is the driver's zk.Dialer. It runs in the driver's main goroutine, between links.
 func (e *epoch) dial(_, server string, _ time.Duration) (net.Conn, error) {
 	next := e.offers.take()
-	planned := next != nil
-	if !planned {
+	planned := next != nil && e.wire.ID() != 0 // the first connection of a session is none
+	if next == nil {
 		var err error
 		if next, err = e.dialNext(server); err != nil {
 			return nil, err

@@ -57,7 +57,7 @@ func (c *fleet) assertEven(t *testing.T, servers ...int) {
 	}
 }
 
-// restart stops a member and starts it again.
+// restart stops a member and starts it again, in a bubble.
 func (c *fleet) restart(t *testing.T, down time.Duration, member int) {
 	t.Helper()
 	c.s.Stop(member)
