@@ -123,7 +123,7 @@ func (d *doctor) examine(ctx context.Context) {
 	}
 	defer cli.Close() // all that it could say is that a recipe goes on, and none does
 	d.cli = cli
-	for _, step := range []func(context.Context) bool{d.session, d.namespace, d.acl, d.create, d.clock, d.containers, d.latency} {
+	for _, step := range []func(context.Context) bool{d.session, d.identity, d.namespace, d.acl, d.create, d.clock, d.containers, d.latency} {
 		if ctx.Err() != nil || !step(ctx) {
 			return
 		}

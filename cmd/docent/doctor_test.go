@@ -163,7 +163,7 @@ func TestDoctorShowsIdentitiesWithoutSecrets(t *testing.T) {
 		w.env["CRED"], w.env["PW"] = "me:s3cr3t", "s3cr3t"
 		code, stdout, _ := w.run("doctor", "--auth", "digest:env:CRED", "--sasl", "svc:env:PW")
 		require.Zero(t, code, stdout)
-		require.Contains(t, stdout, "digest:me, sasl:svc")
+		require.Contains(t, stdout, "sasl:svc, digest:me.")
 		require.NotContains(t, stdout, "s3cr3t")
 	})
 }

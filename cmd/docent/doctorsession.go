@@ -13,12 +13,12 @@ import (
 
 // session opens a session. Each of these steps reports whether the next one makes sense.
 func (d *doctor) session(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, d.timeout)
+	waiting, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
 	begin := d.now()
-	err := d.cli.WaitConnected(ctx)
+	err := d.cli.WaitConnected(waiting)
 	switch {
-	case errors.Is(context.Cause(ctx), context.Canceled):
+	case ctx.Err() != nil:
 		return false
 	case errors.Is(err, framework.ErrAuthFailed):
 		d.find("identity", verdictProblem, fmt.Sprintf("The servers refuse an identity: %v.", err),
@@ -36,32 +36,26 @@ func (d *doctor) session(ctx context.Context) bool {
 	} else {
 		d.find("session", verdictFine, text, "")
 	}
-	d.identity()
 	return true
 }
 
-// identity says who the client is. Servers do not tell whether they know a digest identity: any one is accepted.
-func (d *doctor) identity() {
-	var who []string
-	for _, given := range d.flags.auth {
-		scheme, secret, err := d.secret(given)
-		if err != nil {
-			continue
-		}
-		user, _, ok := strings.Cut(string(secret), ":")
-		if scheme == "digest" && ok {
-			scheme += ":" + user
-		}
-		who = append(who, scheme)
+// identity says who the client is in the eyes of the servers.
+func (d *doctor) identity(ctx context.Context) bool {
+	list, err := d.cli.WhoAmI(ctx)
+	switch {
+	case errors.Is(err, framework.ErrUnsupported):
+		d.find("identity", verdictNote, "The servers do not say as whom they know this client.", "ZooKeeper tells that since 3.7.")
+		return true
+	case err != nil:
+		d.failed("identity", "ask for identities", err)
+		return false
 	}
-	if name, _, ok := strings.Cut(d.flags.sasl, ":"); ok {
-		who = append(who, "sasl:"+name)
+	who := make([]string, len(list))
+	for i, id := range list {
+		who[i] = id.Scheme + ":" + id.ID
 	}
-	if len(who) == 0 {
-		d.find("identity", verdictFine, "No identity is presented; ACLs for anyone and for this address apply.", "")
-		return
-	}
-	d.find("identity", verdictFine, fmt.Sprintf("The servers accepted: %s.", strings.Join(who, ", ")), "")
+	d.find("identity", verdictFine, fmt.Sprintf("The servers know this client as %s.", strings.Join(who, ", ")), "")
+	return true
 }
 
 // namespace looks whether chroot and namespace exist.

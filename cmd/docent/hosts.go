@@ -114,11 +114,16 @@ func connections(answer string, hosts map[int64]string) {
 
 // hosts asks all servers which address is behind which session. Servers that do not tell are counted.
 func (a *app) hosts(ctx context.Context) (hosts map[int64]string, note string) {
+	servers := a.named()
+	answers := make([]string, len(servers))
+	_ = parallel(len(servers), func(i int) error {
+		answers[i], _ = a.cons(ctx, servers[i]) // without an answer it is empty
+		return nil
+	})
 	hosts = map[int64]string{}
 	silent := 0
-	for _, s := range a.named() {
-		answer, err := a.cons(ctx, s)
-		if err != nil || strings.Contains(answer, "not in the whitelist") {
+	for _, answer := range answers {
+		if answer == "" || strings.Contains(answer, "not in the whitelist") {
 			silent++
 			continue
 		}

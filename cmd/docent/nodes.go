@@ -161,7 +161,7 @@ func (in *input) register(cmd *cobra.Command) {
 const maxInput = 64 << 20
 
 // read returns the data. args are what follows the path on the command line.
-func (in *input) read(stdin io.Reader, args []string) ([]byte, error) {
+func (in *input) read(ctx context.Context, stdin io.Reader, args []string) ([]byte, error) {
 	switch {
 	case in.file != "" && len(args) > 0:
 		return nil, usagef("the data is given twice: as an argument and with --file")
@@ -175,9 +175,9 @@ func (in *input) read(stdin io.Reader, args []string) ([]byte, error) {
 			return nil, err
 		}
 		defer f.Close()
-		stdin = f
+		stdin = f // a named pipe may block as well
 	}
-	data, err := io.ReadAll(io.LimitReader(stdin, maxInput+1))
+	data, err := awaited(ctx, func() ([]byte, error) { return io.ReadAll(io.LimitReader(stdin, maxInput+1)) })
 	if err == nil && len(data) > maxInput {
 		err = fmt.Errorf("the data is longer than %d bytes", maxInput)
 	}
@@ -202,7 +202,7 @@ func (a *app) setCommand() *cobra.Command {
 		if len(args) == 1 && in.file == "" {
 			return usagef("there is no data: give it as an argument (an empty one is '') or with --file")
 		}
-		data, err := in.read(a.stdin, args[1:])
+		data, err := in.read(ctx, a.stdin, args[1:])
 		if err != nil {
 			return err
 		}
@@ -243,7 +243,7 @@ func (a *app) createCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		data, err := in.read(a.stdin, args[1:])
+		data, err := in.read(ctx, a.stdin, args[1:])
 		if err != nil {
 			return err
 		}

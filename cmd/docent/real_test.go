@@ -50,5 +50,5 @@ func TestCommandsOnRealServer(t *testing.T) {
 	require.Contains(t, who, "holds  lock  me")
 	require.NoError(t, held.Unlock(t.Context()))
 
-	require.Equal(t, "Deleted 2 nodes.\n", w.ok("rm", "-r", "--yes", "/config"))
+	require.Equal(t, "Deleted /config and everything below it.\n", w.ok("rm", "-r", "--yes", "/config"))
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -44,7 +43,7 @@ func (a *app) removeCommand() *cobra.Command {
 			return fmt.Errorf("%w: --recursive deletes what is below it as well", err)
 		}
 		if err == nil {
-			r.report(path, 1)
+			r.report(path, "")
 		}
 		return err
 	})
@@ -66,144 +65,60 @@ func (a *app) removable(path string, recursive bool, expected int32) error {
 // remover deletes a tree.
 type remover struct {
 	*app
-	cli     *framework.Client
-	mu      sync.Mutex
-	removed int
+	cli *framework.Client
 }
 
-func (r *remover) report(path string, n int) {
+func (r *remover) report(path, what string) {
 	if r.asJSON {
 		r.out.json(struct {
-			Path    string `json:"path"`
-			Removed int    `json:"removed"`
-		}{path, n})
+			Deleted string `json:"deleted"`
+		}{path})
 		return
 	}
-	r.out.printf("Deleted %s.\n", plural(n, "node"))
+	r.out.printf("Deleted %s%s.\n", r.shown(path), what)
 }
 
 func (r *remover) all(ctx context.Context, path string, yes bool) error {
-	if !yes {
-		if err := r.confirm(ctx, path); err != nil {
-			return err
-		}
+	_, exists, err := r.cli.Exists(ctx, path)
+	if err == nil && !exists {
+		err = fmt.Errorf("rm %s: %w", path, framework.ErrNoNode)
 	}
-	if _, exists, err := r.cli.Exists(ctx, path); err != nil {
-		return err
-	} else if !exists {
-		return fmt.Errorf("rm %s: %w", path, framework.ErrNoNode)
-	}
-	err := r.tree(ctx, path)
-	if err != nil && r.removed > 0 {
-		return fmt.Errorf("%w; %s deleted before that", err, plural(r.removed, "node"))
+	if err == nil && !yes {
+		err = r.confirm(ctx, path)
 	}
 	if err == nil {
-		r.report(path, r.removed)
+		err = r.cli.DeleteTree(ctx, path)
+	}
+	if err == nil {
+		r.report(path, " and everything below it")
 	}
 	return err
 }
-
-// countLimit is how far nodes are counted before the question.
-const countLimit = 10_000
 
 // confirm asks, and returns an error unless the answer is yes.
 func (r *remover) confirm(ctx context.Context, path string) error {
 	if !r.asks {
 		return usagef("rm --recursive needs --yes where nobody can be asked")
 	}
-	n, err := r.count(ctx, path, 0)
-	if err != nil {
+	n, err := r.cli.Descendants(ctx, path)
+	what := plural(n, "node") + " below it"
+	switch {
+	case errors.Is(err, framework.ErrUnsupported):
+		what = "everything below it"
+	case err != nil:
 		return err
 	}
-	what := plural(n, "node") + " below it"
-	if n >= countLimit {
-		what = fmt.Sprintf("more than %d nodes below it", countLimit)
-	}
 	fmt.Fprintf(r.stderr, "Delete %s and %s? [y/N] ", safe(path), what)
-	answer := make(chan string, 1)
-	go func() { // it is left behind when a signal comes first, until the process ends
-		line, _ := bufio.NewReader(r.stdin).ReadString('\n')
-		answer <- strings.ToLower(strings.TrimSpace(line))
-	}()
-	select {
-	case <-ctx.Done():
-		fmt.Fprintln(r.stderr)
-		return context.Cause(ctx)
-	case text := <-answer:
-		if text != "y" && text != "yes" {
-			return &exitError{code: exitConflict, err: errors.New("nothing was deleted")}
-		}
-		return nil
-	}
-}
-
-// count counts the nodes below path, up to countLimit, to which counted ones belong.
-func (r *remover) count(ctx context.Context, path string, counted int) (int, error) {
-	names, _, err := r.cli.Children(ctx, path)
-	if err != nil {
-		return counted, err
-	}
-	for _, name := range names {
-		if counted >= countLimit {
-			break
-		}
-		below, err := r.count(ctx, framework.Join(path, name), counted+1)
-		switch {
-		case err == nil:
-			counted = below
-		case errors.Is(err, framework.ErrNoNode): // it has gone since
-		default:
-			return counted, err
-		}
-	}
-	return counted, nil
-}
-
-// one deletes one node, and reports whether it has gone. It has not if it has children.
-func (r *remover) one(ctx context.Context, path string) (bool, error) {
-	err := r.cli.Delete(ctx, path, framework.AnyVersion)
+	answer, err := awaited(ctx, func() (string, error) {
+		line, _ := bufio.NewReader(r.stdin).ReadString('\n') // without an answer the line is empty
+		return strings.ToLower(strings.TrimSpace(line)), nil
+	})
 	switch {
-	case err == nil:
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.removed++
-		return true, nil
-	case errors.Is(err, framework.ErrNoNode):
-		return true, nil
-	case errors.Is(err, framework.ErrNotEmpty):
-		return false, nil
+	case err != nil:
+		fmt.Fprintln(r.stderr)
+		return err
+	case answer != "y" && answer != "yes":
+		return &exitError{code: exitConflict, err: errors.New("nothing was deleted")}
 	}
-	return false, err
-}
-
-// tree deletes path and everything below it, also what is created meanwhile, for a number of rounds.
-func (r *remover) tree(ctx context.Context, path string) error {
-	for range 10 {
-		gone, err := r.one(ctx, path)
-		if gone || err != nil {
-			return err
-		}
-		names, _, err := r.cli.Children(ctx, path)
-		if err != nil && !errors.Is(err, framework.ErrNoNode) {
-			return err
-		}
-		full := make([]bool, len(names))
-		err = parallel(len(names), func(i int) error {
-			gone, err := r.one(ctx, framework.Join(path, names[i]))
-			full[i] = !gone
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		for i, name := range names {
-			if !full[i] {
-				continue
-			}
-			if err := r.tree(ctx, framework.Join(path, name)); err != nil {
-				return err
-			}
-		}
-	}
-	return fmt.Errorf("rm %s: %w: nodes are created below it again and again", path, framework.ErrNotEmpty)
+	return nil
 }

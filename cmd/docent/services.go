@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -99,8 +100,12 @@ func instanceOf[T any](in discovery.Instance[T]) instanceJSON {
 	if in.Disabled {
 		j.State = "disabled"
 	}
-	if payload, err := json.Marshal(in.Payload); err == nil && string(payload) != "null" {
-		j.Payload = payload
+	var payload bytes.Buffer
+	e := json.NewEncoder(&payload)
+	e.SetEscapeHTML(false)
+	err := e.Encode(in.Payload)
+	if text := bytes.TrimSpace(payload.Bytes()); err == nil && string(text) != "null" {
+		j.Payload = text
 	}
 	return j
 }

@@ -37,9 +37,18 @@ type docent struct {
 // startDocent starts a command with its arguments.
 func startDocent(t *testing.T, servers string, args ...string) *docent {
 	t.Helper()
+	return startDocentWith(t, nil, servers, args...)
+}
+
+// startDocentWith starts it with a standard input.
+func startDocentWith(t *testing.T, stdin *os.File, servers string, args ...string) *docent {
+	t.Helper()
 	l := &docent{cmd: exec.Command(os.Args[0], args...)}
 	l.cmd.Env = append(os.Environ(), mainEnv+"=yes", "DOCENT_SERVERS="+servers)
 	l.cmd.Stderr = &l.stderr
+	if stdin != nil {
+		l.cmd.Stdin = stdin
+	}
 	l.cmd.WaitDelay = linger
 	in, out, err := os.Pipe()
 	require.NoError(t, err)

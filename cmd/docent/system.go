@@ -52,6 +52,26 @@ type interrupted struct{ os.Signal }
 
 func (i interrupted) Error() string { return "interrupted by " + i.String() }
 
+// awaited calls f, and returns early when ctx ends. f goes on then, until the process ends: it reads what somebody types.
+func awaited[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		value, err := f()
+		done <- result{value, err}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		var none T
+		return none, context.Cause(ctx)
+	}
+}
+
 // interruptible derives a context that the first signal ends, with an interrupted as its cause. A second signal ends the
 // process, in case the first one is not enough. stop gives the signals back.
 func (s *system) interruptible(parent context.Context) (ctx context.Context, stop func()) {

@@ -58,6 +58,8 @@ func TestUsageErrorsSayWhatIsWrong(t *testing.T) {
 		} {
 			w.fails(c.code, c.message, strings.Fields(c.args)...)
 		}
+		w.fails(2, "invalid path", "ls", "")
+		w.fails(2, "invalid path", "rm", "-r", "--yes", "")
 		require.Contains(t, w.ok("--help"), "Look around:")
 		require.Contains(t, w.ok("lock", "--help"), "was lost while COMMAND ran")
 		require.Contains(t, w.ok("--version"), "docent")

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -238,19 +237,13 @@ func (w *who) semaphore(ctx context.Context) error {
 // present shows ephemeral nodes in a directory.
 func (w *who) present(ctx context.Context, dir string, names []string) error {
 	slices.Sort(names)
-	nodes := make([]*framework.Node, len(names))
-	err := parallel(len(names), func(i int) error {
-		n, err := w.cli.Get(ctx, framework.Join(dir, names[i]))
-		if err == nil && n.Stat.EphemeralOwner != 0 {
-			nodes[i] = &n
-		}
-		if errors.Is(err, framework.ErrNoNode) || errors.Is(err, framework.ErrNoAuth) {
-			err = nil
-		}
-		return err
-	})
-	for _, n := range nodes {
-		if n != nil {
+	reads := make([]framework.ReadOp, len(names))
+	for i, name := range names {
+		reads[i] = framework.GetOp(framework.Join(dir, name))
+	}
+	results, err := w.cli.MultiRead(ctx, reads)
+	for _, r := range results { // nodes that have gone, or may not be read, are left out
+		if n := r.Node; r.Err == nil && n.Stat.EphemeralOwner != 0 {
 			w.list = append(w.list, newContender("present", "node", string(n.Data), n.Stat.EphemeralOwner, time.UnixMilli(n.Stat.Ctime), n.Stat.Czxid, n.Path))
 		}
 	}
