@@ -45,7 +45,9 @@ func TestPreferredServerThatDoesNotServe(t *testing.T) {
 				s := startServer(t, zktest.Config{Endpoints: 3})
 				near := s.Addrs()[1]
 				serve := onConnect(s, 1, verdict)
-				cli := connected(t, s, func(c *framework.Config) { c.Prefer = func(server, _ string) bool { return server == near } })
+				cli := connected(t, s, func(c *framework.Config) {
+					c.SessionTimeout, c.Prefer = time.Minute, func(server, _ string) bool { return server == near }
+				})
 				claim, release := sessionOf(t, cli).ClaimContext(t.Context(), framework.Policy{OnSuspended: framework.Hold, OnLost: framework.Stop})
 				defer release(nil)
 				time.Sleep(2 * time.Hour)
@@ -69,7 +71,9 @@ func TestConfigurationWithAddressesOfSomethingElse(t *testing.T) {
 		addrs := s.Addrs()
 		onConnect(s, 1, zktest.Cut)
 		publish(t, s, addrs[1])
-		cli := connected(t, s, func(c *framework.Config) { c.ConnectString, c.FollowEnsemble = addrs[0], true })
+		cli := connected(t, s, func(c *framework.Config) {
+			c.ConnectString, c.FollowEnsemble, c.SessionTimeout = addrs[0], true, time.Minute
+		})
 		time.Sleep(2 * time.Hour)
 		assert.Equal(t, addrs[:1], cli.Info().Servers)
 		assert.Zero(t, timesIn(cli, framework.Suspended))
@@ -109,7 +113,7 @@ func TestServersThatAreOthersAtEachCall(t *testing.T) {
 		addrs := s.Addrs()
 		var calls atomic.Int64
 		cli := connected(t, s, func(c *framework.Config) {
-			c.ConnectString = ""
+			c.ConnectString, c.SessionTimeout = "", time.Minute
 			c.Servers = framework.ServersFunc(func(context.Context) ([]string, error) {
 				n := calls.Add(1)
 				return append(addrs[n%2*2:n%2*2+2:4], addrs[n%2*2]), nil
@@ -233,7 +237,7 @@ func TestFirstResolutionMovesNobody(t *testing.T) {
 		clients := make([]*framework.Client, 16)
 		for i := range clients {
 			clients[i] = connected(t, s, func(c *framework.Config) {
-				c.ConnectString, c.Random = "zka,zkb", seeded(byte(i))
+				c.ConnectString, c.Random, c.SessionTimeout = "zka,zkb", seeded(byte(i)), time.Minute
 				c.LookupHost = func(_ context.Context, host string) ([]string, error) {
 					if fail.Load() && host == "zka" {
 						return nil, errors.New("no such host")
@@ -267,7 +271,7 @@ func TestServersOfOtherZonesMoveNobody(t *testing.T) {
 		clients := make([]*framework.Client, 16)
 		for i := range clients {
 			clients[i] = connected(t, s, func(c *framework.Config) {
-				c.ConnectString, c.Servers, c.Random = "", &l, seeded(byte(i))
+				c.ConnectString, c.Servers, c.Random, c.SessionTimeout = "", &l, seeded(byte(i)), time.Minute
 				c.Prefer = func(server, _ string) bool { return server == addrs[0] }
 			})
 		}

@@ -26,7 +26,7 @@ func fleetOf(t *testing.T, s *zktest.Server, n int, changes ...configure) *fleet
 	c := &fleet{s: s, clients: make([]*framework.Client, n)}
 	for i := range c.clients {
 		own := func(cfg *framework.Config) {
-			cfg.Random, cfg.RebalanceAfter, cfg.SessionTimeout = seeded(byte(i)), 5*time.Minute, 20*time.Second
+			cfg.Random, cfg.RebalanceAfter, cfg.SessionTimeout = seeded(byte(i)), 5*time.Minute, 2*time.Minute
 		}
 		c.clients[i] = connected(t, s, append([]configure{own}, changes...)...)
 	}
@@ -115,7 +115,7 @@ func TestClientsComeBackToAMemberThatWasAwayForLong(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := fleetOf(t, startCluster(t, 3), 30)
 		time.Sleep(10 * time.Minute)
-		c.restart(t, time.Hour, 1)
+		c.restart(t, 20*time.Minute, 1)
 		time.Sleep(10 * time.Minute)
 		c.assertEven(t, 0, 1, 2)
 	})
