@@ -61,75 +61,80 @@ func TestDoctorFindsNothingWrong(t *testing.T) {
 	})
 }
 
+// disorder is something that doctor has to find.
+type disorder struct {
+	cfg     zktest.Config
+	members int
+	prepare func(w *world)
+	args    []string
+	check   string
+	verdict string
+	text    string
+	advice  string
+}
+
+var disorders = map[string]disorder{
+	"settings": {
+		args: []string{"--servers", "zk1,zk2;zk3"}, check: "settings", verdict: verdictProblem, text: "a semicolon", advice: "Correct the flags",
+	},
+	"one server": {members: 1, check: "settings", verdict: verdictNote, text: "names 1 server", advice: "Name all servers"},
+	"a name that does not exist": {
+		prepare: func(w *world) { delete(w.hosts, "zk2") }, check: "name", verdict: verdictProblem, text: "The name zk2 cannot be resolved", advice: "DNS",
+	},
+	"a server that is down": {
+		prepare: func(w *world) { w.server.Refuse(0) }, check: "tcp", verdict: verdictProblem, text: "cannot be reached", advice: "nothing listens",
+	},
+	"a server that hangs": {
+		prepare: func(w *world) { w.server.Pause(0) }, check: "server", verdict: verdictNote, text: "did not answer",
+	},
+	"no quorum": {
+		prepare: func(w *world) { w.cluster.CutOff(); time.Sleep(5 * time.Second) },
+		check:   "server", verdict: verdictProblem, text: "it has no quorum", advice: "majority",
+	},
+	"two servers that are no ensemble": {
+		members: 1, cfg: zktest.Config{Endpoints: 2}, check: "ensemble", verdict: verdictProblem, text: "do not share their data",
+	},
+	"a session timeout beyond the servers' limits": {
+		cfg: zktest.Config{MaxSessionTimeout: 4 * time.Second}, check: "session", verdict: verdictNote, text: "a timeout of 4s", advice: "15s was asked for",
+	},
+	"a chroot that does not exist": {
+		args: []string{"--namespace", "/app"}, check: "chroot", verdict: verdictNote, text: "/app does not exist", advice: "Recipes create it",
+	},
+	"an ACL that forbids to read": {
+		prepare: func(w *world) { w.restrict(4) }, check: "acl", verdict: verdictProblem, text: "may not read", advice: "--auth or --sasl",
+	},
+	"an ACL that forbids to create": {
+		prepare: func(w *world) { w.restrict(1) }, check: "write", verdict: verdictProblem, text: "may not create nodes", advice: "--namespace",
+	},
+	"a clock that is a little ahead": {
+		prepare: func(w *world) { w.shift(-20 * time.Second) }, check: "clock", verdict: verdictNote, text: "20s ahead of", advice: "NTP",
+	},
+	"a clock that is far behind": {
+		prepare: func(w *world) { w.shift(time.Hour) }, check: "clock", verdict: verdictProblem, text: "1h0m0s behind", advice: "NTP",
+	},
+	"servers without containers": {
+		prepare: func(w *world) {
+			w.server.Inject(zktest.Rule{Op: zktest.OpCreateContainer}, zktest.AnswerWith(zktest.ErrUnimplemented))
+		},
+		check: "containers", verdict: verdictNote, text: "do not know container nodes", advice: "persistent",
+	},
+	"slow writes": {
+		prepare: func(w *world) { w.server.Delay(zktest.ClientConns("here"), 100*time.Millisecond) },
+		check:   "latency", verdict: verdictNote, text: "a write 200ms", advice: "dataLogDir",
+	},
+	"latency that breaks connections": {
+		prepare: func(w *world) { w.server.Delay(zktest.ClientConns("here"), time.Second) },
+		check:   "latency", verdict: verdictProblem, text: "A read takes 3s", advice: "--session-timeout",
+	},
+	"a SASL password that is wrong": {
+		cfg:     zktest.Config{SASLUsers: map[string]string{"me": "s3cr3t"}},
+		prepare: func(w *world) { w.env["PW"] = "other" }, args: []string{"--sasl", "me:env:PW"},
+		check: "identity", verdict: verdictProblem, text: "refuse", advice: "JAAS",
+	},
+}
+
 func TestDoctorSaysWhatIsWrong(t *testing.T) {
-	for name, c := range map[string]struct {
-		cfg     zktest.Config
-		members int
-		prepare func(w *world)
-		args    []string
-		check   string
-		verdict string
-		text    string
-		advice  string
-	}{
-		"settings": {
-			args: []string{"--servers", "zk1,zk2;zk3"}, check: "settings", verdict: verdictProblem, text: "a semicolon", advice: "Correct the flags",
-		},
-		"one server": {members: 1, check: "settings", verdict: verdictNote, text: "names 1 server", advice: "Name all servers"},
-		"a name that does not exist": {
-			prepare: func(w *world) { delete(w.hosts, "zk2") }, check: "name", verdict: verdictProblem, text: "The name zk2 cannot be resolved", advice: "DNS",
-		},
-		"a server that is down": {
-			prepare: func(w *world) { w.server.Refuse(0) }, check: "tcp", verdict: verdictProblem, text: "cannot be reached", advice: "nothing listens",
-		},
-		"a server that hangs": {
-			prepare: func(w *world) { w.server.Pause(0) }, check: "server", verdict: verdictNote, text: "did not answer",
-		},
-		"no quorum": {
-			prepare: func(w *world) { w.cluster.CutOff(); time.Sleep(5 * time.Second) },
-			check:   "server", verdict: verdictProblem, text: "it has no quorum", advice: "majority",
-		},
-		"two servers that are no ensemble": {
-			members: 1, cfg: zktest.Config{Endpoints: 2}, check: "ensemble", verdict: verdictProblem, text: "do not share their data",
-		},
-		"a session timeout beyond the servers' limits": {
-			cfg: zktest.Config{MaxSessionTimeout: 4 * time.Second}, check: "session", verdict: verdictNote, text: "a timeout of 4s", advice: "15s was asked for",
-		},
-		"a chroot that does not exist": {
-			args: []string{"--namespace", "/app"}, check: "chroot", verdict: verdictNote, text: "/app does not exist", advice: "Recipes create it",
-		},
-		"an ACL that forbids to read": {
-			prepare: func(w *world) { w.restrict(4) }, check: "acl", verdict: verdictProblem, text: "may not read", advice: "--auth or --sasl",
-		},
-		"an ACL that forbids to create": {
-			prepare: func(w *world) { w.restrict(1) }, check: "write", verdict: verdictProblem, text: "may not create nodes", advice: "--namespace",
-		},
-		"a clock that is a little ahead": {
-			prepare: func(w *world) { w.shift(-20 * time.Second) }, check: "clock", verdict: verdictNote, text: "20s ahead of", advice: "NTP",
-		},
-		"a clock that is far behind": {
-			prepare: func(w *world) { w.shift(time.Hour) }, check: "clock", verdict: verdictProblem, text: "1h0m0s behind", advice: "NTP",
-		},
-		"servers without containers": {
-			prepare: func(w *world) {
-				w.server.Inject(zktest.Rule{Op: zktest.OpCreateContainer}, zktest.AnswerWith(zktest.ErrUnimplemented))
-			},
-			check: "containers", verdict: verdictNote, text: "do not know container nodes", advice: "persistent",
-		},
-		"slow writes": {
-			prepare: func(w *world) { w.server.Delay(zktest.ClientConns("here"), 100*time.Millisecond) },
-			check:   "latency", verdict: verdictNote, text: "a write 200ms", advice: "dataLogDir",
-		},
-		"latency that breaks connections": {
-			prepare: func(w *world) { w.server.Delay(zktest.ClientConns("here"), time.Second) },
-			check:   "latency", verdict: verdictProblem, text: "A read takes 3s", advice: "--session-timeout",
-		},
-		"a SASL password that is wrong": {
-			cfg:     zktest.Config{SASLUsers: map[string]string{"me": "s3cr3t"}},
-			prepare: func(w *world) { w.env["PW"] = "other" }, args: []string{"--sasl", "me:env:PW"},
-			check: "identity", verdict: verdictProblem, text: "refuse", advice: "JAAS",
-		},
-	} {
+	for name, c := range disorders {
 		t.Run(name, func(t *testing.T) {
 			members := c.members
 			if members == 0 {
