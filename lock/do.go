@@ -26,18 +26,11 @@ func (m *RWMutex) RLocker() Locker { return &m.reading }
 // Do returns the error of Lock, or what f returned. Joined to it are [ErrLost] with the cause, if the lock was lost or may have
 // been lost before it was unlocked; or framework.ErrReleasing, if the servers have not confirmed the unlocking within a quarter
 // of the session timeout, or refuse it. nil means that the lock was held until the servers had applied the release.
-func Do(ctx context.Context, l Locker, f func(ctx context.Context, held *Held) error) (err error) {
+func Do(ctx context.Context, l Locker, f func(ctx context.Context, held *Held) error) error {
 	if f == nil {
 		return errors.New("lock.Do: the function is nil")
 	}
-	held, err := l.Lock(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, lost(ctx, held.claim.Session(), held.Unlock)) }()
-	work, stop := held.Bind(ctx)
-	defer stop()
-	return f(work, held)
+	return do(ctx, f, l.Lock)
 }
 
 // Do acquires n permits, calls f, and releases them, even if f panics. It is to [Semaphore.Acquire] what the function [Do] is to Lock.
@@ -50,18 +43,31 @@ func (m *Multi) Do(ctx context.Context, f func(ctx context.Context, locks *Bundl
 	return doBundle(ctx, f, m.Lock)
 }
 
-func doBundle(ctx context.Context, f func(ctx context.Context, held *Bundle) error, acquire func(context.Context) (*Bundle, error)) (err error) {
+func doBundle(ctx context.Context, f func(ctx context.Context, held *Bundle) error, acquire func(context.Context) (*Bundle, error)) error {
 	if f == nil {
 		return errors.New("Do: the function is nil")
 	}
-	b, err := acquire(ctx)
+	return do(ctx, f, acquire)
+}
+
+// inSession is a [Holding] that knows its session.
+type inSession interface {
+	Holding
+	session() *framework.Session
+}
+
+func (h *Held) session() *framework.Session   { return h.claim.Session() }
+func (b *Bundle) session() *framework.Session { return b.claims.Session() }
+
+func do[H inSession](ctx context.Context, f func(ctx context.Context, h H) error, acquire func(context.Context) (H, error)) (err error) {
+	h, err := acquire(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, lost(ctx, b.claims.Session(), b.Unlock)) }()
-	work, stop := b.Bind(ctx)
+	defer func() { err = errors.Join(err, lost(ctx, h)) }()
+	work, stop := bind(h.Context(), ctx)
 	defer stop()
-	return f(work, b)
+	return f(work, h)
 }
 
 // Bind returns a context that ends when the lock is no longer held, as [Held.Context] does, and when ctx ends. context.Cause says which, and why. It has
@@ -85,10 +91,10 @@ func bind(claim, ctx context.Context) (work context.Context, stop context.Cancel
 }
 
 // lost unlocks and says whether the lock was lost before.
-func lost(ctx context.Context, s *framework.Session, unlock func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.Timeout()/4)
+func lost(ctx context.Context, h inSession) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.session().Timeout()/4)
 	defer cancel()
-	err := unlock(ctx)
+	err := h.Unlock(ctx)
 	if err == nil || errors.Is(err, framework.ErrReleasing) {
 		return err
 	}
