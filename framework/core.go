@@ -147,12 +147,11 @@ func (c *core) subscribe(ctx context.Context) <-chan StateChange {
 	return c.hub.Subscribe(ctx, c.gate.Load().StateChange)
 }
 
-// dialled notes how the latest dial has ended, and returns how the one before it had.
-func (c *core) dialled(err error) (before error) {
+// dialled notes how the latest dial has ended.
+func (c *core) dialled(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	before, c.lastDial = c.lastDial, err
-	return before
+	c.lastDial = err
 }
 
 // notConnected describes why an operation was not sent.

@@ -211,6 +211,11 @@ func (e *entry) start(epoch uint64) int {
 func (e *entry) report(start int, state string, err error, attrs []slog.Attr) {
 	e.registry.mu.Lock()
 	defer e.registry.mu.Unlock()
+	e.note(start, state, err, attrs)
+}
+
+// note is report for a caller that has the mutex.
+func (e *entry) note(start int, state string, err error, attrs []slog.Attr) {
 	if start == e.Starts {
 		e.speaks = true
 		e.become(state, err)
@@ -223,12 +228,10 @@ func (e *entry) report(start int, state string, err error, attrs []slog.Attr) {
 // reportHeld notes how something is that is held.
 func (e *entry) reportHeld(state string, err error, attrs []slog.Attr) {
 	e.registry.mu.Lock()
+	defer e.registry.mu.Unlock()
 	well := e.Status.Err == nil
-	e.registry.mu.Unlock()
-	e.report(0, state, err, attrs)
+	e.note(0, state, err, attrs)
 	if well && err != nil {
-		e.registry.mu.Lock()
-		defer e.registry.mu.Unlock()
 		e.lost(err)
 	}
 }

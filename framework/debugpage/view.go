@@ -215,7 +215,7 @@ func trust(c Client) meter {
 		return meter{badge{"bad", "not any more"}, 0}
 	}
 	m := meter{badge{"good", duration(left)}, int(100 * c.TrustedMillis / max(1, c.TimeoutMillis))}
-	if classes[c.State] != "good" || m.Width < 25 {
+	if cut(c) || m.Width < 25 {
 		m.Class = "warn"
 	}
 	return m
