@@ -6,17 +6,17 @@ import (
 	"github.com/docent-zk/docent/internal/contend"
 )
 
-// Contender is one place in the queue of a lock.
+// Contender is a place in the queue of a lock.
 type Contender struct {
-	Path    string    // its node, in the client's namespace; the first one if it has several
-	Data    []byte    // what the node stores: see [WithData]
+	Path    string    // the node, in the client's namespace; the first one if there are several
+	Data    []byte    // the data of the node: see [WithData]
 	Session int64     // the session that owns the node
-	Mine    bool      // that is the present session of the client that was asked
-	Token   int64     // the fencing token that it has if it holds, or will have, without [LocalHandover]: the czxid of the node
-	Since   time.Time // when the node was created, by the clock of the servers
+	Mine    bool      // whether Session is the current session of the client that was asked
+	Token   int64     // the fencing token without [LocalHandover], once the contender holds the lock: the czxid of the node
+	Since   time.Time // when the node was created, by the servers' clock
 }
 
-// contenders are those of a queue, as a client with that session sees them.
+// contenders converts a queue, as seen by a client with the given session.
 func contenders(list []contend.Contender, session int64) []Contender {
 	all := make([]Contender, len(list))
 	for i, c := range list {

@@ -8,7 +8,8 @@ import (
 	"github.com/docent-zk/docent/framework"
 )
 
-// ErrLost says that what Do had locked was lost before its function returned: it may have overlapped with the next holder.
+// ErrLost means that the lock that Do held was lost before the function returned. The work may have overlapped with
+// that of the next holder.
 var ErrLost = errors.New("the lock was lost while it was held")
 
 // Locker is what [Do] can lock: a [Mutex], the write lock of an [RWMutex], or its read lock ([RWMutex.RLocker]).
@@ -17,15 +18,16 @@ type Locker interface {
 	Lock(ctx context.Context) (*Held, error)
 }
 
-// RLocker is the read lock as a [Locker].
+// RLocker returns the read lock as a [Locker].
 func (m *RWMutex) RLocker() Locker { return &m.reading }
 
-// Do locks, calls f, and unlocks, also when f panics. The context of f ends when the lock is no longer held and when ctx
-// ends; context.Cause of it says why. Do waits for f to return before it unlocks.
+// Do acquires l, calls f and releases l, even if f panics. The context of f ends when the lock is no longer held or
+// when ctx ends; context.Cause says which. Do does not release the lock before f has returned.
 //
-// Do returns the error of Lock, or what f returned. Joined to it are [ErrLost] with the cause, if the lock was lost or may have
-// been lost before it was unlocked; or framework.ErrReleasing, if the servers have not confirmed the unlocking within a quarter
-// of the session timeout, or refuse it. nil means that the lock was held until the servers had applied the release.
+// Do returns the error of Lock or of f. It joins two errors to that of f. [ErrLost], with the cause, means that the
+// lock was lost, or may have been lost, before it was released. framework.ErrReleasing means that the servers refuse
+// the release, or have not confirmed it within a quarter of the session timeout. A nil error means that the lock was
+// held until the servers had applied the release.
 func Do(ctx context.Context, l Locker, f func(ctx context.Context, held *Held) error) error {
 	if f == nil {
 		return errors.New("lock.Do: the function is nil")
@@ -33,12 +35,14 @@ func Do(ctx context.Context, l Locker, f func(ctx context.Context, held *Held) e
 	return do(ctx, f, l.Lock)
 }
 
-// Do acquires n permits, calls f, and releases them, even if f panics. It is to [Semaphore.Acquire] what the function [Do] is to Lock.
+// Do acquires n permits, calls f and releases the permits, even if f panics. Contexts and errors are those of the
+// function [Do]. ErrLost then refers to any of the permits.
 func (s *Semaphore) Do(ctx context.Context, n int, f func(ctx context.Context, permits *Bundle) error) error {
 	return doBundle(ctx, f, func(ctx context.Context) (*Bundle, error) { return s.Acquire(ctx, n) })
 }
 
-// Do acquires all locks, calls f, and releases them, even if f panics. It is to [Multi.Lock] what the function [Do] is to [Mutex.Lock].
+// Do acquires all locks, calls f and releases the locks, even if f panics. Contexts and errors are those of the
+// function [Do]. ErrLost then refers to any of the locks.
 func (m *Multi) Do(ctx context.Context, f func(ctx context.Context, locks *Bundle) error) error {
 	return doBundle(ctx, f, m.Lock)
 }
@@ -50,7 +54,7 @@ func doBundle(ctx context.Context, f func(ctx context.Context, held *Bundle) err
 	return do(ctx, f, acquire)
 }
 
-// inSession is a [Holding] that knows its session.
+// inSession is a [Holding] with its session.
 type inSession interface {
 	Holding
 	session() *framework.Session
@@ -70,13 +74,15 @@ func do[H inSession](ctx context.Context, f func(ctx context.Context, h H) error
 	return f(work, h)
 }
 
-// Bind returns a context that ends when the lock is no longer held, as [Held.Context] does, and when ctx ends. context.Cause says which, and why. It has
-// the values of Held.Context. Call stop when the work is done; it does not unlock.
+// Bind returns a context that ends when the lock is no longer held, as [Held.Context] does, and when ctx ends.
+// context.Cause says which. The values are those of Held.Context. Call stop when the work is done; it does not release
+// the lock.
 func (h *Held) Bind(ctx context.Context) (work context.Context, stop context.CancelFunc) {
 	return bind(h.Context(), ctx)
 }
 
-// Bind returns a context that ends when any part is no longer held, as [Bundle.Context] does, and when ctx ends: see [Held.Bind].
+// Bind returns a context that ends when any part is no longer held, as [Bundle.Context] does, and when ctx ends. See
+// [Held.Bind].
 func (b *Bundle) Bind(ctx context.Context) (work context.Context, stop context.CancelFunc) {
 	return bind(b.Context(), ctx)
 }
@@ -90,7 +96,7 @@ func bind(claim, ctx context.Context) (work context.Context, stop context.Cancel
 	}
 }
 
-// lost unlocks and says whether the lock was lost before.
+// lost releases h and returns ErrLost if it was lost before.
 func lost(ctx context.Context, h inSession) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.session().Timeout()/4)
 	defer cancel()

@@ -12,36 +12,39 @@ import (
 	"github.com/docent-zk/docent/internal/telemetry"
 )
 
-// ErrTokenRange is returned by Lock with [LocalHandover] when the ensemble's transaction ids have grown to 2^55, of which its
-// tokens are made. The lock then works without the option only.
+// ErrTokenRange is returned by Lock with [LocalHandover] when the ensemble's transaction ids have reached 2^55, the
+// limit of its tokens. From then on, the lock can only be used without the option.
 var ErrTokenRange = contend.ErrTokenRange
 
-// LocalHandover lets the goroutines that lock one [Mutex] value share one place in the queue: the lock is handed from one to
-// the next of them, in the order of their calls and without a request, at most n times (0 to 255). Then it goes back to the
-// servers, and those who wait here queue again, behind whoever queues there: however many wait here, others get their turn.
+// LocalHandover lets the goroutines that lock one [Mutex] value share a place in the queue. Unlock hands the lock to
+// the next of them, in the order of their calls and without a request. After n hand-overs (0 to 255) the node is
+// removed, and the goroutines that still wait queue again behind all other contenders. So n bounds how long others can
+// be kept waiting.
 //
-// A token is then 256 times the czxid of the node plus the number of hand-overs until then. It grows as any other does; but it
-// is far larger than one of a Mutex without the option, so all who fence the same resource use the option, or none of them
-// does: LocalHandover(0) hands nothing over and has the same tokens. Mixed, the resource refuses those without.
+// The token is then 256 times the czxid of the node, plus the number of hand-overs so far. It grows as other tokens do.
+// But it is far larger than the token of a Mutex without the option, and a resource that has seen it refuses those. So
+// use the option for all locks that fence the same resource, or for none. LocalHandover(0) never hands over, and has
+// the same tokens.
 //
-// See the package documentation for what a hand-over means to guarded writes. It fits [Mutex] only.
+// The package documentation says what a hand-over means for guarded writes. LocalHandover applies to [Mutex] only.
 func LocalHandover(n int) Option {
 	return func(s *settings) { s.handover = &n }
 }
 
-// line is those who wait for one Mutex value with LocalHandover, and what they wait for.
+// localQueue is the goroutines that wait for one Mutex value with LocalHandover, and the claim that they share.
 //
-//	         first one comes                    granted, and to nobody: released
-//	idle ----------------------> quest under way ----------------------+
+//	         first waiter                       granted, no waiter: released
+//	idle ----------------------> searching ----------------------------+
 //	 ^                             |        ^                          |
-//	 |           nobody waits      |        | somebody waits           | to the first one
+//	 |         no waiter           |        | waiters left             | to the first waiter
 //	 +-----------------------------+        |                          v
-//	 |                                      +---- released, over -- handed on <-+
-//	 +------------------------------------------- nobody waits        |        | Unlock, at most n times
+//	 |                                      +---- released, ended -- handed on <-+
+//	 +------------------------------------------- no waiter           |        | Unlock, at most n times
 //	                                                                    +--------+
 //
-// A quest is a goroutine, since nobody's own ctx may end it while others wait. It runs as a recipe of the client, whose Close
-// waits for it, and the last one who stops waiting calls it off and waits for it as well.
+// A search runs in its own goroutine, so that the ctx of one waiter does not end it for the others. It runs as a recipe
+// of the client, so the client's Close waits for it. The last waiter that gives up cancels the search and waits for its
+// end.
 type line struct {
 	recipe recipe
 	queue  contend.Queue
@@ -49,33 +52,33 @@ type line struct {
 
 	mu      sync.Mutex
 	waiting []*applicant
-	quest   *quest         // the one under way; nil if there is none
-	claim   *contend.Claim // that is handed on, or being released; nil if there is none
+	quest   *quest         // the running search; nil if there is none
+	claim   *contend.Claim // the claim that is handed on or being released; nil if there is none
 	unwatch func() bool    // stops waiting for the end of claim
 }
 
-// applicant is one call of Lock that waits.
+// waiter is one call of Lock that waits.
 type applicant struct {
 	ctx     context.Context
-	granted chan grant // holds one
+	granted chan grant // receives one grant
 }
 
-// grant is what an applicant gets.
+// grant is the result for a waiter.
 type grant struct {
 	held *Held
 	err  error
 }
 
-// quest is the search for a claim.
+// search acquires a claim for the queue.
 type quest struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	own    bool          // of somebody who tries and does not wait in the line
+	own    bool          // run by tryLock, not for the waiters
 	done   chan struct{} // closed when err is set
 	err    error
 }
 
-// lock waits in the line until it holds.
+// lock waits until the lock is handed to it.
 func (l *line) lock(ctx context.Context) (*Held, error) {
 	ctx, cancel := l.recipe.limited(ctx)
 	defer cancel()
@@ -96,7 +99,7 @@ func (l *line) join(a *applicant) {
 	l.seek()
 }
 
-// seek begins a quest if there is somebody to do it for and nothing to hand on. Guarded by mu.
+// startSearch starts a search if there are waiters and there is no claim to hand on. Guarded by mu.
 func (l *line) seek() {
 	if l.quest != nil || l.claim != nil || len(l.waiting) == 0 {
 		return
@@ -110,7 +113,7 @@ func (l *line) seek() {
 	}()
 }
 
-// acquire gets a claim that can be handed on.
+// acquire acquires a claim that can be handed on.
 func (l *line) acquire(ctx context.Context, get acquireFunc) (*contend.Claim, error) {
 	return seek(ctx, l.recipe, func(ctx context.Context, s *framework.Session) (*contend.Claim, error) {
 		claim, err := get(ctx, s, l.recipe.holding)
@@ -118,18 +121,18 @@ func (l *line) acquire(ctx context.Context, get acquireFunc) (*contend.Claim, er
 			return nil, err
 		}
 		if err := claim.Turns(); err != nil {
-			_ = claim.Release(ctx) // what ctx leaves undone is done in the background
+			_ = claim.Release(ctx) // the rest is done in the background if ctx has ended
 			return nil, err
 		}
 		return claim, nil
 	})
 }
 
-// acquireFunc is a way to acquire a queue.
+// acquireFunc acquires a place in a queue.
 type acquireFunc func(context.Context, *framework.Session, framework.Policy) (*contend.Claim, error)
 
-// settle gives out what a quest has brought: the claim to the first one, an error to all. Who has come since it was called off
-// has nothing to do with that, and gets another quest.
+// finishSearch passes a search's claim to the first waiter, or its error to all waiters. Waiters that joined after the
+// search was cancelled do not get its error; it starts another search for them.
 func (l *line) settle(q *quest, claim *contend.Claim, err error) {
 	defer close(q.done)
 	defer q.cancel(nil)
@@ -149,14 +152,14 @@ func (l *line) settle(q *quest, claim *contend.Claim, err error) {
 	tell(all, err)
 }
 
-// tell ends the waiting of all with an error.
+// failAll ends all waits with an error.
 func tell(all []*applicant, err error) {
 	for _, a := range all {
 		a.granted <- grant{err: err}
 	}
 }
 
-// found takes a claim over and gives it to the first one.
+// handFirst stores a new claim and hands it to the first waiter.
 func (l *line) found(claim *contend.Claim) {
 	l.mu.Lock()
 	l.adopt(claim)
@@ -164,17 +167,17 @@ func (l *line) found(claim *contend.Claim) {
 	if !l.handOn(claim, 0) {
 		now, cancel := context.WithCancel(context.Background())
 		cancel()
-		_ = l.giveBack(now, claim) // in the background: everybody has gone
+		_ = l.giveBack(now, claim) // in the background: all waiters have given up
 	}
 }
 
-// adopt makes a claim the one that is handed on. Guarded by mu.
+// adopt stores the claim as the one that is handed on. Guarded by mu.
 func (l *line) adopt(claim *contend.Claim) {
 	l.quest, l.claim = nil, claim
 	l.unwatch = context.AfterFunc(claim.Context(), func() { l.ended(claim) })
 }
 
-// handOn gives the n-th turn of a claim to the first one who still waits, and reports whether there is one.
+// handOn hands the n-th turn of a claim to the first waiter. It reports whether there was one.
 func (l *line) handOn(claim *contend.Claim, n int) bool {
 	a := l.first(claim)
 	if a == nil {
@@ -184,7 +187,7 @@ func (l *line) handOn(claim *contend.Claim, n int) bool {
 	return true
 }
 
-// first takes the first one who still waits out of the line, if the claim is still the one that is handed on.
+// popFirst removes and returns the first waiter whose ctx has not ended, if the claim is still the current one.
 func (l *line) first(claim *contend.Claim) *applicant {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -201,8 +204,8 @@ func (l *line) held(ctx context.Context, claim *contend.Claim, n int) *Held {
 	return l.recipe.held(&share{Turn: claim.Turn(telemetry.Outside(ctx), n), line: l, claim: claim, n: n, released: make(chan struct{})})
 }
 
-// ended forgets a claim that has come to its end while somebody held it, and who unlocks it some time. Those who wait do not
-// wait for that.
+// ended drops a claim that ended while it was held, without waiting for its Unlock, and starts a search for the
+// waiters.
 func (l *line) ended(claim *contend.Claim) {
 	var all []*applicant
 	cause := context.Cause(claim.Context())
@@ -218,11 +221,11 @@ func (l *line) ended(claim *contend.Claim) {
 	tell(all, l.recipe.wrap(cause))
 }
 
-// giveBack releases a claim, and lets those who wait queue again behind it.
+// release releases a claim. The waiters then queue again behind all other contenders.
 func (l *line) giveBack(ctx context.Context, claim *contend.Claim) error {
 	l.mu.Lock()
 	if l.claim == claim {
-		l.unwatch() // the claim stays in place until it is released: nobody queues beside it
+		l.unwatch() // the claim is kept until it is released, so that no search starts beside it
 	}
 	l.mu.Unlock()
 	err := claim.Release(ctx)
@@ -235,11 +238,11 @@ func (l *line) giveBack(ctx context.Context, claim *contend.Claim) error {
 	return err
 }
 
-// leave takes one whose ctx has ended out of the line. The last one calls the quest off, and has its error.
+// leave removes a waiter whose ctx has ended. The last waiter cancels the search and returns its error.
 func (l *line) leave(a *applicant) (*Held, error) {
 	l.mu.Lock()
 	i := slices.Index(l.waiting, a)
-	if i < 0 { // granted at this moment
+	if i < 0 { // it is being granted
 		l.mu.Unlock()
 		g := <-a.granted
 		return g.held, g.err
@@ -258,7 +261,7 @@ func (l *line) leave(a *applicant) (*Held, error) {
 	return nil, l.recipe.wrap(fmt.Errorf("waited %s: %w", behind, cause))
 }
 
-// ahead says what the i-th in the line waits for. Guarded by mu.
+// ahead describes what the i-th waiter waits for. Guarded by mu.
 func (l *line) ahead(i int) string {
 	if l.claim != nil {
 		return fmt.Sprintf("behind the holder of %s and %d others of this process", l.claim.Path(), i)
@@ -266,7 +269,7 @@ func (l *line) ahead(i int) string {
 	return fmt.Sprintf("behind %d others of this process for its turn in the queue", i)
 }
 
-// tryLock returns ErrLocked unless it finds nobody here and nobody there.
+// tryLock returns ErrLocked unless neither this process nor the queue on the servers has another contender.
 func (l *line) tryLock(ctx context.Context) (*Held, error) {
 	q := &quest{own: true, done: make(chan struct{})}
 	q.ctx, q.cancel = context.WithCancelCause(ctx)
@@ -287,7 +290,7 @@ func (l *line) tryLock(ctx context.Context) (*Held, error) {
 	return l.held(ctx, claim, 0), nil
 }
 
-// begin makes q the quest under way, if nobody is in the line.
+// begin makes q the running search if there are no waiters.
 func (l *line) begin(q *quest) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -298,7 +301,7 @@ func (l *line) begin(q *quest) error {
 	return nil
 }
 
-// share is a turn that can be released.
+// share is one turn of a claim as a Held uses it.
 type share struct {
 	*contend.Turn
 	line  *line
@@ -310,7 +313,8 @@ type share struct {
 	err      error
 }
 
-// Release ends the turn and hands the claim on, or releases it. Further calls wait for the first one and return the same.
+// Release ends the turn and hands the claim on or releases it. Further calls wait for the first one and return the same
+// error.
 func (s *share) Release(ctx context.Context) error {
 	first := false
 	s.once.Do(func() { first = true })

@@ -9,15 +9,15 @@ import (
 	"github.com/docent-zk/docent/internal/telemetry"
 )
 
-// Held is one acquisition of a lock. It is safe for use by many goroutines.
+// Held is one acquisition of a lock. It is safe for concurrent use.
 type Held struct {
 	claim   claim
-	ctx     context.Context // the claim's
+	ctx     context.Context // ends with the claim
 	hold    *telemetry.Hold
-	reading *Mutex // what it can be downgraded to, nil if it cannot
+	reading *Mutex // the lock that Downgrade acquires; nil if it is not possible
 }
 
-// claim is what stands behind a Held: one place in the queue, or a turn of it.
+// claim is what a Held represents: a place in the queue, or one turn of it.
 type claim interface {
 	Context() context.Context
 	Token() int64
@@ -32,52 +32,58 @@ type claim interface {
 
 var _ claim = (*contend.Claim)(nil)
 
-// Context ends when the lock is no longer held or can no longer be relied on. context.Cause of it says why: [ErrReleased],
-// framework.ErrSuspended, framework.ErrUntrusted, framework.ErrSessionLost, [ErrDeleted] or framework.ErrClosed. It carries
-// the values of the ctx that was given to Lock, but not its deadline or cancellation.
+// Context returns a context that ends when the lock is no longer held or can no longer be relied on. context.Cause says
+// why: [ErrReleased], framework.ErrSuspended, framework.ErrUntrusted, framework.ErrSessionLost, [ErrDeleted] or
+// framework.ErrClosed. It has the values of the ctx that Lock was called with, but neither its deadline nor its
+// cancellation: see [Held.Bind].
 func (h *Held) Context() context.Context { return h.ctx }
 
-// Token is the fencing token: larger than the token of every earlier holder of the lock. It is the czxid of the node, or what
-// [LocalHandover] makes of it.
+// Token returns the fencing token, which is larger than the token of every earlier holder of the lock. It is the czxid
+// of the node. With [LocalHandover] it is derived from the czxid.
 func (h *Held) Token() int64 { return h.claim.Token() }
 
-// Path is the node that stands for this acquisition, in the client's namespace; with [Shared] the one that Curator sees.
+// Path returns the node of this acquisition, in the client's namespace. With [Shared] it is the node that Curator sees.
 func (h *Held) Path() string { return h.claim.Path() }
 
-// TrustedUntil is when the lock will have to be given up unless the servers answer once more. Each answer moves it.
+// TrustedUntil returns when the lock has to be given up unless the servers reply again. Each reply moves it forward.
 func (h *Held) TrustedUntil() time.Time { return h.claim.Session().TrustedUntil() }
 
-// Check is an operation that makes a multi fail unless the lock's node still stands. [Held.Multi] adds it by itself. It knows
-// one node, and nothing of turns: prefer [Held.Checks] with [Shared], and [Held.Multi] with [LocalHandover], which then stays
-// possible. With that, one that is asked for after Unlock always fails.
+// Check returns an operation that makes a multi fail unless the lock's node still exists. [Held.Multi] adds it by
+// itself.
+//
+// Check covers a single node and cannot tell turns apart. With [Shared], use [Held.Checks]. With [LocalHandover], use
+// [Held.Multi]: calling Check disables hand-over for this turn, and a check that was created after Unlock always fails.
 func (h *Held) Check() framework.Op { return h.claim.Check() }
 
-// Checks make a multi fail unless all nodes of the lock still stand: two with [Shared], one without.
+// Checks returns operations that make a multi fail unless all nodes of the lock still exist: two with [Shared], one
+// without.
 func (h *Held) Checks() []framework.Op { return h.claim.Checks() }
 
-// Multi applies operations as one change if the lock is still held at that moment, and returns [ErrNotHeld] if it is not.
-// It is decided by the servers and by no clock. Errors otherwise are those of [framework.Client]'s Multi; in particular
-// framework.ErrOutcomeUnknown when the answer was lost.
+// Multi applies operations in one transaction if the lock is still held at that moment. It returns [ErrNotHeld] if not.
+// The servers decide this; no clock is involved. Other errors are those of [framework.Client]'s Multi. In particular,
+// framework.ErrOutcomeUnknown means that the reply was lost.
 func (h *Held) Multi(ctx context.Context, operations []framework.Op, opts ...framework.WriteOption) ([]framework.OpResult, error) {
 	return h.claim.Multi(ctx, operations, opts...)
 }
 
-// Set writes a node's data if the lock is still held: [Held.Multi] with one set.
+// Set writes the data of a node if the lock is still held. It is [Held.Multi] with one set.
 func (h *Held) Set(ctx context.Context, path string, data []byte, version int32) (framework.Stat, error) {
 	return only(h.Multi(ctx, []framework.Op{framework.SetOp(path, data, version)}))
 }
 
-// Unlock gives the lock up. Its node is removed even if ctx has ended or the servers are away: by this client while the session
-// lives, by the servers when it does not. If ctx has ended, Unlock sends the delete and does not wait for the answer.
+// Unlock releases the lock. The node is removed even if ctx has ended or there is no connection: by this client while
+// the session lives, by the servers when it does not. If ctx has ended, Unlock sends the delete and does not wait for
+// the reply.
 //
-// Unlock returns nil if the lock was held until the servers had applied the release. framework.ErrReleasing says that the lock
-// was held until Unlock, and that its node is still being removed in the background: ctx ended first, and the error also matches
-// its cause; or the servers refuse the delete (framework.ErrNoAuth), which the client repeats while the session lives. Every other error
-// says that the lock had ended before, or may have (framework.ErrSessionLost, [ErrDeleted], framework.ErrUntrusted, ...): work
-// done since may have overlapped with the next holder's. Further calls wait for the first one and return the same.
+// Unlock returns nil if the lock was held until the servers had applied the release. framework.ErrReleasing means that
+// the lock was held until Unlock was called, and that its node is still being removed in the background. Either ctx
+// ended first, and the error also matches its cause, or the servers refuse the delete (framework.ErrNoAuth), and the
+// client repeats it while the session lives. Any other error means that the lock had been lost before, or may have been
+// (framework.ErrSessionLost, [ErrDeleted], framework.ErrUntrusted, ...): the work may have overlapped with that of the
+// next holder. Further calls wait for the first one and return the same error.
 //
-// With [LocalHandover] an Unlock that hands the lock to another goroutine asks no server. Its nil means that the lock was held as
-// far as this client can tell.
+// With [LocalHandover], an Unlock that hands the lock to another goroutine sends no request. Its nil error means that
+// the lock was held as far as this client knows.
 func (h *Held) Unlock(ctx context.Context) error {
 	err := h.claim.Release(ctx)
 	h.hold.End(context.Cause(h.ctx))

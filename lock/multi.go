@@ -11,21 +11,21 @@ import (
 	"github.com/docent-zk/docent/internal/seqnode"
 )
 
-// ErrNoPaths is returned by Multi's Lock when there is nothing to lock.
+// ErrNoPaths is returned by [Multi.Lock] when there are no paths to lock.
 var ErrNoPaths = errors.New("no paths")
 
-// Multi is the locks on several paths as one: all of them are held or none. Each of them excludes, and is excluded by, the
-// [Mutex] on the same path and any other Multi with that path.
+// Multi is the locks on several paths as one: it holds all of them or none. Each excludes the [Mutex] on the same path,
+// and every other Multi with that path.
 //
-// They are locked one after the other in the order of their paths, whatever order they were given in, so that two Multis
-// never wait for each other. They are unlocked the other way round.
+// The locks are acquired one after the other, sorted by path, whatever the order in which the paths were given. So two
+// Multis never deadlock. They are released in the opposite order.
 type Multi struct {
 	recipe recipe
 	group  contend.Group
 }
 
-// NewMulti returns the locks on paths as one. A path that is given twice counts once. It asks nothing of the servers; what
-// is invalid is an error of Lock.
+// NewMulti returns the locks on paths as one. Duplicate paths count once. NewMulti does not contact the servers;
+// invalid arguments are reported by Lock.
 func NewMulti(cli *framework.Client, paths []string, opts ...Option) *Multi {
 	sorted := make([]string, len(paths))
 	for i, path := range paths {
@@ -43,14 +43,14 @@ func NewMulti(cli *framework.Client, paths []string, opts ...Option) *Multi {
 	return m
 }
 
-// Policy is how a Bundle of locks answers SUSPENDED and LOST.
+// Policy returns how a Bundle of locks responds to SUSPENDED and LOST.
 func (m *Multi) Policy() framework.Policy { return m.recipe.holding }
 
-// WaitPolicy is how Lock answers SUSPENDED and LOST while it waits for the first lock. Once it holds one it answers as
-// Policy says, and begins again.
+// WaitPolicy returns how Lock responds to SUSPENDED and LOST while it waits for the first lock. Once it holds one, it
+// responds as Policy says, and then starts again.
 func (m *Multi) WaitPolicy() framework.Policy { return m.recipe.waiting }
 
-// Lock waits until it holds all locks. ctx and WaitLimit bound the whole. All that is said of [Mutex.Lock] holds.
+// Lock waits until it holds all locks. ctx and WaitLimit bound the whole call. Otherwise it behaves as [Mutex.Lock].
 func (m *Multi) Lock(ctx context.Context) (*Bundle, error) {
 	if len(m.group) == 0 {
 		return nil, m.recipe.wrap(ErrNoPaths)
@@ -58,8 +58,8 @@ func (m *Multi) Lock(ctx context.Context) (*Bundle, error) {
 	return waitFor(ctx, m.recipe, m.holder(m.group.Acquire))
 }
 
-// TryLock returns [ErrLocked], and holds nothing, instead of waiting for others. It still waits for a connection, until ctx
-// ends.
+// TryLock returns [ErrLocked], and holds nothing, if it would have to wait for another contender. It still waits for a
+// connection, until ctx ends.
 func (m *Multi) TryLock(ctx context.Context) (*Bundle, error) {
 	if len(m.group) == 0 {
 		return nil, m.recipe.wrap(ErrNoPaths)
@@ -67,7 +67,7 @@ func (m *Multi) TryLock(ctx context.Context) (*Bundle, error) {
 	return acquire(ctx, m.recipe, m.holder(m.group.TryAcquire))
 }
 
-// holder turns a way to get claims into one to get a Bundle.
+// holder turns a function that acquires claims into one that returns a Bundle.
 func (m *Multi) holder(get func(context.Context, *framework.Session, framework.Policy) (*contend.Bundle, error)) attempt[*Bundle] {
 	return func(ctx context.Context, s *framework.Session) (*Bundle, error) {
 		claims, err := get(ctx, s, m.recipe.holding)

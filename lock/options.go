@@ -29,52 +29,55 @@ func defaults() settings {
 	}
 }
 
-// Option changes how a lock behaves. [Shared] and [LocalHandover] say which kinds of locks they fit; every kind takes every
-// other one. What does not fit, or makes no sense, is an error of Lock: [ErrOption].
+// Option configures a lock. [Shared] and [LocalHandover] say which kinds of locks they apply to; all other options
+// apply to every kind. Lock returns [ErrOption] for an option that does not apply or has an invalid value.
 type Option func(*settings)
 
-// Hold keeps a Held through SUSPENDED, for as long as the session can be trusted to live. Without it a Held ends as soon as
-// the connection breaks. grace, if it is not 0, bounds that further, counted from SUSPENDED.
+// Hold keeps a Held through SUSPENDED while the session is trusted to live. grace, counted from SUSPENDED, limits that
+// further; 0 means no further limit. Without Hold, a Held ends as soon as the connection breaks.
 func Hold(grace time.Duration) Option {
 	return func(s *settings) { s.holding.OnSuspended, s.holding.Grace = framework.Hold, grace }
 }
 
-// StopOnLost makes Lock return framework.ErrSessionLost when the session is lost while it waits. Without it, it queues
+// StopOnLost makes Lock return framework.ErrSessionLost if the session is lost while it waits. Without it, Lock queues
 // again in the next session.
 func StopOnLost() Option {
 	return func(s *settings) { s.waiting.OnLost = framework.Stop }
 }
 
-// WaitLimit makes Lock return [ErrWaitLimit] when it has not succeeded after d, which is positive; 0 is no limit. A deadline of
-// ctx does the same for one call.
+// WaitLimit makes Lock return [ErrWaitLimit] if it has not acquired the lock after d. 0 means no limit; a negative d is
+// invalid. A deadline of ctx has the same effect for one call.
 func WaitLimit(d time.Duration) Option {
 	return func(s *settings) { s.waitLimit = d }
 }
 
-// Shared puts two nodes for each place into the queue, so that a lock excludes, and is excluded by, the locks of Apache Curator,
-// kazoo and go-zookeeper at once, which look for different names. Without it kazoo does not see the lock. It fits [Mutex],
-// [RWMutex] and [Multi], not [Semaphore], whose layouts in Curator and kazoo cannot share a path. See the package
-// documentation for what it cannot do and what it costs.
+// Shared makes a lock exclude the locks of Apache Curator, kazoo and go-zookeeper at once. These look for different
+// names, so each place in the queue consists of two nodes. Without Shared, kazoo does not see the lock.
+//
+// It applies to [Mutex], [RWMutex] and [Multi]. It does not apply to [Semaphore], because Curator's and kazoo's layouts
+// of a semaphore cannot share a path. The package documentation states the limits and the cost.
 func Shared() Option {
 	return func(s *settings) { s.shared = true }
 }
 
-// Progress calls f while Lock waits, whenever it is known that another number of places is ahead: first when Lock has queued, then as the queue in front
-// of it gets shorter. A place does not watch those far ahead, so numbers can be skipped. Of several goroutines of one client, the ones behind the
-// first learn of the queue when that does. For a [Semaphore] it counts those ahead in the queue for permits. f runs in the goroutine of Lock,
-// which goes on when f has returned. nil is no function.
+// Progress calls f while Lock waits, each time the known number of contenders ahead changes: first when Lock has
+// queued, then as the queue ahead gets shorter. Numbers can be skipped, because a waiter watches only the nearest
+// contenders. If several goroutines of one client wait, those behind the first learn of changes when the first one
+// does. For a [Semaphore], f counts the contenders ahead in the queue for permits.
+//
+// f runs in the goroutine of Lock, which continues when f has returned. A nil f is ignored.
 func Progress(f func(ahead int)) Option {
 	return func(s *settings) { s.progress = f }
 }
 
-// WithData stores a copy of data in the nodes, for those who look at the queue. Defaults to none.
+// WithData stores a copy of data in the nodes, where other clients can read it. Defaults to no data.
 func WithData(data []byte) Option {
 	own := bytes.Clone(data)
 	return func(s *settings) { s.data = own }
 }
 
-// WithACL sets the access-control list of the nodes to a copy of acl. All contenders must be allowed to read them: that is how
-// they wait for each other. Defaults to the client's.
+// WithACL sets the access-control list of the nodes to a copy of acl. It must allow all contenders to read the nodes,
+// because each contender watches the nodes ahead. Defaults to the client's ACL.
 func WithACL(acl []framework.ACL) Option {
 	own := slices.Clone(acl)
 	return func(s *settings) { s.acl = own }

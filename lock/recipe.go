@@ -17,11 +17,11 @@ type recipe struct {
 	name string // for logs and errors: "lock"
 	path string // for logs and errors; several paths of a Multi
 
-	paths []string // that must be valid
-	fits  fit      // which options it takes
+	paths []string // validated by Lock
+	fits  fit      // the options that apply
 }
 
-// fit is a set of options that not every kind of lock takes.
+// fit is a set of options that only some kinds of locks take.
 type fit uint8
 
 const (
@@ -37,7 +37,7 @@ func newRecipe(cli *framework.Client, name, path string, fits fit, opts []Option
 	return r
 }
 
-// queue is the directory of the recipe, for nodes of one kind and, if they are shared with kazoo, of its kind.
+// queue returns the recipe's directory, for nodes of the given kind. kazoo is the kind of the second node with Shared.
 func (r recipe) queue(kind, kazoo seqnode.Kind, dialect seqnode.Dialect) contend.Queue {
 	q := contend.Queue{Dir: r.path, Name: kind.Marker(), Dialect: dialect, Data: r.data, ACL: r.acl, Recipe: r.name}
 	q.Strict = dialect == seqnode.Mutex
@@ -48,7 +48,7 @@ func (r recipe) queue(kind, kazoo seqnode.Kind, dialect seqnode.Dialect) contend
 	return q
 }
 
-// progressed is what a queue tells of waiting, nil if nobody wants to know.
+// progressed returns the queue's callback for Progress; nil without that option.
 func (r recipe) progressed() func(ahead int) {
 	f := r.progress
 	if f == nil {
@@ -62,7 +62,7 @@ func (r recipe) progressed() func(ahead int) {
 	}
 }
 
-// wrap puts the recipe's name and path in front of an error, as framework.Client.Run does.
+// wrap prefixes an error with the recipe's name and path, as framework.Client.Run does.
 func (r recipe) wrap(err error) error { return fmt.Errorf("%s %s: %w", r.name, r.path, err) }
 
 func (r recipe) contenders(ctx context.Context, q contend.Queue) ([]Contender, error) {
@@ -73,7 +73,7 @@ func (r recipe) contenders(ctx context.Context, q contend.Queue) ([]Contender, e
 	return contenders(list, r.cli.State().SessionID), nil
 }
 
-// invalid says what is wrong with paths and options.
+// invalid returns what is wrong with the paths and options, or nil.
 func (r recipe) invalid() error {
 	errs := []error{r.unfit(), r.holding.Validate()}
 	for _, path := range r.paths {
@@ -82,7 +82,7 @@ func (r recipe) invalid() error {
 	return errors.Join(errs...)
 }
 
-// unfit says what is wrong with options.
+// unfit returns what is wrong with the options, or nil.
 func (r recipe) unfit() error {
 	switch {
 	case r.waitLimit < 0:
@@ -97,15 +97,15 @@ func (r recipe) unfit() error {
 	return nil
 }
 
-// attempt gets something in one session.
+// attempt tries to acquire something in one session.
 type attempt[T any] func(ctx context.Context, s *framework.Session) (T, error)
 
-// acquire is seek, and has telemetry tell of it.
+// acquire is seek with a report to telemetry.
 func acquire[T any](ctx context.Context, r recipe, try attempt[T]) (T, error) {
 	return told(ctx, r, func(ctx context.Context) (T, error) { return seek(ctx, r, try) })
 }
 
-// seek makes attempts, in one session after the other as the waiting policy says, until one succeeds.
+// seek makes attempts until one succeeds, in successive sessions if the waiting policy says so.
 func seek[T any](ctx context.Context, r recipe, try attempt[T]) (got T, err error) {
 	if err := r.invalid(); err != nil {
 		return got, r.wrap(err)
@@ -120,14 +120,14 @@ func seek[T any](ctx context.Context, r recipe, try attempt[T]) (got T, err erro
 	return got, err
 }
 
-// waitFor is acquire with the recipe's limit on waiting.
+// waitFor is acquire within the recipe's WaitLimit.
 func waitFor[T any](ctx context.Context, r recipe, try attempt[T]) (T, error) {
 	ctx, cancel := r.limited(ctx)
 	defer cancel()
 	return acquire(ctx, r, try)
 }
 
-// limited applies the limit on waiting.
+// limited applies WaitLimit to ctx.
 func (r recipe) limited(ctx context.Context) (context.Context, context.CancelFunc) {
 	if r.waitLimit <= 0 {
 		return ctx, func() {}

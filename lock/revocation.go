@@ -6,28 +6,30 @@ import (
 	"github.com/docent-zk/docent/internal/contend"
 )
 
-// Holding is what a lock gives: a [Held] or a [Bundle].
+// Holding is what an acquired lock returns: a [Held] or a [Bundle].
 type Holding interface {
-	// Context ends when it is no longer held.
+	// Context returns a context that ends when the lock is no longer held.
 	Context() context.Context
-	// Unlock gives it up.
+	// Unlock releases the lock.
 	Unlock(ctx context.Context) error
 }
 
-// OnRevoke calls f, in a goroutine of its own, when somebody asks for the lock while it is held: see [Mutex.Revoke]. f may
-// unlock, or have the work come to its end first, or refuse by doing nothing. Unlock does not wait for f. A panic in f is logged
-// and counted, as framework.Client's Guard says, and the lock is still held.
+// OnRevoke calls f, in its own goroutine, when another client asks for the lock while it is held: see [Mutex.Revoke]. f
+// may unlock, let the work finish first, or refuse by doing nothing. Unlock does not wait for f. A panic in f is logged
+// and counted, as framework.Client's Guard says, and the lock stays held.
 func OnRevoke(f func(h Holding)) Option {
 	return func(s *settings) { s.onRevoke = f }
 }
 
-// Revoked is closed when somebody asks for the lock: see [Mutex.Revoke]. It costs no request.
+// Revoked returns a channel that is closed when another client asks for the lock: see [Mutex.Revoke]. It costs no
+// request.
 func (h *Held) Revoked() <-chan struct{} { return h.claim.Revoked().Done() }
 
-// Revoked is closed when somebody asks for any part: see [Mutex.Revoke]. It costs no request.
+// Revoked returns a channel that is closed when another client asks for any part: see [Mutex.Revoke]. It costs no
+// request.
 func (b *Bundle) Revoked() <-chan struct{} { return b.claims.Revoked().Done() }
 
-// tell has OnRevoke's function called.
+// tell calls the function of OnRevoke when the claim is revoked.
 func (r *recipe) tell(claim interface{ Revoked() context.Context }, h Holding) {
 	f := r.onRevoke
 	if f == nil {
@@ -41,7 +43,7 @@ func (r *recipe) tell(claim interface{ Revoked() context.Context }, h Holding) {
 	})
 }
 
-// held is a claim as the user gets it.
+// held returns a claim as a Held.
 func (r *recipe) held(claim claim) *Held {
 	h := &Held{claim: claim}
 	h.ctx, h.hold = r.hold(claim.Context(), claim.Token())
@@ -49,7 +51,7 @@ func (r *recipe) held(claim claim) *Held {
 	return h
 }
 
-// bundle is several claims as the user gets them.
+// bundle returns claims as a Bundle.
 func (r *recipe) bundle(claims *contend.Bundle) *Bundle {
 	b := &Bundle{claims: claims}
 	b.ctx, b.hold = r.hold(claims.Context(), claims.Claims()[0].Token())
@@ -57,11 +59,11 @@ func (r *recipe) bundle(claims *contend.Bundle) *Bundle {
 	return b
 }
 
-// Revoke asks a contender to unlock, by writing into its node as Curator's Revoker does; what was in there is lost. Whether
-// it unlocks is its own affair. Its [Held.Revoked] is closed, if it holds or once it does, and OnRevoke's function is called.
-// The asker must be allowed to write the node.
+// Revoke asks a contender to unlock, by writing to its node as Curator's Revoker does. This replaces the node's data,
+// and the client must be allowed to write it. The contender's [Held.Revoked] is closed, and its OnRevoke function is
+// called, now if it holds the lock, or once it does. It is free to keep the lock.
 //
-// A contender that has gone is no error. Others are those of framework.Client's Set.
+// Revoke returns nil if the contender has gone. Errors are those of framework.Client's Set.
 func (m *Mutex) Revoke(ctx context.Context, c Contender) error {
 	return m.recipe.revoke(ctx, m.queue, c)
 }
@@ -69,7 +71,7 @@ func (m *Mutex) Revoke(ctx context.Context, c Contender) error {
 // Revoke asks a reader or writer to unlock: see [Mutex.Revoke].
 func (m *RWMutex) Revoke(ctx context.Context, c Contender) error { return m.writing.Revoke(ctx, c) }
 
-// Revoke asks for the permits that were taken together with a contender's: see [Mutex.Revoke].
+// Revoke asks for the contender's permits, all that one Acquire took: see [Mutex.Revoke].
 func (s *Semaphore) Revoke(ctx context.Context, c Contender) error {
 	return s.recipe.revoke(ctx, s.pool.Leases, c)
 }

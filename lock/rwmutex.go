@@ -10,21 +10,22 @@ import (
 	"github.com/docent-zk/docent/internal/seqnode"
 )
 
-// ErrNotWriter is returned by Held.Downgrade when what is held is not the write lock of an RWMutex.
+// ErrNotWriter is returned by Held.Downgrade unless the Held is the write lock of an RWMutex.
 var ErrNotWriter = errors.New("only the write lock of an RWMutex can be downgraded")
 
-// RWMutex is a lock on a path that any number of readers or one writer can hold. Like [Mutex] it has no state of its own.
+// RWMutex is a lock on a path that any number of readers or one writer can hold. Like [Mutex], it is stateless.
 //
-// Readers and writers stand in one queue. A writer waits for all who came before it; a reader waits for the writers that
-// came before it, whether they hold or wait, so that readers who keep coming do not starve a writer. The end of a writer
-// wakes those behind it that can go: the next writer, or the readers up to there. The end of a reader wakes nobody but a
-// writer who waits for just this reader.
+// Readers and writers share one queue. A writer waits for everybody ahead of it. A reader waits for all writers ahead
+// of it, holding or waiting, so a stream of readers does not starve a writer. When a writer releases the lock, the next
+// writer or the readers at the front are woken. When a reader releases it, only a writer that waits for this reader is
+// woken.
 //
-// The names are those of Curator's InterProcessReadWriteLock. kazoo's locks and read locks on the same path are waited for,
-// and with [Shared] they wait as well.
+// The names are those of Curator's InterProcessReadWriteLock. RWMutex waits for kazoo's locks and read locks on the
+// same path. With [Shared], they wait for it as well.
 type RWMutex struct{ reading, writing Mutex }
 
-// NewRW returns the read/write lock on path. It asks nothing of the servers; an invalid path is an error of Lock and RLock.
+// NewRW returns the read/write lock on path. It does not contact the servers; an invalid path is reported by Lock and
+// RLock.
 func NewRW(cli *framework.Client, path string, opts ...Option) *RWMutex {
 	path = framework.Abs(path)
 	r, w := newRecipe(cli, "read lock", path, fitsShared, opts), newRecipe(cli, "write lock", path, fitsShared, opts)
@@ -36,18 +37,19 @@ func NewRW(cli *framework.Client, path string, opts ...Option) *RWMutex {
 	}
 }
 
-// Policy is how a Held answers SUSPENDED and LOST.
+// Policy returns how a Held responds to SUSPENDED and LOST.
 func (m *RWMutex) Policy() framework.Policy { return m.writing.Policy() }
 
-// WaitPolicy is how Lock and RLock answer SUSPENDED and LOST while they wait.
+// WaitPolicy returns how Lock and RLock respond to SUSPENDED and LOST while they wait.
 func (m *RWMutex) WaitPolicy() framework.Policy { return m.writing.WaitPolicy() }
 
-// Lock waits until it holds the write lock. All that is said of [Mutex.Lock] holds. The Held can be downgraded.
+// Lock waits until it holds the write lock. It behaves as [Mutex.Lock], and the Held can be downgraded.
 func (m *RWMutex) Lock(ctx context.Context) (*Held, error) {
 	return m.downgradable(m.writing.Lock(ctx))
 }
 
-// TryLock returns [ErrLocked] instead of waiting for others. It still waits for a connection, until ctx ends.
+// TryLock returns [ErrLocked] if it would have to wait for another contender. It still waits for a connection, until
+// ctx ends.
 func (m *RWMutex) TryLock(ctx context.Context) (*Held, error) {
 	return m.downgradable(m.writing.TryLock(ctx))
 }
@@ -60,28 +62,29 @@ func (m *RWMutex) downgradable(held *Held, err error) (*Held, error) {
 	return held, nil
 }
 
-// RLock waits until it holds a read lock. All that is said of [Mutex.Lock] holds.
+// RLock waits until it holds a read lock. It behaves as [Mutex.Lock].
 //
-// The token of a read lock is larger than that of every writer before it and smaller than that of every writer behind it. So
-// a resource that refuses tokens which are older than the newest it has seen must remember those of writers only: readers
-// hold together, and the oldest of them may be the last to come.
+// The token of a read lock is larger than that of every writer before it and smaller than that of every writer after
+// it. Tokens of readers are not ordered by use, since readers hold the lock together. So a resource that refuses old
+// tokens must remember the tokens of writers only.
 func (m *RWMutex) RLock(ctx context.Context) (*Held, error) { return m.reading.Lock(ctx) }
 
-// TryRLock returns [ErrLocked] instead of waiting for a writer. It still waits for a connection, until ctx ends.
+// TryRLock returns [ErrLocked] if it would have to wait for a writer. It still waits for a connection, until ctx ends.
 func (m *RWMutex) TryRLock(ctx context.Context) (*Held, error) { return m.reading.TryLock(ctx) }
 
-// Contenders lists the nodes of readers and writers in the order of the queue. Those who hold are the first one and, if it
-// is a reader, the readers behind it up to the first writer. It is a look at a moment that has passed when it returns.
+// Contenders lists the nodes of readers and writers in the order of the queue. The first contender holds the lock. If
+// it is a reader, so do the readers behind it up to the first writer. The list is a snapshot, which may be out of date
+// when it is returned.
 func (m *RWMutex) Contenders(ctx context.Context) ([]Contender, error) {
 	return m.writing.Contenders(ctx)
 }
 
-// Downgrade turns the write lock of an [RWMutex] into a read lock. The read lock is there before the write lock ends, at the
-// same place in the queue: no other writer can come in between, writers who wait go on waiting, and readers right behind come
-// in. The new Held has the token of the old one, which ends with [ErrReleased].
+// Downgrade exchanges the write lock of an [RWMutex] for a read lock. The read lock is created at the same place in the
+// queue before the write lock ends. So no writer can get the lock in between, waiting writers keep waiting, and readers
+// right behind are admitted. The new Held has the token of the old one, which ends with [ErrReleased].
 //
-// Errors: [ErrNotHeld] if the write lock was over. After any other one, the cause of ctx for example or [ErrNotWriter], it is
-// held as before and must be unlocked.
+// Downgrade returns [ErrNotHeld] if the write lock had already ended. After any other error, such as the cause of ctx
+// or [ErrNotWriter], the write lock is still held and must be unlocked.
 func (h *Held) Downgrade(ctx context.Context) (*Held, error) {
 	if h.reading == nil {
 		return nil, fmt.Errorf("%s: %w", h.Path(), ErrNotWriter)

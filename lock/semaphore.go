@@ -11,32 +11,33 @@ import (
 	"github.com/docent-zk/docent/internal/seqnode"
 )
 
-// ErrPermits is returned for a number of permits that can never be had, and for a limit that cannot be.
+// ErrPermits is returned for an invalid limit, and for a number of permits that can never be granted.
 var ErrPermits = errors.New("impossible number of permits")
 
-// Semaphore lets a limited number of permits be held at a time. Like [Mutex] it has no state of its own.
+// Semaphore is a limited number of permits. Like [Mutex], it is stateless.
 //
-// Permits are the oldest nodes, as many as the limit says, of path/leases. Those who find none free queue in path/locks, in
-// the order of their arrival, and the first of them waits in the pool, with all the nodes that it wants: whoever asks for many
-// permits is not starved by those who ask for one. A newcomer can overtake the queue only in the moment in which its first
-// one has changed and has not yet put down its nodes.
+// The permits are the oldest nodes in path/leases, as many as the limit allows. If none is free, a contender queues in
+// path/locks, in the order of arrival. The first in that queue creates all the nodes that it needs in path/leases and
+// waits there, so a request for many permits is not starved by requests for one. A new contender can overtake the queue
+// only in the short time between a change of its head and the creation of the new head's nodes.
 //
-// Names and layout are those of Curator's InterProcessSemaphoreV2, with which a Semaphore shares the limit. All contenders
-// must agree on it, or share a count.
+// Names and layout are those of Curator's InterProcessSemaphoreV2, which can share the permits. All contenders must use
+// the same limit, or share a count.
 type Semaphore struct {
 	recipe recipe
 	pool   contend.Pool
 }
 
-// NewSemaphore returns the semaphore on path with a fixed limit. It asks nothing of the servers; what is invalid is an error
-// of Acquire.
+// NewSemaphore returns the semaphore on path with a fixed limit. It does not contact the servers; invalid arguments are
+// reported by Acquire.
 func NewSemaphore(cli *framework.Client, path string, limit int, opts ...Option) *Semaphore {
 	return newSemaphore(cli, path, contend.Limit{Fixed: limit}, opts)
 }
 
-// NewSharedSemaphore returns the semaphore on path whose limit is what the node at count says: 4 bytes, big-endian, as
-// Curator's SharedCount writes them and [Semaphore.SetLimit] does. When the limit grows those who can go do so at once; when
-// it shrinks nobody loses what it holds. While the node does not exist Acquire returns framework.ErrNoNode.
+// NewSharedSemaphore returns the semaphore on path with the limit that is stored in the node at count: 4 bytes,
+// big-endian, as written by [Semaphore.SetLimit] and by Curator's SharedCount. When the limit grows, waiting contenders
+// are granted permits at once. When it shrinks, permits that are held stay held. Acquire returns framework.ErrNoNode
+// while the node does not exist.
 func NewSharedSemaphore(cli *framework.Client, path, count string, opts ...Option) *Semaphore {
 	return newSemaphore(cli, path, contend.Limit{Path: count}, opts)
 }
@@ -52,17 +53,18 @@ func newSemaphore(cli *framework.Client, path string, limit contend.Limit, opts 
 	return &Semaphore{recipe: r, pool: contend.Pool{Leases: leases, Turns: turns, Limit: limit}}
 }
 
-// Policy is how a Bundle of permits answers SUSPENDED and LOST.
+// Policy returns how a Bundle of permits responds to SUSPENDED and LOST.
 func (s *Semaphore) Policy() framework.Policy { return s.recipe.holding }
 
-// WaitPolicy is how Acquire answers SUSPENDED and LOST while it waits.
+// WaitPolicy returns how Acquire responds to SUSPENDED and LOST while it waits.
 func (s *Semaphore) WaitPolicy() framework.Policy { return s.recipe.waiting }
 
-// Acquire waits until it holds n permits, all of them or none. It waits through disconnections, as long as ctx and WaitLimit
-// allow. On every error its nodes are removed as [Mutex.Lock] says, which can outlast ctx by an eighth of the session timeout.
+// Acquire waits until it holds n permits; it takes all of them or none. It keeps waiting through disconnections, within
+// the limits of ctx and WaitLimit. After an error its nodes are removed as described at [Mutex.Lock], which can outlast
+// ctx by an eighth of the session timeout.
 //
-// Errors are those of [Mutex.Lock], and [ErrPermits] if n is not positive or larger than a fixed limit. When n is larger than a
-// shared limit it waits until that grows, and all who come later wait behind it.
+// Errors are those of [Mutex.Lock], and [ErrPermits] if n is not positive or exceeds a fixed limit. If n exceeds a
+// shared limit, Acquire waits until the limit has grown, and everybody who comes later waits behind it.
 func (s *Semaphore) Acquire(ctx context.Context, n int) (*Bundle, error) {
 	if err := s.validate(n); err != nil {
 		return nil, err
@@ -70,7 +72,8 @@ func (s *Semaphore) Acquire(ctx context.Context, n int) (*Bundle, error) {
 	return waitFor(ctx, s.recipe, s.holder(n, s.pool.Acquire))
 }
 
-// TryAcquire returns [ErrLocked] instead of waiting for others. It still waits for a connection, until ctx ends.
+// TryAcquire returns [ErrLocked] if it would have to wait for another contender. It still waits for a connection, until
+// ctx ends.
 func (s *Semaphore) TryAcquire(ctx context.Context, n int) (*Bundle, error) {
 	if err := s.validate(n); err != nil {
 		return nil, err
@@ -80,7 +83,7 @@ func (s *Semaphore) TryAcquire(ctx context.Context, n int) (*Bundle, error) {
 
 func (s *Semaphore) validate(n int) error {
 	switch limit := s.pool.Limit; {
-	case limit.Path != "": // nobody knows what it will be
+	case limit.Path != "": // the limit is stored on the servers
 	case limit.Fixed < 1:
 		return s.recipe.wrap(fmt.Errorf("%w: the limit is %d", ErrPermits, limit.Fixed))
 	case n > limit.Fixed:
@@ -92,7 +95,7 @@ func (s *Semaphore) validate(n int) error {
 	return nil
 }
 
-// holder turns a way to get claims into one to get a Bundle.
+// holder turns a function that acquires claims into one that returns a Bundle.
 func (s *Semaphore) holder(n int, get func(context.Context, *framework.Session, framework.Policy, int) (*contend.Bundle, error)) attempt[*Bundle] {
 	return func(ctx context.Context, session *framework.Session) (*Bundle, error) {
 		claims, err := get(ctx, session, s.recipe.holding, n)
@@ -103,7 +106,7 @@ func (s *Semaphore) holder(n int, get func(context.Context, *framework.Session, 
 	}
 }
 
-// SetLimit sets the limit of a semaphore that shares it, for everybody, and creates the node if it is missing.
+// SetLimit sets the shared limit for all contenders. It creates the node if it is missing.
 func (s *Semaphore) SetLimit(ctx context.Context, limit int) error {
 	path := s.pool.Limit.Path
 	switch {
@@ -121,14 +124,14 @@ func (s *Semaphore) SetLimit(ctx context.Context, limit int) error {
 		if err == nil {
 			return nil
 		}
-		if !errors.Is(err, framework.ErrNodeExists) { // somebody has created it meanwhile
+		if !errors.Is(err, framework.ErrNodeExists) { // another client has created it meanwhile
 			return s.recipe.wrap(err)
 		}
 	}
 }
 
-// Contenders lists the nodes of the pool in order. The first ones, as many as the limit says, are the permits that are taken;
-// those behind wait. It is a look at a moment that has passed when it returns.
+// Contenders lists the nodes in path/leases in order. The first ones, as many as the limit allows, hold permits; the
+// others wait. The list is a snapshot, which may be out of date when it is returned.
 func (s *Semaphore) Contenders(ctx context.Context) ([]Contender, error) {
 	return s.recipe.contenders(ctx, s.pool.Leases)
 }
