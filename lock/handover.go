@@ -45,20 +45,20 @@ func LocalHandover(n int) Option {
 // A search runs in its own goroutine, so that the ctx of one waiter does not end it for the others. It runs as a recipe
 // of the client, so the client's Close waits for it. The last waiter that gives up cancels the search and waits for its
 // end.
-type line struct {
+type localQueue struct {
 	recipe recipe
 	queue  contend.Queue
 	most   int // hand-overs of one claim
 
 	mu      sync.Mutex
-	waiting []*applicant
-	quest   *quest         // the running search; nil if there is none
+	waiting []*waiter
+	search  *search        // the running search; nil if there is none
 	claim   *contend.Claim // the claim that is handed on or being released; nil if there is none
 	unwatch func() bool    // stops waiting for the end of claim
 }
 
 // waiter is one call of Lock that waits.
-type applicant struct {
+type waiter struct {
 	ctx     context.Context
 	granted chan grant // receives one grant
 }
@@ -70,7 +70,7 @@ type grant struct {
 }
 
 // search acquires a claim for the queue.
-type quest struct {
+type search struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	own    bool          // run by tryLock, not for the waiters
@@ -79,10 +79,10 @@ type quest struct {
 }
 
 // lock waits until the lock is handed to it.
-func (l *line) lock(ctx context.Context) (*Held, error) {
+func (l *localQueue) lock(ctx context.Context) (*Held, error) {
 	ctx, cancel := l.recipe.limited(ctx)
 	defer cancel()
-	a := &applicant{ctx: ctx, granted: make(chan grant, 1)}
+	a := &waiter{ctx: ctx, granted: make(chan grant, 1)}
 	l.join(a)
 	select {
 	case g := <-a.granted:
@@ -92,29 +92,29 @@ func (l *line) lock(ctx context.Context) (*Held, error) {
 	}
 }
 
-func (l *line) join(a *applicant) {
+func (l *localQueue) join(a *waiter) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.waiting = append(l.waiting, a)
-	l.seek()
+	l.startSearch()
 }
 
 // startSearch starts a search if there are waiters and there is no claim to hand on. Guarded by mu.
-func (l *line) seek() {
-	if l.quest != nil || l.claim != nil || len(l.waiting) == 0 {
+func (l *localQueue) startSearch() {
+	if l.search != nil || l.claim != nil || len(l.waiting) == 0 {
 		return
 	}
-	q := &quest{done: make(chan struct{})}
+	q := &search{done: make(chan struct{})}
 	q.ctx, q.cancel = context.WithCancelCause(context.Background())
-	l.quest = q
+	l.search = q
 	go func() {
 		claim, err := l.acquire(q.ctx, l.queue.Acquire)
-		l.settle(q, claim, err)
+		l.finishSearch(q, claim, err)
 	}()
 }
 
 // acquire acquires a claim that can be handed on.
-func (l *line) acquire(ctx context.Context, get acquireFunc) (*contend.Claim, error) {
+func (l *localQueue) acquire(ctx context.Context, get acquireFunc) (*contend.Claim, error) {
 	return seek(ctx, l.recipe, func(ctx context.Context, s *framework.Session) (*contend.Claim, error) {
 		claim, err := get(ctx, s, l.recipe.holding)
 		if err != nil {
@@ -133,53 +133,53 @@ type acquireFunc func(context.Context, *framework.Session, framework.Policy) (*c
 
 // finishSearch passes a search's claim to the first waiter, or its error to all waiters. Waiters that joined after the
 // search was cancelled do not get its error; it starts another search for them.
-func (l *line) settle(q *quest, claim *contend.Claim, err error) {
+func (l *localQueue) finishSearch(q *search, claim *contend.Claim, err error) {
 	defer close(q.done)
 	defer q.cancel(nil)
 	q.err = err
 	if err == nil {
-		l.found(claim)
+		l.handFirst(claim)
 		return
 	}
-	var all []*applicant
+	var all []*waiter
 	l.mu.Lock()
-	l.quest = nil
+	l.search = nil
 	if q.ctx.Err() == nil {
 		all, l.waiting = l.waiting, nil
 	}
-	l.seek()
+	l.startSearch()
 	l.mu.Unlock()
-	tell(all, err)
+	failAll(all, err)
 }
 
 // failAll ends all waits with an error.
-func tell(all []*applicant, err error) {
+func failAll(all []*waiter, err error) {
 	for _, a := range all {
 		a.granted <- grant{err: err}
 	}
 }
 
 // handFirst stores a new claim and hands it to the first waiter.
-func (l *line) found(claim *contend.Claim) {
+func (l *localQueue) handFirst(claim *contend.Claim) {
 	l.mu.Lock()
 	l.adopt(claim)
 	l.mu.Unlock()
 	if !l.handOn(claim, 0) {
 		now, cancel := context.WithCancel(context.Background())
 		cancel()
-		_ = l.giveBack(now, claim) // in the background: all waiters have given up
+		_ = l.release(now, claim) // in the background: all waiters have given up
 	}
 }
 
 // adopt stores the claim as the one that is handed on. Guarded by mu.
-func (l *line) adopt(claim *contend.Claim) {
-	l.quest, l.claim = nil, claim
+func (l *localQueue) adopt(claim *contend.Claim) {
+	l.search, l.claim = nil, claim
 	l.unwatch = context.AfterFunc(claim.Context(), func() { l.ended(claim) })
 }
 
 // handOn hands the n-th turn of a claim to the first waiter. It reports whether there was one.
-func (l *line) handOn(claim *contend.Claim, n int) bool {
-	a := l.first(claim)
+func (l *localQueue) handOn(claim *contend.Claim, n int) bool {
+	a := l.popFirst(claim)
 	if a == nil {
 		return false
 	}
@@ -188,10 +188,10 @@ func (l *line) handOn(claim *contend.Claim, n int) bool {
 }
 
 // popFirst removes and returns the first waiter whose ctx has not ended, if the claim is still the current one.
-func (l *line) first(claim *contend.Claim) *applicant {
+func (l *localQueue) popFirst(claim *contend.Claim) *waiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	i := slices.IndexFunc(l.waiting, func(a *applicant) bool { return a.ctx.Err() == nil })
+	i := slices.IndexFunc(l.waiting, func(a *waiter) bool { return a.ctx.Err() == nil })
 	if i < 0 || l.claim != claim {
 		return nil
 	}
@@ -200,14 +200,14 @@ func (l *line) first(claim *contend.Claim) *applicant {
 	return a
 }
 
-func (l *line) held(ctx context.Context, claim *contend.Claim, n int) *Held {
-	return l.recipe.held(&share{Turn: claim.Turn(telemetry.Outside(ctx), n), line: l, claim: claim, n: n, released: make(chan struct{})})
+func (l *localQueue) held(ctx context.Context, claim *contend.Claim, n int) *Held {
+	return l.recipe.held(&share{Turn: claim.Turn(telemetry.Outside(ctx), n), queue: l, claim: claim, n: n, released: make(chan struct{})})
 }
 
 // ended drops a claim that ended while it was held, without waiting for its Unlock, and starts a search for the
 // waiters.
-func (l *line) ended(claim *contend.Claim) {
-	var all []*applicant
+func (l *localQueue) ended(claim *contend.Claim) {
+	var all []*waiter
 	cause := context.Cause(claim.Context())
 	l.mu.Lock()
 	if l.claim == claim {
@@ -215,14 +215,14 @@ func (l *line) ended(claim *contend.Claim) {
 		if l.recipe.waiting.OnLost == framework.Stop && errors.Is(cause, framework.ErrSessionLost) {
 			all, l.waiting = l.waiting, nil
 		}
-		l.seek()
+		l.startSearch()
 	}
 	l.mu.Unlock()
-	tell(all, l.recipe.wrap(cause))
+	failAll(all, l.recipe.wrap(cause))
 }
 
 // release releases a claim. The waiters then queue again behind all other contenders.
-func (l *line) giveBack(ctx context.Context, claim *contend.Claim) error {
+func (l *localQueue) release(ctx context.Context, claim *contend.Claim) error {
 	l.mu.Lock()
 	if l.claim == claim {
 		l.unwatch() // the claim is kept until it is released, so that no search starts beside it
@@ -234,12 +234,12 @@ func (l *line) giveBack(ctx context.Context, claim *contend.Claim) error {
 	if l.claim == claim {
 		l.claim = nil
 	}
-	l.seek()
+	l.startSearch()
 	return err
 }
 
 // leave removes a waiter whose ctx has ended. The last waiter cancels the search and returns its error.
-func (l *line) leave(a *applicant) (*Held, error) {
+func (l *localQueue) leave(a *waiter) (*Held, error) {
 	l.mu.Lock()
 	i := slices.Index(l.waiting, a)
 	if i < 0 { // it is being granted
@@ -248,7 +248,7 @@ func (l *line) leave(a *applicant) (*Held, error) {
 		return g.held, g.err
 	}
 	l.waiting = slices.Delete(l.waiting, i, i+1)
-	q, last := l.quest, len(l.waiting) == 0
+	q, last := l.search, len(l.waiting) == 0
 	behind := l.ahead(i)
 	l.mu.Unlock()
 	cause := framework.ContextError(a.ctx)
@@ -262,7 +262,7 @@ func (l *line) leave(a *applicant) (*Held, error) {
 }
 
 // ahead describes what the i-th waiter waits for. Guarded by mu.
-func (l *line) ahead(i int) string {
+func (l *localQueue) ahead(i int) string {
 	if l.claim != nil {
 		return fmt.Sprintf("behind the holder of %s and %d others of this process", l.claim.Path(), i)
 	}
@@ -270,8 +270,8 @@ func (l *line) ahead(i int) string {
 }
 
 // tryLock returns ErrLocked unless neither this process nor the queue on the servers has another contender.
-func (l *line) tryLock(ctx context.Context) (*Held, error) {
-	q := &quest{own: true, done: make(chan struct{})}
+func (l *localQueue) tryLock(ctx context.Context) (*Held, error) {
+	q := &search{own: true, done: make(chan struct{})}
 	q.ctx, q.cancel = context.WithCancelCause(ctx)
 	if err := l.begin(q); err != nil {
 		return nil, l.recipe.wrap(err)
@@ -282,8 +282,8 @@ func (l *line) tryLock(ctx context.Context) (*Held, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err != nil {
-		l.quest = nil
-		l.seek()
+		l.search = nil
+		l.startSearch()
 		return nil, err
 	}
 	l.adopt(claim)
@@ -291,20 +291,20 @@ func (l *line) tryLock(ctx context.Context) (*Held, error) {
 }
 
 // begin makes q the running search if there are no waiters.
-func (l *line) begin(q *quest) error {
+func (l *localQueue) begin(q *search) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.quest != nil || l.claim != nil || len(l.waiting) > 0 {
+	if l.search != nil || l.claim != nil || len(l.waiting) > 0 {
 		return ErrLocked
 	}
-	l.quest = q
+	l.search = q
 	return nil
 }
 
 // share is one turn of a claim as a Held uses it.
 type share struct {
 	*contend.Turn
-	line  *line
+	queue *localQueue
 	claim *contend.Claim
 	n     int
 
@@ -326,8 +326,8 @@ func (s *share) Release(ctx context.Context) error {
 }
 
 func (s *share) release(ctx context.Context) error {
-	if s.End() && s.n < s.line.most && s.line.handOn(s.claim, s.n+1) {
+	if s.End() && s.n < s.queue.most && s.queue.handOn(s.claim, s.n+1) {
 		return nil
 	}
-	return s.line.giveBack(ctx, s.claim)
+	return s.queue.release(ctx, s.claim)
 }

@@ -13,7 +13,7 @@ import (
 type Mutex struct {
 	recipe recipe
 	queue  contend.Queue
-	line   *line // nil without LocalHandover
+	local  *localQueue // nil without LocalHandover
 }
 
 // New returns the lock on path. It does not contact the servers; an invalid path is reported by Lock.
@@ -24,7 +24,7 @@ func New(cli *framework.Client, path string, opts ...Option) *Mutex {
 		m.queue.Trail = new(contend.Trail)
 	}
 	if r.handover != nil {
-		m.line = &line{recipe: r, queue: m.queue, most: *r.handover}
+		m.local = &localQueue{recipe: r, queue: m.queue, most: *r.handover}
 	}
 	return m
 }
@@ -48,8 +48,8 @@ func (m *Mutex) WaitPolicy() framework.Policy { return m.recipe.waiting }
 // has left a node in the queue that the servers refuse to remove, Lock returns framework.ErrNoAuth with that node's
 // path instead of waiting behind it. Children of path that are not contenders are ignored.
 func (m *Mutex) Lock(ctx context.Context) (*Held, error) {
-	if m.line != nil {
-		return told(ctx, m.recipe, m.line.lock)
+	if m.local != nil {
+		return told(ctx, m.recipe, m.local.lock)
 	}
 	return waitFor(ctx, m.recipe, m.holder(m.queue.Acquire))
 }
@@ -57,8 +57,8 @@ func (m *Mutex) Lock(ctx context.Context) (*Held, error) {
 // TryLock returns [ErrLocked] if it would have to wait for another contender. It still waits for a connection, and for
 // nodes that this client is removing from the queue, until ctx ends.
 func (m *Mutex) TryLock(ctx context.Context) (*Held, error) {
-	if m.line != nil {
-		return told(ctx, m.recipe, m.line.tryLock)
+	if m.local != nil {
+		return told(ctx, m.recipe, m.local.tryLock)
 	}
 	return acquire(ctx, m.recipe, m.holder(m.queue.TryAcquire))
 }
