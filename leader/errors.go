@@ -6,25 +6,25 @@ import (
 	"github.com/docent-zk/docent/internal/contend"
 )
 
-// What a term's context ends with, besides the causes of package framework.
+// Causes with which a term's context ends, besides those of package framework.
 var (
-	// ErrResigned says that the leader function has returned, or that the term was given up with Resign or ResignTo.
+	// ErrResigned means that the leader function has returned, or that Resign or ResignTo was called.
 	ErrResigned = contend.ErrReleased
-	// ErrDeleted says that somebody else has deleted the leader's node; or the servers have, at the end of its session, and
-	// that news came first.
+	// ErrDeleted means that another client has deleted the leader's node. It is also the cause when the servers have
+	// deleted the node because the session ended, and the event arrived before that news.
 	ErrDeleted = contend.ErrDeleted
 )
 
 // Errors of this package, besides those of package framework.
 var (
-	// ErrNotLeader is returned by Term.Multi when the term is over, and nothing was applied; and by Term.ResignTo.
+	// ErrNotLeader is returned by Term.Multi and Term.ResignTo when the term has ended. Nothing was applied.
 	ErrNotLeader = contend.ErrNotHeld
-	// ErrNoLeader is returned by Election.Leader when nobody stands in the election.
+	// ErrNoLeader is returned by Election.Leader when the election has no participants.
 	ErrNoLeader = errors.New("nobody leads")
-	// ErrNoParticipant is returned by Term.ResignTo when nobody in the election has that id.
+	// ErrNoParticipant is returned by Term.ResignTo when no participant has the id.
 	ErrNoParticipant = errors.New("no participant has this id")
-	// ErrAmbiguousID is returned by Term.ResignTo when several participants have that id.
+	// ErrAmbiguousID is returned by Term.ResignTo when several participants have the id.
 	ErrAmbiguousID = errors.New("several participants have this id")
-	// ErrOwnID is returned by Term.ResignTo when the id is that of the leader itself.
+	// ErrOwnID is returned by Term.ResignTo when the id is the leader's own.
 	ErrOwnID = errors.New("this is the id of the leader itself")
 )

@@ -9,12 +9,12 @@ import (
 	"github.com/docent-zk/docent/internal/telemetry"
 )
 
-// subject is the election as telemetry knows it.
+// subject returns the election as telemetry names it.
 func (e *Election) subject() telemetry.Subject {
 	return telemetry.Subject{Kind: telemetry.Leader, Recipe: "leader", Path: e.path, Names: contend.Endings}
 }
 
-// acquire waits in the queue, and has telemetry tell of it.
+// acquire waits in the queue and reports the wait to telemetry.
 func (e *Election) acquire(ctx context.Context, s *framework.Session, q contend.Queue) (*contend.Claim, error) {
 	q.Joined = s.RetryErrors
 	ctx, wait := recipekit.Telemetry(e.cli).Wait(ctx, e.subject())
@@ -23,7 +23,7 @@ func (e *Election) acquire(ctx context.Context, s *framework.Session, q contend.
 	return claim, err
 }
 
-// hold has telemetry tell of a term from now on. What is done under the result is part of that.
+// hold reports a term to telemetry, until it ends. Work under the returned context belongs to the same span.
 func (e *Election) hold(claim *contend.Claim) (context.Context, *telemetry.Hold) {
 	hold := recipekit.Telemetry(e.cli).Hold(claim.Context(), e.subject(), claim.Token())
 	return hold.Context(claim.Context()), hold

@@ -20,7 +20,7 @@ type mandate struct {
 	hold     *telemetry.Hold
 
 	mu        sync.Mutex
-	successor *string // the id that was given to ResignTo, nil if it was not called
+	successor *string // the id that was given to ResignTo; nil if it was not called
 }
 
 func newMandate(e *Election, claim *contend.Claim) *mandate {
@@ -35,8 +35,8 @@ func newMandate(e *Election, claim *contend.Claim) *mandate {
 func (m *mandate) present() *contend.Claim  { return m.claim }
 func (m *mandate) context() context.Context { return m.ctx }
 
-// report says, to those who look at the client's recipes, that this candidate leads; and, when the term has ended, that the
-// leader function goes on, until returned is called.
+// report shows in the client's recipes that this candidate leads. Once the term has ended, it shows that the leader
+// function is still running, until returned is called.
 func (m *mandate) report(s *framework.Session) (returned func()) {
 	attrs := m.claim.Attrs()
 	s.Report("leading", nil, attrs...)
@@ -47,14 +47,14 @@ func (m *mandate) report(s *framework.Session) (returned func()) {
 	})
 	return func() {
 		if !stop() {
-			<-said // not behind what comes now
+			<-said // so that the next report comes after this one
 		}
 		s.Report("letting go", nil, attrs...)
 	}
 }
 
-// conclude ends the term when the leader function has returned. It returns why it had ended before, nil if it had not, and
-// who was named as successor.
+// conclude ends the term when the leader function has returned. It returns the cause with which the term had ended
+// before, nil if it had not, and the successor if ResignTo was called.
 func (m *mandate) conclude() (cause error, successor *string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -88,10 +88,10 @@ func (m *mandate) resignTo(ctx context.Context, id string) error {
 	return nil
 }
 
-// standing returns an error if the term is over.
+// standing returns an error if the term has ended.
 func (m *mandate) standing() error { return standing(m.ctx, m.claim) }
 
-// standing returns ErrNotLeader if a term with that context is over.
+// standing returns ErrNotLeader if the term with that context has ended.
 func standing(ctx context.Context, claim *contend.Claim) error {
 	if ctx.Err() == nil {
 		return nil

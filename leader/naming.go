@@ -5,7 +5,7 @@ import (
 	"github.com/docent-zk/docent/internal/seqnode"
 )
 
-// naming is whose names a participant's nodes have.
+// naming says which client's node names a participant uses.
 type naming int
 
 const (
@@ -14,7 +14,7 @@ const (
 	shared
 )
 
-// queue is the directory of the election, for nodes that are named so. All namings wait for all names.
+// queue returns the election's directory. A participant waits for the nodes of all namings.
 func (e *Election) queue() contend.Queue {
 	q := contend.Queue{Dir: e.path, Dialect: seqnode.AnyElection, Data: []byte(e.id), ACL: e.acl}
 	switch e.naming {

@@ -10,19 +10,21 @@ import (
 	"github.com/docent-zk/docent/internal/fanout"
 )
 
-// Observation is who leads, change by change. It ends with the ctx that it was asked for with, with the client, or when the
-// servers refuse to show the election for the first time. Later refusals are tried again, with growing pauses, and are in
-// [framework.Client.Health] and the log meanwhile.
+// Observation delivers the leader and each change of leader. It ends with the ctx of Observe, with the client, or when
+// the servers refuse the first read. Later refusals are retried with growing pauses; until then they are in
+// [framework.Client.Health] and in the log.
 type Observation struct {
-	// C gives the present leader and every later one that was seen, in order, none left out; the zero [Participant] when
-	// nobody leads. It is closed at once when ctx ends, and otherwise, at the end, when everything has been read.
+	// C delivers the current leader and every later one that was observed, in order and without gaps. The zero
+	// [Participant] means that there is no leader. C is closed immediately when ctx ends. If the Observation ends for
+	// another reason, C is closed after everything has been received.
 	C <-chan Participant
 
 	err error         // set before C is closed
 	end chan struct{} // closed when err is set
 }
 
-// Err is why C was closed: the cause of ctx, framework.ErrClosed, or what the servers refused (framework.ErrNoAuth, ...). It is nil before.
+// Err returns why C was closed: the cause of ctx, framework.ErrClosed, or what the servers refused
+// (framework.ErrNoAuth, ...). It returns nil while C is open.
 func (o *Observation) Err() error {
 	select {
 	case <-o.end:
@@ -32,20 +34,21 @@ func (o *Observation) Err() error {
 	}
 }
 
-// ObservePolicy is how Observe answers SUSPENDED and LOST: it goes on.
+// ObservePolicy returns how Observe responds to SUSPENDED and LOST: it continues.
 func (e *Election) ObservePolicy() framework.Policy {
 	return framework.Policy{OnSuspended: framework.Hold, OnLost: framework.Rebuild}
 }
 
-// Observe follows who leads. The present leader comes first, or nobody. See the package documentation for what is not seen.
+// Observe delivers the current leader, or the zero Participant if there is none, and then each change. The package
+// documentation says which terms can go unobserved.
 //
-// It runs until ctx ends; there is nothing else to close. What was not read is kept in memory until then, so a
-// reader that has lost interest must end ctx.
+// It runs until ctx ends. Values that are not received are kept in memory until then, so end ctx when you stop
+// receiving.
 func (e *Election) Observe(ctx context.Context) *Observation {
 	hub := &fanout.Hub[Participant]{}
 	reading, drop := context.WithCancel(context.WithoutCancel(ctx))
 	o := &Observation{C: hub.Subscribe(reading), end: make(chan struct{})}
-	w := &observer{Election: e, tell: hub.Publish}
+	w := &observer{Election: e, emit: hub.Publish}
 	go func() {
 		o.err = w.observe(ctx)
 		close(o.end)
@@ -58,9 +61,9 @@ func (e *Election) Observe(ctx context.Context) *Observation {
 // observer is one call of Observe.
 type observer struct {
 	*Election
-	tell  func(Participant)
-	given int64 // token of the leader that was told of last, 0 for nobody
-	any   bool  // somebody, or nobody, was told of
+	emit  func(Participant)
+	given int64 // the token of the leader delivered last; 0 for none
+	any   bool  // whether anything has been delivered
 }
 
 func (o *observer) observe(ctx context.Context) error {
@@ -70,17 +73,17 @@ func (o *observer) observe(ctx context.Context) error {
 	return o.cli.Run(ctx, framework.Recipe{Name: "leader observer", Path: o.path, Policy: o.ObservePolicy(), Run: o.follow})
 }
 
-// follow observes in one session. The server must not be behind what was seen in the session before.
+// follow observes in one session. It first waits until the server has seen all that the previous session has seen.
 func (o *observer) follow(ctx context.Context, s *framework.Session) error {
 	if err := s.Sync(ctx, o.path); err != nil {
 		return err
 	}
 	for {
-		leader, watch, err := o.look(ctx, s)
+		leader, watch, err := o.read(ctx, s)
 		if err != nil {
 			return err
 		}
-		o.give(leader)
+		o.deliver(leader)
 		s.RetryErrors()
 		s.Report("observing", nil, slog.String("leader", leader.ID), slog.String("node", leader.Path))
 		select {
@@ -95,27 +98,28 @@ func (o *observer) follow(ctx context.Context, s *framework.Session) error {
 	}
 }
 
-// give tells of a leader, once.
-func (o *observer) give(p Participant) {
+// deliver delivers a leader unless it was the last one delivered.
+func (o *observer) deliver(p Participant) {
 	if !o.any || o.given != p.Token {
 		o.any, o.given = true, p.Token
-		o.tell(p)
+		o.emit(p)
 	}
 }
 
-// look finds out who leads, and returns a watch that fires when that may have changed.
-func (o *observer) look(ctx context.Context, s *framework.Session) (Participant, *framework.Watch, error) {
+// read returns the leader, and a watch that fires when that may have changed.
+func (o *observer) read(ctx context.Context, s *framework.Session) (Participant, *framework.Watch, error) {
 	for {
-		leader, watch, err := o.glance(ctx, s)
+		leader, watch, err := o.tryRead(ctx, s)
 		if !errors.Is(err, framework.ErrNoNode) {
 			return leader, watch, err
 		}
-		// A node went between two requests.
+		// A node was deleted between two requests.
 	}
 }
 
-// glance is one try of look. It returns framework.ErrNoNode if what it has listed was gone when it was read.
-func (o *observer) glance(ctx context.Context, s *framework.Session) (Participant, *framework.Watch, error) {
+// tryRead is one attempt of read. It returns framework.ErrNoNode if a node that it listed was deleted before it was
+// read.
+func (o *observer) tryRead(ctx context.Context, s *framework.Session) (Participant, *framework.Watch, error) {
 	names, _, err := s.Children(ctx, o.path)
 	if errors.Is(err, framework.ErrNoNode) {
 		return o.awaitDirectory(ctx, s)
@@ -138,7 +142,7 @@ func (o *observer) watchLeader(ctx context.Context, s *framework.Session, path s
 	return participant(contend.ContenderOf(node), o.session()), watch, nil
 }
 
-// awaitCandidate watches the directory while nobody leads.
+// awaitCandidate watches the directory while it has no candidates.
 func (o *observer) awaitCandidate(ctx context.Context, s *framework.Session) (Participant, *framework.Watch, error) {
 	names, _, watch, err := s.WatchChildren(ctx, o.path)
 	if err != nil {
@@ -152,12 +156,12 @@ func (o *observer) awaitCandidate(ctx context.Context, s *framework.Session) (Pa
 	return o.watchLeader(ctx, s, first)
 }
 
-// awaitDirectory watches for a directory that is not there.
+// awaitDirectory watches for the creation of the directory.
 func (o *observer) awaitDirectory(ctx context.Context, s *framework.Session) (Participant, *framework.Watch, error) {
 	_, there, watch, err := s.WatchExists(ctx, o.path)
 	if err == nil && there {
 		watch.Stop()
-		err = framework.ErrNoNode // but only when it was listed
+		err = framework.ErrNoNode // it has been created meanwhile: list it
 	}
 	return Participant{}, watch, err
 }

@@ -27,43 +27,43 @@ func defaults() settings {
 }
 
 func defaultID() string {
-	host, _ := os.Hostname() // an id without a host is still an id
+	host, _ := os.Hostname() // without a host name, the id is still usable
 	return fmt.Sprintf("%s:%d", host, os.Getpid())
 }
 
-// Option changes how an election is stood in.
+// Option configures an election.
 type Option func(*settings)
 
-// Hold keeps leadership through SUSPENDED, for as long as the session can be trusted to live. Without it leadership ends as
-// soon as the connection breaks. grace, if it is not 0, bounds that further, counted from SUSPENDED.
+// Hold keeps leadership through SUSPENDED while the session is trusted to live. grace, counted from SUSPENDED, limits
+// that further; 0 means no further limit. Without Hold, leadership ends as soon as the connection breaks.
 func Hold(grace time.Duration) Option {
 	return func(s *settings) { s.holding.OnSuspended, s.holding.Grace = framework.Hold, grace }
 }
 
-// WithID sets what the participant's node says who it is. Defaults to host name and process id.
+// WithID sets the participant's id, which is stored in its node. Defaults to host name and process id.
 func WithID(id string) Option {
 	return func(s *settings) { s.id = id }
 }
 
-// WithACL sets the access-control list of the participant's node to a copy of acl. All participants must be allowed to read it: that is how
-// they wait for each other. Defaults to the client's.
+// WithACL sets the access-control list of the participant's node to a copy of acl. It must allow all participants to
+// read the node, because each one watches the nodes ahead. Defaults to the client's ACL.
 func WithACL(acl []framework.ACL) Option {
 	own := slices.Clone(acl)
 	return func(s *settings) { s.acl = own }
 }
 
-// Selector names nodes as Curator's LeaderSelector does, in place of LeaderLatch. See the package documentation for who
-// excludes whom.
+// Selector uses the node names of Curator's LeaderSelector instead of LeaderLatch's. The package documentation says
+// which clients exclude each other.
 func Selector() Option {
 	return func(s *settings) { s.naming = selector }
 }
 
-// Shared gives each participant three nodes, named as by LeaderLatch, LeaderSelector and kazoo's Election, which are
-// created, checked and deleted as one. It stands in one election with all of them. See the package documentation for who
-// excludes whom.
+// Shared joins the elections of Curator's LeaderLatch and LeaderSelector and of kazoo's Election at once. Each
+// participant has three nodes, which are created, checked and deleted together. The package documentation says which
+// clients exclude each other.
 //
-// The election's directory, when it is missing, is made as a persistent node, because kazoo cannot cope with one that the
-// servers remove. Curator's getParticipants lists each participant three times.
+// The election's directory is created as a persistent node if it is missing, because kazoo fails if the servers remove
+// it. Curator's getParticipants lists each participant three times.
 func Shared() Option {
 	return func(s *settings) { s.naming = shared }
 }

@@ -9,21 +9,21 @@ import (
 	"github.com/docent-zk/docent/internal/contend"
 )
 
-// Participant is somebody who stands in an election. The zero Participant stands for nobody.
+// Participant is a candidate in an election, or its leader. The zero Participant means nobody.
 type Participant struct {
-	ID      string    // what its node says who it is
-	Path    string    // its node, the first one if it has several
-	Token   int64     // fencing token that it has if it leads, or will have: the czxid of its node
-	Session int64     // session that owns its node
-	Since   time.Time // when the node was created, by the clock of the servers
-	Mine    bool      // the session is the present one of the client that was asked
+	ID      string    // the id that its node stores: see [WithID]
+	Path    string    // its node, in the client's namespace; the first one if there are several
+	Token   int64     // the fencing token, once the participant leads: the czxid of its node
+	Session int64     // the session that owns its node
+	Since   time.Time // when the node was created, by the servers' clock
+	Mine    bool      // whether Session is the current session of the client that was asked
 }
 
 // IsNobody reports whether p is the zero Participant.
 func (p Participant) IsNobody() bool { return p == Participant{} }
 
-// Participants lists who stands in the election, in order: the first one leads. It is a look at a moment that has
-// passed when it returns.
+// Participants lists the participants in the order of the queue; the first one leads. The list is a snapshot, which may
+// be out of date when it is returned.
 func (e *Election) Participants(ctx context.Context) ([]Participant, error) {
 	list, err := e.queue().Contenders(ctx, e.cli)
 	if err != nil {
@@ -32,10 +32,11 @@ func (e *Election) Participants(ctx context.Context) ([]Participant, error) {
 	return participants(list, e.session()), nil
 }
 
-// session is the present session of the client.
+// session returns the client's current session.
 func (e *Election) session() int64 { return e.cli.State().SessionID }
 
-// participants are the contenders, each with one node, as a client with that session sees them. Nodes that were created in one transaction are of one participant.
+// participants converts a queue, as seen by a client with the given session. Nodes that were created in one transaction
+// belong to one participant.
 func participants(list []contend.Contender, session int64) []Participant {
 	var all []Participant
 	for _, c := range list {
@@ -50,7 +51,7 @@ func participant(c contend.Contender, session int64) Participant {
 	return Participant{ID: string(c.Data), Path: c.Path, Token: c.Token, Session: c.Session, Since: c.Since, Mine: c.Session == session}
 }
 
-// Leader is the participant that leads, or [ErrNoLeader]. It is a look at a moment that has passed when it returns.
+// Leader returns the participant that leads, or [ErrNoLeader]. The result may be out of date when it is returned.
 func (e *Election) Leader(ctx context.Context) (Participant, error) {
 	for {
 		names, _, err := e.cli.Children(ctx, e.path)
@@ -68,7 +69,7 @@ func (e *Election) Leader(ctx context.Context) (Participant, error) {
 		if err == nil {
 			return participant(contend.ContenderOf(node), e.session()), nil
 		}
-		if !errors.Is(err, framework.ErrNoNode) { // gone since it was listed
+		if !errors.Is(err, framework.ErrNoNode) { // deleted since it was listed
 			return Participant{}, e.wrap(err)
 		}
 	}

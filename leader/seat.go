@@ -10,16 +10,16 @@ import (
 	"github.com/docent-zk/docent/internal/telemetry"
 )
 
-// seat is a term from Campaign.
+// seat is a term of Campaign.
 type seat struct {
 	election *Election
 
 	mu       sync.Mutex
-	claim    *contend.Claim  // another one after a transfer that has failed
-	ctx      context.Context // the claim's
+	claim    *contend.Claim  // replaced after a failed transfer
+	ctx      context.Context // ends with the claim
 	hold     *telemetry.Hold
 	resigned bool
-	moving   chan struct{} // closed when the transfer that is under way has ended; nil when there is none
+	moving   chan struct{} // closed when the running transfer has ended; nil if there is none
 }
 
 func (s *seat) present() *contend.Claim {
@@ -28,7 +28,7 @@ func (s *seat) present() *contend.Claim {
 	return s.claim
 }
 
-// take has the term stand on a claim.
+// take makes a claim the one that the term depends on.
 func (s *seat) take(claim *contend.Claim) {
 	ctx, hold := s.election.hold(claim)
 	hold.Until(ctx)
@@ -43,7 +43,7 @@ func (s *seat) context() context.Context {
 	return s.ctx
 }
 
-// resign waits for a transfer that is under way. One that fails does not keep what was resigned from.
+// resign waits for a running transfer. If that fails, the term is resigned anyway.
 func (s *seat) resign(ctx context.Context) error {
 	s.mu.Lock()
 	s.resigned = true
@@ -61,7 +61,7 @@ func (s *seat) resign(ctx context.Context) error {
 	return err
 }
 
-// concluded tells telemetry without delay that the term is over, if it is.
+// concluded reports the end of the term to telemetry without delay, if it has ended.
 func (s *seat) concluded(ctx context.Context) {
 	s.mu.Lock()
 	term, hold := s.ctx, s.hold
@@ -101,7 +101,7 @@ func (s *seat) begin() (*contend.Claim, error) {
 	return s.claim, nil
 }
 
-// settle ends a transfer. next is the claim to lead on with, nil if there is no other one.
+// settle ends a transfer. next is the claim to continue with; nil if there is none.
 func (s *seat) settle(ctx context.Context, next *contend.Claim) {
 	s.concluded(ctx)
 	if next != nil {

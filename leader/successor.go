@@ -7,7 +7,7 @@ import (
 	"github.com/docent-zk/docent/internal/contend"
 )
 
-// transferable returns an error if leadership cannot be handed over to a participant with that id.
+// transferable returns an error if leadership cannot be handed over to the participant with that id.
 func (e *Election) transferable(ctx context.Context, claim *contend.Claim, id string) error {
 	list, err := e.queue().Contenders(ctx, e.cli)
 	if err == nil {
@@ -19,7 +19,8 @@ func (e *Election) transferable(ctx context.Context, claim *contend.Claim, id st
 	return nil
 }
 
-// successor finds the node of the one participant with that id, for a transfer from the one whose node has that token.
+// successor returns a function that finds the node of the one participant with that id, for a transfer by the leader
+// with that token.
 func successor(id string) contend.Choice {
 	return func(own int64, list []contend.Contender) (path string, err error) {
 		var found []Participant
