@@ -10,7 +10,7 @@ type role struct {
 }
 
 // everywhere lists the options of every role.
-var everywhere = []string{"/", "namespace", "chroot", "Client.Namespace", "relative path", "PersistentParents", "TrustMargin"}
+var everywhere = []string{"/", "namespace", "chroot", "Client.Namespace", "relative path", "PersistentParents", "TrustMargin", "Servers", "Prefer", "RebalanceAfter"}
 
 // holding lists the options of every role whose users exclude each other.
 var holding = []string{"Hold", "Hold with grace", "release with a ctx that has ended", "WithACL"}

@@ -81,6 +81,7 @@
 //   - Subscribers: a slow subscriber of a client's states sees the same changes as a prompt one, each beginning where the one before
 //     ended. A client's log is bounded. When all is calm each client's Health says so, and when nobody uses anything any more, no recipe
 //     runs on it.
+//   - Planned moves: a client whose connections end by planned moves only is never Suspended.
 //   - Liveness: when the faults have stopped, everybody gets what it wants once more within a bound.
 //   - Rest: when everybody has let go, no node is left.
 //   - Leaks: a bubble does not end while a goroutine of it is left.

@@ -35,7 +35,7 @@ var faultKinds = []faultKind{
 	{"expiry", 1, expireFault}, {"lost session", 1, loseSessionFault}, {"silence", 2, silenceFault}, {"delay", 1, delayFault},
 	{"refused", 1, refuseFault}, {"restart", 1, restartFault}, {"server paused", 1, pauseFault}, {"server stopped", 1, stopFault},
 	{"client paused", 1, pauseClientFault}, {"node deleted", 1, deleteFault}, {missedEvents, 1, missEventFault},
-	{deletedUnseen, 1, deleteUnseenFault},
+	{deletedUnseen, 1, deleteUnseenFault}, {plannedMove, 1, moveFault}, {changedList, 1, listFault},
 }
 
 // drawFaults draws a schedule. No two faults share an instant.

@@ -39,6 +39,8 @@ type Play struct {
 	gates  []*gate           // of the clients
 	aside  []*bystander      // of the clients
 	tuned  []map[string]bool // options of the clients
+	listed []int             // clients whose list of servers changes
+	lists  []serverList      // of the clients
 	unwell bool              // clients may say that something is wrong although all is calm
 	ended  time.Duration     // when the play was over, by its own clock
 
@@ -98,6 +100,7 @@ func DrawPlay(seed uint64, roles ...string) *Play {
 		f.Kind, f.At = k.name, time.Duration(r.Int64N(int64(p.Length)))
 		return f
 	})
+	p.aloneSometimes(r)
 	return p
 }
 
@@ -169,6 +172,7 @@ func (p *Play) open() error {
 			return err
 		}
 	}
+	p.lists = make([]serverList, p.Clients)
 	p.tuned = make([]map[string]bool, p.Clients) // ahead of the users, who read it
 	for i := range p.Clients {
 		g, aside := &gate{}, &bystander{name: clientName(i)}

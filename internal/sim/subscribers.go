@@ -59,15 +59,31 @@ func (b *bystander) judge(p *Play) error {
 	if !slices.EqualFunc(b.seen[0], b.seen[1], func(x, y framework.StateChange) bool { return fmt.Sprint(x) == fmt.Sprint(y) }) {
 		return fmt.Errorf("%s: one subscriber saw\n\t%v\nand another one\n\t%v", b.name, b.seen[0], b.seen[1])
 	}
+	if p.movesOnly() {
+		if err := b.unmoved(); err != nil {
+			return err
+		}
+	}
 	for i, s := range b.seen[0] {
 		if i > 0 && (s.Previous != b.seen[0][i-1].State || s.Epoch < b.seen[0][i-1].Epoch || s.Time.Before(b.seen[0][i-1].Time)) {
 			return fmt.Errorf("%s: %v follows %v", b.name, s, b.seen[0][i-1])
 		}
 	}
-	if n, most := b.lines.count(), 20+4*(len(p.Faults)+len(b.seen[0])); n > most {
+	if n, most := b.lines.count(), 20+4*(len(p.Faults)+len(b.seen[0]))+2*p.terms(); n > most {
 		return fmt.Errorf("%s has logged %d lines, more than %d:\n%v", b.name, n, most, b.lines.last)
 	}
 	return nil
+}
+
+// terms counts the terms of all leaders, whose beginning and end are logged.
+func (p *Play) terms() int {
+	n := 0
+	for i, name := range p.Roles {
+		if name == "election" {
+			n += p.parts[i].grants()
+		}
+	}
+	return n
 }
 
 // lineCounter is a slog.Handler that counts.

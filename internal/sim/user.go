@@ -208,9 +208,9 @@ func (p *Play) tune(c *framework.Config, client int) {
 	r := p.w.Rand(fmt.Sprint("options of ", clientName(client)))
 	options := make(map[string]bool)
 	for _, o := range clientOptions {
-		if oneIn(r, 4) || client == 0 && p.target.option == o.name {
+		if oneIn(r, 4) || client == 0 && p.target.option == o.name || o.name == "Servers" && slices.Contains(p.listed, client) {
 			options[o.name] = true
-			o.set(p, c)
+			o.set(p, c, client)
 		}
 	}
 	p.tuned[client] = options
@@ -219,10 +219,16 @@ func (p *Play) tune(c *framework.Config, client int) {
 // clientOptions are options of a client that what recipes do depends on.
 var clientOptions = []struct {
 	name string
-	set  func(p *Play, c *framework.Config)
+	set  func(p *Play, c *framework.Config, client int)
 }{
-	{"PersistentParents", func(_ *Play, c *framework.Config) { c.PersistentParents = true }},
-	{"TrustMargin", func(p *Play, c *framework.Config) { c.TrustMargin = p.Timeout / 8 }}, // which is half a tick at least
+	{"PersistentParents", func(_ *Play, c *framework.Config, _ int) { c.PersistentParents = true }},
+	{"TrustMargin", func(p *Play, c *framework.Config, _ int) { c.TrustMargin = p.Timeout / 8 }}, // which is half a tick at least
+	{"Servers", (*Play).listServers},
+	{"Prefer", func(p *Play, c *framework.Config, client int) {
+		near := p.w.Server.Addrs()[client%p.Endpoints]
+		c.ServersRefresh, c.Prefer = p.Timeout/4, func(_, address string) bool { return address == near }
+	}},
+	{"RebalanceAfter", func(p *Play, c *framework.Config, _ int) { c.RebalanceAfter = p.Timeout }},
 }
 
 // inside is a path of the server's as the client names it.

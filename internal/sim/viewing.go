@@ -199,6 +199,6 @@ func (v *viewing[T]) mustShow(want map[string]int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if fmt.Sprint(got) != fmt.Sprint(want) || fmt.Sprint(keys) != fmt.Sprint(v.shown) || !s.StaleSince().IsZero() {
-		v.say("shows %v, and was told of %v, stale since %v, and there are %v", got, v.shown, s.StaleSince(), want)
+		v.say("shows %v (%v), and was told of %v, stale since %v, and there are %v", got, keys, v.shown, s.StaleSince(), want)
 	}
 }
