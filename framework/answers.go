@@ -9,10 +9,10 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// Codes with which servers answer.
+// Error codes of server replies.
 const (
 	codeUnimplemented    = -6 // the server does not know the operation
-	codeTimedOut         = -7 // of a client in ZooKeeper; ClickHouse Keeper answers so
+	codeTimedOut         = -7 // sent by ClickHouse Keeper; ZooKeeper has it in its client only
 	codeBadArguments     = -8
 	codeNoNode           = -101
 	codeNoAuth           = -102
@@ -30,12 +30,12 @@ const (
 	codeRequestTimeout   = -122
 	codeSASLRequired     = -124
 	codeQuotaExceeded    = -125
-	codeTooBusy          = -127 // the server has not even looked at the request
+	codeTooBusy          = -127 // the server has not processed the request
 
-	unknownCode = "unknown error: " // how the driver begins the text of an error for a code that it does not know
+	unknownCode = "unknown error: " // the driver's error text for a code that it does not know begins like this
 )
 
-// codeErrors are the errors of the codes that have one. The error of any other code is a text with the code in it.
+// codeErrors maps codes to errors. The error for any other code is a text that contains the code.
 var codeErrors = []struct {
 	code int32
 	err  error
@@ -49,14 +49,14 @@ var codeErrors = []struct {
 	{codeSASLRequired, ErrAuthRequired}, {codeQuotaExceeded, ErrQuotaExceeded}, {codeTooBusy, ErrThrottled},
 }
 
-// meaning is what an answer says about the operation that it answers.
+// meaning is what a reply says about the outcome of its operation.
 type meaning int
 
 const (
 	saysNothing   meaning = iota // the operation may have been applied; this is the default
 	saysApplied                  // the operation was applied
 	saysUntouched                // the operation was not applied; the same request can succeed later
-	saysRefused                  // the operation was not applied, and the answer is final
+	saysRefused                  // the operation was not applied, and retrying it does not help
 )
 
 // refusals makes each of the codes a refusal.
@@ -68,9 +68,9 @@ func refusals(codes ...int32) map[int32]meaning {
 	return m
 }
 
-// answers is the table of the answers that mean something, for each operation that changes something. A code that is missing
-// says nothing: servers answer a write with such codes after they have lost track of it, and a code that no table knows can
-// mean anything. Operations that are missing only read.
+// answers lists, for each operation that writes, the codes that say something about its outcome. A code that is not
+// listed says nothing: servers reply to a write with such codes after they have lost track of it, and an unknown code
+// can mean anything. Operations that are not listed only read.
 var answers = map[string]map[int32]meaning{
 	"create": refusals(codeNoNode, codeNoAuth, codeNodeExists, codeNoChildren, codeInvalidACL),
 	"set":    refusals(codeNoNode, codeNoAuth, codeBadVersion),
@@ -80,7 +80,7 @@ var answers = map[string]map[int32]meaning{
 	"multi":  refusals(codeNoNode, codeNoAuth, codeBadVersion, codeNotEmpty, codeNodeExists, codeNoChildren, codeInvalidACL),
 }
 
-// commonAnswers is the part of the table that holds for every operation.
+// commonAnswers applies to every operation.
 var commonAnswers = map[int32]meaning{
 	0:                    saysApplied,
 	codeUnimplemented:    saysRefused,
@@ -93,28 +93,28 @@ var commonAnswers = map[int32]meaning{
 	codeTooBusy:          saysUntouched,
 }
 
-// endsOfSession are the codes that say that the session is no longer served on this connection.
+// endsOfSession are the codes that mean that the session is no longer served on this connection.
 var endsOfSession = []int32{codeSessionExpired, codeClosing, codeSessionMoved}
 
-// ownRefusals are the refusals that come from this side of the connection. Nothing was sent.
+// ownRefusals are errors of the client itself. Nothing was sent.
 var ownRefusals = []error{zk.ErrInvalidPath, zk.ErrInvalidFlags, zk.ErrShortBuffer, ErrTooLarge, ErrUnsupported}
 
-// maxOdd is how many answers that say nothing an operation gets before it is given up.
+// maxOdd is how many replies without a known meaning an operation gets before it fails.
 const maxOdd = 3
 
-// oddAnswer marks an answer that is a refusal of other operations, and says nothing about this one.
+// oddAnswer marks a reply that would be a refusal of another operation, and has no known meaning for this one.
 type oddAnswer struct{ err error }
 
 func (e *oddAnswer) Error() string { return e.err.Error() }
 func (e *oddAnswer) Unwrap() error { return e.err }
 
-// finalAnswer marks an error that ends an operation whatever its code is: it is known that nothing was applied.
+// finalAnswer marks an error that ends an operation, whatever its code: nothing was applied.
 type finalAnswer struct{ err error }
 
 func (e *finalAnswer) Error() string { return e.err.Error() }
 func (e *finalAnswer) Unwrap() error { return e.err }
 
-// meaningOf returns what the error of a try says about the operation. It reads the table.
+// meaningOf returns what the error of an attempt says about the operation's outcome.
 func meaningOf(op string, err error) meaning {
 	var (
 		final  *finalAnswer
@@ -147,16 +147,16 @@ func meaningOf(op string, err error) meaning {
 	return answers["multi"][code]
 }
 
-// changes reports whether the operation of that name is more than a read.
+// changes reports whether the operation of that name writes.
 func changes(op string) bool { return answers[op] != nil }
 
-// isAnswer reports whether err is a refusal of some operation, or an answer that says that one was applied.
+// isAnswer reports whether err is a server's refusal, or a reply that says that the operation was applied.
 func isAnswer(err error) bool {
 	m := meaningOf("", err)
 	return m == saysRefused || m == saysApplied
 }
 
-// answerTo returns the error of a try of an operation, marked if it is a refusal that this operation cannot get.
+// answerTo returns the error of an attempt. It is marked if it is a refusal that this operation cannot get.
 func answerTo(op string, err error) error {
 	if err == nil || outcomeOf(err) != answered || errors.Is(err, ErrOutcomeUnknown) || meaningOf(op, err) != saysNothing {
 		return err
@@ -164,7 +164,7 @@ func answerTo(op string, err error) error {
 	return &oddAnswer{err}
 }
 
-// isOdd reports whether err is a server's answer that says neither that the request was applied nor that it was not.
+// isOdd reports whether err is a server's reply that leaves open whether the request was applied.
 func isOdd(err error) bool {
 	var odd *oddAnswer
 	if errors.As(err, &odd) {
@@ -174,19 +174,19 @@ func isOdd(err error) bool {
 	return ok && meaningOf("", err) == saysNothing && !slices.Contains(endsOfSession, code)
 }
 
-// isThrottled reports whether a server was too busy to look at the request.
+// isThrottled reports whether a server was too busy to process the request.
 func isThrottled(err error) bool {
 	code, ok := codeOf(err)
 	return ok && code == codeTooBusy
 }
 
-// isUnimplemented reports whether a server has answered that it does not know what it was asked.
+// isUnimplemented reports whether a server has replied that it does not know the operation.
 func isUnimplemented(err error) bool {
 	code, ok := codeOf(err)
 	return ok && code == codeUnimplemented
 }
 
-// codeOf returns the code that a server has answered with.
+// codeOf returns the error code of a server's reply.
 func codeOf(err error) (code int32, ok bool) {
 	if err == nil {
 		return 0, false

@@ -11,18 +11,18 @@ import (
 	"github.com/docent-zk/docent/internal/wire"
 )
 
-// query is a request to the servers and how the answer to it is read.
+// query is a request to the servers together with how its reply is decoded.
 type query[T any] struct {
 	op     int32
-	at     string // the path that it is about, for errors
+	at     string // the path, for errors
 	body   wire.Body
-	decode func(*jute.Decoder) T // nil if the answer has nothing in it
-	judge  func(T) error         // finds a refusal in the answer; nil if there can be none
-	kind   wire.Kind             // nil if every server knows the request
-	long   bool                  // its length may be the reason if the server closes the connection
+	decode func(*jute.Decoder) T // nil if the reply has no content
+	judge  func(T) error         // returns a refusal that the content carries; nil if there is none
+	kind   wire.Kind             // nil if all servers know the request
+	long   bool                  // the server may close the connection because of the request's length
 }
 
-// asked is a query under way.
+// asked is a query that has been sent.
 type asked[T any] struct {
 	wire.Call
 	answer T
@@ -46,7 +46,7 @@ func (q query[T]) call(ctx context.Context) *asked[T] {
 	return a
 }
 
-// ask sends a query in an epoch and waits for the answer, or leaves it when ctx ends.
+// ask sends a query in an epoch. It waits for the reply until ctx ends.
 func ask[T any](ctx context.Context, e *epoch, q query[T]) (T, error) {
 	a := q.call(ctx)
 	if err := e.send(ctx, &a.Call); err != nil {
@@ -56,8 +56,9 @@ func ask[T any](ctx context.Context, e *epoch, q query[T]) (T, error) {
 	return a.wait(ctx, e)
 }
 
-// written sends the query, and calls whose answers it does not wait for, and waits for the answer. It has been written to the connection when
-// written returns, even if ctx has ended before: see linger for how long that may take. Then the answer is not waited for.
+// written sends the query, together with calls whose replies it does not wait for, and waits for its reply until ctx
+// ends. When it returns, the query has been written to the connection even if ctx has ended before: linger says how
+// long that may take.
 func (a *asked[T]) written(ctx context.Context, e *epoch, behind ...*wire.Call) (T, error) {
 	a.Written = make(chan struct{})
 	longer, cancel := ctx, func() {}
@@ -75,7 +76,7 @@ func (a *asked[T]) written(ctx context.Context, e *epoch, behind ...*wire.Call) 
 	return a.wait(longer, e)
 }
 
-// send hands calls in, next to each other.
+// send passes calls on as one group, with no other calls in between.
 func (e *epoch) send(ctx context.Context, calls ...*wire.Call) error {
 	if ctx.Err() != nil {
 		return &unsentError{ContextError(ctx)}
@@ -94,7 +95,7 @@ func (e *epoch) send(ctx context.Context, calls ...*wire.Call) error {
 	return errNotAdmitted
 }
 
-// sendThrough is send, and waits while the session moves to another connection.
+// sendThrough is send, but waits while the session moves to another connection.
 func (e *epoch) sendThrough(ctx context.Context, calls ...*wire.Call) error {
 	for {
 		g := e.core.gate.Load()
@@ -108,13 +109,14 @@ func (e *epoch) sendThrough(ctx context.Context, calls ...*wire.Call) error {
 	}
 }
 
-// await waits for the answer, and reports whether the query is over. If ctx has ended first, it is not left yet.
+// await waits for the reply or the end of ctx. It reports whether the query is complete; if not, the query is still
+// pending.
 func (a *asked[T]) await(ctx context.Context) (over bool) {
 	gaveUp, _ := until(ctx)
 	return a.Await(gaveUp)
 }
 
-// wait waits for the answer.
+// wait waits for the reply.
 func (a *asked[T]) wait(ctx context.Context, e *epoch) (T, error) {
 	gaveUp, _ := until(ctx)
 	over, err := a.Wait(gaveUp)
@@ -128,16 +130,16 @@ func (a *asked[T]) wait(ctx context.Context, e *epoch) (T, error) {
 	return a.answer, err
 }
 
-// leftBehind is the error of a call that is left because ctx has ended.
+// leftBehind returns the error of a call that is abandoned because ctx has ended.
 func (e *epoch) leftBehind(ctx context.Context, c *wire.Call) error {
 	done, late := c.Left()
 	return &errCallEnded{cause: ContextError(ctx), done: done, late: func() error { return callError(ctx, *late) }}
 }
 
-// callError is the error of an operation for that of a call.
+// callError returns the error of an operation for the error of its call.
 func callError(ctx context.Context, err error) error {
 	if err == nil {
-		return nil // and nothing is allocated
+		return nil // without an allocation
 	}
 	return errorOfCall(ctx, err)
 }
@@ -146,7 +148,7 @@ func errorOfCall(ctx context.Context, err error) error {
 	var code *wire.CodeError
 	var part *refusedPart
 	switch {
-	case errors.Is(err, wire.ErrUnanswered): // for whatever reason the connection ended: it may concern another request
+	case errors.Is(err, wire.ErrUnanswered): // why the connection ended is left out: it may concern another request
 		return fmt.Errorf("%w (%w)", zk.ErrConnectionClosed, err)
 	case errors.As(err, &code):
 		return codeError(code.Code)
@@ -164,7 +166,7 @@ func errorOfCall(ctx context.Context, err error) error {
 	return fmt.Errorf("%w (%v)", zk.ErrConnectionClosed, err)
 }
 
-// codeError is the error for a code with which a server has answered.
+// codeError returns the error for a server's error code.
 func codeError(code int32) error {
 	for _, named := range codeErrors {
 		if named.code == code {

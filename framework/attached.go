@@ -2,7 +2,7 @@ package framework
 
 import "sync"
 
-// attached is what recipes have in common in one session: see recipekit.Attached.
+// attached holds what recipes share within one session: see recipekit.Attached.
 type attached struct {
 	mu     sync.Mutex
 	values map[attachedKey]any
@@ -13,12 +13,12 @@ type attachedKey struct {
 	key   any
 }
 
-// attachment is recipekit.Attached.
+// attachment implements recipekit.Attached.
 func (s *Session) attachment(key any, create func() any) any {
 	return s.e.attached.get(attachedKey{s.space, key}, create)
 }
 
-// get returns the value for a key, which is created if there is none.
+// get returns the value for a key. It creates the value if there is none.
 func (a *attached) get(key attachedKey, create func() any) any {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -9,22 +9,23 @@ import (
 	"github.com/docent-zk/docent/sasl"
 )
 
-// AuthError says that the servers do not accept the client, or that the client could not authenticate, and what to do about it. It
-// never holds a credential.
+// AuthError means that the servers do not accept the client's identity, or that the client could not authenticate. It
+// says what to do about it, and never contains a credential.
 //
-// It matches ErrAuthFailed, or ErrAuthRequired if the servers demand an identity that the client does not present. If SASL has
-// failed, it also matches the error of package sasl that says why, if there is one, and the Mechanism's own.
+// It matches ErrAuthFailed, or ErrAuthRequired if the servers demand an identity that the client does not present. If
+// SASL has failed, it also matches the error of the Mechanism, and the error of package sasl with the reason, if there
+// is one.
 type AuthError struct {
-	// Scheme is that of the identity: "sasl" for Config.SASL, otherwise the scheme of a Config.Auth. It is empty if the servers demand an
-	// identity.
+	// Scheme is the scheme of the identity: "sasl" for Config.SASL, otherwise the scheme of an entry of Config.Auth. It
+	// is empty if the servers demand an identity.
 	Scheme string
 	// Mechanism is the name of the SASL mechanism. It is empty for other schemes.
 	Mechanism string
-	// Server is the server, as the connect string names it.
+	// Server is the server, as named in the connect string.
 	Server string
 	// Advice says what to do, as an imperative clause. It may be empty.
 	Advice string
-	// Err is the reason.
+	// Err is the cause.
 	Err error
 }
 
@@ -37,13 +38,13 @@ func (e *AuthError) Error() string {
 	case e.Scheme != "":
 		text = fmt.Sprintf("identity of scheme %q: %v: %s", e.Scheme, ErrAuthFailed, text)
 	}
-	if e.Advice != "" && !strings.Contains(text, e.Advice) { // which the error of a mechanism may have
+	if e.Advice != "" && !strings.Contains(text, e.Advice) { // the error of a mechanism may already contain it
 		text += "; " + e.Advice
 	}
 	return text
 }
 
-// Unwrap returns the sentinel and the reason.
+// Unwrap returns the sentinel and the cause.
 func (e *AuthError) Unwrap() []error {
 	if e.Scheme == "" {
 		return []error{e.Err}
@@ -51,7 +52,7 @@ func (e *AuthError) Unwrap() []error {
 	return []error{ErrAuthFailed, e.Err}
 }
 
-// kind tells failures apart that the log has a line each for. There are few, whatever servers answer.
+// kind distinguishes failures for the log, which has a line for each. There are only a few, whatever the servers reply.
 func (e *AuthError) kind() string {
 	reason := "other"
 	for _, named := range []error{
@@ -66,7 +67,7 @@ func (e *AuthError) kind() string {
 	return e.Scheme + " " + reason
 }
 
-// required is the error for servers that do not look at operations of a client like this one.
+// required returns the error for a server that does not process operations of a client without an identity.
 func required(server string) *AuthError {
 	return &AuthError{
 		Server: server, Err: fmt.Errorf("%w (code %d)", ErrAuthRequired, codeSASLRequired),
@@ -74,7 +75,7 @@ func required(server string) *AuthError {
 	}
 }
 
-// rejected is the error for a credential that a server has rejected.
+// rejected returns the error for a credential that a server has rejected.
 func rejected(scheme, server string) *AuthError {
 	return &AuthError{
 		Scheme: scheme, Server: server, Err: fmt.Errorf("the server rejects it (code %d)", codeAuthFailed),
@@ -82,7 +83,7 @@ func rejected(scheme, server string) *AuthError {
 	}
 }
 
-// saslFailed is the error for an exchange that has come to nothing because of err.
+// saslFailed returns the error for a SASL exchange that failed with err.
 func saslFailed(m sasl.Mechanism, server string, err error) *AuthError {
 	f := &AuthError{Scheme: "sasl", Mechanism: nameOf(m), Server: server, Err: err}
 	var failure *sasl.Error
@@ -97,7 +98,7 @@ func saslFailed(m sasl.Mechanism, server string, err error) *AuthError {
 	return f
 }
 
-// saslAdvice is what to do about a kind of failure, unless the mechanism knows better.
+// saslAdvice says what to do about each kind of failure, unless the mechanism has its own advice.
 var saslAdvice = []struct {
 	kind   error
 	advice string
@@ -113,7 +114,7 @@ var saslAdvice = []struct {
 	{context.DeadlineExceeded, "check what the mechanism waits for, or raise Config.HandshakeTimeout"},
 }
 
-// nameOf is the name of a mechanism, which may be anybody's.
+// nameOf returns the name of a mechanism. Its code may be a user's and may panic.
 func nameOf(m sasl.Mechanism) (name string) {
 	defer func() {
 		if recover() != nil {

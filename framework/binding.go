@@ -9,33 +9,34 @@ import (
 	"time"
 )
 
-// binding is one context that hangs on an epoch under a policy.
+// binding is a context that depends on an epoch, under a policy.
 type binding struct {
 	n      uint64 // in the order of creation
 	policy Policy
-	claim  bool // ends with trust, whatever the policy
+	claim  bool // ends when trust ends, whatever the policy
 	cancel context.CancelCauseFunc
-	grace  *time.Timer // runs while suspended
+	grace  *time.Timer // running while suspended
 }
 
-// bindings are the contexts of one epoch, guarded by the epoch's mutex. Nothing of a user's runs under it: see bind.
+// bindings are the contexts of an epoch, guarded by the epoch's mutex. No code of the user runs while it is held: see
+// bind.
 type bindings struct {
 	m         map[*binding]struct{}
 	n         uint64
 	suspended time.Time // since when; zero while connected
-	ended     error     // set once: the epoch is over or the client is closing
+	ended     error     // set once, when the epoch has ended or the client is closing
 }
 
-// ordered lists the bindings from the oldest, so that simulations replay.
+// ordered lists the bindings from the oldest to the newest, so that simulations are reproducible.
 func (bs *bindings) ordered() []*binding {
 	return slices.SortedFunc(maps.Keys(bs.m), func(a, b *binding) int { return cmp.Compare(a.n, b.n) })
 }
 
 // bind derives a context from parent that ends when policy says so. The caller must cancel it.
 //
-// A context that is cancelled asks its parent whom it has to be taken from, and a parent may be of a user's own type, which
-// takes its time. So there is one of the standard library's in between, which only the caller's cancel takes from the
-// parent: to cancel a binding is quick, whatever its parent is. (AfterFuncs run in goroutines of their own.)
+// When a context is cancelled, it removes itself from its parent, and a parent of a user's own type may be slow.
+// Therefore a context of the standard library is inserted, which only the caller's cancel removes from the parent. So
+// cancelling a binding is always fast. (AfterFuncs run in goroutines of their own.)
 func (e *epoch) bind(parent context.Context, p Policy, claim bool) (context.Context, context.CancelCauseFunc) {
 	between, detach := context.WithoutCancel(parent), func() {}
 	if parent.Done() != nil {
@@ -49,14 +50,14 @@ func (e *epoch) bind(parent context.Context, p Policy, claim bool) (context.Cont
 		e.look(b)
 	}}
 	return ctx, func(cause error) {
-		ctx.find() // what has ended already does not end by this
+		ctx.find() // if parent has already ended, this does not end the new context
 		cancel(cause)
 		e.unbind(b)
 		detach()
 	}
 }
 
-// admit has b share the fate of the epoch from now on.
+// admit adds b to the bindings of the epoch.
 func (e *epoch) admit(b *binding) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -99,7 +100,7 @@ func (e *epoch) unbind(b *binding) {
 	delete(e.bindings.m, b)
 }
 
-// suspend applies the policy's answer to SUSPENDED, which began some time ago.
+// suspend applies the policy for SUSPENDED, which began the given time ago.
 func (b *binding) suspend(ago time.Duration) {
 	switch grace := b.policy.Grace; {
 	case b.policy.OnSuspended == Cancel:
@@ -132,7 +133,8 @@ func (e *epoch) suspendBindings() {
 	}
 }
 
-// resumeBindings is called when the same session is connected again. A grace that has passed is over, even if its timer has not run.
+// resumeBindings is called when the same session is connected again. It ends a binding whose grace has passed, even if
+// its timer has not run yet.
 func (e *epoch) resumeBindings() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -144,7 +146,7 @@ func (e *epoch) resumeBindings() {
 	}
 }
 
-// away is for how long the connection has been suspended.
+// away returns for how long the connection has been suspended.
 func (bs *bindings) away() time.Duration {
 	if bs.suspended.IsZero() {
 		return 0
@@ -152,8 +154,8 @@ func (bs *bindings) away() time.Duration {
 	return time.Since(bs.suspended)
 }
 
-// look ends what the clocks have ended by now: b with its session, every claim of the session with its trust, or b with its grace. The
-// supervisor draws the other conclusions.
+// look ends what has expired by now: b with its session, every claim of the session with its trust, or b with its
+// grace. The supervisor does the rest.
 func (e *epoch) look(b *binding) {
 	switch {
 	case e.lookLost():
@@ -165,7 +167,7 @@ func (e *epoch) look(b *binding) {
 	}
 }
 
-// lookSuspended ends b if its grace is over.
+// lookSuspended ends b if its grace has passed.
 func (e *epoch) lookSuspended(b *binding) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -174,7 +176,8 @@ func (e *epoch) lookSuspended(b *binding) {
 	}
 }
 
-// lookLost reports whether the session is over, and ends what hangs on it if so: a server has said it, or it counts as lost by now.
+// lookLost reports whether the session has ended, and ends its bindings if so. A session has ended if a server has said
+// so, or if it is presumed lost.
 func (e *epoch) lookLost() bool {
 	switch {
 	case e.ctx.Err() != nil:
@@ -200,12 +203,12 @@ func (e *epoch) distrust() {
 	}
 }
 
-// endBindings ends every context of the epoch, now and later. First cause wins.
+// endBindings ends every context of the epoch, including later ones. The first cause is kept.
 func (e *epoch) endBindings(cause error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.bindings.ended != nil {
-		return // each of those that are still bound looks, and finds that it has ended
+		return // each remaining binding looks for itself and finds that the epoch has ended
 	}
 	e.bindings.ended = cause
 	for _, b := range e.bindings.ordered() {

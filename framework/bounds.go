@@ -10,17 +10,18 @@ import (
 )
 
 const (
-	// longAttempt is how long an attempt to get a connection takes at most by default, however long the session timeout is.
+	// longAttempt bounds the default limit of one connection attempt, however long the session timeout is.
 	longAttempt = 15 * time.Second
-	// longHandshake is the same for a handshake of the only server there is to ask.
+	// longHandshake bounds the default limit of a handshake with the only server.
 	longHandshake = 2 * time.Minute
-	// unlimited is what is left of a session that has not begun.
+	// unlimited is the remaining time of a session that has not begun.
 	unlimited time.Duration = math.MaxInt64
-	// slowest is the session timeout from which on pauses between dials grow no further: their longest is 5 s then.
+	// slowest is the session timeout above which the pauses between dials do not grow further. Their maximum is then 5
+	// s.
 	slowest = 40 * time.Second
 )
 
-// grant is the session timeout: what the servers granted last, in whatever session, and what is asked for until they have granted one.
+// grant is the session timeout: the one that the servers granted last, in any session, or the requested one until then.
 type grant struct {
 	asked   time.Duration
 	granted atomic.Int64
@@ -30,18 +31,18 @@ func (g *grant) timeout() time.Duration { return cmp.Or(time.Duration(g.granted.
 
 func (g *grant) take(timeout time.Duration) { g.granted.Store(int64(timeout)) }
 
-// bounds are what Config does not say, and what therefore follows from the session timeout.
+// bounds are the defaults that depend on the session timeout.
 type bounds struct {
 	connect, handshake attemptLimit
 	operation, closing time.Duration
-	pause              time.Duration // the longest between dials
+	pause              time.Duration // maximum between dials
 	reconnect          retry.Policy
 }
 
-// attemptLimit bounds a dial or a handshake. The patient limit is for the time when there is nobody better to ask.
+// attemptLimit bounds a dial or a handshake. The patient limit applies when there is no other server to try.
 type attemptLimit struct{ usual, patient time.Duration }
 
-// limitOf returns the limit that is configured, if one is, and else the defaults.
+// limitOf returns the configured limit, or the defaults if there is none.
 func limitOf(configured, usual, patient time.Duration) attemptLimit {
 	if configured != 0 {
 		return attemptLimit{configured, configured}
@@ -49,7 +50,7 @@ func limitOf(configured, usual, patient time.Duration) attemptLimit {
 	return attemptLimit{usual, patient}
 }
 
-// bounds returns those for the session timeout that is known now.
+// bounds returns the bounds for the session timeout known now.
 func (c *core) bounds() bounds { return c.cfg.bounds(c.grant.timeout()) }
 
 func (c *Config) bounds(timeout time.Duration) bounds {

@@ -10,7 +10,7 @@ import (
 	"github.com/docent-zk/docent/internal/wire"
 )
 
-// capability is a kind of request that not every server knows.
+// capability is a kind of request that some servers do not know.
 type capability int
 
 const (
@@ -28,7 +28,7 @@ const (
 	capabilityCount
 )
 
-// capabilityNames has the name of each kind of request, and what docent does without it.
+// capabilityNames has, for each kind of request, its name and what docent does without it.
 var capabilityNames = [capabilityCount]struct{ name, instead string }{
 	capCreate2:       {"create2", "each create is followed by an exists"},
 	capContainer:     {"createContainer", "parents are created as persistent nodes"},
@@ -44,39 +44,39 @@ var capabilityNames = [capabilityCount]struct{ name, instead string }{
 }
 
 const (
-	// lossesUnanswered is how many connections are lost over a kind of request that was never answered, until the
-	// kind is denied. lossesAnswered is that for a kind that has been answered.
+	// lossesUnanswered is the number of lost connections after which a kind that was never answered is taken to be
+	// unsupported. lossesAnswered is the number for a kind that was answered before.
 	lossesUnanswered = 2
 	lossesAnswered   = 3
-	// relearnAfter is how long a kind is denied at least.
+	// relearnAfter is the minimum time for which a kind is taken to be unsupported.
 	relearnAfter = time.Hour
-	// denialAge is how old a denial is when a new connection can be one to another server, or to another version of it. A
-	// connection that is younger comes of the denial itself.
+	// denialAge is the minimum age of a denial before a new connection counts as one to another server or version. A
+	// younger connection is a consequence of the denial.
 	denialAge = time.Minute
 )
 
-// capabilities are what a client has learnt of its servers: see "Capabilities" in the package documentation.
+// capabilities is what a client has learned about its servers: see "Capabilities" in the package documentation.
 type capabilities struct {
 	log  *slog.Logger
 	mu   sync.Mutex
 	list [capabilityCount]kind
 }
 
-// kind is what is known of one kind of request. It implements wire.Kind.
+// kind is what is known about one kind of request. It implements wire.Kind.
 type kind struct {
 	table *capabilities
 	which capability
 	learnt
 }
 
-// learnt is what is known of one kind. It is guarded by the mutex of the table.
+// learnt is what is known about one kind. It is guarded by the table's mutex.
 type learnt struct {
-	answered bool      // it was, and not as unimplemented
-	losses   int       // connections that were lost over it since it was answered, as far as they count
-	denied   time.Time // the servers do not know it, since then; zero if they may
-	why      string    // it is denied
-	moved    bool      // there has been a connection since that may be one to another server
-	said     bool      // the log knows of the denial
+	answered bool      // with something other than "unimplemented"
+	losses   int       // connections lost over it since it was answered
+	denied   time.Time // since when it is taken to be unsupported; zero if it is not
+	why      string    // reason of the denial
+	moved    bool      // a later connection may be to another server
+	said     bool      // the denial has been logged
 }
 
 var _ wire.Kind = (*kind)(nil)
@@ -88,10 +88,10 @@ func (c *capabilities) init(log *slog.Logger) {
 	}
 }
 
-// kind is what a wire.Call of that kind of request is marked with.
+// kind returns the mark for a wire.Call of that kind of request.
 func (c *capabilities) kind(which capability) wire.Kind { return &c.list[which] }
 
-// has reports whether requests of a kind are worth sending.
+// has reports whether requests of a kind should be sent.
 func (c *capabilities) has(which capability) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -99,14 +99,14 @@ func (c *capabilities) has(which capability) bool {
 	return k.denied.IsZero() || k.due()
 }
 
-// answers reports whether a request of a kind was answered, so that the servers certainly know it.
+// answers reports whether a request of a kind was answered, which proves that the servers know it.
 func (c *capabilities) answers(which capability) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.list[which].answered && c.list[which].denied.IsZero()
 }
 
-// lack returns why requests of a kind are not worth sending, as an error that matches ErrUnsupported, or nil if they are.
+// lack returns nil if requests of a kind should be sent, or else the reason, as an error that matches ErrUnsupported.
 func (c *capabilities) lack(which capability) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -116,7 +116,7 @@ func (c *capabilities) lack(which capability) error {
 	return nil
 }
 
-// lacks lists what the servers do not know.
+// lacks lists what the servers do not support.
 func (c *capabilities) lacks() (list []Lack) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -128,7 +128,7 @@ func (c *capabilities) lacks() (list []Lack) {
 	return list
 }
 
-// connected notes that there is a new connection.
+// connected records a new connection.
 func (c *capabilities) connected() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -138,10 +138,10 @@ func (c *capabilities) connected() {
 	}
 }
 
-// due reports whether a denied kind is to be tried again. The mutex is held.
+// due reports whether a denied kind is to be retried. The mutex is held.
 func (k *kind) due() bool { return k.moved && time.Since(k.denied) >= relearnAfter }
 
-// Alone implements wire.Kind: a request that is under suspicion has to be alone on its connection.
+// Alone implements wire.Kind: a suspected request must be the only one on its connection.
 func (k *kind) Alone() bool {
 	k.table.mu.Lock()
 	defer k.table.mu.Unlock()
@@ -159,12 +159,12 @@ func (k *kind) Ended(alone bool, err error) {
 	case errors.As(err, &code) && saysNothingOfKinds(code.Code), errors.Is(err, wire.ErrNotSent):
 	case errors.Is(err, wire.ErrUnanswered):
 		k.lost(alone, err)
-	default: // any other answer
+	default: // any other reply
 		k.known()
 	}
 }
 
-// saysNothingOfKinds reports whether a server that answers with a code has not looked at what it was asked.
+// saysNothingOfKinds reports whether the code means that the server has not processed the request.
 func saysNothingOfKinds(code int32) bool {
 	switch code {
 	case codeSessionExpired, codeSessionMoved, codeClosing, codeSASLRequired, codeTooBusy:
@@ -173,7 +173,7 @@ func saysNothingOfKinds(code int32) bool {
 	return false
 }
 
-// known notes that the servers know the kind. The mutex is held.
+// known records that the servers support the kind. The mutex is held.
 func (k *kind) known() {
 	if k.said {
 		k.table.log.Info("the servers know a request that they did not know before", "request", capabilityNames[k.which].name)
@@ -181,14 +181,16 @@ func (k *kind) known() {
 	k.learnt = learnt{answered: true}
 }
 
-// isLoss reports whether err is that of a call over which a server may have ended the connection, or whose reply it has lost.
+// isLoss reports whether err is the error of a call because of which the server may have closed the connection or
+// dropped a reply.
 func isLoss(err error) bool {
 	return errors.Is(err, wire.ErrUnanswered) &&
 		(errors.Is(err, wire.ErrHungUp) || errors.Is(err, wire.ErrReplyLost) || errors.Is(err, wire.ErrNoReply))
 }
 
-// lost notes that a connection has ended over a request of the kind. It counts if the server has ended it, or has lost the
-// reply; the first one counts in any case, and further ones if nothing else was unanswered. The mutex is held.
+// lost records that a connection ended while a request of the kind was unanswered. It counts if the server closed the
+// connection or dropped the reply. The first loss always counts, further ones only if no other request was unanswered.
+// The mutex is held.
 func (k *kind) lost(alone bool, err error) {
 	if !isLoss(err) || !alone && (k.losses > 0 || !k.denied.IsZero()) {
 		return
@@ -203,7 +205,7 @@ func (k *kind) lost(alone bool, err error) {
 	}
 }
 
-// deny notes that the servers do not know the kind. The mutex is held.
+// deny records that the servers do not support the kind. The mutex is held.
 func (k *kind) deny(why string) {
 	first := !k.said
 	k.learnt = learnt{denied: time.Now(), why: why, said: true}

@@ -11,22 +11,22 @@ import (
 	"github.com/docent-zk/docent/internal/wire"
 )
 
-// Client is a connection to a ZooKeeper ensemble that outlives its sessions. It is safe for use by many goroutines, and
-// one is enough for a process. A Client of a namespace shares everything with the one it came from.
+// Client is a connection to a ZooKeeper ensemble that outlives its sessions. It is safe for concurrent use, and a
+// process needs only one. A Client of a namespace shares everything with the Client that it was derived from.
 type Client struct {
 	ops
 	closer *closer
 }
 
-// closer runs the end of a client once.
+// closer closes a client once.
 type closer struct {
 	begun atomic.Bool
 	done  chan struct{} // closed when err is set
 	err   error
 }
 
-// New starts a client. It does not wait for a connection: see [Client.WaitConnected]. The error lists everything that is
-// wrong with cfg.
+// New starts a client. It does not wait for a connection: see [Client.WaitConnected]. Its error lists everything that
+// is wrong with cfg.
 func New(cfg Config) (*Client, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -34,7 +34,8 @@ func New(cfg Config) (*Client, error) {
 	return start(cfg, asleepSoFar)
 }
 
-// start makes a client of a valid configuration, on a machine that has been asleep for so long; tests put one of their own here.
+// start creates a client for a valid configuration. asleep returns for how long the machine has been suspended; tests
+// replace it.
 func start(cfg Config, asleep func() time.Duration) (*Client, error) {
 	cfg = cfg.withDefaults().detached()
 	source, err := newTLSSource(&cfg)
@@ -84,7 +85,7 @@ func start(cfg Config, asleep func() time.Duration) (*Client, error) {
 	return &Client{ops: ops{core: c, space: root, failFast: cfg.FailFast}, closer: &closer{done: make(chan struct{})}}, nil
 }
 
-// usable is for calls that a recipe begins with: a nil Client mostly comes from an error of New that was not looked at.
+// usable returns an error for a nil Client, which usually means that an error of New was ignored.
 func (c *Client) usable() error {
 	if c == nil || c.core == nil {
 		return errors.New("the *framework.Client is nil or empty: use the one that framework.New has returned without an error")
@@ -92,8 +93,8 @@ func (c *Client) usable() error {
 	return nil
 }
 
-// Namespace returns a client that does everything under path, below this client's own namespace. It shares the session;
-// closing either closes both.
+// Namespace returns a client for the paths below path, in this client's own namespace. It shares the session; closing
+// either client closes both.
 func (c *Client) Namespace(path string) (*Client, error) {
 	s, err := c.space.child(path)
 	if err != nil {
@@ -104,19 +105,19 @@ func (c *Client) Namespace(path string) (*Client, error) {
 	return &Client{ops: below, closer: c.closer}, nil
 }
 
-// State is the latest change of the connection's state.
+// State returns the latest change of the connection's state.
 func (c *Client) State() StateChange { return c.core.gate.Load().StateChange }
 
-// States returns a channel of state changes: the present one, then every later one in order, none left out, however
-// slowly it is read. The channel is closed when ctx ends, and after Closed. What was not read is kept in memory until ctx
-// ends, so a reader that has lost interest must end ctx.
+// States delivers the current state and then every change, in order and without gaps, however slowly the channel is
+// read. The channel is closed when ctx ends, and after Closed. Changes that are not received are kept in memory until
+// ctx ends, so end ctx when you stop receiving.
 func (c *Client) States(ctx context.Context) <-chan StateChange { return c.core.subscribe(ctx) }
 
-// WaitConnected waits until operations can be sent. It returns [ErrNotConnected], with the reason of the last failed
-// attempt, when ctx ends first, and [ErrClosed] after Close. A connection to servers that are known not to accept the client's
-// identity does not count. The error is an [*AuthError] as well then.
+// WaitConnected waits until operations can be sent. If ctx ends first, it returns [ErrNotConnected] with the reason of
+// the last failed attempt. After Close it returns [ErrClosed]. A connection does not count if the servers are known to
+// refuse the client's identity. In that case the error also is an [*AuthError].
 //
-// With [Config.ReadOnly] a connection to a read-only server counts too. State tells which it is.
+// With [Config.ReadOnly], a connection to a read-only server counts. State says which kind it is.
 func (c *Client) WaitConnected(ctx context.Context) error {
 	if err := c.usable(); err != nil {
 		return err
@@ -146,8 +147,8 @@ func (c *core) awaitAccepted(ctx context.Context, o ops) error {
 	}
 }
 
-// Session waits for a connection and returns the session behind it. Recipes get theirs from [Client.Run]. It does not return a session of
-// a read-only server, in which nothing can be held: see [Config.ReadOnly].
+// Session waits for a connection and returns its session. Recipes get their session from [Client.Run]. Session does not
+// return a session of a read-only server, in which nothing can be held: see [Config.ReadOnly].
 func (c *Client) Session(ctx context.Context) (*Session, error) {
 	if err := c.usable(); err != nil {
 		return nil, err
@@ -163,16 +164,22 @@ func (c *Client) session(e *epoch) *Session {
 	return &Session{ops: ops{core: c.core, space: c.space, fixed: e}, e: e}
 }
 
-// Close ends the client: contexts that hang on its session end with [ErrClosed], running recipes are waited for, at most
-// Config.CloseTimeout, then the session is closed, so that its ephemeral nodes go at once, and every call that is still
-// under way returns: with its answer, if one comes ahead of that to the end of the session, else with [ErrClosed], and with
-// [ErrOutcomeUnknown] as well if it is a write that was sent. It returns an error if a recipe did not return in time.
-// Whoever holds a claim outside of a recipe, as a lock.Held is, releases it first: Close does not wait for it.
+// Close closes the client, in this order:
 //
-// All goroutines of the client have ended when Close returns, except those of such recipes, of subscribers of States that have
-// not read to the end, of a provider of telemetry that has not returned for Config.CloseTimeout, and of a log handler that has not
-// returned for a second. Without an answer from a server the end of the session takes a second. Close may be called repeatedly
-// and from any goroutine except a recipe's own.
+//   - Contexts that depend on the session end with [ErrClosed].
+//   - Close waits for running recipes, for Config.CloseTimeout at most. It returns an error if one did not return in
+//     time.
+//   - The session is closed, so its ephemeral nodes are removed immediately. Without a reply from a server, this takes
+//     a second.
+//   - Pending calls return their reply, if it arrives before that to the close request. Otherwise they return
+//     [ErrClosed], and also [ErrOutcomeUnknown] for a write that was sent.
+//
+// Close does not wait for claims that are held outside of a recipe, such as a lock.Held. Release them first.
+//
+// When Close returns, all goroutines of the client have ended, except those of recipes that did not return, of States
+// channels that were not read to the end, of a telemetry provider that did not return within Config.CloseTimeout, and
+// of a log handler that did not return within a second. Close may be called more than once and from any goroutine,
+// except from a running recipe.
 func (c *Client) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), c.core.bounds().closing)
 	defer cancel()
@@ -182,12 +189,14 @@ func (c *Client) Close() error {
 	return c.closer.wait(ctx)
 }
 
-// Shutdown is Close, but returns when ctx ends. Recipes are waited for until then, and the session is closed in any case.
+// Shutdown closes the client as Close does, but waits for recipes only until ctx ends. The session is closed in any
+// case.
 //
-// Shutdown outlasts ctx by 50 ms at most, in which a server that is near closes the session. If that is not enough, it returns an error
-// with the cause of ctx, and goes on in the background: the request that closes the session has been written, unless there is
-// no connection or it takes no bytes, and its answer is waited for, for a second at most. Then telemetry and the log have the
-// time that they have with Close. Another Shutdown or Close waits for the rest, until its ctx or Config.CloseTimeout ends.
+// Shutdown outlasts ctx by up to 50 ms, which is enough for a nearby server to close the session. If it is not enough,
+// Shutdown returns an error with the cause of ctx and continues in the background. By then the close request has been
+// written, unless there is no connection or the connection accepts no bytes. The reply is awaited for up to a second.
+// Telemetry and the log then have the same time as with Close. A further Shutdown or Close waits for the rest, until
+// its ctx or Config.CloseTimeout ends.
 func (c *Client) Shutdown(ctx context.Context) error {
 	if c.closer.begin() {
 		go func() { c.closer.end(c.core.shutdown(ctx)) }()
@@ -198,7 +207,7 @@ func (c *Client) Shutdown(ctx context.Context) error {
 const (
 	// shutdownGrace is how long Shutdown outlasts its ctx.
 	shutdownGrace = 50 * time.Millisecond
-	// logPatience is how long the end of a client waits for the log handler.
+	// logPatience is how long Close waits for the log handler.
 	logPatience = time.Second
 )
 
@@ -210,7 +219,7 @@ func (c *closer) end(err error) {
 	close(c.done)
 }
 
-// wait waits until the client is closed, or shutdownGrace longer than ctx.
+// wait waits until the client is closed, or until shutdownGrace after the end of ctx.
 func (c *closer) wait(ctx context.Context) error {
 	select {
 	case <-c.done:
@@ -227,10 +236,10 @@ func (c *closer) wait(ctx context.Context) error {
 	}
 }
 
-// shutdown ends everything. It waits for recipes until ctx ends, and for the rest as long as that takes.
+// shutdown closes everything. It waits for recipes until ctx ends, and for the rest as long as it takes.
 func (c *core) shutdown(ctx context.Context) error {
 	empty := c.live.close()
-	// Whoever loads the gate's epoch after this has seen closing first; whoever loaded it before is ended here.
+	// A caller that loads the gate's epoch after this has seen closing. A caller that loaded it before is ended below.
 	close(c.closing)
 	if g := c.gate.Load(); g.epoch != nil {
 		g.epoch.endBindings(ErrClosed)
@@ -247,7 +256,7 @@ func (c *core) shutdown(ctx context.Context) error {
 	return err
 }
 
-// stuck describes the recipes that have not returned when the session is closed because of cause.
+// stuck describes the recipes that had not returned when the session was closed because of cause.
 func (c *core) stuck(cause error) error {
 	var names []string
 	for _, r := range c.live.list() {
