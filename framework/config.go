@@ -22,39 +22,40 @@ import (
 	"github.com/docent-zk/docent/sasl"
 )
 
-// Types of go-zookeeper's.
+// Types of go-zookeeper.
 type (
 	// ACL is one entry of a node's access-control list. It is go-zookeeper's type.
 	ACL = zk.ACL
-	// Stat is what a server says of a node. It is go-zookeeper's type.
+	// Stat is a node's metadata. It is go-zookeeper's type.
 	Stat = zk.Stat
 )
 
-// OpenACL allows everything to everybody. It is what nodes get when nothing else is said, as in Curator.
+// OpenACL allows everything to everybody. It is the default for created nodes, as in Curator.
 func OpenACL() []ACL { return zk.WorldACL(zk.PermAll) }
 
-// CreatorACL allows everything to the identities of [Config.Auth] and [Config.SASL] and nothing to anybody else.
+// CreatorACL allows everything to the identities of [Config.Auth] and [Config.SASL], and nothing to anybody else.
 func CreatorACL() []ACL { return zk.AuthACL(zk.PermAll) }
 
-// DigestACL gives perms (zk.PermRead and so on) to the user that authenticates with scheme "digest" and user:password.
+// DigestACL gives perms (such as zk.PermRead) to the user that authenticates with the scheme "digest" and
+// user:password.
 func DigestACL(perms int32, user, password string) []ACL { return zk.DigestACL(perms, user, password) }
 
-// Auth is one identity that the client presents on every connection, ahead of any operation.
+// Auth is an identity that the client presents on every connection, before any operation.
 type Auth struct {
 	Scheme      string // "digest" for user:password
 	Credentials []byte // never logged
 }
 
-// String is the scheme. It leaves the credentials out.
+// String returns the scheme. It omits the credentials.
 func (a Auth) String() string { return a.Scheme + " (credentials are not shown)" }
 
-// GoString is String.
+// GoString returns the same as String.
 func (a Auth) GoString() string { return a.String() }
 
-// LogValue is String.
+// LogValue returns the same as String.
 func (a Auth) LogValue() slog.Value { return slog.StringValue(a.String()) }
 
-// MarshalJSON leaves the credentials out.
+// MarshalJSON omits the credentials.
 func (a Auth) MarshalJSON() ([]byte, error) { return json.Marshal(struct{ Scheme string }{a.Scheme}) }
 
 // Defaults of Config.
@@ -69,144 +70,166 @@ const (
 	maxSessionTimeout = 24 * time.Hour
 )
 
-// minRequestSize leaves room for a setWatches, which holds 128 KiB of paths. minReplySize is enough for what everybody reads.
+// minRequestSize leaves room for a setWatches, which holds 128 KiB of paths. minReplySize is enough for the reads that
+// every client does.
 const (
 	minRequestSize = 160 << 10
 	minReplySize   = 64 << 10
 )
 
-// Config says how to reach an ensemble and how to behave towards it. Only ConnectString, or Servers, is required; the zero value of
-// every other field is a good default.
+// Config says how to reach an ensemble and how the client behaves. Only ConnectString, or Servers, is required. The
+// zero value of every other field is a good default.
 type Config struct {
 	// ConnectString is ZooKeeper's "host:port,host:port/chroot". The port defaults to 2181, and IPv6 addresses are in
-	// brackets. The chroot is for all servers and is written once, at the end. It must exist or is created, as are other parents,
-	// with the first create that asks for parents. New refuses what could be read in two ways, such as a comma, a semicolon or
-	// a space in the chroot: use Namespace for such a path. Names are resolved again at each dial.
-	// A name with several addresses counts as that many servers: each address is dialled in turn.
+	// brackets. The chroot applies to all servers and is written once, at the end. If it does not exist, the first
+	// create with [Parents] creates it. New refuses ambiguous strings, such as a chroot with a comma, a semicolon or a
+	// space: use Namespace for such a path. Names are resolved again at each dial. A name with several addresses counts
+	// as that many servers, each of which is dialled in turn.
 	ConnectString string
 
-	// Servers says which servers there are in place of those in ConnectString, which may then be a chroot only, or empty. Servers that it does name are
-	// used until Servers has returned a list. When the list changes, the share of the clients moves that has to, so that all servers
-	// have as many clients again: a client whose server is no longer listed always moves. Moves are planned: see Servers in the
-	// package documentation. Defaults to none.
+	// Servers supplies the list of servers, in place of those in ConnectString. ConnectString may then consist of a
+	// chroot only, or be empty. If it does name servers, they are used until Servers has returned a list. When the list
+	// changes, clients move so that all servers have equally many clients again. Only as many clients move as
+	// necessary, and a client whose server is no longer listed always moves. Moves are planned: see Servers in the
+	// package documentation.
+	// Defaults to none.
 	Servers Servers
 
-	// ServersRefresh is how often Servers is called and names are resolved again, 20 % more or less. The same happens when no server can be reached.
-	// Negative means only then. Defaults to 1 min.
+	// ServersRefresh is the interval at which Servers is called and names are resolved again, varied by up to 20 %.
+	// Both also happen whenever no server can be reached. A negative value means only then.
+	// Defaults to 1 min.
 	ServersRefresh time.Duration
 
-	// FollowEnsemble takes the servers from the ensemble's own configuration, /zookeeper/config, as soon as one of them has proven
-	// to be reachable, and follows its changes (ZooKeeper 3.5, reconfig). The others, of Servers or ConnectString, are used when none of these can be
-	// reached. Every member needs its client port in the dynamic configuration, which has no port for TLS. Defaults to false.
+	// FollowEnsemble takes the servers from the ensemble's own configuration, /zookeeper/config, as soon as one of them
+	// has been reached, and follows its changes (ZooKeeper 3.5, reconfig). The servers of Servers or ConnectString are
+	// used when none of these can be reached. Every member needs its client port in the dynamic configuration, which
+	// does not have a port for TLS.
+	// Defaults to false.
 	FollowEnsemble bool
 
-	// Prefer reports whether a server is preferred to others, as one in the client's own zone is. server is "host:port" as listed, address the same with
-	// the IP address. Preferred servers are dialled first, and a client that is connected to another one moves back when one can be reached, which
-	// it tries every ServersRefresh. Prefer is called once for each server and address, and must return at once. Defaults to none.
+	// Prefer reports whether a server is preferred to others, for example because it is in the client's own zone.
+	// server is "host:port" as listed; address is the same with the IP address. Preferred servers are dialled first. A
+	// client that is connected to another server tries every ServersRefresh to move back to a preferred one. Prefer is
+	// called once for each server and address, and must return immediately.
+	// Defaults to none.
 	Prefer func(server, address string) bool
 
-	// RebalanceAfter spreads clients evenly over the servers, also after servers were restarted: a client moves to the place of its session, at a random
-	// time within RebalanceAfter after it has begun the session or lost a connection. Minutes are a good value. See Servers in the package documentation.
-	// Defaults to 0, never.
+	// RebalanceAfter keeps clients evenly spread over the servers, even after restarts of servers. Each client moves to
+	// the server that its session id selects, at a random time within RebalanceAfter after it has begun the session or
+	// lost a connection. Some minutes are a good value. See Servers in the package documentation.
+	// Defaults to 0, which means never.
 	RebalanceAfter time.Duration
 
-	// SessionTimeout is what the client asks for; the server grants what its own limits allow. All clocks of this package, and all
-	// defaults below, use what it granted last, and SessionTimeout until a server has granted something. Between 100 ms and 24 h.
+	// SessionTimeout is the timeout that the client requests. The server grants it within its own limits. All clocks of
+	// this package, and all defaults below, use the timeout that was granted last, and SessionTimeout until one was
+	// granted. Between 100 ms and 24 h.
 	// Defaults to 15 s.
 	SessionTimeout time.Duration
 
-	// ConnectTimeout bounds one dial, name resolution and TLS handshake included. A connection that breaks is
-	// noticed after two thirds of the session timeout at the latest, so that what is left must suffice to find another
-	// server.
-	// Defaults to a sixth of the granted session timeout while there is an address that has not been tried since the last
-	// connection, and to half of what is left of the session otherwise; at most 15 s.
+	// ConnectTimeout bounds one dial, including name resolution and TLS handshake. A broken connection is noticed after
+	// two thirds of the session timeout at the latest, so the remaining third must suffice to reach another server.
+	// Defaults to a sixth of the granted session timeout while there is an address that has not been tried since the
+	// last connection, and to half of the session's remaining time otherwise; at most 15 s.
 	ConnectTimeout time.Duration
 
-	// HandshakeTimeout bounds ZooKeeper's own handshake on a new connection, so that a server which accepts and then
-	// hangs costs no more than this. Set it if one address stands for several servers, as that of a load balancer does: the
-	// default takes it for the only server.
-	// Defaults to a sixth of the granted session timeout, at most 15 s, while there is an address that has not been tried since
-	// the last connection. Otherwise it defaults to what is left of the session, at most 2 min: all of it for the only
-	// address, and all but a sixth of the timeout if there are others.
+	// HandshakeTimeout bounds ZooKeeper's handshake on a new connection, and so the time lost to a server that accepts
+	// connections and then hangs. Set it if one address represents several servers, such as a load balancer's: the
+	// default treats it as the only server.
+	// Defaults to a sixth of the granted session timeout, at most 15 s, while there is an address that has not been
+	// tried since the last connection. Otherwise it defaults to the session's remaining time, at most 2 min: all of it
+	// if there is only one address, and all but a sixth of the timeout if there are others.
 	HandshakeTimeout time.Duration
 
-	// OperationTimeout bounds operations of Client whose ctx has no deadline; negative means no bound. Operations of
-	// Session are bounded by the life of the session. Defaults to twice the granted session timeout.
+	// OperationTimeout bounds operations of Client whose ctx has no deadline. A negative value means no bound.
+	// Operations of Session are bounded by the life of the session.
+	// Defaults to twice the granted session timeout.
 	OperationTimeout time.Duration
 
-	// CloseTimeout bounds how long Close waits for running recipes to return, and after that for the providers of telemetry to
-	// take what has ended. Defaults to the granted session timeout.
+	// CloseTimeout bounds how long Close waits for running recipes, and after that for telemetry providers.
+	// Defaults to the granted session timeout.
 	CloseTimeout time.Duration
 
-	// TrustMargin is how long before the end of the session timeout what is held by the session is given up when no
-	// answer comes. At most half of SessionTimeout, since pings go out every third of it. When the server grants less
-	// than was asked for, it shrinks in proportion. Defaults to a quarter of the granted timeout.
+	// TrustMargin is how long before the end of the session timeout claims end if the servers do not reply. It is at
+	// most half of SessionTimeout, since pings are sent every third of it. If the server grants less than the requested
+	// timeout, the margin shrinks in proportion.
+	// Defaults to a quarter of the granted timeout.
 	TrustMargin time.Duration
 
-	// Namespace is a path under which everything of this client happens, below the chroot. Defaults to none.
+	// Namespace is a path, below the chroot, that is prefixed to all paths of this client.
+	// Defaults to none.
 	Namespace string
 
-	// ACL is what created nodes get unless the create says otherwise. Defaults to OpenACL.
+	// ACL is the access-control list of created nodes, unless the create sets another one.
+	// Defaults to OpenACL.
 	ACL []ACL
 
-	// PersistentParents makes the parents of created nodes persistent nodes instead of containers, which servers remove some time
-	// after their last child was deleted. Servers before ZooKeeper 3.5.3, and some that speak its protocol, do not know containers:
-	// then parents are persistent in any case.
+	// PersistentParents makes the parents of created nodes persistent nodes instead of containers, which servers remove
+	// some time after their last child was deleted. Servers before ZooKeeper 3.5.3, and some other servers with its
+	// protocol, do not support containers. There, parents are always persistent.
 	// Defaults to false.
 	PersistentParents bool
 
-	// Auth are the identities presented on every connection. Defaults to none.
+	// Auth lists the identities that are presented on every connection.
+	// Defaults to none.
 	Auth []Auth
 
-	// SASL authenticates every connection ahead of Auth and of any operation, as servers with sessionRequireClientSASLAuth or
-	// enforce.auth.enabled demand it. See package sasl. A connection on which that fails is not used; Health, WaitConnected
-	// and the log say why. Defaults to none.
+	// SASL authenticates every connection before Auth and before any operation, as servers with
+	// sessionRequireClientSASLAuth or enforce.auth.enabled require. See package sasl. A connection on which SASL fails
+	// is not used; Health, WaitConnected and the log say why.
+	// Defaults to none.
 	SASL sasl.Mechanism
 
-	// SessionFile names a file for the id and the password of the client's session, so that the process that is started after this one
-	// has died does not wait for the session to expire: see Restarts in the package documentation. The file is created with mode 0600
-	// if it does not exist; its directory must exist, on a local file system. Each client needs a file of its own, and the same
-	// one each time it is started. New returns [ErrSessionFileInUse] while another client has it.
+	// SessionFile names a file for the id and the password of the client's session. If this process dies, the next one
+	// closes the session instead of waiting for it to expire: see Restarts in the package documentation. The file is
+	// created with mode 0600 if it does not exist. Its directory must exist, on a local file system. Each client needs
+	// its own file, and the same one at each start. New returns [ErrSessionFileInUse] while another client uses it.
 	// Defaults to none.
 	SessionFile string
 
-	// TLS turns on TLS. An empty ServerName is replaced by the host name of the server that is dialled. Defaults to none.
+	// TLS enables TLS. An empty ServerName is replaced by the host name of the dialled server.
+	// Defaults to none.
 	TLS *tls.Config
 
-	// TLSFiles turns on TLS with certificates from files, which may be replaced while the client runs. New connections use the new
-	// ones; the present connection lives on, unless Client.Reconnect is called. TLS may have further settings. New reads the files, and
-	// fails if they cannot be used. Defaults to none.
+	// TLSFiles enables TLS with certificates from files, which may be replaced while the client runs. New connections
+	// use the new files. The current connection stays as it is, unless Client.Reconnect is called. TLS may have further
+	// settings. New reads the files, and fails if they cannot be used.
+	// Defaults to none.
 	TLSFiles *TLSFiles
 
-	// Dialer opens connections. It must honour ctx. Defaults to net.Dialer's DialContext.
+	// Dialer opens connections. It must return when ctx ends.
+	// Defaults to net.Dialer's DialContext.
 	Dialer func(ctx context.Context, network, address string) (net.Conn, error)
 
-	// LookupHost resolves names of the connect string. It must honour ctx. Defaults to net.DefaultResolver; with a Dialer of one's own names
-	// are handed to it unresolved unless LookupHost is set too.
+	// LookupHost resolves the names of the connect string. It must return when ctx ends.
+	// Defaults to net.DefaultResolver. If Dialer is set and LookupHost is not, Dialer receives the unresolved names.
 	LookupHost func(ctx context.Context, host string) ([]string, error)
 
-	// ReadOnly lets the client begin a session on a server that has lost touch with the majority of its ensemble, and that serves reads
-	// in that time (readonlymode.enabled on the servers, and localSessionsEnabled since ZooKeeper 3.7). It does so when every server has been tried. The state is [ReadOnly] then,
-	// and the client goes on looking for a server that serves writes too. The package documentation has the details.
+	// ReadOnly lets the client begin a session on a server that has lost contact with the majority of its ensemble and
+	// serves only reads (readonlymode.enabled on the servers, and localSessionsEnabled since ZooKeeper 3.7). It does so
+	// after every server has been tried. The state is then [ReadOnly], and the client keeps looking for a server that
+	// accepts writes. The package documentation has the details.
 	// Defaults to false: such servers are not accepted.
 	ReadOnly bool
 
-	// FailFast makes operations of the Client return [ErrNotConnected] at once while there is no connection, as those of
-	// [Client.FailFast] do. Defaults to false: operations wait for a connection.
+	// FailFast makes operations of the Client return [ErrNotConnected] at once while there is no connection, as those
+	// of [Client.FailFast] do.
+	// Defaults to false: operations wait for a connection.
 	FailFast bool
 
-	// RetryPolicy says how often and how soon an operation of Client is tried again after a connection failure.
-	// Defaults to retry's zero value: exponential with jitter, until ctx or OperationTimeout ends.
+	// RetryPolicy says how often and how soon an operation of Client is retried after a connection failure.
+	// Defaults to the zero value of retry.Policy: exponential with jitter, until ctx or OperationTimeout ends.
 	RetryPolicy retry.Policy
 
-	// ReconnectPolicy gives the pauses between dials once every server has been tried. It starts anew when a connection
-	// has lasted. A policy that ends goes on with its last delay. No pause is shorter than a thousandth of the granted session
-	// timeout, or than 40 ms if that is less. Defaults to exponential with jitter, from a hundredth of the granted session timeout
-	// to an eighth of it, but at most from 400 ms to 5 s.
+	// ReconnectPolicy sets the pauses between dials once every server has been tried. It starts over when a connection
+	// has lasted. When a policy has no further delays, its last one is repeated. No pause is shorter than 40 ms or a
+	// thousandth of the granted session timeout, whichever is less.
+	// Defaults to exponential with jitter, from a hundredth to an eighth of the granted session timeout, but at most
+	// from 400 ms to 5 s.
 	ReconnectPolicy retry.Policy
 
-	// MaxRequestSize is the largest request that is sent, in bytes: the servers' jute.maxbuffer, over which they cut the
-	// connection without a word. At least 163840, enough to set watches again after a reconnect.
+	// MaxRequestSize is the largest request that is sent, in bytes. Set it to the servers' jute.maxbuffer: they close
+	// the connection, without a reply, when a request is longer. At least 163840, which is enough to set watches again
+	// after a reconnect.
 	// Defaults to 1048575.
 	MaxRequestSize int
 
@@ -214,24 +237,30 @@ type Config struct {
 	// Defaults to 64 MiB.
 	MaxReplySize int
 
-	// Logger gets a line for each thing that an operator asks about (info), for what needs a look (warn), and for every dial (debug): slog.Default()
-	// turns it on. docs/telemetry.md lists all lines and keys. Its handler is called by a
-	// goroutine of its own, so that one that blocks holds up nothing: 1024 lines wait for it, in order, and further ones are
-	// dropped and counted in a line in their place. One that panics loses the line. Defaults to silence.
+	// Logger receives a line for each event that an operator asks about (info), for what needs attention (warn), and
+	// for every dial (debug). slog.Default() turns it on. docs/telemetry.md lists all lines and keys.
+	//
+	// Its handler is called by a separate goroutine, so a handler that blocks does not block the client. Up to 1024
+	// lines are queued, in order. Further lines are dropped, and a line in their place says how many. If the handler
+	// panics, that line is lost.
+	// Defaults to silence.
 	Logger *slog.Logger
 
-	// TracerProvider gets spans: one for each operation, within the caller's, and those of sessions and recipes. See
-	// docs/telemetry.md. Defaults to the global one of OpenTelemetry, also when it is set later.
+	// TracerProvider receives spans: one for each operation, within the caller's, and those of sessions and recipes.
+	// See docs/telemetry.md.
+	// Defaults to OpenTelemetry's global provider, even if that is set later.
 	TracerProvider trace.TracerProvider
 
-	// MeterProvider gets metrics, as TracerProvider gets spans. Defaults to the global one of OpenTelemetry.
+	// MeterProvider receives metrics.
+	// Defaults to OpenTelemetry's global provider, even if that is set later.
 	MeterProvider metric.MeterProvider
 
-	// Random is the source of shuffles, jitter and GUIDs. Simulations set it to replay a run. Defaults to crypto/rand.
+	// Random is the source of shuffles, jitter and GUIDs. Simulations set it to make runs reproducible.
+	// Defaults to crypto/rand.
 	Random io.Reader
 }
 
-// Validate reports everything that is wrong with the configuration, in one error.
+// Validate returns everything that is wrong with the configuration, in one error.
 func (c Config) Validate() error {
 	var errs []error
 	bad := func(field, format string, args ...any) {
@@ -239,7 +268,7 @@ func (c Config) Validate() error {
 	}
 	if c.SessionTimeout != 0 && (c.SessionTimeout < minSessionTimeout || c.SessionTimeout > maxSessionTimeout) {
 		bad("SessionTimeout", "%v is not between %v and %v", c.SessionTimeout, minSessionTimeout, maxSessionTimeout)
-		c.SessionTimeout = 0 // what is derived from it is no further mistake
+		c.SessionTimeout = 0 // do not report what follows from it as well
 	}
 	c = c.withDefaults()
 	if _, _, err := c.servers(); err != nil {
@@ -302,7 +331,7 @@ func (c *Config) validateLimits(bad reporter) {
 	}
 }
 
-// withDefaults fills in what is zero, except for what follows from the session timeout: see bounds.
+// withDefaults replaces zero values, except for those that depend on the session timeout: see bounds.
 func (c Config) withDefaults() Config {
 	def(&c.SessionTimeout, DefaultSessionTimeout)
 	def(&c.ServersRefresh, time.Minute)
@@ -326,7 +355,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// detached returns a copy that shares nothing which the caller may change later.
+// detached returns a copy that shares nothing that the caller may change later.
 func (c Config) detached() Config {
 	c.ACL = slices.Clone(c.ACL)
 	c.Auth = slices.Clone(c.Auth)
@@ -351,7 +380,7 @@ func def[T comparable](p *T, d T) {
 	}
 }
 
-// margin is the trust margin for a session of timeout granted.
+// margin returns the trust margin for a granted session timeout.
 func (c *Config) margin(granted time.Duration) time.Duration {
 	switch {
 	case c.TrustMargin == 0:

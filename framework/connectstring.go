@@ -15,8 +15,8 @@ import (
 // defaultPort is ZooKeeper's client port.
 const defaultPort = "2181"
 
-// parseConnectString reads ZooKeeper's form "host:port,host:port/chroot". A missing port is 2181; IPv6 addresses are in
-// brackets. The error lists every mistake. A string that could be read in two ways is refused.
+// parseConnectString parses ZooKeeper's form "host:port,host:port/chroot". The port defaults to 2181; IPv6 addresses
+// are in brackets. The error lists every mistake. Ambiguous strings are refused.
 func parseConnectString(s string) (servers []string, chroot space, err error) {
 	if err := wholly(s); err != nil {
 		return nil, "", err
@@ -46,7 +46,7 @@ func parseConnectString(s string) (servers []string, chroot space, err error) {
 	return servers, chroot, nil
 }
 
-// servers reads ConnectString, which needs to name no server if there is Config.Servers.
+// servers parses ConnectString. It need not name a server if Config.Servers is set.
 func (c *Config) servers() (servers []string, chroot space, err error) {
 	if s := strings.TrimSpace(c.ConnectString); c.Servers != nil && (s == "" || s[0] == '/') {
 		if s == "" {
@@ -58,10 +58,10 @@ func (c *Config) servers() (servers []string, chroot space, err error) {
 	return parseConnectString(c.ConnectString)
 }
 
-// scheme matches what a URL begins with.
+// scheme matches the beginning of a URL.
 var scheme = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://`)
 
-// wholly looks for what the string as a whole must not have. It repeats no credentials.
+// wholly checks the string as a whole. Its error does not repeat credentials.
 func wholly(s string) error {
 	plain := scheme.ReplaceAllString(s, "")
 	hosts, chroot, _ := strings.Cut(plain, "/")
@@ -74,13 +74,13 @@ func wholly(s string) error {
 	case strings.Contains(s, ";"):
 		return fmt.Errorf("it has a semicolon; servers are separated by commas: %q", rightForm(s))
 	case listed && hosts != "":
-		// A path may have a comma, but to the letter this is the first server alone, and seldom meant so.
+		// A path may contain a comma, but then only the first server would be named, which is rarely intended.
 		return fmt.Errorf("a chroot is for all servers and is written once, at the end: %q (a path with a comma is possible in Config.Namespace)", rightForm(s))
 	}
 	return nil
 }
 
-// rightForm is what s may have been meant to be, to be shown and not to be used.
+// rightForm guesses what s was meant to be. The result is for an error message only.
 func rightForm(s string) string {
 	s = strings.ReplaceAll(scheme.ReplaceAllString(s, ""), ";", ",")
 	var hosts, chroots []string
@@ -101,7 +101,7 @@ func rightForm(s string) string {
 	return form + "/chroot"
 }
 
-// portBehind matches a chroot that ends like an address.
+// portBehind matches a chroot that ends with a port.
 var portBehind = regexp.MustCompile(`:[0-9]+$`)
 
 func parseChroot(s string) (space, error) {
@@ -141,7 +141,7 @@ func parseServer(s string) (string, error) {
 	return net.JoinHostPort(host, strconv.FormatUint(n, 10)), nil
 }
 
-// checkHost refuses a host that is neither a name nor an address. It does not resolve names.
+// checkHost returns an error if host is neither a valid name nor an address. It does not resolve names.
 func checkHost(s, host string) error {
 	addr, notAddr := netip.ParseAddr(host)
 	bracketed := strings.HasPrefix(s, "[")
@@ -163,7 +163,7 @@ func checkHost(s, host string) error {
 	return nil
 }
 
-// noHostRune reports whether r cannot be in the name of a host.
+// noHostRune reports whether r is not allowed in a host name.
 func noHostRune(r rune) bool {
 	return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_.", r)
 }

@@ -15,11 +15,11 @@ import (
 	"github.com/docent-zk/docent/internal/wire"
 )
 
-// core is what the views of one client (namespaces, sessions) share. One goroutine, the supervisor, moves it from epoch to
-// epoch and from state to state.
+// core is the state that all views of a client (namespaces, sessions) share. One goroutine, the supervisor, moves it
+// from epoch to epoch and from state to state.
 type core struct {
 	cfg       Config
-	log       *slog.Logger // to lane: it never blocks
+	log       *slog.Logger // writes to lane, which never blocks
 	lane      *logLane
 	hosts     *hosts
 	grant     grant
@@ -40,45 +40,44 @@ type core struct {
 	creating    creating
 	sessionFile sessionFile
 
-	era atomic.Int64 // counts how often the servers have gone back to an earlier transaction
+	era atomic.Int64 // number of times that the servers have gone back to an earlier transaction
 
 	can capabilities
 
-	closing  chan struct{} // closed by Close: recipes and claims are being ended
+	closing  chan struct{} // closed by Close when recipes and claims are to end
 	quit     chan struct{} // closed when the supervisor should end the last epoch
-	stopped  chan struct{} // closed when it has
+	stopped  chan struct{} // closed when the supervisor has ended
 	retiring sync.WaitGroup
 
 	identities identities
-	moving     chan struct{} // holds a token while a session moves as planned
+	moving     chan struct{} // holds a token while a planned move is running
 	dials      atomic.Int64  // numbers the dials
-	doubtful   atomic.Bool   // the latest connection has ended before a server granted a session on it
+	doubtful   atomic.Bool   // the last connection ended before a server granted a session on it
 	found      offers        // a connection to a full server, for the next epoch
 
-	mu       sync.Mutex       // guards the hub's order against the gate, and the following
-	epochs   map[int64]uint64 // of the sessions there were, by their ids
-	lastDial error            // why the last dial failed, for the error of an operation that found no connection; nil while there is one
-	history  []StateChange    // the latest changes: a ring once it is full
-	oldest   int              // where that begins
+	mu       sync.Mutex       // guards the fields below, and keeps the hub in step with the gate
+	epochs   map[int64]uint64 // of earlier sessions, by session id
+	lastDial error            // why the last dial failed; nil while there is a connection
+	history  []StateChange    // the latest changes: a ring buffer once it is full
+	oldest   int              // index of the oldest entry
 }
 
-// gate is the present: the latest state and the epoch behind it. A new one is put in place at every change, and the old
-// one's changed channel closed.
+// gate is the current state and its epoch. Every change installs a new gate and closes the old one's changed channel.
 type gate struct {
 	StateChange
 	epoch   *epoch
 	changed chan struct{}
-	dial    int64  // the number of the dial of the connection; 0 before the first
-	paused  *pause // operations wait; nil if they do not
+	dial    int64  // number of the connection's dial; 0 before the first
+	paused  *pause // operations wait for it; nil if they do not wait
 }
 
 // pausedIn reports whether operations in e wait for a planned move.
 func (g *gate) pausedIn(e *epoch) bool { return g.paused != nil && g.epoch == e && e.ctx.Err() == nil }
 
-// leaving reports whether the session is on its way from one connection to another.
+// leaving reports whether the session is between two connections.
 func (g *gate) leaving() bool { return g.paused != nil && g.paused.left() }
 
-// publish makes ch the state, fills in what it follows from, and tells the subscribers.
+// publish makes ch the current state, adds the previous state, and notifies the subscribers.
 func (c *core) publish(e *epoch, ch StateChange) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -102,7 +101,8 @@ func (c *core) publish(e *epoch, ch StateChange) {
 	}
 }
 
-// epochOf returns the epoch that had the session with this id, if one of this client had. That of the process before is 0.
+// epochOf returns the epoch that had the session with this id, if it was a session of this client. Epoch 0 is the
+// session of the previous process.
 func (c *core) epochOf(session int64) (n uint64, known bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -110,8 +110,8 @@ func (c *core) epochOf(session int64) (n uint64, known bool) {
 	return n, known
 }
 
-// regressed is called when a server shows an older transaction than was seen before. Ids of sessions may be given away again too,
-// so that nothing follows from those that this client had before the present one.
+// regressed is called when a server shows an older transaction than was seen before. Session ids may then be reused, so
+// the ids of earlier sessions are forgotten.
 func (c *core) regressed(present int64) {
 	c.era.Add(1)
 	c.mu.Lock()
@@ -120,7 +120,7 @@ func (c *core) regressed(present int64) {
 	c.log.Warn("the servers have gone back to an earlier transaction: their data was lost, or restored from a backup")
 }
 
-// say writes a change of state to the log.
+// say logs a change of state.
 func (c *core) say(ch StateChange) {
 	level := slog.LevelInfo
 	switch {
@@ -128,7 +128,7 @@ func (c *core) say(ch StateChange) {
 	case ch.State == Lost || ch.State == ReadOnly:
 		level = slog.LevelWarn
 	case (ch.State == Suspended || ch.State == Reconnected) && (c.identities.failed() != nil || c.service.quiet()):
-		level = slog.LevelDebug // it goes on until what the log has been told of is put right
+		level = slog.LevelDebug // the outage continues until the logged problem is solved
 	case ch.State == Suspended:
 		level = slog.LevelWarn
 	}
@@ -140,21 +140,21 @@ func (c *core) say(ch StateChange) {
 		append([]any{"epoch", ch.Epoch, "session", hex(ch.SessionID), "server", ch.Server}, cause...)...)
 }
 
-// subscribe is atomic with publish, so that a subscriber sees every change after its first.
+// subscribe is atomic with publish, so a subscriber receives every change after its first one.
 func (c *core) subscribe(ctx context.Context) <-chan StateChange {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.hub.Subscribe(ctx, c.gate.Load().StateChange)
 }
 
-// dialled notes how the latest dial has ended.
+// dialled records the result of the latest dial.
 func (c *core) dialled(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.lastDial = err
 }
 
-// notConnected describes why an operation was not sent.
+// notConnected returns why an operation was not sent.
 func (c *core) notConnected(cause error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -164,8 +164,8 @@ func (c *core) notConnected(cause error) error {
 	return fmt.Errorf("%w: %w", ErrNotConnected, cause)
 }
 
-// blame adds to the error of a call that was given up that a server has refused the client's identity: then no connection
-// lasts, and nothing else matters.
+// blame adds the server's refusal of the client's identity, if there is one, to the error of a call that ended. In that
+// case no connection lasts, and this is the reason.
 func (c *core) blame(err error) error {
 	if refused := c.identities.failed(); refused != nil && !errors.Is(err, refused) {
 		return fmt.Errorf("%w; %w", err, refused)
@@ -186,7 +186,7 @@ func (c *core) supervise(e *epoch) {
 		}
 		c.retire(e)
 		next, err := openEpoch(c, e.n+1, e.zxid())
-		if err != nil { // the driver refuses its own arguments: not in this world
+		if err != nil { // the driver rejects its own arguments, which cannot happen
 			c.log.Error("no further session can be started", "error", err)
 			break
 		}
@@ -201,7 +201,7 @@ func (c *core) supervise(e *epoch) {
 	c.telemetry.Close()
 }
 
-// retire closes a lost epoch's connection beside the next epoch: the driver may take a second for it.
+// retire closes the connection of a lost epoch while the next epoch begins, since the driver may take a second.
 func (c *core) retire(e *epoch) {
 	c.retiring.Add(1)
 	go func() {
@@ -210,8 +210,8 @@ func (c *core) retire(e *epoch) {
 	}()
 }
 
-// follow moves one epoch through its states and returns why it is over. Whatever wakes it, it looks at the clocks first: it may
-// have been asleep for longer than it wanted.
+// follow moves one epoch through its states and returns why it has ended. After each wake-up it checks the clocks
+// first, since it may have slept for longer than intended.
 func (c *core) follow(e *epoch) error {
 	if e.n == 0 {
 		return c.followFormer(e)
@@ -238,7 +238,7 @@ func (c *core) follow(e *epoch) error {
 	}
 }
 
-// handle answers what the driver said. It returns the cause when the session is over.
+// handle processes signals of the driver. It returns the cause if the session has ended.
 func (c *core) handle(e *epoch, signals []signal) error {
 	for _, s := range signals {
 		switch s.kind {
@@ -253,7 +253,7 @@ func (c *core) handle(e *epoch, signals []signal) error {
 	return nil
 }
 
-// up is the driver's report of an established session.
+// up handles an established session.
 func (c *core) up(e *epoch, server string, dial int64) {
 	c.dialled(nil)
 	e.server, e.upNo, e.moveBy = server, dial, time.Time{}
@@ -262,7 +262,7 @@ func (c *core) up(e *epoch, server string, dial int64) {
 		return
 	}
 	switch g := c.gate.Load(); g.State {
-	case Connected, Reconnected: // its break was planned, or not reported: then it is the same link to us
+	case Connected, Reconnected: // the break was planned or not reported: treat it as the same connection
 		if g.leaving() {
 			c.publish(e, StateChange{State: Reconnected})
 		}
@@ -279,7 +279,7 @@ func (c *core) up(e *epoch, server string, dial int64) {
 	}
 }
 
-// askAtOnce sends an exists, because its answer is needed before the first ping's.
+// askAtOnce sends an exists request, because a reply is needed before the first ping's.
 func (c *core) askAtOnce(e *epoch) {
 	c.retiring.Go(func() {
 		ctx, cancel := context.WithTimeout(e.ctx, e.wire.Timeout())
@@ -288,7 +288,7 @@ func (c *core) askAtOnce(e *epoch) {
 	})
 }
 
-// down is the report of a broken link, or of a failed attempt to get one, which says nothing new.
+// down handles a broken connection. A failed attempt to connect is handled like one, and changes nothing.
 func (c *core) down(e *epoch, cause error) {
 	if !c.gate.Load().State.CanRead() || c.moves(e, cause) {
 		return
@@ -298,7 +298,7 @@ func (c *core) down(e *epoch, cause error) {
 	c.publish(e, StateChange{State: Suspended, Cause: cause})
 }
 
-// checkClocks looks at the two clocks of the session. It returns the cause when the session is over.
+// checkClocks checks the two clocks of the session. It returns the cause if the session has ended.
 func (c *core) checkClocks(e *epoch) error {
 	if !c.reached(e) || e.wire.ReadOnly() {
 		return nil
@@ -315,18 +315,18 @@ func (c *core) checkClocks(e *epoch) error {
 	}
 	if c.gate.Load().State.Connected() && !e.spared() {
 		cause := fmt.Errorf("%w: %s has not answered since %v", ErrUntrusted, e.server, time.Since(last).Round(time.Millisecond))
-		e.wire.Break(cause) // another server may answer while the session still lives
+		e.wire.Break(cause) // another server may reply while the session still lives
 		c.down(e, cause)
 	}
 	return nil
 }
 
-// nextCheck is how long the supervisor may sleep before it looks at the clocks again: until the next of them runs out, which
-// is at once if one has run out since it looked, and not longer than an eighth of the timeout, so that a machine that was asleep
-// is noticed soon after it wakes. A clock that it has acted upon does not count.
+// nextCheck returns how long the supervisor may sleep before it checks the clocks again: until the next clock runs out
+// (zero if one has run out since the last check), and at most an eighth of the timeout, so that the suspension of the
+// machine is noticed soon after it ends. A clock that has been acted on does not count.
 func (c *core) nextCheck(e *epoch) time.Duration {
 	if !c.reached(e) {
-		return time.Hour // no clock runs, and a signal comes with the first connection
+		return time.Hour // no clock is running; the first connection sends a signal
 	}
 	next := time.Now().Add(e.wire.Timeout() / 8)
 	for _, due := range []time.Time{e.lostAt(), e.trustEnds(), e.moveBy} {
@@ -337,10 +337,12 @@ func (c *core) nextCheck(e *epoch) time.Duration {
 	return max(0, time.Until(next))
 }
 
-// reached reports whether the present state belongs to e: before its first connection the state is that of its predecessor.
+// reached reports whether the current state belongs to e. Before e's first connection, it belongs to the previous
+// epoch.
 func (c *core) reached(e *epoch) bool { return c.gate.Load().epoch == e }
 
-// lose ends a session: first it can send nothing more, then everything that hangs on it ends, then the world is told.
+// lose ends a session. First its connection is fenced, then everything that depends on it ends, then subscribers are
+// notified.
 func (c *core) lose(e *epoch, cause error) {
 	e.fence(cause)
 	e.endBindings(cause)

@@ -40,13 +40,15 @@ func Hold(grace time.Duration) Option {
 	return func(s *settings) { s.holding.OnSuspended, s.holding.Grace = framework.Hold, grace }
 }
 
-// WithID sets the participant's id, which is stored in its node. Defaults to host name and process id.
+// WithID sets the participant's id, which is stored in its node.
+// Defaults to host name and process id.
 func WithID(id string) Option {
 	return func(s *settings) { s.id = id }
 }
 
 // WithACL sets the access-control list of the participant's node to a copy of acl. It must allow all participants to
-// read the node, because each one watches the nodes ahead. Defaults to the client's ACL.
+// read the node, because each one watches the nodes ahead.
+// Defaults to the client's ACL.
 func WithACL(acl []framework.ACL) Option {
 	own := slices.Clone(acl)
 	return func(s *settings) { s.acl = own }

@@ -70,14 +70,16 @@ func Progress(f func(ahead int)) Option {
 	return func(s *settings) { s.progress = f }
 }
 
-// WithData stores a copy of data in the nodes, where other clients can read it. Defaults to no data.
+// WithData stores a copy of data in the nodes, where other clients can read it.
+// Defaults to no data.
 func WithData(data []byte) Option {
 	own := bytes.Clone(data)
 	return func(s *settings) { s.data = own }
 }
 
 // WithACL sets the access-control list of the nodes to a copy of acl. It must allow all contenders to read the nodes,
-// because each contender watches the nodes ahead. Defaults to the client's ACL.
+// because each contender watches the nodes ahead.
+// Defaults to the client's ACL.
 func WithACL(acl []framework.ACL) Option {
 	own := slices.Clone(acl)
 	return func(s *settings) { s.acl = own }
