@@ -25,34 +25,37 @@ type createOption func(*create)
 func (f createOption) applyCreate(c *create) { f(c) }
 
 var (
-	// Parents creates missing parents, without data. They are containers, or persistent nodes with [Config.PersistentParents] and
-	// on servers that do not know containers. Servers remove empty containers at any time; a create that meets that creates them
-	// again.
+	// Parents creates missing parents, without data. They are containers, or persistent nodes with
+	// [Config.PersistentParents] and on servers that do not support containers. Servers may remove empty containers at
+	// any time. If that happens during the create, the parents are created again.
 	Parents CreateOption = createOption(func(c *create) { c.parents = true })
 
-	// PersistentParents is [Parents], and the parents that are created are persistent nodes, which stay when they are empty.
+	// PersistentParents is [Parents] with persistent nodes as parents, which stay when they are empty.
 	PersistentParents CreateOption = createOption(func(c *create) { c.parents, c.persistentParents = true, true })
 
-	// Protected puts a GUID into the node's name, "_c_<GUID>-name" as Curator does, so that a node whose create was
-	// answered by a broken connection is found again. When the create is given up, the node, should it exist, is removed
-	// in the background as soon as the servers are back. The create of an ephemeral node by a [Session] that is unanswered when ctx
-	// ends waits for the answer while there is a connection, for an eighth of the session timeout at most.
+	// Protected puts a GUID into the node's name, "_c_<GUID>-name" as Curator does. So the node can be found if the
+	// connection breaks before the reply to its create arrives. If the create is abandoned, the node is removed in the
+	// background, in case it exists, as soon as there is a connection.
+	//
+	// If ctx ends before the reply to a [Session]'s create of an ephemeral node, Create waits for the reply while there
+	// is a connection, for an eighth of the session timeout at most.
 	Protected CreateOption = createOption(func(c *create) { c.protected = true })
 )
 
-// WithTTL sets the time to live of a node of a TTL mode, in whole milliseconds.
+// WithTTL sets the time to live of a node with a TTL mode, in whole milliseconds.
 func WithTTL(ttl time.Duration) CreateOption { return createOption(func(c *create) { c.ttl = ttl }) }
 
-// WithACL sets the node's access-control list, which is copied. Defaults to Config.ACL. Parents get Config.ACL.
+// WithACL sets the node's access-control list to a copy of acl. Parents get Config.ACL.
+// Defaults to Config.ACL.
 func WithACL(acl []ACL) CreateOption {
 	own := slices.Clone(acl)
 	return createOption(func(c *create) { c.acl = own })
 }
 
-// create is one create on its way.
+// create is one create in progress.
 type create struct {
 	mode              Mode
-	modes             []Mode // that were given
+	modes             []Mode // as given by the options
 	parents           bool
 	protected         bool
 	persistentParents bool
@@ -62,28 +65,29 @@ type create struct {
 	data              []byte
 
 	space    space
-	at       string // the path asked for, as the server knows it, GUID included
+	at       string // the requested path with chroot and GUID
 	guid     string
-	before   yardstick // of the last try
-	sentIn   *epoch    // of the last try
-	rivals   *rivals   // of an ephemeral node that only its owner tells from others
+	before   yardstick // before the last attempt
+	sentIn   *epoch    // of the last attempt
+	rivals   *rivals   // for an ephemeral node that is recognised by its owner only
 	nodes    []Node    // the result
 	list     *listing
-	lingers  bool     // its answer is waited for a little when ctx ends
-	together bool     // others may be made in the same transaction
-	twins    []string // what stands behind the GUID of nodes that are made together; nil for a single node
+	lingers  bool     // when ctx ends, its reply is awaited for a short time
+	together bool     // other creates may share its transaction
+	twins    []string // the names behind the GUID of nodes that are created together; nil for a single node
 }
 
-// Create creates a node and returns it as it is: with its sequence number, GUID and Stat. Data that is nil is stored as
-// empty and not as null, which readers in other languages stumble over.
+// Create creates a node and returns it with its actual path (sequence number and GUID included) and its Stat. nil data
+// is stored as empty, not as null, because clients in other languages often cannot handle null.
 //
-// When the answer is lost, the node is looked for and created again only if it certainly is not there: a protected node by
-// its GUID, an ephemeral one by its owner. A node of a session that is gone is never taken for one's own. What cannot be
-// decided (a persistent or sequential node without [Protected]) is [ErrOutcomeUnknown]. A node that somebody else has
-// deleted before it could be looked for is not there, and is created again.
+// If the reply is lost, Create looks for the node, a protected node by its GUID and an ephemeral one by its owner, and
+// creates it again only if it certainly does not exist. A node of an earlier session is never mistaken for it. If
+// another client has deleted the node before Create looked for it, the node is created again. For a persistent or
+// sequential node without [Protected], Create cannot tell, and returns [ErrOutcomeUnknown].
 //
-// Errors: [ErrNodeExists], [ErrNoNode] for a missing parent without [Parents], or if a server does not return the Stat and the node
-// was gone when it was asked for; [ErrNoChildrenForEphemerals], [ErrNoAuth], [ErrInvalidACL], [ErrTooLarge], [ErrInvalidPath].
+// Errors: [ErrNodeExists], [ErrNoChildrenForEphemerals], [ErrNoAuth], [ErrInvalidACL], [ErrTooLarge], [ErrInvalidPath].
+// [ErrNoNode] means that a parent is missing and [Parents] was not given, or that the server did not return the Stat
+// and the node was deleted before it could be read.
 func (o *ops) Create(ctx context.Context, path string, data []byte, opts ...CreateOption) (Node, error) {
 	c, err := o.newCreate(path, data, opts)
 	if err != nil {
@@ -92,9 +96,9 @@ func (o *ops) Create(ctx context.Context, path string, data []byte, opts ...Crea
 	return c.run(ctx, o, path)
 }
 
-// createInQueue creates a protected ephemeral sequential node named name in dir, with dir and its parents if need be, and
-// lists dir right behind it on the session's ordered connection: one round trip for both. The node is in the list.
-// When the node was created and the list cannot be had, the node comes with the error.
+// createInQueue creates a protected ephemeral sequential node named name in dir, with dir and its parents if needed,
+// and lists dir in the same round trip, right behind the create on the session's connection. The list contains the
+// node. If the node was created and the list failed, the node is returned with the error.
 func (s *Session) createInQueue(ctx context.Context, dir, name string, data []byte, opts ...CreateOption) (Node, []string, error) {
 	opts = append([]CreateOption{defaultMode(EphemeralSequential), Parents, Protected}, opts...)
 	path := Join(dir, name)
@@ -145,7 +149,8 @@ func (o *ops) newCreate(path string, data []byte, opts []CreateOption) (*create,
 	return c, err
 }
 
-// resolveNew is resolve for a node to create: a sequential one may be nothing but its number, "/queue/".
+// resolveNew is resolve for a node to create. The name of a sequential node may be nothing but its number, as in
+// "/queue/".
 func (o *ops) resolveNew(path string, m Mode) (string, error) {
 	dir, ok := strings.CutSuffix(path, "/")
 	switch {
@@ -179,7 +184,7 @@ func (c *create) run(ctx context.Context, o *ops, path string) (Node, error) {
 	return c.nodes[0], nil
 }
 
-// size is more than the nodes take in a request.
+// size returns an upper bound for the bytes that the nodes take in a request.
 func (c *create) size() int {
 	size := len(c.at) + len(c.data)
 	for _, a := range c.acl {
@@ -205,13 +210,13 @@ func (c *create) protect(r *random) error {
 	return nil
 }
 
-// decidable reports whether a look at the tree can tell what became of the create. A sequential node without a GUID could
-// be any of its siblings.
+// decidable reports whether reading the tree can tell whether the create was applied. A sequential node without a GUID
+// looks like its siblings.
 func (c *create) decidable() bool { return c.protected || !c.mode.sequential() }
 
-// try creates the node, and its parents as often as servers take them away.
+// try creates the node, and its parents again each time the servers have removed them.
 func (c *create) try(ctx context.Context, e *epoch) error {
-	const enough = 100 // rounds; somebody is deleting the parents in a loop
+	const enough = 100 // rounds; another client deletes the parents in a loop
 	for range enough {
 		c.before, c.sentIn = e.yardstick(), e
 		send := c.send
@@ -233,8 +238,8 @@ func (c *create) try(ctx context.Context, e *epoch) error {
 	return &explainedError{ErrNoNode, fmt.Sprintf("the parent was deleted %d times while the node was created", enough)}
 }
 
-// send creates the node and, for createInQueue, lists its directory behind it. If the create lingers, its answer is waited for a little
-// longer than ctx: the caller then knows which node to remove.
+// send creates the node and, for createInQueue, lists its directory behind it. If the create lingers, its reply is
+// awaited for a short time after ctx has ended: the caller then knows which node to remove.
 func (c *create) send(ctx context.Context, e *epoch) ([]Node, error) {
 	q, err := c.query(e)
 	if err != nil {
@@ -251,9 +256,9 @@ func (c *create) send(ctx context.Context, e *epoch) ([]Node, error) {
 	if err := e.send(ctx, calls...); err != nil {
 		return nil, err
 	}
-	if list != nil { // it is answered last, and whoever waits is woken once
+	if list != nil { // the list's reply comes last, so waiting for it wakes the caller only once
 		if l, err := list.wait(ctx, e); err == nil {
-			*c.list = l // else the caller lists again
+			*c.list = l // otherwise the caller lists again
 		}
 	}
 	longer, cancel := ctx, func() {}
@@ -268,10 +273,10 @@ func (c *create) send(ctx context.Context, e *epoch) ([]Node, error) {
 	return c.complete(longer, e, nodes)
 }
 
-// errDeletedSince says that a node was created and cannot be returned as it is.
+// errDeletedSince means that a node was created and deleted before its Stat was read.
 var errDeletedSince error = &explainedError{ErrNoNode, "the node was created, and deleted by somebody before its Stat could be read"}
 
-// query is the request for the node, or for all twins. It fails if the servers do not know the mode.
+// query returns the request for the node, or for all twins. It fails if the servers do not support the mode.
 func (c *create) query(e *epoch) (query[[]Node], error) {
 	if c.twins != nil {
 		return c.twinsQuery(), nil
@@ -279,7 +284,7 @@ func (c *create) query(e *epoch) (query[[]Node], error) {
 	body := jute.CreateRequest{Path: c.at, Data: c.data, ACL: juteACLs(c.acl), Flags: int32(c.mode)}
 	q := query[[]Node]{op: jute.OpCreate, at: c.at, body: &body, long: isLong(c.size()), decode: func(d *jute.Decoder) []Node {
 		node := Node{Path: c.space.local(d.String()), Data: c.data}
-		if d.Remaining() > 0 { // older servers say no more
+		if d.Remaining() > 0 { // older servers send no Stat
 			node.Stat = decodeStat(d)
 		}
 		return []Node{node}
@@ -292,24 +297,24 @@ func (c *create) query(e *epoch) (query[[]Node], error) {
 	case c.mode.ttl():
 		q.op, q.body, q.kind = jute.OpCreateTTL, &jute.CreateTTLRequest{CreateRequest: body, TTL: c.ttl.Milliseconds()}, can.kind(capTTL)
 		return q, can.lack(capTTL)
-	case can.answers(capCreate2), can.has(capCreate2) && !q.long: // one thing at a time is under suspicion
+	case can.answers(capCreate2), can.has(capCreate2) && !q.long: // only one capability is tested at a time
 		q.op, q.kind = jute.OpCreate2, can.kind(capCreate2)
 	}
 	return q, nil
 }
 
-// complete reads the Stat of a node that was created, if the server has not returned it.
+// complete reads the Stat of a created node if the server has not returned it.
 func (c *create) complete(ctx context.Context, e *epoch, nodes []Node) ([]Node, error) {
 	if len(nodes) != 1 || nodes[0].Stat.Czxid != 0 {
 		return nodes, nil
 	}
 	at, err := c.space.resolve(nodes[0].Path)
-	if err != nil { // a server's odd path, of a node that was created
+	if err != nil { // the server returned an unexpected path for a node that was created
 		return nil, fmt.Errorf("%w (%v)", zk.ErrConnectionClosed, err)
 	}
 	stat, err := e.stat(ctx, at)
 	switch {
-	case err != nil: // whatever became of the look, the create was applied
+	case err != nil: // the create was applied, whatever became of the read
 		return nil, fmt.Errorf("%w (%v)", zk.ErrConnectionClosed, err)
 	case stat == nil:
 		return nil, errDeletedSince
@@ -318,7 +323,7 @@ func (c *create) complete(ctx context.Context, e *epoch, nodes []Node) ([]Node, 
 	return nodes, nil
 }
 
-// makeParents creates what is missing above at. It may be repeated at will.
+// makeParents creates the missing nodes above at. It may be called repeatedly.
 func (c *create) makeParents(ctx context.Context, e *epoch, at string) error {
 	dir, _ := Split(at)
 	if dir == "/" {
@@ -336,10 +341,11 @@ func (c *create) makeParents(ctx context.Context, e *epoch, at string) error {
 	case outcomeOf(err) == answered:
 		return fmt.Errorf("create of the parent %s: %w", c.space.local(dir), e.core.explain("create", c.space.local(dir), err))
 	}
-	return &unsentError{err} // as far as the node itself is concerned
+	return &unsentError{err} // the node's own create has not been sent
 }
 
-// parentQuery creates one node above the node: a container if the servers know them, and if not, or for twins, a persistent node.
+// parentQuery creates one node above the node: a container if the servers support them, otherwise, and for twins, a
+// persistent node.
 func (c *create) parentQuery(e *epoch, dir string) query[struct{}] {
 	cfg, can := &e.core.cfg, &e.core.can
 	body := &jute.CreateRequest{Path: dir, Data: []byte{}, ACL: juteACLs(cfg.ACL), Flags: int32(Persistent)}
@@ -350,7 +356,7 @@ func (c *create) parentQuery(e *epoch, dir string) query[struct{}] {
 	return query[struct{}]{op: jute.OpCreateContainer, at: dir, body: body, kind: can.kind(capContainer)}
 }
 
-// settle finds out what became of a create whose answer was lost.
+// settle finds out whether a create was applied whose reply was lost.
 func (c *create) settle(ctx context.Context, e *epoch) (verdict, error) {
 	if c.twins != nil {
 		return c.settleTwins(ctx, e)
@@ -368,7 +374,7 @@ func (c *create) settle(ctx context.Context, e *epoch) (verdict, error) {
 	return c.judge(e, node)
 }
 
-// judge decides whether node is the one that was asked for.
+// judge decides whether node is the result of this create.
 func (c *create) judge(e *epoch, node Node) (verdict, error) {
 	owned := c.mode.ephemeral() && node.Stat.EphemeralOwner == e.wire.ID()
 	switch {
@@ -381,7 +387,8 @@ func (c *create) judge(e *epoch, node Node) (verdict, error) {
 	return undecided, nil
 }
 
-// settleProtected looks for the node by its GUID. One of a dead session, which may still be there, is never adopted.
+// settleProtected looks for the node by its GUID. A node of an earlier session, which may still exist, is never
+// adopted.
 func (c *create) settleProtected(ctx context.Context, e *epoch) (verdict, error) {
 	dir, _ := Split(c.at)
 	found, err := e.find(ctx, dir, c.guid)
@@ -401,7 +408,7 @@ func (c *create) settleProtected(ctx context.Context, e *epoch) (verdict, error)
 	return notApplied, nil
 }
 
-// abandon has a protected node that may exist removed in the background.
+// abandon removes a protected node that may exist, in the background.
 func (c *create) abandon(o *ops, err error) {
 	if !c.protected || c.sentIn == nil || isRefusal(err) {
 		return
@@ -415,12 +422,13 @@ func (c *create) abandon(o *ops, err error) {
 	o.core.janitor.add(t)
 }
 
-// isRefusal reports whether a server answered: then there is nothing to clean up.
+// isRefusal reports whether a server refused the create, so that there is nothing to remove.
 func isRefusal(err error) bool {
 	return isAnswer(errors.Unwrap(err)) && !errors.Is(err, ErrOutcomeUnknown)
 }
 
-// removeProtected deletes what carries a GUID of ours in dir: at most one node of each session that was tried in.
+// removeProtected deletes the nodes in dir with a GUID of this client: at most one for each session in which the create
+// was sent.
 func (e *epoch) removeProtected(ctx context.Context, dir, guid string) error {
 	if err := e.sync(ctx, dir); err != nil {
 		return err
@@ -434,7 +442,7 @@ func (e *epoch) removeProtected(ctx context.Context, dir, guid string) error {
 	return err
 }
 
-// find lists what carries a GUID of ours in dir.
+// find lists the nodes in dir with a GUID of this client.
 func (e *epoch) find(ctx context.Context, dir, guid string) ([]string, error) {
 	l, err := ask(ctx, e, childrenQuery(dir, false))
 	if errors.Is(err, ErrNoNode) {
@@ -449,7 +457,7 @@ func (e *epoch) find(ctx context.Context, dir, guid string) ([]string, error) {
 	return found, err
 }
 
-// remove deletes a node on an epoch. One that is gone already is as good.
+// remove deletes a node in an epoch. It is not an error if the node does not exist.
 func (e *epoch) remove(ctx context.Context, at string, version int32) error {
 	_, err := ask(ctx, e, deleteQuery(at, version))
 	if errors.Is(err, ErrNoNode) {

@@ -18,37 +18,38 @@ type deleteTreeOption func(*deletion)
 func (f deleteTreeOption) applyDeleteTree(d *deletion) { f(d) }
 
 var (
-	// KeepRoot deletes what is below the path, and not the node at the path.
+	// KeepRoot deletes what is below the path, but not the node at the path.
 	KeepRoot DeleteTreeOption = deleteTreeOption(func(d *deletion) { d.keepRoot = true })
 
-	// WholeNamespace allows DeleteTree to be given "/", the root of the client's namespace. Without a namespace and a chroot that is
-	// everything except /zookeeper. The root of a namespace, or of a chroot, is itself deleted as well, unless KeepRoot is given too.
+	// WholeNamespace allows DeleteTree to delete "/", the root of the client's namespace. Without a namespace and a
+	// chroot, that is everything except /zookeeper. The root node of a namespace or of a chroot is deleted as well,
+	// unless KeepRoot is given too.
 	WholeNamespace DeleteTreeOption = deleteTreeOption(func(d *deletion) { d.wholeNamespace = true })
 )
 
 const (
-	// deletesAtOnce is how many requests of a DeleteTree are under way at most.
+	// deletesAtOnce is the maximum number of concurrent requests of a DeleteTree.
 	deletesAtOnce = 32
-	// deleteRounds is how often DeleteTree empties one node before it leaves the node to those who create others below it.
+	// deleteRounds is how often DeleteTree empties one node in which others keep creating children.
 	deleteRounds = 32
 	// doubtfulDeletes is how often a delete with an unknown outcome is repeated.
 	doubtfulDeletes = 3
-	// maxLeft is how many nodes a DeleteTreeError lists.
+	// maxLeft is the maximum number of nodes in DeleteTreeError.Left.
 	maxLeft = 16
 )
 
-// DeleteTreeError says what a [Client.DeleteTree] has not deleted. It unwraps to Err and to the errors in Left.
+// DeleteTreeError lists what [Client.DeleteTree] has not deleted. It unwraps to Err and to the errors in Left.
 type DeleteTreeError struct {
-	Path    string     // as the caller gave it
-	Deleted int        // nodes that this call has deleted, as far as is known
-	Left    []*OpError // nodes that were found and stay, and why; the first 16 of them
-	More    int        // number of further such nodes
-	// Err says why DeleteTree has ended before it had been through the whole tree, or that a delete can come late. It is nil if only the
-	// nodes in Left, and what is above and below them, stay.
+	Path    string     // as given by the caller
+	Deleted int        // number of nodes deleted by this call, as far as is known
+	Left    []*OpError // nodes that were found and not deleted, with the reason; the first 16
+	More    int        // number of further nodes that were not deleted
+	// Err says why DeleteTree ended early, or that a delete may still be applied late. It is nil if only the nodes in
+	// Left were not deleted, with those above and below them.
 	Err error
 }
 
-// Error names the nodes that are left and why.
+// Error names the nodes that were not deleted, and why.
 func (e *DeleteTreeError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "zookeeper: deleteTree %s: %d nodes deleted", e.Path, e.Deleted)
@@ -79,20 +80,22 @@ func (e *DeleteTreeError) Unwrap() []error {
 	return list
 }
 
-// DeleteTree deletes the node at path and everything below it, children first, whoever has created it. It is not an error if there
-// is no such node, so a call that was interrupted can be repeated. Nothing above path, and nothing outside of the client's
-// namespace, is ever deleted. path must not be "/" without [WholeNamespace].
+// DeleteTree deletes the node at path and everything below it, children first, no matter which client created it. A
+// node that does not exist is not an error, so an interrupted call can be repeated. Nothing above path or outside of
+// the client's namespace is deleted. path must not be "/" without [WholeNamespace].
 //
-// DeleteTree is not a transaction: others see the tree shrink. It sends up to 32 requests at once. It keeps the list of one node's
-// children for each level of the tree and each of these requests. Each request is bounded as the operations of Client and Session
-// are, and DeleteTree as a whole only by ctx. A Client goes on when its connection or its session is lost.
+// DeleteTree is not a transaction: other clients see the tree shrink. It sends up to 32 requests at once, and keeps one
+// list of children in memory for each level of the tree and each of these requests. ctx bounds the whole call. Each
+// request is also bounded as other operations of Client and Session are. A Client continues after a lost connection or
+// session.
 //
-// If nodes are created below a node while DeleteTree empties it, it empties the node again, 32 times at most. It then leaves the node
-// with [ErrNotEmpty]. Where the ACL forbids a delete or a list, the node and what is below it stay, with [ErrNoAuth], and the rest is
-// deleted. What stays is listed in a [*DeleteTreeError].
+// If children are created in a node while DeleteTree empties it, it empties the node again, up to 32 times, and then
+// leaves it with [ErrNotEmpty]. Where an ACL forbids a delete or a list, the node and everything below it stay, with
+// [ErrNoAuth], and the rest is deleted. A [*DeleteTreeError] lists what was not deleted.
 //
-// The error matches [ErrOutcomeUnknown] if the client has lost a session together with the reply to a delete, by its own clock. Then the
-// servers may still apply that delete, to a node that is created at the same path later. [Client.Delete] says the same.
+// The error matches [ErrOutcomeUnknown] if the client lost the reply to a delete and then, by its own clock, the
+// session. The servers may still apply that delete, to a node that is created later at the same path. [Client.Delete]
+// can return the same.
 func (o *ops) DeleteTree(ctx context.Context, path string, opts ...DeleteTreeOption) error {
 	d := &deletion{ops: o, ctx: ctx, helpers: make(chan struct{}, deletesAtOnce-1)}
 	for _, opt := range opts {
@@ -109,32 +112,32 @@ func (o *ops) DeleteTree(ctx context.Context, path string, opts ...DeleteTreeOpt
 	return d.result(path)
 }
 
-// deletion is a DeleteTree under way.
+// deletion is a DeleteTree in progress.
 type deletion struct {
 	ops            *ops
 	ctx            context.Context
 	keepRoot       bool
 	wholeNamespace bool
-	helpers        chan struct{} // a token for each goroutine besides the caller's
+	helpers        chan struct{} // holds a token for each goroutine besides the caller's
 
 	mu     sync.Mutex
-	count  int // of nodes that were deleted
+	count  int // nodes deleted
 	left   []*OpError
 	more   int
 	doubts []doubt
-	ended  error // why nothing more is sent
+	ended  error // why no more requests are sent
 }
 
-// doubt is a delete whose outcome is unknown.
+// doubt is a delete with an unknown outcome.
 type doubt struct {
 	sentIn *epoch
 	err    error
 }
 
-// errDeletionOver is the error of a delete that is not sent because the deletion is over.
+// errDeletionOver is the error of a delete that is not sent because the deletion has ended.
 var errDeletionOver = errors.New("the deletion is over")
 
-// forbids returns why a tree is not deleted.
+// forbids returns why a tree must not be deleted, or nil.
 func (d *deletion) forbids(at, path string) error {
 	switch {
 	case path == "/" && !d.wholeNamespace:
@@ -145,7 +148,8 @@ func (d *deletion) forbids(at, path string) error {
 	return nil
 }
 
-// node deletes a node and everything below it; with keep, only what is below it. It reports whether that is gone.
+// node deletes a node and everything below it. With keep, it deletes only what is below. It reports whether that is
+// gone.
 func (d *deletion) node(path string, keep bool) (gone bool) {
 	for range deleteRounds {
 		if !keep {
@@ -173,7 +177,7 @@ func (d *deletion) node(path string, keep bool) (gone bool) {
 	return false
 }
 
-// list returns the names of the children that are to be deleted.
+// list returns the names of the children to delete.
 func (d *deletion) list(path string) (names []string, ok bool) {
 	if d.isOver() {
 		return nil, false
@@ -192,8 +196,8 @@ func (d *deletion) list(path string) (names []string, ok bool) {
 	return names, true
 }
 
-// children deletes the nodes with these names and everything below them, and reports whether they are gone. Each is given to another goroutine if
-// there may be one more.
+// children deletes the named nodes and everything below them, and reports whether they are gone. It starts a goroutine
+// for each as far as helpers allows.
 func (d *deletion) children(path string, names []string) (gone bool) {
 	var helping sync.WaitGroup
 	var stays atomic.Bool
@@ -221,7 +225,8 @@ func (d *deletion) children(path string, names []string) (gone bool) {
 	return !stays.Load()
 }
 
-// delete deletes a node without children. That there is none is as good. Any error but ErrNotEmpty has been noted.
+// delete deletes a node without children. It is not an error if the node does not exist. Any error but ErrNotEmpty has
+// been recorded.
 func (d *deletion) delete(path string) error {
 	var doubts []doubt
 	for !d.isOver() {
@@ -242,7 +247,7 @@ func (d *deletion) delete(path string) error {
 	return errDeletionOver
 }
 
-// deleted notes how the delete of a node has ended.
+// deleted records the result of a node's delete.
 func (d *deletion) deleted(err error, doubts []doubt) error {
 	d.mu.Lock()
 	d.doubts = append(d.doubts, doubts...)
@@ -251,7 +256,7 @@ func (d *deletion) deleted(err error, doubts []doubt) error {
 	}
 	d.mu.Unlock()
 	switch {
-	case errors.Is(err, ErrOutcomeUnknown): // it may be another error besides
+	case errors.Is(err, ErrOutcomeUnknown): // it may match another error as well
 	case err == nil, errors.Is(err, ErrNoNode):
 		return nil
 	case errors.Is(err, ErrNotEmpty):
@@ -261,7 +266,7 @@ func (d *deletion) deleted(err error, doubts []doubt) error {
 	return err
 }
 
-// refuse notes why a node stays. What is not a server's answer ends everything.
+// refuse records why a node was not deleted. An error that is not a server's reply ends the deletion.
 func (d *deletion) refuse(err error) {
 	var op *OpError
 	if isRefusal(err) && errors.As(err, &op) {
@@ -291,7 +296,7 @@ func (d *deletion) isOver() bool {
 	return d.ended != nil
 }
 
-// result is the error of the whole.
+// result returns the error of the whole call.
 func (d *deletion) result(path string) error {
 	if d.ended == nil {
 		d.ended = d.late()
@@ -302,8 +307,8 @@ func (d *deletion) result(path string) error {
 	return &DeleteTreeError{Path: path, Deleted: d.count, Left: d.left, More: d.more, Err: d.ended}
 }
 
-// late returns the error of a delete that the servers may still apply: the session that it was sent in is not over, as far as is known,
-// and is not the present one, where the requests behind it were answered.
+// late returns an error if the servers may still apply a delete: the session in which it was sent may still be alive,
+// and is not the current one, in which later replies have arrived.
 func (d *deletion) late() error {
 	present := d.ops.core.gate.Load().epoch
 	for _, t := range d.doubts {

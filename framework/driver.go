@@ -6,7 +6,7 @@ import (
 	"log/slog"
 )
 
-// driverLog hands the driver's remarks on at debug level. What a user needs to know, the supervisor says itself.
+// driverLog logs the driver's messages at debug level. The supervisor logs what a user needs to know.
 type driverLog struct{ log *slog.Logger }
 
 // Printf implements zk.Logger.

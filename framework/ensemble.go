@@ -9,15 +9,16 @@ import (
 	"strings"
 )
 
-// ensembleConfig is where an ensemble publishes its configuration, above any chroot (ZooKeeper 3.5, ZOOKEEPER-107).
+// ensembleConfig is the node with the ensemble's configuration, above any chroot (ZooKeeper 3.5, ZOOKEEPER-107).
 const ensembleConfig = "/zookeeper/config"
 
-// parseEnsemble reads the client addresses from a configuration of an ensemble. Each member is a line of the form
+// parseEnsemble returns the client addresses in an ensemble's configuration. Each member has a line of the form
 //
 //	server.<id>=<host>:<port>:<port>[:<role>][|<further addresses>];[<client host>:]<client port>
 //
-// Members without a client host, or whose client host is a wildcard, are reached at their own host. Observers count as well. It returns an error
-// if a member has no client port, as one whose port is in a file of its own: a list without it would be wrong.
+// If the client host is missing or a wildcard, the member's own host is used. Observers are included. It returns an
+// error if a member has no client port, for example because the port is in a separate file: the list would be
+// incomplete.
 func parseEnsemble(data []byte) (servers []string, err error) {
 	var errs []error
 	for line := range strings.Lines(string(data)) {
@@ -62,7 +63,7 @@ func parseMember(member string) (string, error) {
 	return net.JoinHostPort(host, port), nil
 }
 
-// peerHost is the host of the first address under which the other members reach a member.
+// peerHost returns the host of the first address under which other members reach a member.
 func peerHost(peer string) string {
 	first, _, _ := strings.Cut(strings.TrimSpace(peer), "|")
 	if inner, ok := strings.CutPrefix(first, "["); ok {
@@ -73,7 +74,7 @@ func peerHost(peer string) string {
 	return host
 }
 
-// track hands every configuration of the ensemble to the roster until ctx ends.
+// track passes every configuration of the ensemble to the roster until ctx ends.
 func (r *roster) track(ctx context.Context) {
 	top := ops{core: r.c}
 	for ctx.Err() == nil {

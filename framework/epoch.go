@@ -14,55 +14,56 @@ import (
 	"github.com/docent-zk/docent/internal/wire"
 )
 
-// smallBuffer is the size of the driver's two buffers: it sends and receives nothing but the handshake, pings and the end of the session.
+// smallBuffer is the size of the driver's two buffers, in bytes. The driver sends and receives only handshakes, pings
+// and the end of the session.
 const smallBuffer = 1 << 10
 
-// errLink says that a connection broke. Its text is completed with the server's address and the reason.
+// errLink means that the connection broke. The server's address and the reason are added to it.
 var errLink = errors.New("connection broke")
 
-// epoch is one session: one driver connection, fenced so that it can never begin another session.
+// epoch is one session and its driver connection, which is fenced so that it can never begin another session.
 //
-//	opening --up--> live <--down/up--> suspended --expired or no answer for T--> over
+//	opening --up--> live <--down/up--> suspended --expired or no reply for T--> over
 //
-// The driver's goroutines only leave signals; the supervisor alone moves an epoch through these states.
+// The driver's goroutines only queue signals. Only the supervisor moves an epoch through these states.
 type epoch struct {
-	n    uint64 // 0 is the session of the process before: see Config.SessionFile
+	n    uint64 // 0 is the session of the previous process: see Config.SessionFile
 	core *core
 	wire *wire.Session
 	conn *zk.Conn
 	quit <-chan zk.Event // closed by the driver when its last goroutine ends
 
-	ctx context.Context // ends when the epoch is over, with the reason as its cause
+	ctx context.Context // ends when the epoch has ended, with the reason as its cause
 	end context.CancelCauseFunc
 
 	signals signals
 	remarks driverLog
 	watches watches
-	base    int64       // newest change that the epochs before it have seen
-	upAt    time.Time   // when the latest link was established; the driver's main goroutine's
-	up      atomic.Bool // the driver has a link, which it says before the supervisor can
-	gone    atomic.Bool // the servers have said that the session is over: nothing that was sent in it can be applied any more
-	server  string      // the latest one; the supervisor's
-	void    time.Time   // the answer whose trust has ended, the latest of them; the supervisor's
+	base    int64       // the newest transaction that earlier epochs have seen
+	upAt    time.Time   // when the latest link was established; used by the driver's main goroutine
+	up      atomic.Bool // the driver has a link; set before the supervisor learns of it
+	gone    atomic.Bool // the servers have said that the session has ended: nothing that was sent in it can still be applied
+	server  string      // the latest one; used by the supervisor
+	void    time.Time   // the latest reply whose trust has ended; used by the supervisor
 
 	mu       sync.Mutex
 	over     bool
 	calls    sync.WaitGroup
 	pause    time.Duration // before the next dial
 	link     net.Conn      // dialled last; nil before
-	dialled  string        // the server behind link, as the connect string names it
+	dialled  string        // the server behind link, as named in the connect string
 	dialNo   int64         // the number of that dial
 	bindings bindings
 
 	attached attached
 	together together
 	offers   offers
-	greeted  signal    // of a read-only server that has yet to show what it has; under mu
-	moveBy   time.Time // when a planned move has to have arrived; the supervisor's
-	upNo     int64     // the number of the dial of the latest link that is up; the supervisor's
+	greeted  signal    // of a read-only server that has not yet proved how recent its data is; guarded by mu
+	moveBy   time.Time // when a planned move has to be complete; used by the supervisor
+	upNo     int64     // the number of the dial of the current link; used by the supervisor
 }
 
-// signal is what the driver says of its connection.
+// signal is what the driver reports about its connection.
 type signal struct {
 	kind   signalKind
 	server string
@@ -76,14 +77,14 @@ const (
 	linkUp signalKind = iota
 	linkDown
 	sessionExpired
-	writable // a server was found that serves writes too
+	writable // a server that accepts writes was found
 )
 
 // signals is the queue between the driver's goroutines, which must not block, and the supervisor.
 type signals struct {
 	mu    sync.Mutex
 	queue []signal
-	ready chan struct{} // holds a token while the queue is not empty, or the supervisor is to look at the clocks
+	ready chan struct{} // holds a token while the queue is not empty, or the supervisor has to check the clocks
 }
 
 func (s *signals) push(sig signal) {
@@ -93,7 +94,7 @@ func (s *signals) push(sig signal) {
 	s.wake()
 }
 
-// wake has the supervisor look at the clocks: somebody has found that one has run out.
+// wake makes the supervisor check the clocks, because one has run out.
 func (s *signals) wake() {
 	select {
 	case s.ready <- struct{}{}:
@@ -120,7 +121,7 @@ func openEpoch(c *core, n uint64, base int64) (*epoch, error) {
 	e.together.limit = min(togetherSize, c.cfg.MaxRequestSize-overhead)
 	e.offers.put(c.found.take())
 	_, quit, err := zk.Connect([]string{"epoch"}, c.cfg.SessionTimeout,
-		func(conn *zk.Conn) { e.conn = conn }, // before its goroutine starts, which dials
+		func(conn *zk.Conn) { e.conn = conn }, // before the driver's goroutine starts and dials
 		zk.WithHostProvider((*epochHosts)(e)),
 		zk.WithDialer(e.dial),
 		zk.WithEventCallback(e.onEvent),
@@ -166,7 +167,7 @@ func (e *epoch) wireOptions() wire.Options {
 	return options
 }
 
-// onLink returns the first requests on a connection.
+// onLink returns the first requests of a connection.
 func (e *epoch) onLink(zxid int64) []*wire.Call {
 	calls := e.rearm(zxid)
 	if e.wire.ReadOnly() {
@@ -186,10 +187,10 @@ func foreignError(asked, got int64) error {
 	return fmt.Errorf("the server answered the resume of session %#x with another session, %#x: %w", asked, got, ErrSessionLost)
 }
 
-// overhead is more than a request needs besides what the caller can count: headers, lengths, flags.
+// overhead is an upper bound for the bytes of a request that the caller cannot count: headers, lengths, flags.
 const overhead = 256
 
-// fit checks that a request of size bytes may be sent.
+// fit returns an error if a request of size bytes must not be sent.
 func (e *epoch) fit(size int) error {
 	limit := e.core.cfg.MaxRequestSize
 	if size += overhead; size > limit {
@@ -201,7 +202,7 @@ func (e *epoch) fit(size int) error {
 // dial is the driver's zk.Dialer. It runs in the driver's main goroutine, between links.
 func (e *epoch) dial(_, server string, _ time.Duration) (net.Conn, error) {
 	next := e.offers.take()
-	planned := next != nil && e.wire.ID() != 0 // the first connection of a session is none
+	planned := next != nil && e.wire.ID() != 0 // the first connection of a session is not planned
 	if next == nil {
 		var err error
 		if next, err = e.dialNext(server); err != nil {
@@ -216,7 +217,7 @@ func (e *epoch) dial(_, server string, _ time.Duration) (net.Conn, error) {
 	return e.wire.Wrap(next.conn)
 }
 
-// dialNext opens a connection to a server when the pause before it is over.
+// dialNext opens a connection to a server after the pause.
 func (e *epoch) dialNext(server string) (*offer, error) {
 	e.mu.Lock()
 	pause := e.pause
@@ -245,16 +246,16 @@ func (e *epoch) dialNext(server string) (*offer, error) {
 	return next, nil
 }
 
-// dialledLast returns the server that was dialled last, as the connect string names it, and the number of that dial.
+// dialledLast returns the server that was dialled last, as named in the connect string, and the number of that dial.
 func (e *epoch) dialledLast() (server string, number int64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.dialled, e.dialNo
 }
 
-// setLinger says what becomes of bytes that a TCP connection has not delivered when it is closed. With 0 they are thrown
-// away: else the system would go on trying, and a request that was given up could arrive after its session is counted as
-// lost. With -1 they are delivered, as is usual.
+// setLinger says what happens to undelivered bytes when a TCP connection is closed. With 0 they are dropped. Otherwise
+// the system would keep retransmitting them, and an abandoned request could arrive after its session is presumed lost.
+// With -1 they are delivered, as is usual.
 func setLinger(conn net.Conn, sec int) {
 	if secured, ok := conn.(interface{ NetConn() net.Conn }); ok {
 		conn = secured.NetConn()
@@ -279,8 +280,8 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// epochHosts is the epoch as the driver's HostProvider. Next is called under a mutex of the driver: it must not block,
-// and leaves the pause to the dial.
+// epochHosts is the epoch as the driver's HostProvider. Next is called while the driver holds a mutex, so it must not
+// block and leaves the pause to dial.
 type epochHosts epoch
 
 // Init is not used: the client knows its servers.
