@@ -9,100 +9,103 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// What the connection can do to an operation, or to a context that hangs on a session.
+// Errors of an operation, and causes of a context that depends on a session.
 var (
-	// ErrClosed says that the client was closed.
+	// ErrClosed means that the client has been closed.
 	ErrClosed = errors.New("client is closed")
-	// ErrSessionLost says that the session ended: its ephemeral nodes and watches are gone or will be. A [Client]
-	// continues with a new session; a [Session] does not come back.
+	// ErrSessionLost means that the session has ended: its ephemeral nodes and watches are gone or will be. A [Client]
+	// continues with a new session. A [Session] has ended for good.
 	ErrSessionLost = errors.New("session is lost")
-	// ErrSuspended is the cause of a context that was bound with [Cancel] for SUSPENDED: the connection broke.
+	// ErrSuspended is the cause of a context with the policy [Cancel] for SUSPENDED: the connection broke.
 	ErrSuspended = errors.New("connection is suspended")
-	// ErrUntrusted is the cause of a claim's context when no answer has come for so long that the server may soon give
-	// what is held to somebody else: TrustedUntil has passed, or the machine was asleep.
+	// ErrUntrusted is the cause of a claim's context when the servers have not replied for so long that they may soon
+	// grant the claim to another client: TrustedUntil has passed, or the machine was suspended.
 	ErrUntrusted = errors.New("no answer from the servers for too long to be sure of the session")
-	// ErrOverstayed says that a function which is called while something is held goes on although its context has ended. A
-	// recipe that reports it for too long is a reason to restart the process: see Client.Health.
+	// ErrOverstayed means that a function, called while something was held, is still running although its context has
+	// ended. If a recipe reports this for too long, restart the process: see Client.Health.
 	ErrOverstayed = errors.New("the function goes on although its context has ended")
-	// ErrReleasing says that what was held is released, and that its clean-up is still running: the node is removed in the
-	// background, and until then others may have to wait for it. The removal ends when it is done, when the servers end the
-	// session, or when the client is closed. If ctx ended the wait, the error also matches the cause of ctx.
+	// ErrReleasing means that a claim has been released, but that its node is still being removed in the background.
+	// Until then, others may have to wait for it. The removal ends when it succeeds, when the session ends, or when the
+	// client is closed. If ctx ended first, the error also matches the cause of ctx.
 	ErrReleasing = errors.New("released; the clean-up is still running")
-	// ErrNotConnected says that ctx, or Config.OperationTimeout, ended before there was a connection to send the
-	// operation on. It was not sent, unless the error is ErrOutcomeUnknown too, or the operation is said to be Idempotent
-	// and OpError.Attempts is not 0.
+	// ErrNotConnected means that ctx, or Config.OperationTimeout, ended before there was a connection. The operation
+	// was not sent, unless the error also is ErrOutcomeUnknown, or the operation is Idempotent and OpError.Attempts is
+	// not 0.
 	ErrNotConnected = errors.New("not connected")
-	// ErrOutcomeUnknown says that the operation was sent and that nobody can say whether it was applied. Read, then decide.
+	// ErrOutcomeUnknown means that the operation was sent and its reply was lost, so it may or may not have been
+	// applied. Read the data to find out.
 	ErrOutcomeUnknown = errors.New("outcome unknown: it was sent, but the answer was lost")
-	// ErrUnsupported says that the servers do not know what was asked for: one has answered so (code -6, unimplemented), or
-	// servers have closed the connection over it. See Capabilities in the package documentation. Nothing was applied.
+	// ErrUnsupported means that the servers do not support the request: one has replied so (code -6, unimplemented), or
+	// servers have closed the connection because of it. See Capabilities in the package documentation. Nothing was
+	// applied.
 	ErrUnsupported = errors.New("the servers do not know this kind of request")
-	// ErrReplyRefused says that a server's answer was not accepted: it is longer than Config.MaxReplySize, or breaks the
-	// protocol. It is not asked for again. The connection stays, unless the answer takes longer than T/3. A write
-	// that is answered so is ErrOutcomeUnknown as well.
+	// ErrReplyRefused means that the client did not accept a reply: it is longer than Config.MaxReplySize, or violates
+	// the protocol. The operation is not retried. A write is ErrOutcomeUnknown as well. The connection stays open,
+	// unless the reply takes longer than T/3.
 	ErrReplyRefused = errors.New("the server's answer is longer than MaxReplySize, or breaks the protocol")
-	// ErrAuthRequired says that the servers do not look at operations of this client, because they demand an identity that
-	// it does not present (error -124). See [AuthError].
+	// ErrAuthRequired means that the servers do not process operations of this client, because they require an identity
+	// that it does not present (error -124). See [AuthError].
 	ErrAuthRequired = errors.New("the servers demand authentication")
-	// ErrInvalidPath says that a path is not one that ZooKeeper can have. The error's text names the rule.
+	// ErrInvalidPath means that ZooKeeper does not allow such a path. The error's text names the rule.
 	ErrInvalidPath = zk.ErrInvalidPath
-	// ErrTooLarge says that a request is larger than Config.MaxRequestSize, and was not sent, or larger than the servers
-	// accept, which close the connection over it.
+	// ErrTooLarge means that a request exceeds Config.MaxRequestSize and was not sent, or that it exceeds the servers'
+	// limit and they closed the connection.
 	ErrTooLarge = errors.New("request is too large")
 )
 
-// What a server answers. They are go-zookeeper's own values, so that errors.Is works with either name.
+// Replies of the servers. They are go-zookeeper's values, so errors.Is works with either name.
 var (
-	// ErrNoNode says that the node, or for a create its parent, does not exist.
+	// ErrNoNode means that the node does not exist; for a create, that its parent does not exist.
 	ErrNoNode = zk.ErrNoNode
-	// ErrNodeExists says that the node exists already.
+	// ErrNodeExists means that the node already exists.
 	ErrNodeExists = zk.ErrNodeExists
-	// ErrBadVersion says that the node has another version than the operation asked for.
+	// ErrBadVersion means that the node's version is not the one that the operation requires.
 	ErrBadVersion = zk.ErrBadVersion
-	// ErrNotEmpty says that a node with children cannot be deleted.
+	// ErrNotEmpty means that a node cannot be deleted because it has children.
 	ErrNotEmpty = zk.ErrNotEmpty
-	// ErrNoAuth says that the node's ACL does not allow the operation to this client.
+	// ErrNoAuth means that the node's ACL does not allow this client to do the operation.
 	ErrNoAuth = zk.ErrNoAuth
-	// ErrAuthFailed says that a server refused an identity of the client, or that SASL failed. See [AuthError].
+	// ErrAuthFailed means that a server refused an identity of the client, or that SASL failed. See [AuthError].
 	ErrAuthFailed = zk.ErrAuthFailed
-	// ErrInvalidACL says that the server does not accept the ACL.
+	// ErrInvalidACL means that the server does not accept the ACL.
 	ErrInvalidACL = zk.ErrInvalidACL
-	// ErrNoChildrenForEphemerals says that an ephemeral node cannot have children.
+	// ErrNoChildrenForEphemerals means that the parent is ephemeral, and ephemeral nodes cannot have children.
 	ErrNoChildrenForEphemerals = zk.ErrNoChildrenForEphemerals
 )
 
-// What servers answer for reasons of their own. go-zookeeper has no names for these codes. The text of an error adds what to do.
+// Further replies of the servers, for which go-zookeeper has no names. The text of the error says what to do.
 var (
-	// ErrNotReadOnly says that the server serves only reads, because it is not in touch with a majority of the ensemble (code -119).
-	// The write was not applied. It succeeds when the client has found a server that is.
+	// ErrNotReadOnly means that the server serves only reads, because it has lost contact with the majority of its
+	// ensemble (code -119). The write was not applied. It succeeds once the client has found another server.
 	ErrNotReadOnly = errors.New("the server serves only reads for now")
-	// ErrEphemeralOnLocalSession says that the servers keep the session on one server only (localSessionsEnabled without
+	// ErrEphemeralOnLocalSession means that the session is local to one server (localSessionsEnabled without
 	// localSessionsUpgradingEnabled), where it cannot own ephemeral nodes (code -120). The create was not applied.
 	ErrEphemeralOnLocalSession = errors.New("a local session cannot have ephemeral nodes")
-	// ErrRequestTimeout says that the servers have given up a request that took them too long (codes -122 and -7). It can still be applied, so
-	// a write is looked for as if its reply had been lost. If that does not decide, the error is [ErrOutcomeUnknown] as well.
+	// ErrRequestTimeout means that the servers dropped a request that took too long (codes -122 and -7). They may still
+	// apply it, so docent checks a write as if its reply had been lost. If that does not show the outcome, the error is
+	// [ErrOutcomeUnknown] as well.
 	ErrRequestTimeout = errors.New("the servers gave up the request because it took too long")
-	// ErrQuotaExceeded says that a create or set would exceed a hard limit of a quota (code -125), on servers with
+	// ErrQuotaExceeded means that a create or set would exceed a hard limit of a quota (code -125), on servers with
 	// enforceQuota. Nothing was applied. See [Client.Quota].
 	ErrQuotaExceeded = errors.New("quota exceeded")
-	// ErrThrottled says that the server is overloaded and has dropped the request without looking at it (code -127). Nothing was applied.
-	// The client sends the request again after a pause of [Config.RetryPolicy], until the operation ends for another reason. So the
-	// error only comes together with that reason.
+	// ErrThrottled means that the server is overloaded and dropped the request without processing it (code -127).
+	// Nothing was applied. The client retries the request after a pause of [Config.RetryPolicy]. So the error is only
+	// returned together with the reason why the operation ended.
 	ErrThrottled = errors.New("the server is overloaded and has not looked at the request")
 )
 
 // OpError is the error of an operation.
 type OpError struct {
 	Op       string // "create", "get", ...
-	Path     string // as the caller gave it
-	Attempts int    // how often it was sent; 0 when it never was
+	Path     string // as given by the caller
+	Attempts int    // how often it was sent; 0 if never
 	State    State  // the connection's state when the operation ended
-	Err      error  // unwraps to one of the sentinels, or to the cause of the end of ctx
+	Err      error  // matches one of the sentinels, or the cause of ctx
 
 	unapplied bool // see SafeToRetry
 }
 
-// Error names the operation, the path, what happened and, where the connection had a part in it, its state.
+// Error names the operation, the path and what happened. If the connection was involved, it also names its state.
 func (e *OpError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "zookeeper: %s %s: %v", e.Op, e.Path, e.Err)
@@ -118,9 +121,9 @@ func (e *OpError) Error() string {
 // Unwrap returns Err.
 func (e *OpError) Unwrap() error { return e.Err }
 
-// Settled is closed when nothing of the operation is under way any more. For most errors that is at once. An operation
-// whose ctx ended while it was with the connection was left behind there, and may still be sent, until the reply comes or
-// the link breaks. Whoever wants to know what became of it, or to undo it, waits for that and then looks.
+// Settled returns a channel that is closed when no request of the operation is pending any more. For most errors, it is
+// closed at once. But if ctx ended while a request was pending, the request may still be applied until its reply
+// arrives or the connection breaks. To find out whether it was, or to undo it, wait for Settled and then read.
 func (e *OpError) Settled() <-chan struct{} {
 	if left := leftBehind(e.Err); left != nil {
 		return left
@@ -128,7 +131,7 @@ func (e *OpError) Settled() <-chan struct{} {
 	return settled
 }
 
-// settled is closed.
+// settled is a closed channel.
 var settled = func() <-chan struct{} {
 	c := make(chan struct{})
 	close(c)
@@ -137,13 +140,13 @@ var settled = func() <-chan struct{} {
 
 // MultiError says which operation of a multi the server refused. Nothing of the multi was applied.
 type MultiError struct {
-	Index int    // position of the refused operation
+	Index int    // index of the refused operation
 	Op    string // "create", "set", "delete" or "check"
-	Path  string // as the caller gave it
-	Err   error  // the server's answer, one of the sentinels
+	Path  string // as given by the caller
+	Err   error  // the server's reply: one of the sentinels
 }
 
-// Error names the operation that was refused.
+// Error names the refused operation.
 func (e *MultiError) Error() string {
 	return fmt.Sprintf("operation %d (%s %s) was refused, nothing was applied: %v", e.Index, e.Op, e.Path, e.Err)
 }
@@ -151,40 +154,41 @@ func (e *MultiError) Error() string {
 // Unwrap returns Err.
 func (e *MultiError) Unwrap() error { return e.Err }
 
-// outcome is what is known about a request after it was tried.
+// outcome is what is known about a request after an attempt.
 type outcome int
 
 const (
-	answered outcome = iota // the server answered, or the request was refused before it was sent: err is final
-	notSent                 // certainly not applied, and worth another try
+	answered outcome = iota // the server replied, or the request was refused before it was sent: err is final
+	notSent                 // certainly not applied; can be retried
 	unknown                 // may have been applied
 	ended                   // the caller's ctx ended; may have been applied
 )
 
-// unsentError marks an error that came up before the request itself was handed to the connection.
+// unsentError marks an error that occurred before the request was passed to the connection.
 type unsentError struct{ err error }
 
 func (e *unsentError) Error() string { return e.err.Error() }
 func (e *unsentError) Unwrap() error { return e.err }
 
-// errNotAdmitted says that a connection or a session ended before the request was handed to it.
+// errNotAdmitted means that a connection or session ended before the request was passed to it.
 var errNotAdmitted = &unsentError{errors.New("the connection broke before the request was sent")}
 
-// errCallEnded marks a call that was left because its ctx ended while the request was under way.
+// errCallEnded marks a call whose ctx ended while the request was pending.
 type errCallEnded struct {
 	cause error
-	done  <-chan struct{} // closed when the call that was left behind has returned
-	late  func() error    // what it has returned, once done is closed
+	done  <-chan struct{} // closed when the pending call has returned
+	late  func() error    // what it returned, once done is closed
 }
 
 func (e *errCallEnded) Error() string { return e.cause.Error() }
 func (e *errCallEnded) Unwrap() error { return e.cause }
 
-// outcomeOf reads the error of a try. What is neither a refusal nor marked as unsent may have reached a server: an answer may be one of a
-// server that has lost track of the request, so the doubt goes to the careful side.
+// outcomeOf returns what the error of an attempt says about its outcome. If the error is neither a refusal nor marked
+// as unsent, the request may have reached a server: even a reply may come from a server that has lost track of the
+// request. In doubt the outcome is unknown.
 func outcomeOf(err error) outcome {
 	if err == nil {
-		return answered // and nothing is allocated
+		return answered // without an allocation
 	}
 	return outcomeOfError(err)
 }
@@ -203,7 +207,7 @@ func outcomeOfError(err error) outcome {
 		return unknown
 	case isAnswer(err):
 		return answered
-	default: // an error of the socket: the request may have left in part or in whole; or an answer that says nothing
+	default: // an error of the socket: the request may have been sent in part or completely; or a reply that says nothing
 		return unknown
 	}
 }
@@ -218,20 +222,20 @@ func innermost(err error) error {
 	}
 }
 
-// endError is the end of a context with a cause that does not say how it ended.
+// endError is the error of a context whose cause does not say how it ended.
 type endError struct{ err, cause error }
 
 func (e *endError) Error() string   { return fmt.Sprintf("%v: %v", e.err, e.cause) }
 func (e *endError) Unwrap() []error { return []error{e.err, e.cause} }
 
-// Is makes two errors of one context the same.
+// Is makes two errors of the same context equal.
 func (e *endError) Is(target error) bool {
 	other, ok := target.(*endError)
 	return ok && errors.Is(e.err, other.err) && errors.Is(e.cause, other.cause)
 }
 
-// ContextError returns why ctx has ended, or nil while it has not. The error matches the cause of ctx, and context.Canceled or
-// context.DeadlineExceeded as well. It is what docent's calls return when the ctx that they were given ends.
+// ContextError returns why ctx has ended, or nil while it has not. The error matches the cause of ctx, and also
+// context.Canceled or context.DeadlineExceeded. docent's calls return it when their ctx ends.
 func ContextError(ctx context.Context) error {
 	cause := causeOf(ctx)
 	if cause == nil {
@@ -240,7 +244,7 @@ func ContextError(ctx context.Context) error {
 	return alsoEnded(ctx, cause)
 }
 
-// alsoEnded adds to an error that says no more than the cause of ctx how ctx has ended.
+// alsoEnded adds how ctx has ended to an error that only has its cause.
 func alsoEnded(ctx context.Context, err error) error {
 	if errors.Is(err, context.Cause(ctx)) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 		return &endError{ctx.Err(), err}
@@ -248,7 +252,7 @@ func alsoEnded(ctx context.Context, err error) error {
 	return err
 }
 
-// causeOf gives the reason why ctx ended, or nil while it has not.
+// causeOf returns why ctx has ended, or nil while it has not.
 func causeOf(ctx context.Context) error {
 	if ctx.Err() == nil {
 		return nil

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// explainedError is a server's answer with what a caller needs to know to put it right.
+// explainedError is a server's reply with an explanation for the caller.
 type explainedError struct {
 	err  error
 	text string
@@ -15,7 +15,7 @@ type explainedError struct {
 func (e *explainedError) Error() string { return fmt.Sprintf("%v: %s", e.err, e.text) }
 func (e *explainedError) Unwrap() error { return e.err }
 
-// explain adds to the answer to an operation on path what the server does not say: which node is meant, and who was refused.
+// explain adds to the reply what the server leaves out: the node that is affected, and the client's identity.
 func (c *core) explain(op, path string, err error) error {
 	var done *explainedError
 	parent, _ := Split(path)
@@ -35,7 +35,7 @@ func (c *core) explain(op, path string, err error) error {
 	return advised(err)
 }
 
-// advice says what to do about answers that have nothing to do with the node.
+// advice says what to do about replies that do not concern a node.
 var advice = []struct {
 	err  error
 	text string
@@ -47,7 +47,7 @@ var advice = []struct {
 	{ErrThrottled, "repeat it later, or give the servers more room (throttled_op_wait_time)"},
 }
 
-// advised adds to err what to do about it, if it is one of those.
+// advised adds what to do to err, if advice has it.
 func advised(err error) error {
 	var done *explainedError
 	if errors.As(err, &done) {

@@ -8,22 +8,23 @@ import (
 	"runtime/debug"
 )
 
-// What functions of the user's can do to docent, and what docent makes of it.
+// Errors of functions that the user supplies.
 var (
-	// ErrPanicked says that a function which the user has supplied, such as a codec, has panicked. The error's text names the
-	// function, what it was called for, and the value of the panic.
+	// ErrPanicked means that a function supplied by the user, such as a codec, has panicked. The error's text names the
+	// function, its argument, and the value of the panic.
 	ErrPanicked = errors.New("a function has panicked")
-	// ErrBlocked says that a function which the user has supplied has not returned in time. The call goes on in the background.
+	// ErrBlocked means that a function supplied by the user has not returned in time. The call continues in the
+	// background.
 	ErrBlocked = errors.New("a function has not returned")
-	// ErrDegraded says that a recipe goes on with what it had: the last good value of a configuration whose node is gone or
-	// cannot be decoded. A recipe that reports it is a notice in Client.Health, which does not make a process unready.
+	// ErrDegraded means that a recipe continues with its last good value, because the node of a configuration was
+	// deleted or cannot be decoded. Client.Health reports it as a notice, which does not make the process unready.
 	ErrDegraded = errors.New("the last good value stays in use")
 )
 
-// Guard calls f, a function that the user of a recipe has supplied, and returns its error. A panic in f, or in the Error method
-// of its error, becomes an error with [ErrPanicked]. It is counted (docent.panics), and logged as a warning, with the stack
-// at debug level. function says what f is ("codec"), path what it is called for. Recipes use Guard wherever f runs in a
-// goroutine that is not its user's.
+// Guard calls f, a function that the user of a recipe supplies, and returns its error. A panic in f, or in the Error
+// method of its error, is returned as [ErrPanicked]. It is counted (docent.panics) and logged as a warning, with the
+// stack at debug level. function names the kind of function, such as "codec", and path what it was called for. Recipes
+// must use Guard if f runs in a goroutine that is not its user's.
 func (c *Client) Guard(function, path string, f func() error) error {
 	if c.usable() != nil {
 		return guarded(function, path, f, func(string, string, any) {})
@@ -31,7 +32,7 @@ func (c *Client) Guard(function, path string, f func() error) error {
 	return guarded(function, path, f, c.core.panicked)
 }
 
-// guarded is Guard. It tells of a panic before it returns.
+// guarded implements Guard. It calls tell for a panic before it returns.
 func guarded(function, path string, f func() error, tell func(function, path string, value any)) (err error) {
 	defer func() {
 		if value := recover(); value != nil {
@@ -40,12 +41,12 @@ func guarded(function, path string, f func() error, tell func(function, path str
 		}
 	}()
 	if err = f(); err != nil {
-		_ = err.Error() // an error that panics does it here
+		_ = err.Error() // an error whose Error method panics does so here
 	}
 	return err
 }
 
-// panicError does not wrap the value, which may be any error: it would be taken for what the recipe itself has met.
+// panicError does not wrap the value. It may be any error, and would be mistaken for an error of the recipe.
 func panicError(function, path string, value any) error {
 	if path == "" {
 		return fmt.Errorf("%w: the %s: %v", ErrPanicked, function, value)
@@ -53,7 +54,7 @@ func panicError(function, path string, value any) error {
 	return fmt.Errorf("%w: the %s for %s: %v", ErrPanicked, function, path, value)
 }
 
-// panicked counts and logs a panic. It is called while the stack still shows where it was.
+// panicked counts and logs a panic. It is called while the stack still shows the place.
 func (c *core) panicked(function, path string, value any) {
 	c.telemetry.Panicked(function)
 	text := fmt.Sprint(value)
@@ -63,7 +64,7 @@ func (c *core) panicked(function, path string, value any) {
 	}
 }
 
-// Logger is Config.Logger, for recipes that have something to say.
+// Logger returns Config.Logger, for recipes.
 func (c *Client) Logger() *slog.Logger {
 	if c.usable() != nil {
 		return slog.New(slog.DiscardHandler)

@@ -11,20 +11,23 @@ import (
 	"github.com/docent-zk/docent/internal/wire"
 )
 
-// HealthBounds say for how long something may be wrong before [Client.Health] names it as a reason. The package
-// documentation has the table. T is the session timeout that the server has granted, or the one to be asked for.
+// HealthBounds say for how long a problem may last before [Client.Health] reports it. The package documentation has a
+// table. T is the session timeout that the server has granted, or the requested one until then.
 type HealthBounds struct {
-	// Silence is how old the latest answered request may be, and for how long operations may be wanted, or fail, without any that
-	// is answered. The minimum is T/2 for the former, because an idle client sends a request every third of T, and T for the latter,
-	// because the client finds out with an exists of its own. Defaults to T.
+	// Silence bounds the age of the last answered request, and the time for which no operation has been answered
+	// although operations were started. The minimum is T/2 for the first, because an idle client sends a request every
+	// T/3. It is T for the second, because the client then sends an exists request of its own.
+	// Defaults to T.
 	Silence time.Duration
-	// Unwell is how long a recipe, or what is held, may be not well. Defaults to T.
+	// Unwell is how long a recipe or a claim may be unwell.
+	// Defaults to T.
 	Unwell time.Duration
-	// Stuck is how long what only a restart of the process cures may last before that is advised. Defaults to 4T.
+	// Stuck is how long a problem that only a restart solves may last before a restart is advised.
+	// Defaults to 4T.
 	Stuck time.Duration
 }
 
-// withDefaults fills in what is zero.
+// withDefaults replaces zero values.
 func (b HealthBounds) withDefaults(timeout time.Duration) HealthBounds {
 	def(&b.Silence, timeout)
 	def(&b.Unwell, timeout)
@@ -33,37 +36,38 @@ func (b HealthBounds) withDefaults(timeout time.Duration) HealthBounds {
 	return b
 }
 
-// Health is how a client is at one moment, and everything that runs on it.
+// Health is the condition of a client, and of everything that runs on it, at one moment.
 type Health struct {
-	// Time is the moment.
+	// Time is when the Health was taken.
 	Time time.Time
-	// Reasons say what is wrong: first of the connection, then of the recipes, oldest first. There is none if all is well.
+	// Reasons are the current problems: those of the connection first, then those of recipes, oldest first. It is empty
+	// if there are none.
 	Reasons []HealthReason
 }
 
-// HealthReason is one thing that is wrong.
+// HealthReason is one problem.
 type HealthReason struct {
-	// Text says it in a sentence, without a full stop.
+	// Text describes it in a sentence, without a full stop.
 	Text string
-	// Recipe and Path name the recipe that it is about. Both are empty if it is about the client.
+	// Recipe and Path name the affected recipe. Both are empty if the client is affected.
 	Recipe, Path string
 	// Since is when it began.
 	Since time.Time
-	// Notice says that the process works on with what it had, so that this is no reason to give it less work: a rejected
-	// configuration, whose last good value stays in use. See [ErrDegraded].
+	// Notice means that the process continues with what it had, such as the last good value of a rejected
+	// configuration. A notice does not make the process unready. See [ErrDegraded].
 	Notice bool
-	// Restart says that it has lasted for so long that the process should be restarted, which cures it.
+	// Restart means that the problem has lasted so long that the process should be restarted.
 	Restart bool
-	// Err is what is behind it, nil if that is not known.
+	// Err is the cause; nil if it is not known.
 	Err error
 }
 
-// Ready reports whether the process should be given work that needs this client: whether nothing is wrong but notices.
+// Ready reports whether the process can do work that needs this client: all reasons are notices.
 func (h Health) Ready() bool {
 	return !slices.ContainsFunc(h.Reasons, func(r HealthReason) bool { return !r.Notice })
 }
 
-// Live reports whether nothing is wrong that a restart of the process would cure.
+// Live reports whether there is no problem that a restart of the process would solve.
 func (h Health) Live() bool {
 	for _, r := range h.Reasons {
 		if r.Restart {
@@ -85,10 +89,11 @@ func (h Health) String() string {
 	return strings.Join(texts, "; ")
 }
 
-// Health says how the client is, and everything that runs on it, with the default bounds. It asks no server and never waits.
+// Health returns the condition of the client, and of everything that runs on it, with the default bounds. It sends no
+// request and never waits.
 func (c *Client) Health() Health { return c.HealthWithin(HealthBounds{}) }
 
-// HealthWithin is Health with bounds of one's own. It may be asked of a nil Client, which is not well.
+// HealthWithin is Health with the given bounds. A nil Client is allowed, and is unwell.
 func (c *Client) HealthWithin(bounds HealthBounds) Health {
 	e := examination{now: time.Now()}
 	if err := c.usable(); err != nil {
@@ -129,7 +134,7 @@ type examination struct {
 	reasons []HealthReason
 
 	reply     wire.Arriving
-	receiving bool // a part of reply has come, and lately
+	receiving bool // part of a reply has arrived recently
 
 	readOnlyNow bool // the server serves only reads
 }
@@ -138,17 +143,17 @@ func (e *examination) health() Health { return Health{Time: e.now, Reasons: e.re
 
 func (e *examination) note(r HealthReason) { e.reasons = append(e.reasons, r) }
 
-// lasted reports whether something that began then has gone on for longer than bound.
+// lasted reports whether something that began at since has lasted longer than bound.
 func (e *examination) lasted(since time.Time, bound time.Duration) bool {
 	return e.now.Sub(since) >= bound
 }
 
-// ago is how long ago something was, fit to read.
+// ago returns how long ago t was, rounded for display.
 func (e *examination) ago(t time.Time) time.Duration {
 	return e.now.Sub(t).Round(max(time.Millisecond, e.timeout/1000))
 }
 
-// service looks whether operations are answered, by servers that answer handshakes and pings.
+// service checks whether operations are answered on a connection that answers handshakes and pings.
 func (e *examination) service(c *core, info Info) {
 	since, err := c.service.unserved()
 	if since.IsZero() || !e.lasted(since, max(e.bounds.Silence, e.timeout)) {
@@ -161,8 +166,8 @@ func (e *examination) service(c *core, info Info) {
 	e.note(HealthReason{Text: text, Since: since, Err: err})
 }
 
-// silence looks whether a server answers, and reports whether none does. It does not look at the state, which follows from
-// the answers.
+// silence checks when the last reply came, and reports whether it is too old. It ignores the state, which depends on
+// the replies.
 func (e *examination) silence(info Info) bool {
 	last := info.LastAnswer
 	if last.IsZero() { // still Connecting
@@ -186,7 +191,7 @@ func (e *examination) silence(info Info) bool {
 	return true
 }
 
-// clocks looks whether the supervisor has done what it had to by now.
+// clocks checks whether the supervisor is late.
 func (e *examination) clocks(info Info) {
 	var due time.Time
 	var what string
@@ -195,7 +200,7 @@ func (e *examination) clocks(info Info) {
 		return
 	case info.State.Connected():
 		due, what = info.TrustedUntil, "suspended"
-		if e.receiving && e.reply.Latest.After(due) { // the connection is left alone while it comes
+		if e.receiving && e.reply.Latest.After(due) { // the connection is kept while bytes arrive
 			due = e.reply.Latest
 		}
 	case info.State == Suspended:
@@ -211,7 +216,7 @@ func (e *examination) clocks(info Info) {
 	}
 }
 
-// recipe looks at one recipe, or at something that is held.
+// recipe checks a recipe or a claim.
 func (e *examination) recipe(r LiveRecipe) {
 	since := r.Status.Unwell
 	if since.IsZero() || !e.lasted(since, e.bounds.Unwell) {
@@ -219,7 +224,7 @@ func (e *examination) recipe(r LiveRecipe) {
 	}
 	text := fmt.Sprintf("%s %s: %s, not well for %v", r.Name, r.Path, r.Status.State, e.ago(since))
 	if r.Status.Err != nil {
-		text += ": " + fmt.Sprint(r.Status.Err) // it may be anybody's, and panic
+		text += ": " + fmt.Sprint(r.Status.Err) // its code may be a user's and may panic
 	}
 	e.note(HealthReason{
 		Text: text, Recipe: r.Name, Path: r.Path, Since: since, Err: r.Status.Err,
@@ -228,7 +233,7 @@ func (e *examination) recipe(r LiveRecipe) {
 	})
 }
 
-// arriving returns the reply that is arriving on the present connection, if bytes of it have come lately.
+// arriving returns the reply that is arriving on the current connection, if bytes of it have come recently.
 func (c *core) arriving() (reply wire.Arriving, receiving bool) {
 	e := c.gate.Load().epoch
 	if e == nil || !e.receives() {

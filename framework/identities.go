@@ -13,21 +13,22 @@ import (
 	"github.com/docent-zk/docent/internal/wire"
 )
 
-// identities are what the client presents on its connections beside SASL, and what the servers say of the client.
+// identities are the credentials that the client presents on its connections besides SASL, and whether the servers
+// accept the client.
 //
 //	Config.Auth ─▶ kept ◀── accepted ── provisional ◀── AddAuth
 //	               │  ▲                     │
-//	     refused: told, and presented       └─ refused: dropped
-//	     again on the next connection
+//	     refused: reported, and             └─ refused: dropped
+//	     presented again on the next connection
 type identities struct {
 	log *slog.Logger
 
-	setting chan struct{} // holds a token while SetAuth is at work
+	setting chan struct{} // holds a token while SetAuth is running
 
 	mu      sync.Mutex
 	list    []*identity
-	last    uint64              // the latest number given to one
-	said    map[string]struct{} // kinds of failures that the log has a line for, since the latest success
+	last    uint64              // the last number assigned
+	said    map[string]struct{} // kinds of failures that have been logged since the last success
 	changed chan struct{}       // closed, and replaced, when failure changes
 
 	failure atomic.Pointer[AuthError] // why the servers do not accept the client; nil if they do. Stored with the mutex held
@@ -36,9 +37,9 @@ type identities struct {
 // identity is a credential that is presented on each connection.
 type identity struct {
 	wire.Auth
-	provisional bool          // it came up while the client was running, and no server has accepted it yet
+	provisional bool          // added while the client was running, and not yet accepted by a server
 	settled     chan struct{} // closed when a server has answered it
-	err         error         // that answer, if it was a refusal
+	err         error         // the refusal, if it was one
 }
 
 func (s *identities) init(log *slog.Logger, auth []Auth) {
@@ -48,7 +49,7 @@ func (s *identities) init(log *slog.Logger, auth []Auth) {
 	}
 }
 
-// append adds an identity. Nobody else is about, or the mutex is held.
+// append adds an identity. The mutex is held, or no other goroutine uses the list yet.
 func (s *identities) append(a Auth, provisional bool) *identity {
 	s.last++
 	id := &identity{Auth: wire.Auth{Scheme: a.Scheme, Data: bytes.Clone(a.Credentials), ID: s.last}, provisional: provisional, settled: make(chan struct{})}
@@ -56,7 +57,7 @@ func (s *identities) append(a Auth, provisional bool) *identity {
 	return id
 }
 
-// presented are the credentials for a connection.
+// presented returns the credentials for a connection.
 func (s *identities) presented() []wire.Auth {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -67,7 +68,7 @@ func (s *identities) presented() []wire.Auth {
 	return auth
 }
 
-// add returns the identity that is a, which is new if there was none. The mutex is not held.
+// add returns the identity for a, which is added if it is not in the list. The mutex is not held.
 func (s *identities) add(a Auth) (id *identity, added bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -81,7 +82,7 @@ func (id *identity) is(a Auth) bool {
 	return id.Scheme == a.Scheme && bytes.Equal(id.Data, a.Credentials)
 }
 
-// keep drops all identities but those in auth, and reports whether there were others.
+// keep drops all identities except auth, and reports whether there were any.
 func (s *identities) keep(auth []Auth) (dropped bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,18 +91,18 @@ func (s *identities) keep(auth []Auth) (dropped bool) {
 	return len(s.list) < before
 }
 
-// drop takes identities out.
+// drop removes identities.
 func (s *identities) drop(ids ...*identity) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.list = slices.DeleteFunc(s.list, func(id *identity) bool { return slices.Contains(ids, id) })
 }
 
-// answered takes a server's answer to a credential; err is nil if it accepts it.
+// answered handles a server's answer to a credential; err is nil if it was accepted.
 func (s *identities) answered(a wire.Auth, server string, err error) {
 	s.mu.Lock()
 	i := slices.IndexFunc(s.list, func(id *identity) bool { return id.ID == a.ID })
-	if i < 0 { // it was dropped meanwhile
+	if i < 0 { // it has been dropped meanwhile
 		s.mu.Unlock()
 		return
 	}
@@ -127,7 +128,7 @@ func (s *identities) answered(a wire.Auth, server string, err error) {
 	}
 }
 
-// refused notes that the servers do not accept the client. The log has a line for each kind of that.
+// refused records that the servers do not accept the client. Each kind of failure is logged once.
 func (s *identities) refused(err *AuthError) {
 	s.mu.Lock()
 	s.fails(err)
@@ -145,21 +146,21 @@ func (s *identities) refused(err *AuthError) {
 	s.log.Log(context.Background(), level, "the servers do not accept the client", "error", err)
 }
 
-// fails stores the failure, nil for none. The mutex is held.
+// fails stores the failure; nil for none. The mutex is held.
 func (s *identities) fails(err *AuthError) {
 	s.failure.Store(err)
 	close(s.changed)
 	s.changed = make(chan struct{})
 }
 
-// accepted notes that a server has accepted all that the client presents on a connection. It may still demand more.
+// accepted records that a server has accepted all credentials of a connection. It may still require others.
 func (s *identities) accepted() {
 	if f := s.failure.Load(); f != nil && !errors.Is(f, ErrAuthRequired) {
 		s.served()
 	}
 }
 
-// served notes that a server has answered an operation, which it does only for clients that it accepts.
+// served records that a server has answered an operation, which it does only for clients that it accepts.
 func (s *identities) served() {
 	if s.failure.Load() == nil {
 		return
@@ -176,7 +177,7 @@ func (s *identities) served() {
 	}
 }
 
-// failed returns why the servers do not accept the client, and nil if they do.
+// failed returns why the servers do not accept the client, or nil if they do.
 func (s *identities) failed() error {
 	if f := s.failure.Load(); f != nil {
 		return f
@@ -184,14 +185,14 @@ func (s *identities) failed() error {
 	return nil
 }
 
-// watch is failed, with a channel that is closed when that has changed.
+// watch returns the same as failed, and a channel that is closed when that changes.
 func (s *identities) watch() (err error, changed <-chan struct{}) { // the error is what is asked for
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.failed(), s.changed
 }
 
-// describe says who the client is, without secrets.
+// describe names the identities, without secrets.
 func (s *identities) describe() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -205,15 +206,15 @@ func (s *identities) describe() []string {
 	return list
 }
 
-// AddAuth adds an identity to those of [Config.Auth]. It is presented on the present connection at once, and on all later ones, also
-// in later sessions. AddAuth returns when a server has accepted it. Adding an identity again does nothing else.
+// AddAuth adds an identity to those of [Config.Auth]. It is presented at once, and on all later connections and
+// sessions. AddAuth returns when a server has accepted it. Adding the same identity again has no further effect.
 //
-// If a server refuses it, AddAuth returns an [*AuthError], and the identity is dropped. The server closes the connection then, so the
-// client is SUSPENDED for a moment: nothing else can be done about a refusal in ZooKeeper's protocol. A server accepts any credentials of scheme
-// "digest": they are compared with ACLs later.
+// If a server refuses it, AddAuth returns an [*AuthError] and the identity is dropped. ZooKeeper's servers then close
+// the connection, so the client is SUSPENDED for a moment. A server accepts any credentials of the scheme "digest",
+// which are only compared with ACLs later.
 //
-// If ctx ends first, the identity stays: it is presented on the next connection. credentials belong to the caller again
-// when AddAuth returns.
+// If ctx ends first, the identity is kept and presented on the next connection. The caller may reuse credentials when
+// AddAuth has returned.
 func (c *Client) AddAuth(ctx context.Context, scheme string, credentials []byte) error {
 	if err := c.usable(); err != nil {
 		return err
@@ -222,7 +223,7 @@ func (c *Client) AddAuth(ctx context.Context, scheme string, credentials []byte)
 	return err
 }
 
-// addAuth reports whether the identity was not there before.
+// addAuth adds an identity. It returns it if it was not in the list before.
 func (c *core) addAuth(ctx context.Context, a Auth) (added *identity, err error) {
 	if a.Scheme == "" {
 		return nil, errors.New("zookeeper: an identity needs a scheme, such as \"digest\"")
@@ -248,13 +249,14 @@ func (c *core) addAuth(ctx context.Context, a Auth) (added *identity, err error)
 	return added, fmt.Errorf("zookeeper: no server has answered the identity of scheme %q: %w", a.Scheme, c.blame(err))
 }
 
-// SetAuth replaces all identities of [Config.Auth] and of AddAuth. What is new is added first, as AddAuth does. If a server refuses
-// that, SetAuth returns the error, and the client keeps the identities that it had. Then the others are dropped. A connection cannot
-// drop an identity, so the session moves to a new connection: see [Client.Reconnect].
+// SetAuth replaces all identities of [Config.Auth] and AddAuth. New ones are added first, as AddAuth does. If a server
+// refuses one, SetAuth returns the error and the client keeps its former identities. Otherwise the former ones are
+// dropped. ZooKeeper cannot drop an identity from a connection, so the session moves to a new one: see
+// [Client.Reconnect].
 //
-// If ctx ends while the session moves, later connections have the new identities alone, and the present one has both.
-// Nodes that were created with CreatorACL belong to the identities of that time: give them an ACL for the new identity before the
-// old one is dropped.
+// If ctx ends during the move, the current connection keeps both the former and the new identities, and later
+// connections have the new ones only. Nodes that were created with CreatorACL belong to the identities of that time.
+// Add the new identity to their ACLs before you drop the former one.
 func (c *Client) SetAuth(ctx context.Context, auth ...Auth) error {
 	if err := c.usable(); err != nil {
 		return err

@@ -10,24 +10,24 @@ import (
 	"github.com/docent-zk/docent/internal/wire"
 )
 
-// inquiry is what goes into one request of [Session.ChangedSince].
+// inquiry is one request of [Session.ChangedSince].
 type inquiry struct {
 	session        *Session
 	zxid           int64
-	data, children []string // as the server knows them
-	synced         bool     // a sync lies behind
-	refusal        error    // why there will be no answer
-	length         oversize // judges it, once it is known that the servers know others
+	data, children []string // in the servers' form
+	synced         bool     // a sync has been done before
+	refusal        error    // why there will be no reply
+	length         oversize // decides whether a lost connection is due to the request's length, once other requests have been answered
 
-	// What follows is of one try, and guarded by the mutex of the watches.
+	// The following fields are of one attempt, and guarded by the mutex of the watches.
 	topics   map[string]topic // of what was asked
 	answered bool
 	reached  int64    // how far the server was
-	beside   []string // paths that are watched recursively, and were not asked about
+	beside   []string // paths that are watched recursively and were not asked about
 	code     int32
 }
 
-// topic is what was asked of a path, and what was told.
+// topic is what was asked about a path, or what the reply said.
 type topic uint8
 
 const (
@@ -38,13 +38,13 @@ const (
 )
 
 var (
-	// errInquiryDelayed sends a caller round again.
+	// errInquiryDelayed makes the caller try again.
 	errInquiryDelayed = &unsentError{errors.New("the server was too busy to look at the request")}
-	// errBehind does so too, behind a sync.
+	// errBehind makes the caller try again after a sync.
 	errBehind = &unsentError{errors.New("the server is behind")}
 )
 
-// try asks once.
+// try sends the request once.
 func (q *inquiry) try(ctx context.Context, e *epoch) error {
 	if q.refusal = e.core.can.lack(capSetWatches); q.refusal != nil {
 		return nil
@@ -71,7 +71,8 @@ func (q *inquiry) try(ctx context.Context, e *epoch) error {
 	return q.look(ctx, e, watched)
 }
 
-// kind is what learns from how the request ends. Servers that know others close the connection over this one because of its length.
+// kind returns the kind that learns from the request's result. If servers support other requests and close the
+// connection over this one, the cause is its length.
 func (q *inquiry) kind(e *epoch) wire.Kind {
 	if e.core.can.answers(capSetWatches) {
 		return &q.length
@@ -79,7 +80,7 @@ func (q *inquiry) kind(e *epoch) wire.Kind {
 	return e.core.can.kind(capSetWatches)
 }
 
-// noteAnswer takes the header of the answer, behind the events.
+// noteAnswer handles the header of the reply, which follows the events.
 func (q *inquiry) noteAnswer(t *watches, zxid int64, code int32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -87,7 +88,7 @@ func (q *inquiry) noteAnswer(t *watches, zxid int64, code int32) {
 	t.inquiries = slices.DeleteFunc(t.inquiries, func(other *inquiry) bool { return other == q })
 }
 
-// over sets recursive watches again that came into being meanwhile: the request may have taken their place.
+// over sets recursive watches again that were set meanwhile, because the request may have replaced them.
 func (q *inquiry) over(e *epoch, err error) {
 	if err != nil {
 		return
@@ -99,7 +100,7 @@ func (q *inquiry) over(e *epoch, err error) {
 	}
 }
 
-// begin listens for events of the nodes that were asked about, and returns those that must not be asked about.
+// begin starts listening for events of the nodes in question. It returns those that the request must not contain.
 func (q *inquiry) begin(t *watches, asked *jute.SetWatchesRequest) (watched []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -121,10 +122,10 @@ func (q *inquiry) begin(t *watches, asked *jute.SetWatchesRequest) (watched []st
 	return watched
 }
 
-// besides reports whether a path was not asked about.
+// besides reports whether a path was left out of the request.
 func (q *inquiry) besides(at string) bool { return slices.Contains(q.beside, at) }
 
-// end stops listening and reports whether there was an answer.
+// end stops listening and reports whether there was a reply.
 func (q *inquiry) end(t *watches) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -132,7 +133,7 @@ func (q *inquiry) end(t *watches) bool {
 	return q.answered
 }
 
-// inform notes an event that belongs to the answer of an inquiry. The mutex is held.
+// inform records an event that belongs to the reply of an inquiry. The mutex is held.
 func (t *watches) inform(event EventType, at string) {
 	for _, q := range t.inquiries {
 		asked := q.topics[at]
@@ -145,7 +146,7 @@ func (t *watches) inform(event EventType, at string) {
 	}
 }
 
-// judge looks at the answer. Without an error and a refusal it is one.
+// judge checks the reply. It returns nil if the reply is complete.
 func (q *inquiry) judge(ctx context.Context, e *epoch) error {
 	switch {
 	case q.code == codeTooBusy:
@@ -171,11 +172,11 @@ func (q *inquiry) judge(ctx context.Context, e *epoch) error {
 	return errBehind
 }
 
-// look asks for nodes one by one.
+// look reads the nodes one by one.
 func (q *inquiry) look(ctx context.Context, e *epoch, paths []string) error {
 	for _, at := range paths {
 		stat, err := e.stat(ctx, at)
-		if err != nil && !errors.Is(err, ErrNoAuth) { // servers since 3.9 do not say
+		if err != nil && !errors.Is(err, ErrNoAuth) { // servers since 3.9 do not reveal whether such a node exists
 			return err
 		}
 		if stat == nil || stat.Mzxid > q.zxid {
@@ -188,7 +189,7 @@ func (q *inquiry) look(ctx context.Context, e *epoch, paths []string) error {
 	return nil
 }
 
-// found returns what was told, of the paths that were asked about, as the client knows them.
+// found returns the paths for which the reply said what, in the client's form.
 func (q *inquiry) found(paths []string, what topic) (list []string) {
 	for _, at := range paths {
 		if q.topics[at]&what != 0 {

@@ -8,28 +8,29 @@ import (
 	"sync"
 )
 
-// task is a clean-up that outlives the call which began it: a guaranteed delete, the search for an orphan.
+// task is a clean-up that outlives the call that began it: a guaranteed delete, or the search for a node whose create
+// was abandoned.
 type task struct {
 	name    string
-	at      []string        // the paths that it is about, at least one
-	size    int             // of its requests at the most, in bytes
-	guid    string          // of the nodes that a create may have made there; "" if the paths are those of nodes
-	in      *epoch          // the session that what it removes goes with; nil if it does not
-	begun   *errCallEnded   // its first try, which was left behind; nil if there is none
-	after   <-chan struct{} // closed when another call that was left behind has returned; nil if there is none
+	at      []string        // the affected paths, at least one
+	size    int             // upper bound for the size of its requests, in bytes
+	guid    string          // of the nodes that a create may have made; empty if at names the nodes themselves
+	in      *epoch          // the session whose end removes the nodes; nil if there is none
+	begun   *errCallEnded   // its first attempt, which is still pending; nil if there is none
+	after   <-chan struct{} // closed when another pending call has returned; nil if there is none
 	run     func(ctx context.Context, e *epoch) error
-	removal *removal // nil until the janitor has the task
+	removal *removal // nil until the janitor has accepted the task
 }
 
-// maxSweepers is how many tasks are under way at once. One after the other they would take several round trips each: a
-// crowd of waiters that give up would keep their places in the queue of a lock for seconds, and nobody would hold it.
+// maxSweepers is how many tasks run at once. One at a time, with several round trips each, a crowd of waiters that give
+// up would stay in a lock's queue for seconds, during which nobody could hold the lock.
 const maxSweepers = 32
 
-// janitor runs tasks in the order in which they came, several at once, in goroutines that exist while there are any. They
-// wait for a connection, and are given up only when a server refuses them or the client is closed. A task that removes what goes
-// with a session is not even given up then, but tried again with growing pauses: see removal. Tasks go on when the
-// session is lost: the servers may keep its ephemeral nodes for a while yet, and others wait for those to go.
-// A task also waits for those before it that are about something below its path: a node goes after its children.
+// janitor runs tasks in order of arrival, several at once. Its goroutines exist only while there are tasks. Tasks wait
+// for a connection, and end when they are done, when a server refuses them, or when the client is closed. A task that
+// removes a node of the session is retried after a refusal, with growing pauses: see removal. Tasks continue after a
+// lost session, because the servers may keep its ephemeral nodes for some time and others wait for their removal. A
+// task also waits for earlier tasks below its path, since children must be removed first.
 type janitor struct {
 	core *core
 	ctx  context.Context
@@ -37,7 +38,7 @@ type janitor struct {
 
 	mu       sync.Mutex
 	waiting  []task
-	dropped  []task   // without having been begun, when the client was closed
+	dropped  []task   // not started when the client was closed
 	underWay []string // paths
 	sweepers int
 	removals removals
@@ -53,7 +54,7 @@ func (j *janitor) add(t task) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.ctx.Err() != nil {
-		return // the session is being closed, which takes its ephemeral nodes along
+		return // the session is being closed, which removes its ephemeral nodes
 	}
 	if t.removal == nil {
 		t.removal = j.removals.enter(t)
@@ -61,7 +62,7 @@ func (j *janitor) add(t task) {
 	j.enqueue(t)
 }
 
-// enqueue has a task done. The mutex is held.
+// enqueue adds a task. The mutex is held.
 func (j *janitor) enqueue(t task) {
 	j.waiting = append(j.waiting, t)
 	if j.sweepers < maxSweepers {
@@ -71,7 +72,7 @@ func (j *janitor) enqueue(t task) {
 	}
 }
 
-// close gives up what is left and waits for the goroutines.
+// close drops the remaining tasks and waits for the goroutines.
 func (j *janitor) close() {
 	j.mu.Lock()
 	j.stop()
@@ -82,8 +83,8 @@ func (j *janitor) close() {
 	}
 }
 
-// next takes the first task that need not wait for others. Without one the sweeper ends: what a task waits for is under
-// way, and whoever does that comes back here.
+// next takes the first task that need not wait for others. If there is none, the goroutine ends: the tasks that others
+// wait for are running, and their goroutines call next again.
 func (j *janitor) next() (task, bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -103,7 +104,7 @@ func (j *janitor) next() (task, bool) {
 	return task{}, false
 }
 
-// mustWait reports whether t is about a node above one that an earlier task is about.
+// mustWait reports whether t is about a node above one of an earlier task.
 func (j *janitor) mustWait(t task, earlier []task) bool {
 	below := func(path string) bool {
 		return slices.ContainsFunc(t.at, func(at string) bool { return strings.HasPrefix(path, at+"/") })
@@ -112,7 +113,7 @@ func (j *janitor) mustWait(t task, earlier []task) bool {
 		slices.ContainsFunc(earlier, func(e task) bool { return slices.ContainsFunc(e.at, below) })
 }
 
-// done notes that a task is not under way any more.
+// done removes a task from the running ones.
 func (j *janitor) done(t task) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -173,8 +174,8 @@ func (j *janitor) do(t task) error {
 	}
 }
 
-// begun waits for what was left behind, which was sent by then or never will be. It reports whether that was all there was to
-// do, or was refused.
+// begun waits for the pending first attempt, after which nothing of it is sent any more. It reports whether the task is
+// complete or refused.
 func (j *janitor) begun(t task) (over bool, err error) {
 	wait := t.after
 	if t.begun != nil {
@@ -192,7 +193,7 @@ func (j *janitor) begun(t task) (over bool, err error) {
 	}
 	switch err := t.begun.late(); {
 	case errors.Is(err, ErrNoNode):
-		return len(t.at) == 1, nil // of several, the others may be there
+		return len(t.at) == 1, nil // if there are several, the others may exist
 	case outcomeOf(err) != answered:
 		return false, nil
 	default:
@@ -200,7 +201,8 @@ func (j *janitor) begun(t task) (over bool, err error) {
 	}
 }
 
-// leftBehind is closed when the call that err says was left has returned. It is nil for other errors.
+// leftBehind returns the channel that is closed when the pending call that err refers to has returned. It is nil for
+// other errors.
 func leftBehind(err error) <-chan struct{} {
 	var left *errCallEnded
 	if errors.As(err, &left) {

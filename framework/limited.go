@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// limited is a context that ends at a deadline, as one of context.WithDeadlineCause does. It costs a timer only if somebody asks for Done: a
-// request that is answered in time never does, since its connection looks after its deadline.
+// limited is a context with a deadline, as one of context.WithDeadlineCause, that costs a timer only if its Done is
+// used. A request that is answered in time does not use it, since its connection watches the deadline.
 type limited struct {
 	context.Context // the caller's
 	deadline        time.Time
 	cause           error
 
 	mu   sync.Mutex
-	full context.Context // with a timer; nil as long as nobody needs one
+	full context.Context // with a timer; nil until it is needed
 	stop context.CancelFunc
 }
 
@@ -55,13 +55,13 @@ func (c *limited) Err() error {
 		return nil
 	}
 	full := c.whole()
-	if full.Err() == nil { // it is time, and its timer has not run yet
+	if full.Err() == nil { // the deadline has passed and the timer has not run yet
 		<-full.Done()
 	}
 	return full.Err()
 }
 
-// Value implements context.Context. The standard library asks for the context inside to find causes.
+// Value implements context.Context. The standard library uses it to find causes.
 func (c *limited) Value(key any) any {
 	if key == causeKey {
 		return c.whole().Value(key)
@@ -69,7 +69,7 @@ func (c *limited) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// until splits a context into what ends a wait for an answer: a channel, and a time for the connection to look after.
+// until splits a context into a channel that ends a wait for a reply, and a deadline for the connection to watch.
 func until(ctx context.Context) (gaveUp <-chan struct{}, deadline time.Time) {
 	if c, ok := ctx.(*limited); ok {
 		return c.Context.Done(), c.deadline

@@ -9,8 +9,9 @@ import (
 // lingering is the part of the session timeout for which a call may outlast its ctx: T/8.
 const lingering = 8
 
-// linger returns a context that outlasts ctx by T/8, so that what was begun can be finished. It ends earlier when enough is
-// closed (nil never is), and ends with ctx while there is no connection or the client is being closed. cancel must be called.
+// linger returns a context that outlasts ctx by T/8, so that what was begun can be finished. It ends early when enough
+// is closed (nil never is). While there is no connection or the client is being closed, it ends with ctx. cancel must
+// be called.
 func (e *epoch) linger(ctx context.Context, enough <-chan struct{}) (longer context.Context, cancel func()) {
 	if ctx.Done() == nil {
 		return ctx, func() {}
@@ -48,7 +49,7 @@ func (e *epoch) outlast(ctx context.Context, enough <-chan struct{}) {
 	}
 }
 
-// neverSent reports whether an operation has ended without a try.
+// neverSent reports whether an operation ended without an attempt.
 func neverSent(err error) bool {
 	var op *OpError
 	return errors.As(err, &op) && op.Attempts == 0

@@ -7,46 +7,46 @@ import (
 	"time"
 )
 
-// The states that the engine reports for a recipe; all others are the recipe's own words.
+// States that the engine reports for a recipe. All other states are reported by the recipe itself.
 const (
-	// Running is the state of a recipe that has started in a session and has said nothing yet.
+	// Running is the state of a recipe that has started in a session and has not reported a state.
 	Running = "running"
-	// NotRunning is the state of a recipe that waits for a connection, or for the next session; its Err says why, if the
-	// recipe has run before.
+	// NotRunning is the state of a recipe that waits for a connection or the next session. If it has run before, Err
+	// says why it ended.
 	NotRunning = "waiting for a connection"
 )
 
-// Status is what a recipe, or something that is held, says of itself, for those who look: health checks, debug pages.
+// Status is the condition of a recipe or claim, as reported by itself, for health checks and debug pages.
 type Status struct {
-	// State is a word or two: "waiting", "holding", "standing". See [Running] and [NotRunning].
+	// State is a word or two, such as "waiting" or "holding". See [Running] and [NotRunning].
 	State string
-	// Since is when State became what it is, with a monotonic reading.
+	// Since is when State last changed, with a monotonic reading.
 	Since time.Time
-	// Err says why it is not well. It is nil when it is: waiting in a queue is well.
+	// Err is why it is unwell, or nil. Waiting in a queue is not unwell.
 	Err error
-	// Unwell is since when it has not been well, and zero while it is. A recipe that is started anew by the engine is well
-	// again when it says so itself, if it says anything of itself: until then Unwell stays, although Err is nil.
+	// Unwell is when it became unwell; zero while it is well. If the engine starts a recipe again, the recipe is well
+	// when it reports so; one that never reports is well at once. Until then Unwell remains, although Err is nil.
 	Unwell time.Time
-	// Attrs is more to know, in the order to show it: a path, a number. Client.Recipes resolves their values, so what a
-	// slog.LogValuer says is so at that moment.
+	// Attrs are further details in display order, such as a path or a number. Client.Recipes resolves their values, so
+	// a slog.LogValuer is evaluated at that moment.
 	Attrs []slog.Attr
 }
 
-// LiveRecipe is a recipe that is running on a client, or something that is held there: see [Session.Track].
+// LiveRecipe is a running recipe of a client, or a claim: see [Session.Track].
 type LiveRecipe struct {
-	Name      string      // as its Recipe says
-	Path      string      // as its Recipe says, in the namespace
+	Name      string      // as in its Recipe
+	Path      string      // as in its Recipe, in the namespace
 	Namespace string      // of the client that runs it, as in Info
-	Policy    Policy      // as its Recipe says
-	Attrs     []slog.Attr // as its Recipe says
+	Policy    Policy      // as in its Recipe
+	Attrs     []slog.Attr // as in its Recipe
 	Since     time.Time   // when Client.Run, or Session.Track, was called
-	Epoch     uint64      // the session that it was last started on, 0 before the first start
-	Starts    int         // how often it was started; 0 for what is held
-	Held      bool        // it is listed by Session.Track
-	Status    Status      // what it has reported last
+	Epoch     uint64      // the session that it last started in; 0 before the first start
+	Starts    int         // how often it was started; 0 for a claim
+	Held      bool        // listed by Session.Track
+	Status    Status      // its last report
 }
 
-// Recipes lists the recipes that are running and what is held ([Session.Track]), oldest first.
+// Recipes lists the running recipes and the claims ([Session.Track]), oldest first.
 func (c *Client) Recipes() []LiveRecipe {
 	list := c.core.live.list()
 	for i, r := range list {
@@ -55,7 +55,7 @@ func (c *Client) Recipes() []LiveRecipe {
 	return list
 }
 
-// resolved asks the attributes for their values.
+// resolved resolves the values of attributes.
 func resolved(attrs []slog.Attr) []slog.Attr {
 	attrs = slices.Clone(attrs)
 	for i := range attrs {
@@ -64,67 +64,68 @@ func resolved(attrs []slog.Attr) []slog.Attr {
 	return attrs
 }
 
-// Report says how the recipe is that [Client.Run] runs in this session, for [Client.Recipes]: its state in a word or two, and why
-// it is not well, nil if it is. While state remains the same its Since does, whatever err is. attrs is what else there is to
-// know: see [Status]. It costs a mutex, never blocks, and does nothing on a Session that does not come from Client.Run, or
-// when that has started the recipe anew.
+// Report sets the status of the recipe that [Client.Run] runs in this session, for [Client.Recipes]: its state in a
+// word or two, why it is unwell (nil if it is well), and further details, see [Status]. Since only changes with state.
+// Report takes a mutex and never blocks. It does nothing on a Session that does not come from Client.Run, or after the
+// recipe has been started again.
 //
-// What was reported stands until the next report, and over SUSPENDED; when Run returns and is to be called again, the engine
-// reports [NotRunning], and then [Running].
+// A report stays until the next one, even through SUSPENDED. When Run has returned and is to be called again, the
+// engine reports [NotRunning], and then [Running].
 func (s *Session) Report(state string, err error, attrs ...slog.Attr) {
 	if s.entry != nil {
 		s.entry.report(s.start, state, err, attrs)
 	}
 }
 
-// RetryErrors says that what the recipe does has worked once. From now on, also in later sessions, an error that the recipe
-// returns does not end it: [Client.Run] calls it again, after pauses that grow from 100 ms to 30 s, until it returns nil, ctx
-// ends, or the policy or Close end it. The error is in [Client.Recipes] and [Client.Health], until the recipe reports that it is
-// well, which it does itself from now on, and in the log. RetryErrors does nothing on a Session that does not come from Client.Run.
+// RetryErrors says that the recipe has succeeded once. From now on, also in later sessions, an error of the recipe does
+// not end it. [Client.Run] calls it again, after pauses that grow from 100 ms to 30 s, until it returns nil, ctx ends,
+// or the policy or Close end it. The error is in the log, and in [Client.Recipes] and [Client.Health] until the recipe
+// reports that it is well. RetryErrors does nothing on a Session that does not come from Client.Run.
 func (s *Session) RetryErrors() {
 	if s.entry != nil {
 		s.entry.retryErrors()
 	}
 }
 
-// Tracked is something that [Client.Recipes] lists although no recipe runs for it: what is held after the call that has
-// acquired it has returned, as a lock.Held is.
+// Tracked is an entry of [Client.Recipes] without a running recipe: a claim that is held after the call that acquired
+// it has returned, such as a lock.Held.
 type Tracked struct{ entry *entry }
 
-// Track lists something that belongs to this session, until End. It is in the given state and well. A claim that has ended, but
-// that its holder has not given up, is listed on, with an Err. Close of the client does not wait for it.
+// Track adds an entry to [Client.Recipes] for something that belongs to this session, in the given state and well,
+// until End. A claim that has ended, but was not released by its holder, stays listed with an Err. The client's Close
+// does not wait for it.
 func (s *Session) Track(name, path string, policy Policy, state string, attrs ...slog.Attr) *Tracked {
 	r := LiveRecipe{Name: name, Path: path, Namespace: s.space.name(), Policy: policy, Epoch: s.e.n, Held: true}
 	r.Status = Status{State: state, Attrs: attrs}
 	return &Tracked{s.core.live.track(r)}
 }
 
-// Report is [Session.Report] for what is tracked. Attrs that are not given stay what they were.
+// Report sets the status, as [Session.Report] does. Attributes that are not given keep their values.
 func (t *Tracked) Report(state string, err error, attrs ...slog.Attr) {
 	t.entry.reportHeld(state, err, attrs)
 }
 
-// End takes it from the list. It may be called repeatedly.
+// End removes the entry. It may be called more than once.
 func (t *Tracked) End() { t.entry.registry.leave(t.entry) }
 
-// registry knows the recipes that run, for Close, which waits for them, and for those who look.
+// registry holds the running recipes, for Close, which waits for them, and for display.
 type registry struct {
 	log     *slog.Logger
 	mu      sync.Mutex
 	entries []*entry // by Since
-	running int      // of them
+	running int      // number of recipes among them
 	closed  bool
-	empty   chan struct{} // closed by the last recipe to leave after close
+	empty   chan struct{} // closed when the last recipe has returned after close
 }
 
-// entry is one of them. Guarded by the registry's mutex.
+// entry is an entry of the registry, whose mutex guards it.
 type entry struct {
 	LiveRecipe
 	registry *registry
-	speaks   bool   // it says itself how it is
+	speaks   bool   // it reports its own status
 	retries  bool   // its errors do not end it
-	said     bool   // the log has it that it is not well
-	failure  string // the error that it has failed with last
+	said     bool   // the log says that it is unwell
+	failure  string // its last error
 	failed   time.Time
 }
 
@@ -140,7 +141,8 @@ func (e *entry) retriesErrors() bool {
 	return e.retries
 }
 
-// fail notes an error, and reports whether it is news: another one than before, or the first one after a time without.
+// fail records an error. It reports whether the error is new: different from the last one, or the first after a
+// success.
 func (e *entry) fail(err error) (news bool) {
 	e.registry.mu.Lock()
 	defer e.registry.mu.Unlock()
@@ -150,7 +152,7 @@ func (e *entry) fail(err error) (news bool) {
 	return news
 }
 
-// enter lists a recipe that is about to run.
+// enter adds a recipe that is about to run.
 func (g *registry) enter(r Recipe, in space) (*entry, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -163,7 +165,7 @@ func (g *registry) enter(r Recipe, in space) (*entry, error) {
 	}), nil
 }
 
-// track lists something that nobody waits for.
+// track adds an entry that Close does not wait for.
 func (g *registry) track(r LiveRecipe) *entry {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -194,7 +196,7 @@ func (g *registry) leave(e *entry) {
 	}
 }
 
-// start notes that the recipe starts in an epoch, and returns how many starts that makes.
+// start records that the recipe starts in an epoch, and returns the number of starts.
 func (e *entry) start(epoch uint64) int {
 	e.registry.mu.Lock()
 	defer e.registry.mu.Unlock()
@@ -207,14 +209,14 @@ func (e *entry) start(epoch uint64) int {
 	return e.Starts
 }
 
-// report notes what was said in the start of that number, unless there was another since.
+// report records a status of the start with that number, unless there was another start since.
 func (e *entry) report(start int, state string, err error, attrs []slog.Attr) {
 	e.registry.mu.Lock()
 	defer e.registry.mu.Unlock()
 	e.note(start, state, err, attrs)
 }
 
-// note is report for a caller that has the mutex.
+// note is report for a caller that holds the mutex.
 func (e *entry) note(start int, state string, err error, attrs []slog.Attr) {
 	if start == e.Starts {
 		e.speaks = true
@@ -225,7 +227,7 @@ func (e *entry) note(start int, state string, err error, attrs []slog.Attr) {
 	}
 }
 
-// reportHeld notes how something is that is held.
+// reportHeld records the status of a claim.
 func (e *entry) reportHeld(state string, err error, attrs []slog.Attr) {
 	e.registry.mu.Lock()
 	defer e.registry.mu.Unlock()
@@ -236,7 +238,7 @@ func (e *entry) reportHeld(state string, err error, attrs []slog.Attr) {
 	}
 }
 
-// pause notes that the recipe waits to be started again, because of err.
+// pause records that the recipe waits for its next start because of err.
 func (e *entry) pause(err error) {
 	e.registry.mu.Lock()
 	defer e.registry.mu.Unlock()
@@ -244,7 +246,7 @@ func (e *entry) pause(err error) {
 	e.Status.Attrs = nil
 }
 
-// become changes the state and how it is. The mutex is held.
+// become sets state and error. The mutex is held.
 func (e *entry) become(state string, err error) {
 	now := time.Now()
 	if e.Status.State != state {
@@ -260,7 +262,7 @@ func (e *entry) become(state string, err error) {
 	}
 }
 
-// sayWell writes that a recipe is well again if the log has it that it is not. The mutex is held.
+// sayWell logs that a recipe is well again, if the log says that it is unwell. The mutex is held.
 func (e *entry) sayWell() {
 	if e.said {
 		e.said = false
@@ -268,7 +270,7 @@ func (e *entry) sayWell() {
 	}
 }
 
-// close admits no more recipes. The result is closed when the last one has returned.
+// close admits no more recipes. The channel is closed when the last one has returned.
 func (g *registry) close() <-chan struct{} {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-// maxLogLines is how many log lines wait for a handler that does not keep up. Lines at debug level may use half of that room, so that
-// they do not take the place of others.
+// maxLogLines is how many log lines are queued for a slow handler. Debug lines may use half of that, so that they do
+// not displace others.
 const maxLogLines = 1024
 
-// logLane hands log lines to the user's handler, in order, in a goroutine that exists while there are any. A handler may block,
-// as one that writes to a full pipe does: whoever has something to say goes on. Lines that do not fit are dropped and counted,
-// and a line in their place says how many they were.
+// logLane passes log lines to the user's handler in order, from a goroutine that exists while there are lines. A
+// handler may block, as one does that writes to a full pipe, and the callers must not. Lines that do not fit are
+// dropped, and a line in their place says how many.
 type logLane struct {
 	panicked func() // called when the handler panics
 
 	mu      sync.Mutex
 	lines   []logLine
-	dropped int // since the last line
+	dropped int // since the last accepted line
 	to      slog.Handler
 	closed  bool
 	busy    chan struct{} // closed when the goroutine ends; nil while there is none
@@ -30,13 +30,14 @@ type logLine struct {
 	record slog.Record
 }
 
-// laneHandler is the slog.Handler of a lane.
+// laneHandler is a lane's slog.Handler.
 type laneHandler struct {
 	lane *logLane
 	to   slog.Handler
 }
 
-// newLogLane returns a lane to the handler of to, and a logger that writes to it. A handler that discards is used as it is.
+// newLogLane returns a lane to the handler of to, and a logger that writes to it. A handler that discards everything is
+// used directly.
 func newLogLane(to *slog.Logger, panicked func()) (*logLane, *slog.Logger) {
 	lane := &logLane{panicked: panicked, to: to.Handler()}
 	if lane.to == slog.DiscardHandler {
@@ -45,7 +46,7 @@ func newLogLane(to *slog.Logger, panicked func()) (*logLane, *slog.Logger) {
 	return lane, slog.New(laneHandler{lane, lane.to})
 }
 
-// Enabled does not ask the user's handler, which may block: the lane does.
+// Enabled does not ask the user's handler, which may block. The lane's goroutine asks it.
 func (h laneHandler) Enabled(context.Context, slog.Level) bool { return true }
 
 func (h laneHandler) Handle(_ context.Context, r slog.Record) error {
@@ -61,7 +62,7 @@ func (h laneHandler) WithGroup(name string) slog.Handler {
 	return laneHandler{h.lane, h.to.WithGroup(name)}
 }
 
-// add puts a line at the end, if there is room.
+// add appends a line if there is room.
 func (l *logLane) add(line logLine) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -81,7 +82,7 @@ func (l *logLane) add(line logLine) {
 	}
 }
 
-// admitDropped puts a line in the place of those that were dropped. The mutex is held.
+// admitDropped adds a line that counts the dropped ones. The mutex is held.
 func (l *logLane) admitDropped() {
 	if l.dropped == 0 || l.closed {
 		return
@@ -91,7 +92,7 @@ func (l *logLane) admitDropped() {
 	l.lines, l.dropped = append(l.lines, logLine{l.to, note}), 0
 }
 
-// drain hands lines over until there are none.
+// drain passes lines on until there are none.
 func (l *logLane) drain(done chan struct{}) {
 	defer close(done)
 	for {
@@ -103,7 +104,7 @@ func (l *logLane) drain(done chan struct{}) {
 	}
 }
 
-// next takes the first line. Without one the goroutine is to end.
+// next takes the first line. If there is none, the goroutine must end.
 func (l *logLane) next() (line logLine, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -120,7 +121,7 @@ func (l *logLane) next() (line logLine, ok bool) {
 	return line, true
 }
 
-// write calls the user's handler, which may do anything.
+// write calls the user's handler, which may panic.
 func (l *logLane) write(line logLine) {
 	defer func() {
 		if recover() != nil {
@@ -132,8 +133,8 @@ func (l *logLane) write(line logLine) {
 	}
 }
 
-// close takes no more lines, and waits for those there are, no longer than patience. It drops the lines that the handler has not
-// taken by then, and the goroutine ends when the handler returns.
+// close rejects further lines, and waits for the queued ones for at most patience. Then it drops the rest, and the
+// goroutine ends when the handler returns.
 func (l *logLane) close(patience time.Duration) {
 	l.mu.Lock()
 	l.admitDropped()

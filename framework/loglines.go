@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-// quietFor is how long the log does not repeat a line about something that goes on.
+// quietFor is how long the log does not repeat a line about the same continuing problem.
 const quietFor = time.Minute
 
-// maxLines is how many lines of one kind about different recipes are written at a time. Further ones are counted in one line.
+// maxLines is how many lines of one kind about different recipes are written at a time. One line counts the rest.
 const maxLines = 10
 
-// repeats knows which reasons the log has given lately.
+// repeats remembers which reasons were logged recently.
 type repeats struct {
 	mu   sync.Mutex
 	said map[string]time.Time
 }
 
-// news reports whether a reason was not given within quietFor, and notes that it is given now.
+// news reports whether a reason was not logged within quietFor, and records that it is now.
 func (r *repeats) news(reason string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -39,7 +39,7 @@ func (r *repeats) news(reason string) bool {
 	return true
 }
 
-// dialFailed notes why a server could not be reached, or did not open the session.
+// dialFailed records why a server could not be reached, or did not open the session.
 func (c *core) dialFailed(server string, err error) {
 	if refused := c.certificateRefused(server, err); refused != nil {
 		c.identities.refused(refused)
@@ -52,17 +52,17 @@ func (c *core) dialFailed(server string, err error) {
 	c.log.Log(context.Background(), level, "cannot connect", "server", server, "error", err)
 }
 
-// who describes a recipe in the log.
+// who returns the attributes that name a recipe.
 func (r *LiveRecipe) who() []any {
 	return []any{"recipe", r.Name, "path", r.Path, "namespace", r.Namespace}
 }
 
-// lost writes that something which is held has ended.
+// lost logs that a claim has ended.
 func (e *entry) lost(err error) {
 	e.registry.log.Warn("claim lost", append(e.who(), append(e.attrs(), "cause", err)...)...)
 }
 
-// attrs are those of the status: for a claim its node and its token.
+// attrs returns the attributes of the status, such as a claim's node and token.
 func (e *entry) attrs() (args []any) {
 	for _, a := range e.Status.Attrs {
 		args = append(args, a)
@@ -70,7 +70,7 @@ func (e *entry) attrs() (args []any) {
 	return args
 }
 
-// sayUnwell writes which recipes have been unwell for longer than a bound, each once, until it is well again.
+// sayUnwell logs which recipes have been unwell for longer than a bound, each once until it is well again.
 func (g *registry) sayUnwell(now time.Time, bound time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -98,7 +98,7 @@ type rebuilt struct {
 	told  int
 }
 
-// add counts a node, and reports whether the log has a line for it.
+// add counts a node, and reports whether it is to be logged.
 func (r *rebuilt) add(epoch uint64) (line bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -109,7 +109,7 @@ func (r *rebuilt) add(epoch uint64) (line bool) {
 	return r.count <= maxLines
 }
 
-// rest returns how many nodes have no line of their own, once for each number.
+// rest returns how many nodes were not logged. It returns each number once.
 func (r *rebuilt) rest() (count int, epoch uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -120,7 +120,7 @@ func (r *rebuilt) rest() (count int, epoch uint64) {
 	return r.count - maxLines, r.epoch
 }
 
-// sayRebuilt is recipekit.Rebuilt.
+// sayRebuilt implements recipekit.Rebuilt.
 func (s *Session) sayRebuilt(recipe, path string) {
 	if s.core.rebuilt.add(s.e.n) {
 		s.core.log.Info("node rebuilt in the new session", "recipe", recipe, "path", path, "namespace", s.space.name(), "epoch", s.e.n, "session", hex(s.e.wire.ID()))
