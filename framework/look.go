@@ -7,13 +7,13 @@ import (
 	"github.com/docent-zk/docent/internal/wire"
 )
 
-// look is a look at a node right behind a delete.
+// look is a read of a node that is sent right behind a delete.
 type look struct {
 	at   string
-	seen func(czxid int64) // called once for each try that was sent; 0 says that nothing can be told
+	seen func(czxid int64) // called once for each attempt that was sent; 0 means that nothing is known
 }
 
-// deleteAndLook is recipekit.DeleteAndLook.
+// deleteAndLook implements recipekit.DeleteAndLook.
 func (s *Session) deleteAndLook(ctx context.Context, path, other string, seen func(czxid int64)) error {
 	w, err := s.newWrite("delete", path, AnyVersion, []WriteOption{Guaranteed})
 	if err != nil {
@@ -27,7 +27,8 @@ func (s *Session) deleteAndLook(ctx context.Context, path, other string, seen fu
 	return s.delete(ctx, path, w)
 }
 
-// behind returns the request for a look behind a delete. What it sees counts only if the delete was answered before it, without an error.
+// behind returns the read that follows a delete. Its result counts only if the delete was answered before it, without
+// an error.
 func (l *look) behind(ctx context.Context, a *asked[struct{}]) *wire.Call {
 	var deleted atomic.Bool
 	a.Over = func(err error) { deleted.Store(err == nil) }

@@ -9,44 +9,44 @@ import (
 	"time"
 )
 
-// An event can get lost: a server forgets the watch, or the event. So every one-shot watch with users is checked against its
-// node once in a while, with one exists per path, and fires if the node is not what it was.
+// An event can get lost: a server drops the watch or the event. So each one-shot watch in use is compared with its node
+// at intervals, with one exists per path, and fires if the node has changed.
 const (
 	lookAgainAfter  = 10  // session timeouts between two checks of a watch, before jitter
-	lookAgainJitter = 0.2 // the share by which that varies, either way
-	lookAgainRounds = 100 // at most so many rounds of checks in lookAgainAfter timeouts
+	lookAgainJitter = 0.2 // relative variation, in both directions
+	lookAgainRounds = 100 // maximum number of rounds of checks in lookAgainAfter timeouts
 )
 
-// lookout knows when the watches of one epoch have to be checked. It is guarded by the mutex of the watches.
+// lookout schedules the checks of the watches of one epoch. It is guarded by the mutex of the watches.
 type lookout struct {
 	every func() time.Duration // between two checks of a watch, before jitter; nil in a table without an epoch
-	check func()               // does what is due; it runs in a goroutine of the timer's
-	seed  func() int64         // of the jitter
+	check func()               // runs the due checks, in the timer's goroutine
+	seed  func() int64         // seed of the jitter
 
 	timer *time.Timer
-	next  time.Time // when the timer fires; zero when it does not
-	busy  bool      // a round is under way
+	next  time.Time // when the timer fires; zero if it is not running
+	busy  bool      // a round is running
 }
 
-// glimpse is what a read has shown of a node: enough to see that the node has changed since.
-type glimpse struct {
+// nodeState is what a read has shown about a node, enough to recognise later changes.
+type nodeState struct {
 	exists              bool
 	czxid, mzxid, pzxid int64
 	cversion            int32
 
-	until int64 // if not 0, all that is known of an existing node's data: it had not changed after this transaction
+	until int64 // if not 0, nothing is known about an existing node's data except that it had not changed after this transaction
 }
 
-// glimpseOf returns the glimpse of a node with that Stat, which is nil if the node does not exist.
-func glimpseOf(s *Stat) *glimpse {
+// stateOf returns the state of a node with that Stat; nil Stat for a node that does not exist.
+func stateOf(s *Stat) *nodeState {
 	if s == nil {
-		return &glimpse{}
+		return &nodeState{}
 	}
-	return &glimpse{exists: true, czxid: s.Czxid, mzxid: s.Mzxid, pzxid: s.Pzxid, cversion: s.Cversion}
+	return &nodeState{exists: true, czxid: s.Czxid, mzxid: s.Mzxid, pzxid: s.Pzxid, cversion: s.Cversion}
 }
 
-// missed returns the event that a watch has missed if the node was as in g and is now as in now.
-func (g *glimpse) missed(kind watchKind, now *glimpse) (event EventType, missed bool) {
+// missed returns the event that a watch has missed if the node has changed from g to now.
+func (g *nodeState) missed(kind watchKind, now *nodeState) (event EventType, missed bool) {
 	switch {
 	case g.until != 0 && now.exists:
 		return g.missedSince(now)
@@ -62,8 +62,8 @@ func (g *glimpse) missed(kind watchKind, now *glimpse) (event EventType, missed 
 	return 0, false
 }
 
-// missedSince is missed if only the time of the last change is known.
-func (g *glimpse) missedSince(now *glimpse) (event EventType, missed bool) {
+// missedSince is missed if only a bound for the time of the last change is known.
+func (g *nodeState) missedSince(now *nodeState) (event EventType, missed bool) {
 	switch {
 	case now.czxid > g.until:
 		return EventDeleted, true
@@ -73,16 +73,16 @@ func (g *glimpse) missedSince(now *glimpse) (event EventType, missed bool) {
 	return 0, false
 }
 
-// saw notes what a read on behalf of an entry has shown. The first read counts. A later one that shows another state proves that
-// the watch has missed an event, which would have come ahead of the reply: see overtaken.
-func (t *watches) saw(w *Watch, g *glimpse) {
+// saw records what a read for an entry has shown. The first read counts. If a later one shows another state, the watch
+// has missed an event, which would have arrived before the reply: see overtaken.
+func (t *watches) saw(w *Watch, g *nodeState) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.note(w, g)
 }
 
-// note is saw for a caller that has the mutex.
-func (t *watches) note(w *Watch, g *glimpse) {
+// note is saw for a caller that holds the mutex.
+func (t *watches) note(w *Watch, g *nodeState) {
 	e := w.entry
 	if e == nil || t.m[w.key] != e {
 		return
@@ -91,7 +91,7 @@ func (t *watches) note(w *Watch, g *glimpse) {
 		e.seen = g
 	}
 	if g.until != 0 {
-		g = e.seen // a server that sets a watch tells nothing of the node
+		g = e.seen // a server that sets a watch returns nothing about the node
 	}
 	if event, missed := e.seen.missed(w.key.kind, g); missed {
 		t.overtaken(w, event)
@@ -102,8 +102,8 @@ func (t *watches) note(w *Watch, g *glimpse) {
 	}
 }
 
-// overtaken fires an entry whose event is lost, as the read of its user w has shown. The others are told the event. w is told
-// only that something has changed: it has read the new state, but the server may have no watch on that any more.
+// overtaken fires an entry whose event is lost, as the read for its user w has shown. The other users receive that
+// event. w only receives a notice of some change: it has read the new state, but the server may have no watch on that.
 func (t *watches) overtaken(w *Watch, event EventType) {
 	e := w.entry
 	t.drop(w.key)
@@ -118,7 +118,7 @@ func (t *watches) overtaken(w *Watch, event EventType) {
 	e.fire(event, w.key.path, nil)
 }
 
-// plan has an entry checked when about that share of the usual time has passed. The mutex is held.
+// plan schedules the check of an entry after that share of the usual time. The mutex is held.
 func (t *watches) plan(path string, e *watchEntry, share float64) {
 	l := &t.lookout
 	if l.every == nil || t.ended != nil {
@@ -129,8 +129,8 @@ func (t *watches) plan(path string, e *watchEntry, share float64) {
 	l.wake(e.due)
 }
 
-// jitter returns a factor around 1. It follows from the session, the path and the time, and not from who draws first, so that
-// a simulation replays.
+// jitter returns a factor around 1. It is derived from the session, the path and the time, not from the order of calls,
+// so that simulations are reproducible.
 func (l *lookout) jitter(path string, now time.Time) float64 {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(path))
@@ -138,7 +138,7 @@ func (l *lookout) jitter(path string, now time.Time) float64 {
 	return 1 + lookAgainJitter*(2*draw-1)
 }
 
-// wake has the timer fire at that time, unless it fires before.
+// wake makes the timer fire at that time or earlier.
 func (l *lookout) wake(at time.Time) {
 	if l.busy || !l.next.IsZero() && !at.Before(l.next) {
 		return
@@ -157,13 +157,13 @@ func (l *lookout) stop() {
 	}
 }
 
-// checked is one path to look at, with the entries that there are.
+// checked is a path to check, with its entries.
 type checked struct {
 	path    string
 	entries map[watchKind]*watchEntry
 }
 
-// overdue begins a round and lists what is due in it.
+// overdue begins a round and lists its checks.
 func (t *watches) overdue() (list []checked) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -186,7 +186,7 @@ func (t *watches) overdue() (list []checked) {
 	return list
 }
 
-// rest ends a round and has the timer fire when the next check is due.
+// rest ends a round and sets the timer for the next check.
 func (t *watches) rest() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -207,15 +207,15 @@ func (t *watches) rest() {
 	l.wake(next)
 }
 
-// compare fires the entries that have missed an event, now that the path was looked at, and plans the next check of the
-// others. It reports whether there were any. A nil glimpse says that the look has failed: the next one comes sooner.
-func (t *watches) compare(c checked, now *glimpse) (missed bool) {
+// compare fires the entries that have missed an event, now that the path was read, and schedules the next check of the
+// others. It reports whether there were any. A nil state means that the read has failed: the next check comes sooner.
+func (t *watches) compare(c checked, now *nodeState) (missed bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, kind := range []watchKind{dataWatch, existsWatch, childWatch} {
 		key, e := watchKey{kind, c.path}, c.entries[kind]
 		if e == nil || t.m[key] != e {
-			continue // the event came meanwhile
+			continue // the event has arrived meanwhile
 		}
 		if now == nil {
 			t.plan(c.path, e, 1.0/lookAgainAfter)
@@ -230,7 +230,7 @@ func (t *watches) compare(c checked, now *glimpse) (missed bool) {
 	return missed
 }
 
-// startLookout has the watches checked for as long as the epoch lives.
+// startLookout checks the watches as long as the epoch lives.
 func (e *epoch) startLookout() {
 	e.watches.lookout = lookout{
 		every: func() time.Duration { return lookAgainAfter * e.wire.Timeout() },
@@ -252,9 +252,9 @@ func (e *epoch) lookAgain() {
 	}
 	defer e.calls.Done()
 	for _, c := range e.watches.overdue() {
-		var now *glimpse
-		if stat, err := e.glance(c.path); err == nil {
-			now = glimpseOf(stat)
+		var now *nodeState
+		if stat, err := e.checkStat(c.path); err == nil {
+			now = stateOf(stat)
 		}
 		if e.watches.compare(c, now) {
 			e.core.log.Warn("a watch has missed an event; it fires now", "path", c.path, "session", hex(e.wire.ID()))
@@ -263,8 +263,8 @@ func (e *epoch) lookAgain() {
 	e.watches.rest()
 }
 
-// glance reads a node's Stat, and does not wait for ever for the answer.
-func (e *epoch) glance(path string) (*Stat, error) {
+// checkStat reads a node's Stat within a bounded time.
+func (e *epoch) checkStat(path string) (*Stat, error) {
 	ctx, cancel := context.WithTimeout(e.ctx, e.wire.Timeout())
 	defer cancel()
 	return e.stat(ctx, path)

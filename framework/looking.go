@@ -2,16 +2,17 @@ package framework
 
 import "context"
 
-// looking is a context that finds out whether it has ended when somebody looks at it. A process that was stopped, or starved, may run
-// on before its timers do; what it learns here is never behind the clocks.
+// looking is a context that checks whether it has ended each time it is used. A process that was stopped, or is starved
+// of CPU, may continue before its timers have run, but then it still sees the end here.
 //
-// What is derived from it costs no goroutine and ends together with it: the standard library finds its own context inside.
+// A context derived from it costs no goroutine and ends together with it, because the standard library finds its own
+// context inside.
 type looking struct {
 	context.Context        // one of the standard library's
-	look            func() // ends it if it is to end by now
+	look            func() // ends it if it has to end by now
 }
 
-// Done looks, so that a loop that polls the channel sees what Err would say.
+// Done checks first, so a loop that polls the channel sees the same as Err.
 func (c *looking) Done() <-chan struct{} {
 	c.find()
 	return c.Context.Done()
@@ -23,7 +24,7 @@ func (c *looking) Err() error {
 	return c.Context.Err()
 }
 
-// Value looks when context.Cause asks.
+// Value checks first when context.Cause asks.
 func (c *looking) Value(key any) any {
 	if key == causeKey {
 		c.find()
@@ -37,9 +38,10 @@ func (c *looking) find() {
 	}
 }
 
-// WithCancelCause is context.WithCancelCause for a parent that hangs on a session, as the context of a claim does, or that is derived
-// from such a one by WithCancelCause. Err, Done and context.Cause of the result look at the parent first. The standard library's derived
-// contexts learn of its end when its timer runs, which can be some milliseconds late in a process that was stopped.
+// WithCancelCause is context.WithCancelCause for a parent that depends on a session, such as the context of a claim, or
+// that was derived from one by WithCancelCause. Err, Done and context.Cause of the result check the parent first. A
+// context that the standard library derives ends when the parent's timer has run, which can be some milliseconds late
+// in a process that was stopped.
 func WithCancelCause(parent context.Context) (ctx context.Context, cancel context.CancelCauseFunc) {
 	inner, end := context.WithCancelCause(parent)
 	c := &looking{inner, func() { endWith(parent, end) }}
@@ -56,20 +58,20 @@ func endWith(parent context.Context, end context.CancelCauseFunc) {
 	}
 }
 
-// causeKey is what context.Cause asks a context for. Until Go 1.25 it does so before it asks for Err.
+// causeKey is the key with which context.Cause asks a context. Before Go 1.25, it does so before it calls Err.
 var causeKey = func() any {
 	asked := &questioned{Context: context.Background()}
 	_ = context.Cause(asked)
 	return asked.key
 }()
 
-// questioned remembers what it was asked for.
+// questioned remembers the key that it was asked for.
 type questioned struct {
 	context.Context
 	key any
 }
 
-// Err has context.Cause go on.
+// Err makes context.Cause continue.
 func (q *questioned) Err() error { return context.Canceled }
 
 // Value implements context.Context.

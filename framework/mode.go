@@ -17,8 +17,8 @@ const (
 	EphemeralSequential  Mode = zk.FlagEphemeralSequential
 	// Container nodes are removed by the servers some time after their last child was deleted.
 	Container Mode = zk.FlagContainer
-	// PersistentTTL nodes are removed when they have no children and were not changed for the TTL. Servers need
-	// extendedTypesEnabled.
+	// PersistentTTL nodes are removed by the servers when they have no children and were not changed for the TTL.
+	// Servers need extendedTypesEnabled.
 	PersistentTTL           Mode = zk.FlagTTL
 	PersistentSequentialTTL Mode = zk.FlagPersistentSequentialWithTTL
 )
@@ -46,12 +46,12 @@ func (m Mode) sequential() bool {
 
 func (m Mode) applyCreate(c *create) { c.modes = append(c.modes, m) }
 
-// defaultMode is the mode of a create that is given none.
+// defaultMode is the mode of a create without a Mode.
 type defaultMode Mode
 
 func (m defaultMode) applyCreate(c *create) { c.mode = Mode(m) }
 
-// chooseMode takes the one mode that was given, if there is one. The same mode twice is no contradiction.
+// chooseMode sets the mode from the options. The same mode may be given twice.
 func (c *create) chooseMode() error {
 	for i, m := range c.modes {
 		switch {

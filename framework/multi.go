@@ -12,7 +12,7 @@ import (
 	"github.com/docent-zk/docent/internal/wire"
 )
 
-// Op is one operation of a [Client.Multi]. Make it with [CreateOp], [SetOp], [DeleteOp] or [CheckOp].
+// Op is one operation of a [Client.Multi]. Create it with [CreateOp], [SetOp], [DeleteOp] or [CheckOp].
 type Op struct {
 	name    string
 	path    string
@@ -22,44 +22,45 @@ type Op struct {
 	acl     []ACL
 }
 
-// CreateOp creates a node. Parents, Protected, containers and TTL modes are not possible inside a multi.
+// CreateOp creates a node. Parents, Protected, containers and TTL modes cannot be used in a multi.
 func CreateOp(path string, data []byte, mode Mode) Op {
 	return Op{name: "create", path: path, data: data, mode: mode}
 }
 
-// WithACL returns op with an access-control list of its own, for CreateOp. The list is copied. Defaults to Config.ACL.
+// WithACL returns a CreateOp with a copy of acl as the node's access-control list.
+// Defaults to Config.ACL.
 func (op Op) WithACL(acl []ACL) Op {
 	op.acl = slices.Clone(acl)
 	return op
 }
 
-// SetOp replaces a node's data if it has this version, or [AnyVersion].
+// SetOp replaces a node's data if the node has this version, or [AnyVersion].
 func SetOp(path string, data []byte, version int32) Op {
 	return Op{name: "set", path: path, data: data, version: version}
 }
 
-// DeleteOp removes a node if it has this version, or [AnyVersion].
+// DeleteOp deletes a node if it has this version, or [AnyVersion].
 func DeleteOp(path string, version int32) Op {
 	return Op{name: "delete", path: path, version: version}
 }
 
-// CheckOp changes nothing and fails the multi unless the node exists with this version, or [AnyVersion].
+// CheckOp changes nothing. It makes the multi fail unless the node exists with this version, or [AnyVersion].
 func CheckOp(path string, version int32) Op {
 	return Op{name: "check", path: path, version: version}
 }
 
-// Path is the path that the operation is about, as it was given.
+// Path returns the operation's path as it was given.
 func (op Op) Path() string { return op.path }
 
-// OpResult is what one operation of a multi has done: the path of a created node, the new Stat of a set one.
+// OpResult is the result of one operation of a multi.
 type OpResult struct {
-	Path string // of a created node, in the client's namespace
-	Stat Stat   // of a node that was set
+	Path string // path of a created node, in the client's namespace
+	Stat Stat   // new Stat of a node that was set
 }
 
-// Multi applies all operations, in order and as one change, or none of them. A refused one is reported as [*MultiError],
-// which unwraps to the server's error. When the answer is lost the result is [ErrOutcomeUnknown], unless [Idempotent] is
-// given among opts.
+// Multi applies all operations in one transaction, in order, or none of them. If one is refused, the error is a
+// [*MultiError], which unwraps to the server's reply. If the reply is lost, the error is [ErrOutcomeUnknown], unless
+// opts contain [Idempotent].
 func (o *ops) Multi(ctx context.Context, operations []Op, opts ...WriteOption) ([]OpResult, error) {
 	w := &write{}
 	for _, opt := range opts {
@@ -139,16 +140,17 @@ func deleteOp(at string, version int32) jute.MultiOp {
 	return jute.MultiOp{Type: jute.OpDelete, Body: &jute.PathInt32Request{Path: at, Value: version}}
 }
 
-// refusedPart is the error of a multi of which one operation was refused.
+// refusedPart is the error of a multi in which one operation was refused.
 type refusedPart struct {
 	index int
-	err   error // the server's answer to that operation
+	err   error // the server's reply to that operation
 }
 
 func (e *refusedPart) Error() string { return e.err.Error() }
 func (e *refusedPart) Unwrap() error { return e.err }
 
-// multiQuery is answered with the results of all operations. Its error is a refusedPart if a server has refused one.
+// multiQuery returns the query for a multi. Its reply has the results of all operations. Its error is a refusedPart if
+// the server has refused one.
 func multiQuery(at string, requests []jute.MultiOp) query[[]jute.MultiResult] {
 	return query[[]jute.MultiResult]{
 		op: jute.OpMulti, at: at, body: &jute.MultiRequest{Ops: requests},
@@ -157,7 +159,8 @@ func multiQuery(at string, requests []jute.MultiOp) query[[]jute.MultiResult] {
 	}
 }
 
-// judgeMulti looks for a refusal. Operations before the refused one carry no error, those behind it an unspecific one.
+// judgeMulti returns the refusal, if there is one. Operations before the refused one have no error, and those after it
+// an unspecific one.
 func judgeMulti(results []jute.MultiResult, want int) error {
 	i := slices.IndexFunc(results, func(r jute.MultiResult) bool { return r.Err != 0 })
 	switch {
@@ -169,7 +172,7 @@ func judgeMulti(results []jute.MultiResult, want int) error {
 	return nil
 }
 
-// refusal names the operation that was refused.
+// refusal names the refused operation.
 func (c *core) refusal(operations []Op, err error) error {
 	var part *refusedPart
 	if !errors.As(err, &part) || part.index >= len(operations) {

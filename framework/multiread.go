@@ -9,18 +9,18 @@ import (
 	"github.com/docent-zk/docent/internal/wire"
 )
 
-// readSize bounds what a MultiRead sends, in bytes. Longer requests would come under suspicion for their length.
+// readSize bounds the request of a MultiRead, in bytes. Servers might refuse longer ones.
 const readSize = 32 << 10
 
-// multiReadSize is recipekit.MultiReadSize.
+// multiReadSize implements recipekit.MultiReadSize.
 func (s *Session) multiReadSize() int {
 	if !s.core.can.has(capMultiRead) {
 		return 0
 	}
-	return readSize / (2 + len(s.space)/32) // a path is sent twice for a list, and behind the client's namespace
+	return readSize / (2 + len(s.space)/32) // a list sends its path twice, and each path includes the client's namespace
 }
 
-// multiRead is recipekit.MultiRead.
+// multiRead implements recipekit.MultiRead.
 func (s *Session) multiRead(ctx context.Context, reads []seam.Read) (answers []seam.ReadAnswer[Node], err error) {
 	if len(reads) == 0 {
 		return nil, nil
@@ -42,9 +42,9 @@ func (s *Session) multiRead(ctx context.Context, reads []seam.Read) (answers []s
 	return answers, err
 }
 
-// readOps returns the operations for reads: a getData for each, and a getChildren behind it for one with List. A getChildren is answered
-// without a Stat, so the Stat is that of the getData. It must not be newer than the list: a child that was created in between would
-// seem to be missing.
+// readOps returns the operations for reads: a getData for each, followed by a getChildren if List is set. The reply to
+// a getChildren has no Stat, so the Stat is that of the getData. It must not be newer than the list, or a child created
+// in between would seem to be missing.
 func (s *Session) readOps(reads []seam.Read) (ops []jute.MultiOp, size int, err error) {
 	ops = make([]jute.MultiOp, 0, len(reads))
 	for _, r := range reads {
@@ -64,7 +64,7 @@ func (s *Session) readOps(reads []seam.Read) (ops []jute.MultiOp, size int, err 
 
 func pathOf(op jute.MultiOp) string { return op.Body.(*jute.PathWatchRequest).Path }
 
-// multiReadQuery is answered with one result for each operation.
+// multiReadQuery returns the query for a multi of reads. Its reply has one result for each operation.
 func multiReadQuery(ops []jute.MultiOp, kind wire.Kind) query[[]jute.ReadResult] {
 	return query[[]jute.ReadResult]{
 		op: jute.OpMultiRead, at: pathOf(ops[0]), body: &jute.MultiRequest{Ops: ops}, kind: kind,
@@ -79,7 +79,7 @@ func multiReadQuery(ops []jute.MultiOp, kind wire.Kind) query[[]jute.ReadResult]
 	}
 }
 
-// judgeReads returns an error if results are not what a server can answer to ops.
+// judgeReads returns an error if results do not fit ops.
 func judgeReads(ops []jute.MultiOp, results []jute.ReadResult) error {
 	if len(results) != len(ops) {
 		return fmt.Errorf("%w: a multiRead of %d operations is answered with %d results", wire.ErrMalformed, len(ops), len(results))
@@ -92,7 +92,7 @@ func judgeReads(ops []jute.MultiOp, results []jute.ReadResult) error {
 	return nil
 }
 
-// readAnswers puts the results of each Read together.
+// readAnswers combines the results of each Read.
 func (s *Session) readAnswers(ops []jute.MultiOp, results []jute.ReadResult) []seam.ReadAnswer[Node] {
 	answers := make([]seam.ReadAnswer[Node], 0, len(ops))
 	for i, r := range results {

@@ -12,38 +12,38 @@ import (
 	"github.com/docent-zk/docent/retry"
 )
 
-// AnyVersion makes set and delete apply whatever the node's version is.
+// AnyVersion makes a set or delete apply to any version of the node.
 const AnyVersion int32 = -1
 
 // Node is a node as it was read or created.
 type Node struct {
 	Path string // absolute, in the client's namespace
 	Data []byte // empty and null are both of length 0
-	Stat Stat   // as the server returned it together with the data
+	Stat Stat   // as returned together with the data
 }
 
 // ops are the operations of a client, or of one session of it, in a namespace.
 type ops struct {
 	core     *core
 	space    space
-	fixed    *epoch // the only epoch to run in; nil means the current one
-	failFast bool   // they do not wait for a connection
+	fixed    *epoch // the only epoch to run in; nil for the current one
+	failFast bool   // do not wait for a connection
 }
 
-// request is one operation on its way: how to send it, and how to find out what became of it.
+// request is an operation in progress: how to send it, and how to find out its outcome.
 type request struct {
 	op, path   string // as the caller sees them
-	size       int    // of its body at the most, in bytes
+	size       int    // upper bound for its body, in bytes
 	repeatable bool   // applying it twice is harmless
-	passing    bool   // what it makes goes with the session that it was sent in
-	inParts    bool   // its error does not say that no part of it was applied
+	passing    bool   // the session's end removes what it creates
+	inParts    bool   // part of it may have been applied even if it returns an error
 	try        func(ctx context.Context, e *epoch) error
-	// settle looks at what became of a try whose answer was lost. It runs behind a sync.
+	// settle finds out the outcome of an attempt whose reply was lost. It runs after a sync.
 	settle func(ctx context.Context, e *epoch) (verdict, error)
 }
 
-// verdict is what a look at the tree says of a request whose answer was lost. The error that comes along is the server's
-// answer with refused, and why the look has failed with undecided.
+// verdict is what the tree says about a request whose reply was lost. An error comes with it: the server's reply for
+// refused, and why the tree could not be read for undecided.
 type verdict int
 
 const (
@@ -53,19 +53,19 @@ const (
 	refused
 )
 
-// sessionRetries spaces the repetitions of an operation whose session may still live.
+// sessionRetries spaces the retries of an operation while its session may still live.
 var sessionRetries = retry.Exponential(10*time.Millisecond, time.Second)
 
-// errLate explains an outcome that is unknown although nothing was applied so far.
+// errLate explains why an outcome is unknown although nothing has been applied so far.
 var errLate = errors.New("it was not applied so far, but may be yet: the servers may still keep the session in which it was sent, which the client has lost")
 
-// errAstray explains it too.
+// errAstray explains the same for a server that does not know the outcome.
 var errAstray = errors.New("it was not applied so far, but may be yet: the server's answer was that it does not know what became of it")
 
-// errOperationTimeout is the cause of the end of an operation by Config.OperationTimeout.
+// errOperationTimeout is the cause when Config.OperationTimeout ends an operation.
 var errOperationTimeout = fmt.Errorf("OperationTimeout has passed: %w", context.DeadlineExceeded)
 
-// do runs r until its outcome is known, or cannot be, and has telemetry tell of it.
+// do runs r until its outcome is known, or cannot be known, and reports it to telemetry.
 func (o *ops) do(ctx context.Context, r request) error {
 	ctx, op := o.core.telemetry.Operation(ctx, r.op, r.path)
 	o.core.service.begin()
@@ -77,7 +77,7 @@ func (o *ops) do(ctx context.Context, r request) error {
 	return err
 }
 
-// perform is do; op is nil while nobody wants to know.
+// perform implements do. op is nil if telemetry is off.
 func (o *ops) perform(ctx context.Context, r request, op *telemetry.Operation) error {
 	ctx, limit := o.bounded(ctx)
 	defer limit.release()
@@ -103,7 +103,7 @@ func (o *ops) perform(ctx context.Context, r request, op *telemetry.Operation) e
 			if errors.Is(err, errMoving) { // the gate opens soon
 				continue
 			}
-			if out := a.lost(err); out != nil { // of a request that goes ahead of it
+			if out := a.lost(err); out != nil { // of a request that r needs first
 				return a.fail(out)
 			}
 		case unknown:
@@ -126,7 +126,8 @@ func (o *ops) perform(ctx context.Context, r request, op *telemetry.Operation) e
 	}
 }
 
-// bounded applies OperationTimeout where nothing else bounds the operation. The limit, which may be nil, has to be released.
+// bounded applies OperationTimeout if nothing else bounds the operation. The limit, which may be nil, has to be
+// released.
 func (o *ops) bounded(ctx context.Context) (context.Context, *limited) {
 	limit := o.core.bounds().operation
 	if _, has := ctx.Deadline(); has || o.fixed != nil || limit < 0 {
@@ -143,17 +144,17 @@ func (o *ops) retries() retry.Policy {
 	return o.core.cfg.RetryPolicy
 }
 
-// await waits at the gate until there is a connection to send on. It returns [ErrClosed] when closed is.
+// await waits at the gate for a connection. It returns [ErrClosed] when closed is closed.
 func (o *ops) await(ctx context.Context, closed <-chan struct{}) (*epoch, error) {
 	return o.awaitFor(ctx, writes, closed)
 }
 
-// awaitFor waits at the gate until there is a connection that will do.
+// awaitFor waits at the gate for a connection of the kind that n needs.
 func (o *ops) awaitFor(ctx context.Context, n need, closed <-chan struct{}) (*epoch, error) {
 	return o.wait(ctx, n, closed, false)
 }
 
-// wait is awaitFor. With failFast it waits only for the end of a planned move.
+// wait is awaitFor. With failFast, it only waits for the end of a planned move.
 func (o *ops) wait(ctx context.Context, n need, closed <-chan struct{}, failFast bool) (*epoch, error) {
 	for {
 		g := o.core.gate.Load()
@@ -172,7 +173,8 @@ func (o *ops) wait(ctx context.Context, n need, closed <-chan struct{}, failFast
 	}
 }
 
-// through returns the epoch to send in, an error if an operation has to end, and neither if it has to wait at the gate.
+// through returns the epoch to send in, or an error if the operation has to end, or neither if it has to wait at the
+// gate.
 func (o *ops) through(ctx context.Context, g *gate, n need, closed <-chan struct{}) (*epoch, error) {
 	switch {
 	case isClosed(closed):
@@ -191,7 +193,7 @@ func (o *ops) through(ctx context.Context, g *gate, n need, closed <-chan struct
 	return nil, nil
 }
 
-// needs is what the next try needs a connection for. What became of a write that was sent before can be told by a full server only.
+// needs returns the kind of connection that the next attempt needs. Only a full server can tell the outcome of a write.
 func (a *attempt) needs() need {
 	switch {
 	case !changes(a.op) && a.op != "sync":
@@ -202,8 +204,8 @@ func (a *attempt) needs() need {
 	return refusable
 }
 
-// serves reports whether an operation can be sent in the gate's epoch, if that is the one that it is fixed to. An epoch may
-// be over before the gate says so.
+// serves reports whether an operation can be sent in the gate's epoch, which must be fixed if that is not nil. An epoch
+// may have ended before the gate says so.
 func (g *gate) serves(fixed *epoch) bool {
 	return g.State.Connected() && g.paused == nil && g.epoch.ctx.Err() == nil && (fixed == nil || fixed == g.epoch)
 }
@@ -217,7 +219,7 @@ func isClosed(ch <-chan struct{}) bool {
 	}
 }
 
-// lost is closed when the session that the operations are fixed to is over; nil when they are not.
+// lost returns a channel that is closed when the operations' session has ended; nil for a Client's operations.
 func (o *ops) lost() <-chan struct{} {
 	if o.fixed == nil {
 		return nil
@@ -225,23 +227,23 @@ func (o *ops) lost() <-chan struct{} {
 	return o.fixed.ctx.Done()
 }
 
-// attempt is the state of one request between its tries.
+// attempt is the state of one request between its attempts.
 type attempt struct {
 	request
 	ops    *ops
 	pauses *retry.Attempts
 	tries  int
-	doubt  bool      // a try was sent and its answer lost
-	sentIn *epoch    // that try
-	astray error     // its answer, if that said that the server does not know what became of it
-	odds   int       // answers that said neither yes nor no
+	doubt  bool      // the reply to an attempt was lost
+	sentIn *epoch    // the session of that attempt
+	astray error     // its reply, if that says that the server does not know the outcome
+	odds   int       // replies without a known meaning
 	length *oversize // nil unless the request is long
 
-	mayBeApplied bool      // an earlier try, as far as its reply and a look can tell
-	lostAt       time.Time // when a reply was first lost on a connection that went on; zero before
+	mayBeApplied bool      // an earlier attempt may have been applied
+	lostAt       time.Time // when a reply was first lost on a connection that stayed up; zero before
 }
 
-// next returns the next pause, [retry.ErrExhausted] if there is none. The policy may be the user's own.
+// next returns the next pause, or [retry.ErrExhausted]. The policy may be a user's.
 func (a *attempt) next() (delay time.Duration, err error) {
 	err = guarded("RetryPolicy", a.path, func() error {
 		if a.pauses == nil {
@@ -256,7 +258,7 @@ func (a *attempt) next() (delay time.Duration, err error) {
 	return delay, err
 }
 
-// pause waits until the next try is due, or would be pointless. It returns why there is none.
+// pause waits until the next attempt is due, or returns why there is none.
 func (a *attempt) pause(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ContextError(ctx)
@@ -279,9 +281,9 @@ func (a *attempt) pause(ctx context.Context) error {
 	return ContextError(ctx)
 }
 
-// step sends the request, or settles the doubt about the last try first.
+// step sends the request. If the outcome of the last attempt is unknown, it first settles that.
 func (a *attempt) step(ctx context.Context, e *epoch) error {
-	if err := e.fit(a.size); err != nil { // ahead of the look too, which names the same paths
+	if err := e.fit(a.size); err != nil { // also for the read that settles, which contains the same paths
 		return err
 	}
 	if a.doubt {
@@ -290,7 +292,7 @@ func (a *attempt) step(ctx context.Context, e *epoch) error {
 			return err
 		}
 		a.doubt = false
-		a.mayBeApplied = a.mayBeApplied || a.op == "create" // somebody may have deleted the node before the look
+		a.mayBeApplied = a.mayBeApplied || a.op == "create" // another client may have deleted the node before this read
 	}
 	if isLong(a.size) {
 		ctx = a.judged(ctx)
@@ -317,7 +319,7 @@ func (a *attempt) step(ctx context.Context, e *epoch) error {
 	return err
 }
 
-// judged has the long queries of a try judged by their length.
+// judged returns a context in which lost connections are attributed to the length of long queries.
 func (a *attempt) judged(ctx context.Context) context.Context {
 	if a.length == nil {
 		a.length = new(oversize)
@@ -325,7 +327,7 @@ func (a *attempt) judged(ctx context.Context) context.Context {
 	return context.WithValue(ctx, oversizeKey{}, a.length)
 }
 
-// baffled counts answers that say neither yes nor no, and reports whether there were too many.
+// baffled counts replies without a known meaning, and reports whether there were too many.
 func (a *attempt) baffled(err error) bool {
 	if outcomeOf(err) != answered && isOdd(err) {
 		a.odds++
@@ -333,8 +335,8 @@ func (a *attempt) baffled(err error) bool {
 	return a.odds >= maxOdd
 }
 
-// resolve settles the doubt about the last try, or returns why it cannot be settled now or ever. That it was not applied so
-// far is no answer while it may come late.
+// resolve settles the outcome of the last attempt, or returns why it cannot be settled now or ever. That the request
+// has not been applied so far does not count while it can still be applied late.
 func (a *attempt) resolve(ctx context.Context, e *epoch) (verdict, error) {
 	v, err := a.look(ctx, e)
 	err = ofAnother(err)
@@ -351,13 +353,14 @@ func (a *attempt) resolve(ctx context.Context, e *epoch) (verdict, error) {
 		err = ErrOutcomeUnknown
 	case errors.Is(err, errLate), errors.Is(err, errAstray):
 		err = fmt.Errorf("%w; %w", ErrOutcomeUnknown, err)
-	case v == undecided && outcomeOf(err) == answered: // the look was refused, not the operation
+	case v == undecided && outcomeOf(err) == answered: // the read was refused, not the operation
 		err = fmt.Errorf("%w, and to look for it is refused: %w", ErrOutcomeUnknown, err)
 	}
 	return v, err
 }
 
-// strayed is the error of a write that a server has lost track of. It names the server's answer, which may be a refusal of other operations.
+// strayed returns the error of a write that a server has lost track of. It contains the server's reply, which may be a
+// refusal of other operations.
 func (a *attempt) strayed() error {
 	if errors.Is(a.astray, ErrRequestTimeout) {
 		return fmt.Errorf("%w (%w)", errAstray, ErrRequestTimeout)
@@ -365,7 +368,7 @@ func (a *attempt) strayed() error {
 	return fmt.Errorf("%w (%v)", errAstray, a.astray)
 }
 
-// look goes behind a sync: the server may be another one, which lags behind.
+// look settles the outcome after a sync, because this server may lag behind the previous one.
 func (a *attempt) look(ctx context.Context, e *epoch) (verdict, error) {
 	if err := e.sync(ctx, a.where()); err != nil {
 		return undecided, err
@@ -373,8 +376,8 @@ func (a *attempt) look(ctx context.Context, e *epoch) (verdict, error) {
 	return a.settle(ctx, e)
 }
 
-// ofAnother is the error of a request that is not the operation's own. If that was left behind, what becomes of it says nothing of the
-// operation.
+// ofAnother wraps the error of another request that the operation needs. If that request is still pending, its outcome
+// says nothing about the operation.
 func ofAnother(err error) error {
 	var left *errCallEnded
 	if !errors.As(err, &left) {
@@ -383,7 +386,7 @@ func ofAnother(err error) error {
 	return &errCallEnded{cause: left.cause, done: left.done, late: func() error { return errNotAdmitted }}
 }
 
-// where is the path that the operation is about, as the server knows it; the root for one that has none.
+// where returns the operation's path in the servers' form; the root for an operation without a path.
 func (a *attempt) where() string {
 	at, err := a.ops.space.resolve(cmp.Or(strings.TrimRight(a.path, "/"), "/"))
 	if err != nil {
@@ -392,7 +395,7 @@ func (a *attempt) where() string {
 	return at
 }
 
-// answer wraps what the server said.
+// answer wraps the server's reply.
 func (a *attempt) answer(err error) error {
 	a.over(true)
 	if err != nil {
@@ -401,7 +404,7 @@ func (a *attempt) answer(err error) error {
 	return nil
 }
 
-// fail wraps why the operation was given up, and says so when it may have been applied.
+// fail wraps the reason why the operation ended, and says so if it may have been applied.
 func (a *attempt) fail(err error) error {
 	a.over(false)
 	err = a.ops.core.blame(advised(err))
@@ -417,7 +420,7 @@ func (a *attempt) wrap(err error, unapplied bool) error {
 	return e
 }
 
-// why chooses between the reason to stop and the failure of the last try, which explains it.
+// why chooses between the reason to stop and the failure of the last attempt, which explains it.
 func (a *attempt) why(stop, last error) error {
 	if errors.Is(stop, retry.ErrExhausted) {
 		return fmt.Errorf("given up by the retry policy: %w", last)

@@ -9,43 +9,44 @@ import (
 	"github.com/docent-zk/docent/internal/wire"
 )
 
-// patience is for how many session timeouts an operation of a Session is repeated after its first reply was lost on a connection that
-// goes on. To notice that takes another session timeout at most, so that the call returns within three.
+// patience is the number of session timeouts for which an operation of a Session is retried after its first reply was
+// lost on a connection that stayed up. Noticing the loss takes up to another session timeout, so the call returns
+// within three.
 const patience = 2
 
-// maxOverdue bounds how many operations are listed as overdue.
+// maxOverdue bounds the number of operations that are listed as overdue.
 const maxOverdue = 1000
 
-// errNotAnswered says that an operation is given up because its reply is lost again and again.
+// errNotAnswered means that an operation was given up because its reply was lost repeatedly.
 var errNotAnswered = errors.New("the servers answer other requests and not this one")
 
 // question names an operation.
 type question struct{ op, path string }
 
-// overdue lists the operations whose reply was lost on a connection that went on, for Client.Health. Only an operation that has such
-// a loss is listed. One that was given up stays for a session timeout: its caller may repeat it.
+// overdue lists the operations whose reply was lost on a connection that stayed up, for Client.Health. An operation
+// that was given up stays listed for a session timeout, since its caller may repeat it.
 type overdue struct {
 	mu sync.Mutex
 	m  map[question]*unanswered
 }
 
-// unanswered is an operation in the list, or several that are the same.
+// unanswered is an entry of the list: an operation, or several identical ones.
 type unanswered struct {
 	question
-	since time.Time // of the first loss since one of them was answered
-	calls int       // that are under way
-	ended time.Time // when the latest of them was given up
-	err   error     // the latest loss
+	since time.Time // the first loss since one of them was answered
+	calls int       // running calls
+	ended time.Time // when the last of them was given up
+	err   error     // the last loss
 }
 
-// enter notes the loss of a reply. first says that it is the first of its call.
+// enter records the loss of a reply. first means the first loss of its call.
 func (l *overdue) enter(q question, err error, first bool, timeout time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.forget(timeout)
 	u := l.m[q]
 	if u == nil {
-		first = true // since it could not be listed before
+		first = true // the list was full at the call's first loss
 		if len(l.m) >= maxOverdue {
 			return
 		}
@@ -60,7 +61,7 @@ func (l *overdue) enter(q question, err error, first bool, timeout time.Duration
 	}
 }
 
-// leave notes that a call that has entered is over.
+// leave records that a call which has entered has ended.
 func (l *overdue) leave(q question, answered bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -74,12 +75,12 @@ func (l *overdue) leave(q question, answered bool) {
 		u.ended = time.Now()
 	case u.calls == 0:
 		delete(l.m, q)
-	default: // others wait for the same answer
+	default: // other calls wait for the same reply
 		u.since = time.Now()
 	}
 }
 
-// forget drops what nobody has asked for a session timeout. The mutex is held.
+// forget drops operations that were not repeated for a session timeout. The mutex is held.
 func (l *overdue) forget(timeout time.Duration) {
 	for q, u := range l.m {
 		if u.calls == 0 && time.Since(u.ended) > timeout {
@@ -88,7 +89,7 @@ func (l *overdue) forget(timeout time.Duration) {
 	}
 }
 
-// oldest returns what has been in the list for longest.
+// oldest returns the entry that has been listed longest.
 func (l *overdue) oldest(timeout time.Duration) (oldest unanswered, any bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -101,7 +102,8 @@ func (l *overdue) oldest(timeout time.Duration) (oldest unanswered, any bool) {
 	return oldest, any
 }
 
-// lost notes that a try has ended because a reply was lost, if that is so. It returns an error when another try would be one too many.
+// lost records that an attempt failed because its reply was lost. It returns an error if the operation must not be
+// retried.
 func (a *attempt) lost(err error) error {
 	if !errors.Is(err, wire.ErrReplyLost) && !errors.Is(err, wire.ErrNoReply) {
 		return nil
@@ -117,14 +119,14 @@ func (a *attempt) lost(err error) error {
 	return fmt.Errorf("%w (%w)", errNotAnswered, err)
 }
 
-// over notes that the operation has ended.
+// over records that the operation has ended.
 func (a *attempt) over(answered bool) {
 	if !a.lostAt.IsZero() {
 		a.ops.core.overdue.leave(question{a.op, a.path}, answered)
 	}
 }
 
-// overdue looks whether an operation is not answered although others are.
+// overdue checks whether an operation is not answered although others are.
 func (e *examination) overdue(c *core) {
 	u, any := c.overdue.oldest(e.timeout)
 	if !any || !e.lasted(u.since, e.bounds.Silence) {

@@ -8,14 +8,15 @@ import (
 	"github.com/docent-zk/docent/internal/wire"
 )
 
-// accidents is how many connections may end over one request before it is given up.
+// accidents is how many connections may end during one request before the request fails.
 const accidents = 2
 
-// isLong reports whether servers may close the connection over a request of that many bytes: see their jute.maxbuffer.
+// isLong reports whether servers may close the connection because of a request of that many bytes: see their
+// jute.maxbuffer.
 func isLong(size int) bool { return size > 64<<10 }
 
-// oversize is the suspicion that servers close the connection over the length of one request. It implements wire.Kind: the
-// request is sent alone once a connection has been lost over it, and further losses count only then.
+// oversize suspects that servers close the connection because of the length of one request. It implements wire.Kind:
+// once a connection has been lost, the request is sent alone, and only then do further losses count.
 type oversize struct{ lost atomic.Int32 }
 
 // Alone implements wire.Kind.
@@ -28,7 +29,7 @@ func (o *oversize) Ended(alone bool, err error) {
 	}
 }
 
-// out returns an error when another try would be one too many, of a request of size bytes.
+// out returns an error if a request of size bytes must not be retried.
 func (o *oversize) out(size int, err error) error {
 	if o == nil || o.lost.Load() <= accidents {
 		return nil
@@ -36,8 +37,8 @@ func (o *oversize) out(size int, err error) error {
 	return fmt.Errorf("%w: about %d bytes, over which the servers seem to close the connection; see their jute.maxbuffer (%w)", ErrTooLarge, size, err)
 }
 
-// longKind is the Kind of a long request of some other kind, nil for one that every server knows. A connection that is lost over it may be
-// so for either reason, and is counted against its length alone.
+// longKind is the Kind of a long request that also has another Kind, or nil. A connection that is lost over it counts
+// only against its length.
 type longKind struct {
 	*oversize
 	kind wire.Kind
@@ -54,7 +55,7 @@ func (l *longKind) Ended(alone bool, err error) {
 	}
 }
 
-// ofKind reports whether a request is of a kind that a server may not know.
+// ofKind reports whether some servers may not support the request.
 func ofKind(k wire.Kind) bool {
 	if long, ok := k.(*longKind); ok {
 		k = long.kind
@@ -64,11 +65,11 @@ func ofKind(k wire.Kind) bool {
 
 type oversizeKey struct{}
 
-// oversized returns what judges the long queries of a try, nil if nothing does.
+// oversized returns the oversize that watches the long queries of an attempt, or nil.
 func oversized(ctx context.Context) *oversize {
 	o, _ := ctx.Value(oversizeKey{}).(*oversize)
 	return o
 }
 
-// MaxReplySize is Config.MaxReplySize, or its default: the largest reply that the client accepts, in bytes.
+// MaxReplySize returns Config.MaxReplySize or its default: the largest reply that the client accepts, in bytes.
 func (c *Client) MaxReplySize() int { return c.core.cfg.MaxReplySize }

@@ -8,21 +8,21 @@ import (
 	"unicode/utf8"
 )
 
-// PathError says why a path is not one that ZooKeeper can have. It unwraps to [ErrInvalidPath].
+// PathError says why ZooKeeper does not allow a path. It unwraps to [ErrInvalidPath].
 type PathError struct {
-	Path   string // as the caller gave it
-	Reason string // the rule that it breaks
+	Path   string // as given by the caller
+	Reason string // the rule that it violates
 }
 
-// Error names the path and the rule that it breaks.
+// Error names the path and the rule that it violates.
 func (e *PathError) Error() string { return fmt.Sprintf("invalid path %q: %s", e.Path, e.Reason) }
 
 // Unwrap returns [ErrInvalidPath].
 func (e *PathError) Unwrap() error { return ErrInvalidPath }
 
-// ValidatePath returns a [*PathError] if path is not one that ZooKeeper can have. A path without a leading slash is
-// relative to the client's namespace and otherwise follows the same rules.
-// The rules are those of ZooKeeper's PathUtils, which servers apply to every create.
+// ValidatePath returns a [*PathError] if ZooKeeper does not allow path. A path without a leading slash is relative to
+// the client's namespace; the same rules apply to it. The rules are those of ZooKeeper's PathUtils, which servers apply
+// to every create.
 func ValidatePath(path string) error {
 	if reason := pathFault(path); reason != "" {
 		return &PathError{Path: path, Reason: reason}
@@ -64,14 +64,15 @@ func elementFault(elem string) string {
 	return ""
 }
 
-// forbidden lists the characters that servers refuse; those outside the basic plane are surrogates to a Java server.
+// forbidden reports whether servers refuse a character. Characters outside the basic plane are surrogates on a Java
+// server.
 func forbidden(r rune) bool {
 	return r <= 0x1f || r >= 0x7f && r <= 0x9f || r >= 0xd800 && r <= 0xf8ff || r >= 0xfff0
 }
 
-// Abs returns path as an absolute path of the client's namespace: "a/b" becomes "/a/b". Recipes call it once, on the paths
-// that they are given, because whatever docent returns is absolute. It validates nothing: a path that [ValidatePath] refuses,
-// the empty one among them, is refused afterwards as well.
+// Abs returns path as an absolute path of the client's namespace: "a/b" becomes "/a/b". Recipes call it once on the
+// paths that they receive, since docent returns absolute paths only. It does not validate: a path that [ValidatePath]
+// refuses, such as the empty path, is refused afterwards as well.
 func Abs(path string) string {
 	if path == "" || path[0] == '/' {
 		return path

@@ -25,15 +25,15 @@ func (c *core) startTelemetry() {
 		TracerProvider: c.cfg.TracerProvider,
 		MeterProvider:  c.cfg.MeterProvider,
 		Servers:        c.cfg.ConnectString,
-		Look:           c.glance,
+		Look:           c.snapshot,
 		Names:          errorNames,
 		Closed:         ErrClosed,
 		Patience:       func() time.Duration { return c.bounds().closing },
 	})
 }
 
-// glance is for metrics, and does not wait.
-func (c *core) glance() telemetry.Look {
+// snapshot returns the values for metrics. It does not wait.
+func (c *core) snapshot() telemetry.Look {
 	g := c.gate.Load()
 	l := telemetry.Look{State: strings.ToLower(g.State.String())}
 	if g.epoch != nil && g.State != Lost && g.State != Closed {

@@ -206,7 +206,7 @@ func TestTreeWatchStandsInForOneShots(t *testing.T) {
 		assert.Empty(t, table.m, "no server has it")
 		w, armed := table.join("", watchKey{dataWatch, "/a/b"})
 		assert.False(t, armed, "only the path itself")
-		table.attempted(w, &glimpse{})
+		table.attempted(w, &nodeState{})
 	})
 }
 
@@ -222,7 +222,7 @@ func TestTreeWatchSurrendersOneShots(t *testing.T) {
 			table, _ := treeTable()
 			before, armed := table.join("", watchKey{childWatch, "/a"})
 			assert.False(t, armed)
-			table.attempted(before, &glimpse{})
+			table.attempted(before, &nodeState{})
 			elsewhere, _ := table.join("", watchKey{dataWatch, "/a/b"})
 			tree := treeUser(t, table, "/a")
 			table.treeAnswered(table.trees["/a"], 0)
@@ -296,7 +296,7 @@ func TestOneShotsOnAPathThatIsNotWatchedYet(t *testing.T) {
 	for _, relinked := range []bool{false, true} {
 		table, _ := treeTable()
 		before, _ := table.join("", watchKey{dataWatch, "/a"})
-		table.attempted(before, &glimpse{})
+		table.attempted(before, &nodeState{})
 		treeUser(t, table, "/a")
 		during, armed := table.join("", watchKey{childWatch, "/a"})
 		assert.True(t, armed, "a plain read will do")

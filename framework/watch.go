@@ -127,8 +127,8 @@ type watchEntry struct {
 	arming int      // requests under way that set it, left by their callers or not
 	users  []*Watch // in the order in which they came, which is the order in which they are told
 
-	seen *glimpse  // what the watch is known to have been set on; nil before
-	due  time.Time // when it is checked; zero before it has users and is set
+	seen *nodeState // what the watch is known to have been set on; nil before
+	due  time.Time  // when it is checked; zero before it has users and is set
 }
 
 // join adds a user ahead of the read that arms the watch, so that an event behind the reply of that read cannot be missed.
@@ -166,7 +166,7 @@ func (t *watches) join(s space, key watchKey) (w *Watch, armed bool) {
 // attempted notes that the read which arms the watch has returned: the server has it if the read has succeeded, and shown
 // what is in g, which is nil otherwise. If the watch has fired meanwhile, that says nothing of the next one. It reports whether there
 // is a recursive watch on the path now.
-func (t *watches) attempted(w *Watch, g *glimpse) (beside bool) {
+func (t *watches) attempted(w *Watch, g *nodeState) (beside bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	w.entry.arming--
@@ -285,7 +285,7 @@ func watch[T any](ctx context.Context, o *ops, op, path string, kind watchKind, 
 			candidate.Stop()
 			return err
 		}
-		e.watches.saw(candidate, glimpseOf(stat))
+		e.watches.saw(candidate, stateOf(stat))
 		w = candidate
 		return nil
 	}})

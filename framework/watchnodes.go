@@ -106,9 +106,9 @@ func (e *epoch) watchTogether(ctx context.Context, set []nodeWatch, at []string)
 
 // over takes the answer. It runs in the receiving goroutine if there is one, behind the events that the server sent ahead of it.
 func (g *watchBatch) over(e *epoch, err error) {
-	var seen *glimpse
+	var seen *nodeState
 	if err == nil && g.reached >= g.zxid {
-		seen = &glimpse{exists: true, until: g.zxid}
+		seen = &nodeState{exists: true, until: g.zxid}
 	}
 	for _, n := range g.set {
 		if e.watches.attempted(n.w, seen) {
@@ -158,7 +158,7 @@ func (e *epoch) watchEach(ctx context.Context, s space, set []nodeWatch) ([]*Wat
 		node, err := n.wait(ctx, e)
 		switch {
 		case err == nil:
-			e.watches.saw(n.w, glimpseOf(&node.Stat))
+			e.watches.saw(n.w, stateOf(&node.Stat))
 			watches[i] = n.w
 		case errors.Is(err, ErrNoNode):
 			n.w.Stop()
@@ -200,7 +200,7 @@ func (t *watches) armed(w *Watch, s *Stat, set bool) (beside bool) {
 	if !set {
 		return t.attempted(w, nil)
 	}
-	return t.attempted(w, glimpseOf(s))
+	return t.attempted(w, stateOf(s))
 }
 
 // connection is recipekit.Connection.

@@ -23,7 +23,7 @@ func TestWatchTableArming(t *testing.T) {
 		var table watches
 		w, armed := table.join("", nodeKey)
 		assert.False(t, armed)
-		table.attempted(w, &glimpse{})
+		table.attempted(w, &nodeState{})
 		_, armed = table.join("", nodeKey)
 		assert.True(t, armed)
 	})
@@ -34,10 +34,10 @@ func TestWatchTableArming(t *testing.T) {
 		assert.Len(t, w.C, 1)
 		next, armed := table.join("", nodeKey)
 		assert.False(t, armed)
-		table.attempted(w, &glimpse{}) // late, and of the watch that has fired
+		table.attempted(w, &nodeState{}) // late, and of the watch that has fired
 		_, armed = table.join("", nodeKey)
 		assert.False(t, armed)
-		table.attempted(next, &glimpse{})
+		table.attempted(next, &nodeState{})
 		_, armed = table.join("", nodeKey)
 		assert.True(t, armed)
 	})
@@ -49,7 +49,7 @@ func TestWatchTableArming(t *testing.T) {
 		table.attempted(w, nil)
 		w.Stop()
 		assert.Len(t, table.m, 1)
-		table.attempted(next, &glimpse{})
+		table.attempted(next, &nodeState{})
 		table.happens(nodeEvent())
 		assert.Len(t, next.C, 1)
 	})
@@ -58,7 +58,7 @@ func TestWatchTableArming(t *testing.T) {
 		w, _ := table.join("", nodeKey)
 		w.Stop()
 		assert.Len(t, table.m, 1, "the request is under way")
-		table.attempted(w, &glimpse{})
+		table.attempted(w, &nodeState{})
 		_, armed := table.join("", nodeKey)
 		assert.True(t, armed)
 	})
@@ -73,7 +73,7 @@ func TestWatchTableArming(t *testing.T) {
 		var table watches
 		one, _ := table.join("", nodeKey)
 		two, _ := table.join("", nodeKey)
-		table.attempted(one, &glimpse{})
+		table.attempted(one, &nodeState{})
 		table.attempted(two, nil)
 		one.Stop()
 		two.Stop()
@@ -84,7 +84,7 @@ func TestWatchTableArming(t *testing.T) {
 		var table watches
 		w, _ := table.join("", nodeKey)
 		table.end(ErrSessionLost)
-		table.attempted(w, &glimpse{})
+		table.attempted(w, &nodeState{})
 		w.Stop()
 		table.happens(nodeEvent())
 		assert.Equal(t, EventSessionOver, (<-w.C).Type)
@@ -99,7 +99,7 @@ func TestWatchTableForgetsWhatHasFired(t *testing.T) {
 	var table watches
 	for i := range 100 {
 		w, _ := table.join("", watchKey{childWatch, fmt.Sprintf("/node-%03d", i)})
-		table.attempted(w, &glimpse{})
+		table.attempted(w, &nodeState{})
 	}
 	for i := range 100 {
 		table.happens(happening{EventChildrenChanged, fmt.Sprintf("/node-%03d", i)})
