@@ -5,22 +5,22 @@ import (
 	"time"
 )
 
-// Reaction is what a recipe does when the state of the connection changes under it.
+// Reaction is how a recipe responds to a change of the connection's state.
 type Reaction int
 
 // The reactions.
 const (
-	// Hold keeps going while the session may live. What is held by virtue of the session (a [Claim]) is kept at most
-	// until TrustedUntil, or until Policy.Grace has passed if that is sooner. For SUSPENDED only.
+	// Hold continues while the session may live. A [Claim] is kept until TrustedUntil, or until Policy.Grace has passed
+	// if that is sooner. For SUSPENDED only.
 	Hold Reaction = iota + 1
 	// Cancel ends the work at once: contexts end with ErrSuspended or ErrSessionLost as their cause. The engine starts
 	// the work again when the connection is back, in the same session if it lived.
 	Cancel
-	// Rebuild does the work again on the next session. For LOST only.
+	// Rebuild starts the work again in the next session. For LOST only.
 	Rebuild
 	// Stop ends the recipe with ErrSessionLost. For LOST only.
 	Stop
-	// Serve does the work in a session of a read-only server too. For READ-ONLY only.
+	// Serve also starts the work in a session of a read-only server. For READ-ONLY only.
 	Serve
 )
 
@@ -34,21 +34,22 @@ func (r Reaction) String() string {
 	return fmt.Sprintf("Reaction(%d)", int(r))
 }
 
-// Policy is how a recipe answers SUSPENDED, LOST and READ-ONLY. Every recipe declares one; [Client.Run] and [Session.Context]
-// enforce it.
+// Policy is how a recipe responds to SUSPENDED, LOST and READ-ONLY. Every recipe declares one; [Client.Run] and
+// [Session.Context] enforce it.
 type Policy struct {
 	OnSuspended Reaction // Hold or Cancel
 	OnLost      Reaction // Rebuild or Stop
-	// OnReadOnly says whether the recipe is started in a session of a read-only server: see [Config.ReadOnly]. With Serve it is. It
-	// can read there, what it reads may be old, and its writes return [ErrNotReadOnly]. Serve needs Rebuild, because
-	// such a session ends when there is a better server. Otherwise the recipe waits for the next session in which it can write.
-	// Defaults to 0: it waits.
+	// OnReadOnly says whether the recipe is started in a session of a read-only server: see [Config.ReadOnly]. With
+	// Serve it is. It can read, what it reads may be old, and its writes return [ErrNotReadOnly]. Serve requires
+	// Rebuild, because such a session ends as soon as a full server is found. With 0, the recipe waits for a session
+	// that accepts writes.
+	// Defaults to 0.
 	OnReadOnly Reaction
-	// Grace bounds Hold, counted from SUSPENDED; 0 means no bound of its own.
+	// Grace limits Hold, counted from SUSPENDED. 0 means no further limit.
 	Grace time.Duration
 }
 
-// Validate says what a policy cannot mean.
+// Validate returns an error if the policy is not valid.
 func (p Policy) Validate() error {
 	switch {
 	case p.OnSuspended != Hold && p.OnSuspended != Cancel:
@@ -67,7 +68,7 @@ func (p Policy) Validate() error {
 	return nil
 }
 
-// String shows the policy as the documentation's table does.
+// String returns the policy in the form of the documentation's table.
 func (p Policy) String() string {
 	s := fmt.Sprintf("SUSPENDED: %v, LOST: %v", p.OnSuspended, p.OnLost)
 	if p.OnReadOnly != 0 {

@@ -13,7 +13,7 @@ func decodeStat(d *jute.Decoder) Stat {
 	return Stat(s)
 }
 
-// cloned is a copy of data of a decoder, which is valid for the moment only.
+// cloned copies data of a decoder, which is only valid for the moment.
 func cloned(data []byte) []byte { return append([]byte(nil), data...) }
 
 func getQuery(s space, at string, watch bool) query[Node] {
@@ -24,7 +24,7 @@ func getQuery(s space, at string, watch bool) query[Node] {
 	}}
 }
 
-// existsQuery is answered with ErrNoNode if the node does not exist: see stat.
+// existsQuery's reply is ErrNoNode if the node does not exist: see stat.
 func existsQuery(at string, watch bool) query[*Stat] {
 	return query[*Stat]{op: jute.OpExists, at: at, body: &jute.PathWatchRequest{Path: at, Watch: watch}, decode: func(d *jute.Decoder) *Stat {
 		s := decodeStat(d)
@@ -32,7 +32,7 @@ func existsQuery(at string, watch bool) query[*Stat] {
 	}}
 }
 
-// listing is a directory as it was read.
+// listing is a directory's children and Stat.
 type listing struct {
 	names []string
 	stat  Stat
@@ -88,14 +88,14 @@ func juteACLs(acl []ACL) []jute.ACL {
 	return list
 }
 
-// sync is Sync on an epoch. Servers do not look at the path, or whether there is such a node. One in between might, so it is one that
-// the client has to do with, and not the root.
+// sync is Sync in an epoch. Servers ignore the path and whether the node exists. A proxy might not, so it is a path of
+// the client, and not the root.
 func (e *epoch) sync(ctx context.Context, at string) error {
 	_, err := ask(ctx, e, syncQuery(at))
 	return err
 }
 
-// stat reads a node's Stat on an epoch, nil for a node that does not exist.
+// stat reads a node's Stat in an epoch; nil if the node does not exist.
 func (e *epoch) stat(ctx context.Context, at string) (*Stat, error) {
 	s, err := ask(ctx, e, existsQuery(at, false))
 	if errors.Is(err, ErrNoNode) {

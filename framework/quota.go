@@ -12,23 +12,23 @@ import (
 
 // Quota limits a node and everything below it. 0 means no limit.
 //
-// The servers only write a warning to their log when Nodes or Bytes is exceeded. They refuse what would exceed HardNodes or
-// HardBytes, with [ErrQuotaExceeded], if they have enforceQuota (ZooKeeper since 3.7, where it is off by default).
+// If Nodes or Bytes is exceeded, the servers only write a warning to their log. They refuse writes that would exceed
+// HardNodes or HardBytes, with [ErrQuotaExceeded], if enforceQuota is set (ZooKeeper 3.7 and later, off by default).
 type Quota struct {
-	Nodes     int64 // number of nodes, the node itself included
+	Nodes     int64 // number of nodes, including the node itself
 	Bytes     int64 // bytes of data
 	HardNodes int64 // as Nodes
 	HardBytes int64 // as Bytes
 }
 
-// QuotaUsage is a quota and how much of it is used, as the servers count it.
+// QuotaUsage is a quota and how much of it is used, as counted by the servers.
 type QuotaUsage struct {
 	Quota
 	UsedNodes int64 // as Nodes counts them
 	UsedBytes int64 // as Bytes counts them
 }
 
-// Where servers keep quotas, and how they write them.
+// Paths and limits of the servers' quota nodes.
 const (
 	quotaRoot  = "/zookeeper/quota"
 	limitsName = "zookeeper_limits"
@@ -36,19 +36,20 @@ const (
 	noUsage    = "count=0,bytes=0"
 )
 
-// quotas are the operations on the quota of one node. They are relative to the servers' root, where quotas are, whatever the client's
-// namespace is.
+// quotas are the operations on the quota of one node. Quota nodes are relative to the servers' root, whatever the
+// client's namespace.
 type quotas struct {
 	ops
 	op   string
-	path string // as the caller gave it
-	at   string // as the servers know it
+	path string // as given by the caller
+	at   string // in the servers' form
 }
 
-// Quota returns the quota of the node at path, and what is used of it. The quota of a node above it does not count: it is an
-// error that matches [ErrNoNode] if there is none at path itself.
+// Quota returns the quota of the node at path and its usage. It ignores quotas of nodes above. The error matches
+// [ErrNoNode] if path itself has no quota.
 //
-// Errors: those of Get. Quotas lie below /zookeeper/quota, whatever the client's namespace is, and an ACL there can refuse to show them.
+// Other errors are those of Get. Quotas are stored below /zookeeper/quota, whatever the client's namespace, and an ACL
+// there may deny the read.
 func (o *ops) Quota(ctx context.Context, path string) (QuotaUsage, error) {
 	q, err := o.quotas("quota", path)
 	if err != nil {
@@ -69,13 +70,14 @@ func (o *ops) Quota(ctx context.Context, path string) (QuotaUsage, error) {
 	return QuotaUsage{limit, used.Nodes, used.Bytes}, nil
 }
 
-// SetQuota gives the node at path a quota, or another one in place of the one that it has. The nodes that hold it are created like
-// others, with Config.ACL. ZooKeeper's own command line shows the quota with listquota.
+// SetQuota sets or replaces the quota of the node at path. The nodes that store it are created with Config.ACL.
+// ZooKeeper's command line shows it with listquota.
 //
-// A quota cannot lie below another one. SetQuota looks for others first, and refuses with an error that names them. Two quotas that
-// are set at the same time can get past that. The servers then count a node for the quota that is nearest above it.
+// A quota cannot be set below another one. SetQuota looks for others first and returns an error that names them. If two
+// quotas are set at the same time, both may succeed. The servers then count a node for the nearest quota above it.
 //
-// Errors: [ErrNoNode] if there is no node at path; [ErrInvalidPath] for the root of the servers and for /zookeeper; those of Create and Set.
+// Errors: [ErrNoNode] if there is no node at path; [ErrInvalidPath] for the servers' root and for /zookeeper; those of
+// Create and Set.
 func (o *ops) SetQuota(ctx context.Context, path string, quota Quota) error {
 	q, err := o.quotas("setQuota", path)
 	if err != nil {
@@ -93,7 +95,7 @@ func (o *ops) SetQuota(ctx context.Context, path string, quota Quota) error {
 	return q.fail(q.put(ctx, quota))
 }
 
-// DeleteQuota takes the quota of the node at path away. It is not an error if there is none.
+// DeleteQuota removes the quota of the node at path. It is not an error if there is none.
 func (o *ops) DeleteQuota(ctx context.Context, path string) error {
 	q, err := o.quotas("deleteQuota", path)
 	if err != nil {
@@ -104,7 +106,7 @@ func (o *ops) DeleteQuota(ctx context.Context, path string) error {
 			return q.fail(err)
 		}
 	}
-	for dir := quotaRoot + q.at; dir != quotaRoot; dir, _ = Split(dir) { // those that nothing else needs
+	for dir := quotaRoot + q.at; dir != quotaRoot; dir, _ = Split(dir) { // parents without further children
 		err := q.Delete(ctx, dir, AnyVersion)
 		if errors.Is(err, ErrNotEmpty) {
 			break
@@ -129,10 +131,10 @@ func (o *ops) quotas(op, path string) (*quotas, error) {
 	return &quotas{ops: root, op: op, path: path, at: at}, nil
 }
 
-// node is a node of the quota.
+// node returns the path of one of the quota's nodes.
 func (q *quotas) node(name string) string { return Join(quotaRoot+q.at, name) }
 
-// fail says which quota an error is about.
+// fail adds the quota's path to an error.
 func (q *quotas) fail(err error) error {
 	if err == nil {
 		return nil
@@ -165,7 +167,7 @@ func (q *quotas) alone(ctx context.Context) error {
 	return err
 }
 
-// put writes the limits. The servers begin to count when the second node is created behind the first.
+// put writes the limits. The servers begin to count when the second of the two nodes is created.
 func (q *quotas) put(ctx context.Context, quota Quota) error {
 	limits, stats, data := q.node(limitsName), q.node(statsName), []byte(quota.String())
 	for {
@@ -173,7 +175,7 @@ func (q *quotas) put(ctx context.Context, quota Quota) error {
 		if errors.Is(err, ErrNoNode) {
 			_, err = q.Create(ctx, limits, data, PersistentParents, Idempotent)
 			if errors.Is(err, ErrNodeExists) {
-				continue // somebody else has been faster
+				continue // another client has created it meanwhile
 			}
 		}
 		if err != nil {
@@ -183,14 +185,14 @@ func (q *quotas) put(ctx context.Context, quota Quota) error {
 		switch {
 		case err == nil, errors.Is(err, ErrNodeExists):
 			return nil
-		case !errors.Is(err, ErrNoNode): // somebody has deleted the quota meanwhile
+		case !errors.Is(err, ErrNoNode): // another client has deleted the quota meanwhile
 			return err
 		}
 	}
 }
 
-// String writes the quota as servers do: in the order that all versions read, with what only newer ones know behind a second "=", where
-// older ones stop to read.
+// String formats the quota as servers do, in the order that all versions read. The limits of newer versions follow a
+// second "=", where older versions stop reading.
 func (q Quota) String() string {
 	number := func(n int64) int64 {
 		if n <= 0 {
@@ -205,7 +207,7 @@ func (q Quota) String() string {
 	return text
 }
 
-// parseQuota reads what servers write. What is not set there is -1, and is 0 here.
+// parseQuota parses the servers' format. It returns 0 for limits that are not set, which servers write as -1.
 func parseQuota(data []byte) (q Quota) {
 	fields := map[string]*int64{"count": &q.Nodes, "bytes": &q.Bytes, "countHardLimit": &q.HardNodes, "byteHardLimit": &q.HardBytes}
 	for pair := range strings.FieldsFuncSeq(string(data), func(r rune) bool { return r == ',' || r == ';' }) {

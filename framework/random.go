@@ -6,11 +6,11 @@ import (
 	"sync"
 )
 
-// random draws everything that is random in a client from one reader, so that a simulation can replay it.
+// random draws all random values of a client from one reader, so that simulations are reproducible.
 type random struct {
 	mu       sync.Mutex
 	r        io.Reader
-	panicked func(function, path string, value any) // nil: nobody is told of a reader that panics
+	panicked func(function, path string, value any) // receives a panic of the reader; may be nil
 }
 
 // Read serves GUIDs.
@@ -30,7 +30,7 @@ func (r *random) tell(function, path string, value any) {
 	}
 }
 
-// uint64 returns 64 random bits. A reader that fails costs randomness, not the client: jitter and shuffles need no more.
+// uint64 returns 64 random bits. If the reader fails, they are less random, which is enough for jitter and shuffles.
 func (r *random) uint64() uint64 {
 	var b [8]byte
 	_, _ = r.Read(b[:])
@@ -40,7 +40,7 @@ func (r *random) uint64() uint64 {
 // float64 returns a number in [0,1).
 func (r *random) float64() float64 { return float64(r.uint64()>>11) / (1 << 53) }
 
-// shuffle orders s at random.
+// shuffle shuffles s.
 func shuffle[T any](r *random, s []T) {
 	for i := len(s) - 1; i > 0; i-- {
 		j := int(r.uint64() % uint64(i+1))

@@ -2,7 +2,7 @@ package framework
 
 import "context"
 
-// read runs one repeatable operation that returns a value.
+// read runs one read operation.
 func read[T any](ctx context.Context, o *ops, op, path string, q query[T]) (T, error) {
 	var v T
 	err := o.do(ctx, request{op: op, path: path, size: len(q.at), repeatable: true, try: func(ctx context.Context, e *epoch) (err error) {
@@ -12,7 +12,7 @@ func read[T any](ctx context.Context, o *ops, op, path string, q query[T]) (T, e
 	return v, err
 }
 
-// locate returns a path as the server knows it, or the error of an operation on it.
+// locate returns a path in the servers' form, or the error of an operation on it.
 func (o *ops) locate(op, path string) (string, error) {
 	at, err := o.space.resolve(path)
 	if err != nil {
@@ -21,7 +21,7 @@ func (o *ops) locate(op, path string) (string, error) {
 	return at, nil
 }
 
-// Get reads a node. It returns [ErrNoNode] if there is none.
+// Get reads a node. It returns [ErrNoNode] if the node does not exist.
 func (o *ops) Get(ctx context.Context, path string) (Node, error) {
 	at, err := o.locate("get", path)
 	if err != nil {
@@ -30,7 +30,7 @@ func (o *ops) Get(ctx context.Context, path string) (Node, error) {
 	return read(ctx, o, "get", path, getQuery(o.space, at, false))
 }
 
-// Exists reports whether a node exists, and its Stat if it does.
+// Exists reports whether a node exists, and returns its Stat if it does.
 func (o *ops) Exists(ctx context.Context, path string) (Stat, bool, error) {
 	at, err := o.locate("exists", path)
 	if err != nil {
@@ -38,7 +38,7 @@ func (o *ops) Exists(ctx context.Context, path string) (Stat, bool, error) {
 	}
 	var stat *Stat
 	err = o.do(ctx, request{op: "exists", path: path, size: len(at), repeatable: true, try: func(ctx context.Context, e *epoch) (err error) {
-		stat, err = e.stat(ctx, at) // that there is none is no error
+		stat, err = e.stat(ctx, at) // a node that does not exist is not an error
 		return err
 	}})
 	if stat == nil {
@@ -58,8 +58,8 @@ func (o *ops) Children(ctx context.Context, path string) ([]string, Stat, error)
 	return l.names, l.stat, err
 }
 
-// Sync waits until the server that the client is connected to has seen every change that was committed before the call,
-// so that the reads that follow cannot be older than that.
+// Sync waits until the connected server has applied every change that was committed before the call. Reads after Sync
+// are at least as recent as that.
 func (o *ops) Sync(ctx context.Context, path string) error {
 	at, err := o.locate("sync", path)
 	if err != nil {
@@ -69,7 +69,7 @@ func (o *ops) Sync(ctx context.Context, path string) error {
 	return err
 }
 
-// ACL returns a node's access-control list and its Stat, whose Aversion is the version for SetACL.
+// ACL returns a node's access-control list and its Stat. The Stat's Aversion is the version for SetACL.
 func (o *ops) ACL(ctx context.Context, path string) ([]ACL, Stat, error) {
 	at, err := o.locate("getACL", path)
 	if err != nil {

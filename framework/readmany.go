@@ -12,7 +12,7 @@ import (
 	"github.com/docent-zk/docent/internal/wire"
 )
 
-// ReadOp is one read of a [Client.MultiRead]. Make it with [GetOp] or [ChildrenOp].
+// ReadOp is one read of a [Client.MultiRead]. Create it with [GetOp] or [ChildrenOp].
 type ReadOp struct {
 	op   int32
 	path string
@@ -21,13 +21,13 @@ type ReadOp struct {
 // GetOp reads a node, as Get does.
 func GetOp(path string) ReadOp { return ReadOp{jute.OpGetData, path} }
 
-// ChildrenOp reads the names of a node's children. The node's Stat is not part of the answer.
+// ChildrenOp reads the names of a node's children, without the node's Stat.
 func ChildrenOp(path string) ReadOp { return ReadOp{jute.OpGetChildren, path} }
 
-// Path is the path that is read, as it was given.
+// Path returns the path as it was given.
 func (r ReadOp) Path() string { return r.path }
 
-// name is what the operation is called in errors.
+// name returns the operation's name for errors.
 func (r ReadOp) name() string {
 	if r.op == jute.OpGetChildren {
 		return "children"
@@ -35,18 +35,19 @@ func (r ReadOp) name() string {
 	return "get"
 }
 
-// ReadResult is what one read of a MultiRead has found.
+// ReadResult is the result of one read of a MultiRead.
 type ReadResult struct {
 	Node     Node     // of a GetOp
 	Children []string // of a ChildrenOp, in no particular order
-	Err      error    // why this one could not be read, an [*OpError]; ErrNoNode, for example
+	Err      error    // an [*OpError] if this read failed, such as ErrNoNode
 }
 
-// MultiRead reads many nodes in few requests, and returns a result for each of reads, in the same order. A node that does not exist,
-// or may not be read, is the error of its own result and not of the others. A transaction cannot hold reads: see [Client.Multi].
+// MultiRead reads many nodes in few requests. It returns a result for each of reads, in the same order. If a node does
+// not exist, or must not be read, only its own result has an error. Reads cannot be part of a transaction: see
+// [Client.Multi].
 //
-// The reads of one request are made by one server, one after the other. They are not a snapshot. Requests hold up to 32 KiB of paths.
-// Servers that do not know multiRead (ZooKeeper before 3.6) are sent a request for each read, all at once.
+// One server does the reads of a request one after the other, so they are not a snapshot. A request contains up to 32
+// KiB of paths. Servers without multiRead (ZooKeeper before 3.6) receive a request for each read, all at once.
 //
 // Errors: [ErrInvalidPath]; [ErrReplyRefused] if the data of one request is longer than Config.MaxReplySize.
 func (o *ops) MultiRead(ctx context.Context, reads []ReadOp) ([]ReadResult, error) {
@@ -76,7 +77,7 @@ func (o *ops) MultiRead(ctx context.Context, reads []ReadOp) ([]ReadResult, erro
 	return results, nil
 }
 
-// readPart makes the reads of one request.
+// readPart does the reads of one request.
 func (o *ops) readPart(ctx context.Context, reads []ReadOp, ats []string, size int) (results []ReadResult, err error) {
 	err = o.do(ctx, request{op: "multiRead", path: reads[0].path, size: size, repeatable: true, try: func(ctx context.Context, e *epoch) error {
 		ask := o.readTogether
@@ -135,13 +136,13 @@ func (o *ops) readSingly(ctx context.Context, e *epoch, reads []ReadOp, ats []st
 	return results, err
 }
 
-// as is a query whose answer is read as something else.
+// as returns a query whose reply is converted.
 func as[T, R any](q query[T], convert func(T) R) query[R] {
 	return query[R]{op: q.op, at: q.at, body: q.body, kind: q.kind, long: q.long, decode: func(d *jute.Decoder) R { return convert(q.decode(d)) }}
 }
 
-// askAll sends reads next to each other and waits for all answers. errs has those of reads that were answered with one. err says why one
-// was not answered.
+// askAll sends all queries at once and waits for all replies. errs has the error codes of the replies. err is not nil
+// if a reply is missing.
 func askAll[T any](ctx context.Context, e *epoch, queries []query[T]) (answers []T, errs []error, err error) {
 	list, calls := make([]*asked[T], len(queries)), make([]*wire.Call, len(queries))
 	for i, q := range queries {
@@ -163,10 +164,10 @@ func askAll[T any](ctx context.Context, e *epoch, queries []query[T]) (answers [
 	return answers, errs, err
 }
 
-// Ephemerals returns the paths of the ephemeral nodes that the session owns at path and below it, sorted. A Client asks for its
-// present session. The answer has every node whose create was answered before.
+// Ephemerals returns the paths of the session's ephemeral nodes at and below path, sorted. For a Client, it is the
+// current session. All nodes whose create was answered before the call are included.
 //
-// It returns [ErrUnsupported] on servers that do not know getEphemerals (ZooKeeper before 3.6).
+// It returns [ErrUnsupported] on servers without getEphemerals (ZooKeeper before 3.6).
 func (o *ops) Ephemerals(ctx context.Context, path string) ([]string, error) {
 	at, err := o.locate("ephemerals", path)
 	if err != nil {
@@ -178,11 +179,11 @@ func (o *ops) Ephemerals(ctx context.Context, path string) ([]string, error) {
 	return o.space.below(at, paths), err
 }
 
-// Descendants returns how many nodes there are below a node: its children, their children and so on. Only the node itself need be
-// readable. How many children a node has is in its Stat (NumChildren).
+// Descendants returns the number of nodes below a node, at all levels. Only the node itself must be readable. The
+// number of direct children is in the node's Stat (NumChildren).
 //
-// It returns [ErrNoNode] if the node does not exist, and [ErrUnsupported] on servers that do not know getAllChildrenNumber (ZooKeeper
-// before 3.6). There [Client.Walk] can count.
+// It returns [ErrNoNode] if the node does not exist, and [ErrUnsupported] on servers without getAllChildrenNumber
+// (ZooKeeper before 3.6).
 func (o *ops) Descendants(ctx context.Context, path string) (int, error) {
 	at, err := o.locate("descendants", path)
 	if err != nil {
@@ -194,7 +195,7 @@ func (o *ops) Descendants(ctx context.Context, path string) (int, error) {
 	return int(n), err
 }
 
-// readKind is read for a kind of request that not every server knows.
+// readKind is read for a request that some servers do not support.
 func readKind[T any](ctx context.Context, o *ops, op, path string, which capability, q query[T]) (answer T, err error) {
 	q.kind = o.core.can.kind(which)
 	err = o.do(ctx, request{op: op, path: path, size: len(q.at), repeatable: true, try: func(ctx context.Context, e *epoch) (err error) {

@@ -11,24 +11,24 @@ import (
 	"github.com/docent-zk/docent/retry"
 )
 
-// refusedPauses spaces the tries of a removal that the servers refuse.
+// refusedPauses spaces the retries of a removal that the servers refuse.
 var refusedPauses = retry.Exponential(100*time.Millisecond, 30*time.Second)
 
-// removal is a task of the janitor as those see it who find the node while it still exists.
+// removal is a task of the janitor, as seen by callers that find the node while it still exists.
 type removal struct {
-	in *epoch // the session that the node goes with; nil if it does not
+	in *epoch // the session whose end removes the node; nil if there is none
 
 	mu      sync.Mutex
-	refused error         // why the servers refuse it, nil if they do not
-	changed chan struct{} // closed when the task is over, and when refused changes
+	refused error         // why the servers refuse it; nil if they do not
+	changed chan struct{} // closed when the task has ended, and when refused changes
 	over    bool
 
-	pauses *retry.Attempts // between tries that were refused; nil before the first
-	listed *Tracked        // while it is refused
+	pauses *retry.Attempts // between refused attempts; nil before the first
+	listed *Tracked        // entry of Client.Recipes while it is refused
 }
 
-// state returns the refusal, nil if the session of the node is over, and a channel that is closed when the refusal changes. The
-// channel is nil when the task is over.
+// state returns the refusal, or nil if the node's session has ended, and a channel that is closed when that changes.
+// The channel is nil when the task has ended.
 func (r *removal) state() (refused error, changed <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -50,16 +50,16 @@ func (r *removal) become(refused error, over bool) {
 	r.changed = make(chan struct{})
 }
 
-// removals are the tasks of a janitor by the nodes that they remove.
+// removals are the tasks of a janitor by the paths of their nodes.
 type removals struct {
 	n       atomic.Int32
 	mu      sync.Mutex
 	m       map[string]*removal
-	refused int           // tasks
-	next    chan struct{} // closed when another one is refused; nil while nobody wants to know
+	refused int           // number of refused tasks
+	next    chan struct{} // closed when another one is refused; nil if nobody waits for that
 }
 
-// refuse notes that one more task is refused.
+// refuse records that one more task is refused.
 func (r *removals) refuse() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -70,7 +70,7 @@ func (r *removals) refuse() {
 	}
 }
 
-// refusals returns how many tasks are refused, and a channel that is closed when another one is.
+// refusals returns the number of refused tasks, and a channel that is closed when another one is refused.
 func (r *removals) refusals() (n int, next <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -80,7 +80,7 @@ func (r *removals) refusals() (n int, next <-chan struct{}) {
 	return r.refused, r.next
 }
 
-// removalKeys are what a task is found by.
+// removalKeys returns the keys under which a task is found.
 func removalKeys(t task) []string {
 	if t.guid == "" {
 		return t.at
@@ -103,7 +103,7 @@ func (r *removals) enter(t task) *removal {
 	return entered
 }
 
-// leave forgets a task that is over. Another one with the same path may have come since.
+// leave removes a task that has ended. Another one with the same path may have been added since.
 func (r *removals) leave(t task) {
 	r.mu.Lock()
 	for _, key := range removalKeys(t) {
@@ -122,7 +122,7 @@ func (r *removals) leave(t task) {
 	t.removal.become(nil, true)
 }
 
-// find returns the task that removes the node at a path, nil if there is none.
+// find returns the task that removes the node at a path; nil if there is none.
 func (r *removals) find(at string) *removal {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -136,8 +136,8 @@ func (r *removals) find(at string) *removal {
 	return nil
 }
 
-// refused notes that the servers refuse a removal, and has it tried again while the session of the node lives, which takes the
-// node along.
+// refused records that the servers refuse a removal. It is retried while the node's session lives, whose end removes
+// the node.
 func (j *janitor) refused(t task, err error) {
 	if t.removal == nil {
 		t.removal = j.removals.enter(t)
@@ -165,7 +165,7 @@ func (j *janitor) refused(t task, err error) {
 	j.later(t, pause)
 }
 
-// later has a refused removal tried again after a pause, unless the session of the node ends before.
+// later retries a refused removal after a pause, unless the node's session ends before.
 func (j *janitor) later(t task, pause time.Duration) {
 	wait, cancel := context.WithTimeout(t.in.ctx, pause)
 	context.AfterFunc(wait, func() {
@@ -200,17 +200,18 @@ func (o *ops) delegate(ctx context.Context, t task, send func(context.Context, *
 	o.core.janitor.add(t)
 }
 
-// Removal is what a client knows of a node that it is removing in the background.
+// Removal describes the removal of a node in the background.
 type Removal struct {
-	// Refused is why the servers refuse it: [ErrNoAuth]. It is nil while they do not, and when the session of the node is over. A
-	// removal that is refused is tried again, with growing pauses, until it is done or the session of the node is over.
+	// Refused is the servers' refusal ([ErrNoAuth]). It is nil if they do not refuse the removal, and when the node's
+	// session has ended. A refused removal is retried, with growing pauses, until it succeeds or the node's session has
+	// ended.
 	Refused error
-	// Changed is closed when the removal is done, or given up, and when Refused changes.
+	// Changed is closed when the removal has ended, and when Refused changes.
 	Changed <-chan struct{}
 }
 
-// Removing reports whether this client is removing a node in the background: one whose guaranteed delete was given up or
-// refused, or whose protected create was given up. Such a node is a leftover of this client's, and nobody's. It asks no server.
+// Removing reports whether this client is removing a node in the background, because a guaranteed delete was abandoned
+// or refused, or a protected create was abandoned. Nothing depends on such a node any more. Removing sends no request.
 func (s *Session) Removing(path string) (r Removal, removing bool) {
 	if s.core.janitor.removals.n.Load() == 0 {
 		return r, false
@@ -227,6 +228,6 @@ func (s *Session) Removing(path string) (r Removal, removing bool) {
 	return r, r.Changed != nil
 }
 
-// Refusals returns how many removals of this client's ([Session.Removing]) the servers refuse, and a channel that is closed when
-// another one is refused.
+// Refusals returns how many of this client's removals ([Session.Removing]) the servers refuse, and a channel that is
+// closed when another one is refused.
 func (s *Session) Refusals() (n int, next <-chan struct{}) { return s.core.janitor.removals.refusals() }

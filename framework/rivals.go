@@ -5,16 +5,16 @@ import (
 	"sync/atomic"
 )
 
-// creating knows the creates of unprotected ephemeral nodes that are under way in a client. The owner of such a node says
-// which client has made it, but not which of several calls.
+// creating counts the running creates of unprotected ephemeral nodes of a client. The owner of such a node tells which
+// client has created it, but not which of several calls.
 type creating struct {
 	mu sync.Mutex
 	m  map[string]*rivals
 }
 
-// rivals are the creates of one path that overlap in time.
+// rivals are creates of the same path that overlap in time.
 type rivals struct {
-	calls int         // under way; guarded by creating.mu
+	calls int         // running; guarded by creating.mu
 	more  atomic.Bool // there were two at a time
 }
 
@@ -45,5 +45,5 @@ func (c *creating) leave(at string) {
 	}
 }
 
-// several reports whether two creates of the path were under way at the same time.
+// several reports whether two creates of the path ran at the same time.
 func (r *rivals) several() bool { return r != nil && r.more.Load() }

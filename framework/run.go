@@ -12,31 +12,32 @@ import (
 	"github.com/docent-zk/docent/retry"
 )
 
-// Recipe is work that is done once per session.
+// Recipe is work that is done once in each session.
 type Recipe struct {
-	// Name says what it is, for logs, errors and Client.Recipes: "lock", "leader".
+	// Name is the kind of recipe, such as "lock" or "leader", for logs, errors and Client.Recipes.
 	Name string
-	// Path is what it is about, in the client's namespace.
+	// Path is the recipe's path, in the client's namespace.
 	Path string
-	// Policy says how it answers SUSPENDED and LOST.
+	// Policy is how it responds to SUSPENDED, LOST and READ-ONLY.
 	Policy Policy
-	// Attrs is more to know of it, for Client.Recipes, which resolves the values: see Status.Attrs. It is not to be changed
-	// afterwards.
+	// Attrs are further details for Client.Recipes, which resolves the values: see Status.Attrs. Do not change them
+	// after the call.
 	Attrs []slog.Attr
-	// Run does the work in one session and returns when ctx ends, with whatever error. Its result counts as the recipe's
-	// unless ctx was ended by the policy. A panic passes through to the caller of Client.Run.
+	// Run does the work in one session. It must return when ctx ends. Its result becomes that of Client.Run, unless the
+	// policy has ended ctx. A panic propagates to the caller of Client.Run.
 	Run func(ctx context.Context, s *Session) error
 }
 
-// Run runs a recipe: it waits for a session, calls r.Run, and calls it again
+// Run runs a recipe. It waits for a session, calls r.Run, and calls it again
 //
-//   - on the next connection, when [Cancel] ended it on SUSPENDED,
-//   - on the next session, when the session was lost and the policy says [Rebuild],
-//   - after a pause, when it returned an error of its own and has called [Session.RetryErrors] before.
+//   - on the next connection, if [Cancel] ended it on SUSPENDED,
+//   - in the next session, if the session was lost and the policy is [Rebuild],
+//   - after a pause, if it returned an error of its own after a call of [Session.RetryErrors].
 //
-// It returns what r.Run returned otherwise: nil, its own error, [ErrSessionLost] under [Stop], the cause of ctx, or
-// [ErrClosed]; errors with the recipe's name and path in front. When ctx has ended, an error after which r.Run would have been
-// called again is replaced by the cause of ctx. r.Run has always returned before it is called again and before Run returns.
+// Otherwise Run returns the result of r.Run: nil, an error of its own, [ErrSessionLost] with [Stop], the cause of ctx,
+// or [ErrClosed]. Errors are prefixed with the recipe's name and path. If ctx has ended, the cause of ctx replaces an
+// error after which r.Run would have been called again. r.Run has always returned before it is called again and before
+// Run returns.
 func (c *Client) Run(ctx context.Context, r Recipe) error {
 	if err := c.runAll(ctx, r); err != nil {
 		return fmt.Errorf("%s: %w", r, err)
@@ -81,19 +82,19 @@ type run struct {
 	Recipe
 	client *Client
 	entry  *entry
-	last   *epoch          // of the latest start
-	gate   *gate           // at the latest start
-	pauses *retry.Attempts // between starts that nothing but the recipe's own end lies between
-	began  time.Time       // the latest start
+	last   *epoch          // of the last start
+	gate   *gate           // at the last start
+	pauses *retry.Attempts // between starts that are caused by the recipe's errors only
+	began  time.Time       // when it last started
 }
 
-// failures spaces starts after errors of the recipe's own, which mostly are refusals by the servers.
+// failures spaces starts after errors of the recipe, which mostly are refusals of the servers.
 var failures = retry.Exponential(100*time.Millisecond, 30*time.Second)
 
-// calm is how long a start must have lasted for pauses to begin small again.
+// calm is how long a start must have lasted for the pauses to start over.
 const calm = time.Minute
 
-// once runs the recipe in one session. It reports whether the policy says to go on.
+// once runs the recipe in one session. It reports whether the policy says to continue.
 func (r *run) once(ctx context.Context) (again bool, err error) {
 	e, err := r.next(ctx)
 	if err != nil {
@@ -115,8 +116,8 @@ func (r *run) once(ctx context.Context) (again bool, err error) {
 	return r.judge(cause, err)
 }
 
-// called chooses the error of a recipe that ended with err after its caller's ctx had ended: the cause of ctx if the recipe would have
-// gone on after err.
+// called chooses the error of a recipe that returned err after its caller's ctx had ended: the cause of ctx if the
+// recipe would have continued after err.
 func (r *run) called(ctx context.Context, cause, err error) error {
 	why := context.Cause(ctx)
 	passing, _ := r.judge(cmp.Or(cause, why), err)
@@ -132,7 +133,7 @@ func (r *run) called(ctx context.Context, cause, err error) error {
 	return alsoEnded(ctx, err)
 }
 
-// next waits for the connection to run on.
+// next waits for the next connection to run on.
 func (r *run) next(ctx context.Context) (*epoch, error) {
 	core := r.client.core
 	o := r.client.ops
@@ -150,9 +151,9 @@ func (r *run) next(ctx context.Context) (*epoch, error) {
 	return o.await(ctx, core.closing)
 }
 
-// breathe waits a little, and longer each time, ahead of a start that would come at once, or until the state changes.
-// Contexts end ahead of the state that ends them, so mostly it does. It does not when a claim of the recipe ends before the
-// connection does: the machine was asleep, and no answer has restored trust yet.
+// breathe waits before a start that would follow immediately, longer each time, or until the state changes. Contexts
+// end before the state that ends them is published, so mostly it changes. It does not if a claim of the recipe ends
+// before the connection does, because the machine was suspended and no reply has restored trust yet.
 func (r *run) breathe(ctx context.Context) {
 	core := r.client.core
 	if r.pauses == nil || time.Since(r.began) > calm {
@@ -173,11 +174,11 @@ func (r *run) breathe(ctx context.Context) {
 	}
 }
 
-// judge decides whether a recipe that ended with err goes on. cause is why its context has ended, nil if it has not.
+// judge decides whether a recipe that returned err continues. cause is why its context has ended; nil if it has not.
 func (r *run) judge(cause, err error) (again bool, _ error) {
 	lost := cause
 	if cause == nil && r.last.ctx.Err() != nil && errors.Is(err, ErrSessionLost) {
-		lost = err // of an operation, which knew it first
+		lost = err // the error of an operation that learned of it first
 	}
 	switch {
 	case errors.Is(cause, ErrClosed):
@@ -195,5 +196,6 @@ func (r *run) judge(cause, err error) (again bool, _ error) {
 	return false, err
 }
 
-// ownEnd reports whether err is the end of a context that the recipe had bound to the session itself, as a claim does.
+// ownEnd reports whether err is the end of a context that the recipe itself derived from the session, such as a
+// claim's.
 func ownEnd(err error) bool { return errors.Is(err, ErrSuspended) || errors.Is(err, ErrUntrusted) }

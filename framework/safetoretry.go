@@ -2,31 +2,32 @@ package framework
 
 import "errors"
 
-// SafeToRetry reports whether err is the error of an operation that was certainly not applied, so that a second call cannot
-// apply it a second time. When that is not certain, SafeToRetry returns false. It asks no server.
+// SafeToRetry reports whether err is the error of an operation that was certainly not applied, so that a second call
+// cannot apply it twice. If this is not certain, SafeToRetry returns false. It sends no request.
 //
 //	error of a write                                      SafeToRetry
 //	ErrOutcomeUnknown                                     false
 //	refused by the server (ErrNoNode, ErrBadVersion, ...) true
 //	refused before it was sent (ErrInvalidPath, ...)      true
 //	ErrNotConnected, ErrSessionLost, ErrClosed, or the
-//	  end of ctx, and no try of it was sent               true
+//	  end of ctx, and it was never sent                   true
 //	the end of ctx while it waited for the reply          false
-//	an answer that its operation cannot have              false
-//	Idempotent, and the reply to an earlier try was lost  false
-//	Create, and the reply to an earlier try was lost:
-//	  somebody may have deleted the node since            false
+//	a reply that its operation cannot have                false
+//	Idempotent, and the reply to an earlier attempt
+//	  was lost                                            false
+//	Create, and the reply to an earlier attempt was lost:
+//	  the node may have been deleted since                false
 //	Create, and the node was deleted before it was read   false
 //
-// Every error of a read is safe, because a read changes nothing. That a retry is safe does not mean that it can succeed:
-// ErrBadVersion stays ErrBadVersion until the caller has read the node again.
+// Every error of a read is safe, because a read changes nothing. A safe retry need not succeed: ErrBadVersion remains
+// until the caller has read the node again.
 //
-// An error of a recipe is judged by the operations that it wraps, all of which must be safe. It says nothing about what the
-// recipe did before them. SafeToRetry returns false for nil and for an error that wraps no [OpError] of this package's making.
+// The error of a recipe is safe if all operations that it wraps are. This says nothing about what the recipe did before
+// them. SafeToRetry returns false for nil and for an error that does not wrap an [OpError] of this package.
 func SafeToRetry(err error) bool {
 	found, safe := false, true
 	walk(err, func(e error) {
-		op, ok := e.(*OpError) //nolint:errorlint // each error of the tree is looked at
+		op, ok := e.(*OpError) //nolint:errorlint // each error of the tree is checked
 		switch {
 		case ok:
 			found = true
@@ -52,13 +53,13 @@ func walk(err error, f func(error)) {
 	}
 }
 
-// failUnsent returns the error of an operation that is not sent because of err.
+// failUnsent returns the error of an operation that was not sent because of err.
 func (o *ops) failUnsent(op, path string, err error) *OpError {
 	return &OpError{Op: op, Path: path, State: o.core.gate.Load().State, Err: err, unapplied: true}
 }
 
-// unapplied reports whether the operation, which ends with err, was certainly not applied. answered says that err is the answer
-// to the latest try.
+// unapplied reports whether the operation, which ends with err, was certainly not applied. answered means that err is
+// the reply to the last attempt.
 func (a *attempt) unapplied(err error, answered bool) bool {
 	switch {
 	case !changes(a.op):

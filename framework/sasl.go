@@ -10,7 +10,7 @@ import (
 	"github.com/docent-zk/docent/sasl"
 )
 
-// authenticates is how Config.SASL begins an exchange on a connection, nil without it.
+// authenticates returns how Config.SASL begins an exchange on a connection; nil without it.
 func (e *epoch) authenticates() wire.SASL {
 	mechanism := e.core.cfg.SASL
 	if mechanism == nil {
@@ -37,7 +37,8 @@ func (e *epoch) authenticates() wire.SASL {
 	}
 }
 
-// prepare gets what Config.SASL needs ahead of a connection to a server. A failure is that of the client's identity.
+// prepare obtains what Config.SASL needs before a connection to a server. Its failure is a failure of the client's
+// identity.
 func (e *epoch) prepare(ctx context.Context, server string) error {
 	mechanism, ok := e.core.cfg.SASL.(sasl.Preparer)
 	if !ok {
@@ -54,21 +55,21 @@ func (e *epoch) prepare(ctx context.Context, server string) error {
 	return failed
 }
 
-// usualHandshake is how long a handshake may take that nothing speaks against.
+// usualHandshake returns the usual limit of a handshake.
 func (h *hosts) usualHandshake() time.Duration {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.bounds().handshake.usual
 }
 
-// exchange is one of a user's, whose panics cost the connection only.
+// exchange is a user's exchange. A panic in it only ends the connection.
 type exchange struct {
 	sasl.Exchange
 	mechanism string
 	panicked  func(function, path string, value any)
 }
 
-// Refused gives a refusal of the server its kind, and an exchange that wants it the last word.
+// Refused gives a server's refusal its kind, and lets an exchange that implements it explain the refusal.
 func (x *exchange) Refused(cause error) error {
 	refused := &sasl.Error{Mechanism: x.mechanism, Kind: sasl.ErrRefused, Err: cause}
 	if errors.Is(cause, wire.ErrNoSASL) {

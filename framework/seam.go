@@ -6,7 +6,7 @@ import (
 	"github.com/docent-zk/docent/internal/seam"
 )
 
-// What docent's own recipes use and the public API does not offer goes to internal/recipekit.
+// init passes functions that are not part of the public API to internal/recipekit.
 func init() {
 	seam.Provide(seam.Functions[*Client, *Session, Node, *Watch, CreateOption]{
 		Telemetry:          (*Client).reporter,

@@ -10,13 +10,13 @@ import (
 	"strings"
 )
 
-// Servers says which servers there are, for [Config.Servers]. [ServersFunc] and [SRV] implement it. A name with several addresses needs none: every name
-// of a list is resolved at each dial and counts as that many servers.
+// Servers supplies the list of servers for [Config.Servers]. [ServersFunc] and [SRV] implement it. It is not needed for
+// a name with several addresses: each name is resolved at each dial and counts as that many servers.
 type Servers interface {
-	// Servers returns the servers as "host:port"; a missing port is 2181. The order has no meaning, and a server that is listed twice counts once. An
-	// error, an empty list or one with a mistake leaves the list that was there before. Servers is called by one goroutine at a time, every
-	// Config.ServersRefresh and when no server can be reached. It must honour ctx. If it does not return, it is not called again, and holds
-	// up nothing else.
+	// Servers returns the servers as "host:port"; the port defaults to 2181. The order does not matter, and duplicates
+	// count once. After an error, an empty list or an invalid one, the previous list stays in use. Servers is called by
+	// one goroutine at a time, every Config.ServersRefresh and when no server can be reached. It must return when ctx
+	// ends. If it does not, it is not called again, but nothing else waits for it.
 	Servers(ctx context.Context) ([]string, error)
 }
 
@@ -26,12 +26,13 @@ type ServersFunc func(ctx context.Context) ([]string, error)
 // Servers implements [Servers].
 func (f ServersFunc) Servers(ctx context.Context) ([]string, error) { return f(ctx) }
 
-// SRV reads the servers from DNS service records (RFC 2782). Priorities and weights have no meaning: all servers of an ensemble are alike. Use
-// [Config.Prefer] to prefer some.
+// SRV reads the servers from DNS service records (RFC 2782). It ignores priorities and weights, because all servers of
+// an ensemble are alike. Use [Config.Prefer] to prefer some.
 type SRV struct {
-	// Name is the whole name of the records, such as "_zookeeper._tcp.example.org".
+	// Name is the full name of the records, such as "_zookeeper._tcp.example.org".
 	Name string
-	// LookupSRV asks for the records. Defaults to net.DefaultResolver's LookupSRV.
+	// LookupSRV queries the records.
+	// Defaults to net.DefaultResolver's LookupSRV.
 	LookupSRV func(ctx context.Context, service, proto, name string) (cname string, records []*net.SRV, err error)
 }
 
@@ -47,7 +48,7 @@ func (s SRV) Servers(ctx context.Context) ([]string, error) {
 	}
 	var servers []string
 	for _, r := range records {
-		if r.Target != "." { // the service is not offered
+		if r.Target != "." { // "." means that the service is not available
 			servers = append(servers, net.JoinHostPort(strings.TrimSuffix(r.Target, "."), strconv.Itoa(int(r.Port))))
 		}
 	}

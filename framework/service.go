@@ -11,26 +11,27 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// service knows whether operations are answered. A server can answer handshakes and pings, which keep a session, and refuse or
-// ignore all else: it may demand another identity, or hang. Only an operation that is answered tells.
+// service tracks whether operations are answered. A server can answer handshakes and pings, which keep the session
+// alive, and refuse or ignore everything else, because it requires another identity or hangs. Only an answered
+// operation proves that it works.
 //
-// While operations fail, or are not answered for long, the supervisor sends an exists of its own, one per session timeout, until
-// an operation is answered.
+// While operations fail, or are not answered for long, the supervisor sends an exists request of its own, one per
+// session timeout, until an operation is answered.
 type service struct {
 	mu      sync.Mutex
-	wanted  int       // operations under way
-	failed  bool      // one has failed since one was answered
-	since   time.Time // since when there are such, and none was answered; zero while there are none
-	err     error     // why the latest has failed; nil if none has
-	refusal error     // what a server has answered in place of an answer; nil if none has
-	linked  time.Time // when there was a connection last
-	probed  time.Time // when the latest exists was sent
-	probes  int       // how many were sent since then
-	probing bool      // it is under way
-	said    bool      // the log has it
+	wanted  int       // running operations
+	failed  bool      // one has failed since the last one was answered
+	since   time.Time // since when there are such operations and none was answered; zero if there are none
+	err     error     // why the last one failed; nil if none has
+	refusal error     // error code of a server that did not process an operation; nil if none
+	linked  time.Time // when there last was a connection
+	probed  time.Time // when the last exists was sent
+	probes  int       // number of exists sent since then
+	probing bool      // an exists is pending
+	said    bool      // it has been logged
 }
 
-// begin notes that an operation is wanted.
+// begin records the start of an operation.
 func (s *service) begin() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -38,21 +39,21 @@ func (s *service) begin() {
 	s.begun()
 }
 
-// begun is called with the mutex held when an operation is wanted or has failed.
+// begun is called with the mutex held when an operation has started or failed.
 func (s *service) begun() {
 	if s.since.IsZero() {
 		s.since, s.probes = time.Now(), 0
 	}
 }
 
-// end notes how a wanted operation has ended. The answer to one that its caller has left may still come.
+// end records the end of an operation. If its caller has abandoned it, the reply may still come.
 func (s *service) end(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.wanted--
 	if err != nil && !isServed(err) && !isLocal(err) {
 		s.failed = true
-		if s.err == nil || !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) { // its caller knows less
+		if s.err == nil || !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) { // the error of an ended ctx says less
 			s.err = err
 		}
 	}
@@ -61,7 +62,7 @@ func (s *service) end(err error) {
 	}
 }
 
-// fault notes that a connection has ended on which nothing was answered. It reports whether that has become a habit.
+// fault records that a connection ended on which nothing was answered. It reports whether that happens repeatedly.
 func (s *service) fault(cause error) (habit bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,7 +72,7 @@ func (s *service) fault(cause error) (habit bool) {
 	return habit
 }
 
-// connected notes that there is a connection. Time without any, which nobody could use, does not count against it.
+// connected records a new connection. Time without a connection does not count.
 func (s *service) connected(timeout time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -82,7 +83,7 @@ func (s *service) connected(timeout time.Duration) {
 	s.linked = now
 }
 
-// restart notes that only a read-only server was there until now, which could not serve all that was wanted.
+// restart records that until now only a read-only server was available, which could not serve all operations.
 func (s *service) restart() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -91,14 +92,14 @@ func (s *service) restart() {
 	}
 }
 
-// disconnected notes the end of a connection.
+// disconnected records the end of a connection.
 func (s *service) disconnected() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.linked = time.Now()
 }
 
-// answered notes that a server has answered an operation. It reports whether that is news, after a line in the log.
+// answered records that a server has answered an operation. It reports whether that ends a problem that was logged.
 func (s *service) answered() (news bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,8 +111,8 @@ func (s *service) answered() (news bool) {
 	return news
 }
 
-// unserved returns since when operations are wanted, or have failed, and none was answered: the zero time if that is not so. err
-// is what a server has answered, or why the latest has failed, if one has.
+// unserved returns since when operations are running or have failed without any that was answered; zero if that is not
+// so. err is the error code of a server, or why the last operation failed, if any.
 func (s *service) unserved() (since time.Time, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -121,21 +122,21 @@ func (s *service) unserved() (since time.Time, err error) {
 	return s.since, s.err
 }
 
-// refused notes that a server has answered an operation with a code that says that it did not look at it.
+// refused records that a server has answered an operation with a code that means that it was not processed.
 func (s *service) refused(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.refusal = err
 }
 
-// toProbe reports whether an exists is to be sent now, and counts it as sent. It is sent early enough to be answered before
-// Client.Health takes notice.
+// toProbe reports whether an exists is to be sent now, and records it as sent. It is sent early enough to be answered
+// before Client.Health reports a problem.
 func (s *service) toProbe(now time.Time, timeout time.Duration) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	patience := timeout / 8 // for the answer to an operation that was given up
+	patience := timeout / 8 // for the reply to an abandoned operation
 	if s.wanted > 0 {
-		patience = timeout / 2 // the answer to what is wanted tells as well
+		patience = timeout / 2 // a reply to a running operation also proves it
 	}
 	if s.since.IsZero() || s.probing || now.Sub(s.since) < patience || now.Sub(s.probed) < s.probePause(timeout) {
 		return false
@@ -145,9 +146,9 @@ func (s *service) toProbe(now time.Time, timeout time.Duration) bool {
 	return true
 }
 
-// probePause is the least time between two exists: a session timeout, as long as none is answered. The first one after an answer
-// comes a little sooner, because the supervisor may be late by an eighth of a session timeout. If its connection ends, the
-// second one follows soon. The mutex is held.
+// probePause returns the minimum time between two exists: a session timeout while none is answered. The first one after
+// a reply comes a little sooner, because the supervisor may be late by an eighth of a session timeout. If its
+// connection ends, the second one follows soon. The mutex is held.
 func (s *service) probePause(timeout time.Duration) time.Duration {
 	switch s.probes {
 	case 0:
@@ -158,7 +159,7 @@ func (s *service) probePause(timeout time.Duration) time.Duration {
 	return timeout
 }
 
-// probeEnded notes that the exists has ended.
+// probeEnded records that the exists has ended.
 func (s *service) probeEnded(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -171,7 +172,7 @@ func (s *service) probeEnded(err error) {
 	}
 }
 
-// toSay reports whether the log is to be told, once, that nothing was answered for a session timeout.
+// toSay reports, once, whether the log has to say that nothing was answered for a session timeout.
 func (s *service) toSay(now time.Time, timeout time.Duration) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -182,14 +183,14 @@ func (s *service) toSay(now time.Time, timeout time.Duration) bool {
 	return true
 }
 
-// quiet reports whether the log has been told what is wrong, so that it need not be told how the connection comes and goes.
+// quiet reports whether the problem has been logged, so that changes of the connection need not be.
 func (s *service) quiet() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.said
 }
 
-// isServed reports whether a server that gives such an answer does what it is asked.
+// isServed reports whether the error comes from a server that processes requests.
 func isServed(err error) bool {
 	for _, served := range []error{
 		ErrNoNode, ErrNodeExists, ErrBadVersion, ErrNotEmpty, ErrNoAuth, ErrInvalidACL, ErrNoChildrenForEphemerals,
@@ -203,16 +204,16 @@ func isServed(err error) bool {
 	return err == nil || refused && slices.Contains(servedCodes, code)
 }
 
-// servedCodes are the other codes of such answers.
+// servedCodes are further error codes of such servers.
 var servedCodes = []int32{codeUnimplemented, codeEphemeralOnLocal, codeQuotaExceeded}
 
-// isLocal reports whether an operation has ended for a reason that says nothing of the servers.
+// isLocal reports whether an operation ended for a reason that says nothing about the servers.
 func isLocal(err error) bool {
 	return errors.Is(err, ErrTooLarge) || errors.Is(err, ErrInvalidPath) || errors.Is(err, ErrUnsupported) || errors.Is(err, ErrClosed) ||
 		errors.Is(err, ErrNotReadOnly)
 }
 
-// noteCode draws the conclusion from the code of an answer.
+// noteCode handles the code of a reply.
 func (e *epoch) noteCode(code int32) {
 	switch code {
 	case 0:
@@ -225,7 +226,7 @@ func (e *epoch) noteCode(code int32) {
 	e.core.noteAnswer(codeError(code))
 }
 
-// noteAnswer draws the conclusion from an answer.
+// noteAnswer handles a reply.
 func (c *core) noteAnswer(err error) {
 	if !isServed(err) {
 		if isThrottled(err) {
@@ -239,14 +240,14 @@ func (c *core) noteAnswer(err error) {
 	}
 }
 
-// tend is the supervisor's look at whether operations are answered.
+// tend checks whether operations are answered. The supervisor calls it.
 func (c *core) tend(e *epoch) {
 	timeout, now := e.wire.Timeout(), time.Now()
 	if timeout == 0 || e.wire.ReadOnly() {
 		return
 	}
 	c.sayRecipes(c.gate.Load(), timeout)
-	if now.Sub(e.wire.LastAnswered()) < timeout && c.service.toSay(now, timeout) { // of silence the changes of state tell
+	if now.Sub(e.wire.LastAnswered()) < timeout && c.service.toSay(now, timeout) { // silence is logged as a change of state
 		since, err := c.service.unserved()
 		c.log.Warn("zookeeper answers no operation, although it answers handshakes or pings", "since", since, "cause", c.blamed(err))
 	}
@@ -259,7 +260,7 @@ func (c *core) tend(e *epoch) {
 	}
 }
 
-// probe asks for something that every server can answer.
+// probe sends a request that every server can answer.
 func (c *core) probe(e *epoch, patience time.Duration) {
 	ctx, cancel := context.WithTimeoutCause(e.ctx, patience, fmt.Errorf("an exists was not answered for %v: %w", patience, context.DeadlineExceeded))
 	defer cancel()
@@ -270,7 +271,7 @@ func (c *core) probe(e *epoch, patience time.Duration) {
 	c.service.probeEnded(err)
 }
 
-// blamed is why operations are not answered: that a server has refused the client's identity explains everything else.
+// blamed returns why operations are not answered. A refused identity explains everything else.
 func (c *core) blamed(err error) error {
 	if refused := c.identities.failed(); refused != nil {
 		return refused
