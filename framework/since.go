@@ -6,41 +6,41 @@ import (
 	"fmt"
 )
 
-// Changed is what [Session.ChangedSince] has found, in the order in which it was asked.
+// Changed is the result of [Session.ChangedSince]. Both lists are in the order of the request.
 type Changed struct {
-	// Nodes are those whose data was set, that were created, or that were deleted.
+	// Nodes are the nodes whose data was set, or that were created or deleted.
 	Nodes []string
-	// Children are those that have got or lost a child, or were deleted.
+	// Children are the nodes that gained or lost a child, or were deleted.
 	Children []string
 }
 
-// ErrNotTold says that a server cannot tell what has changed since a transaction: it has not got that far itself, or it does not
-// know the request. What matters has to be read instead.
+// ErrNotTold means that the server cannot tell what has changed since a transaction, because it has not reached that
+// transaction or does not support the request. Read the nodes instead.
 var ErrNotTold = errors.New("the server cannot tell what has changed since then")
 
-// inquirySize bounds the paths in one request, in bytes as they are sent. Servers accept requests of 1 MiB unless they are told
-// otherwise; this is what their own clients keep to in requests of this kind.
+// inquirySize bounds the paths in one request, in bytes on the wire. Servers accept requests of 1 MiB by default;
+// ZooKeeper's own client uses this limit for such requests.
 const inquirySize = 128 << 10
 
-// ChangedSince asks which of the nodes in data were set, created or deleted after the transaction zxid, and which of those in
-// children have got or lost a child, or were deleted. It answers as the server does that the session is connected to: to have it
-// no older than the call, call [Session.Sync] first. Nothing is missing from it if the caller knows of all that has happened to
-// these nodes up to zxid, from reads or from watches: see [TreeWatch.Zxid]. Nodes may be in it without need. A change of an ACL
-// is none.
+// ChangedSince returns which of the nodes in data were set, created or deleted after the transaction zxid, and which of
+// those in children gained or lost a child, or were deleted. The connected server answers; call [Session.Sync] first if
+// the answer must be as recent as the call. The answer is complete if the caller knows everything that happened to
+// these nodes up to zxid, from reads or watches: see [TreeWatch.Zxid]. It may contain nodes that have not changed.
+// Changes of ACLs are not reported.
 //
-// It is ZooKeeper's setWatches, with which clients set their watches again after a reconnect: one request for each 128 KiB of
-// paths, in which a longer path goes alone, and a small one with each. So it leaves one-shot watches behind, one on each node in
-// data that has not changed and one on each list in children that has not, until that happens or the connection ends. They concern nobody but the server's memory.
-// What they tell is told to each [TreeWatch] above the node, once for each change, as it would be without them, and so is what the
-// answer says of data, as EventDataChanged or EventDeleted, before ChangedSince returns. A [Watch] on one of the nodes may fire
-// without need.
+// The request is ZooKeeper's setWatches, with which clients set their watches again after a reconnect: one request for
+// each 128 KiB of paths (a longer path has its own request), each followed by a small request. It leaves one-shot
+// watches on the server, one for each node in data and each list in children that has not changed, until that changes
+// or the connection ends. They only cost memory on the server. Their events are delivered to each [TreeWatch] above the
+// node, once for each change, as they would be without them. So is the answer for data, as EventDataChanged or
+// EventDeleted, before ChangedSince returns. A [Watch] on one of the nodes may fire although nothing has changed.
 //
-// Nodes on which the session has a TreeWatch are looked at one by one: a one-shot watch would end it on servers before 3.9
-// (ZOOKEEPER-4466).
+// Nodes on which the session has a TreeWatch are read one by one, because a one-shot watch would end it on servers
+// before 3.9 (ZOOKEEPER-4466).
 //
-// It returns [ErrNotTold] if the server has not seen zxid, not even behind a sync, as when its data was replaced by older data,
-// and if it does not know setWatches, as some servers that speak ZooKeeper's protocol do not. A path that is longer than
-// Config.MaxRequestSize allows is [ErrTooLarge].
+// ChangedSince returns [ErrNotTold] if the server has not reached zxid even after a sync, for example because its data
+// was replaced by a backup, and if it does not support setWatches. It returns [ErrTooLarge] for a path that is longer
+// than Config.MaxRequestSize allows.
 func (s *Session) ChangedSince(ctx context.Context, zxid int64, data, children []string) (Changed, error) {
 	lists := [2][]string{data, children}
 	for i := range lists {

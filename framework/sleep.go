@@ -5,10 +5,11 @@ import (
 	"time"
 )
 
-// sleepLog knows when the machine was asleep. A sleeping machine runs no timer, and its monotonic clock, by which this package counts, stands
-// still on most systems.
+// sleepLog records when the machine was suspended. A suspended machine runs no timers, and on most systems its
+// monotonic clock, which this package uses, stands still.
 type sleepLog struct {
-	// total is how long the machine has been asleep so far, from whatever origin. A reading may be late and then says too little.
+	// total returns how long the machine has been suspended so far. The origin does not matter. A delayed reading
+	// returns too little.
 	total func() time.Duration
 
 	mu    sync.Mutex
@@ -16,16 +17,16 @@ type sleepLog struct {
 	naps  []nap         // the latest ones, in order
 }
 
-// nap is time that the machine has slept.
+// nap is a time in which the machine was suspended.
 type nap struct {
-	noticed time.Time // it was over by then
+	noticed time.Time // it had ended by then
 	d       time.Duration
 }
 
 const (
-	// shortNap is as much as readings may differ without a nap.
+	// shortNap is the variation of readings without a nap.
 	shortNap = time.Millisecond
-	// maxNaps is how many are told apart. Older ones are taken together, as if they had been noticed later than they were.
+	// maxNaps is how many naps are kept separately. Older ones are merged, as if they had been noticed later.
 	maxNaps = 16
 )
 
@@ -35,10 +36,11 @@ func newSleepLog(total func() time.Duration) *sleepLog {
 	return l
 }
 
-// read is the best of some readings: one that is late says too little.
+// read returns the largest of several readings, since a delayed one is too small.
 func (l *sleepLog) read() time.Duration { return max(l.total(), l.total(), l.total()) }
 
-// since is how long the machine was asleep since then, at the most: a nap that was noticed later may have begun before.
+// since returns an upper bound of how long the machine was suspended since then. A nap that was noticed later may have
+// begun earlier.
 func (l *sleepLog) since(then time.Time) time.Duration {
 	total := l.total()
 	l.mu.Lock()
@@ -55,7 +57,7 @@ func (l *sleepLog) since(then time.Time) time.Duration {
 	return sum
 }
 
-// look notes what has been slept since it last looked. A total that has become less is that of a clock that was set back.
+// look records naps since the last look. If total has decreased, the clock was set back.
 func (l *sleepLog) look() {
 	total := l.read()
 	if d := l.differs(total); d != 0 {
@@ -64,7 +66,7 @@ func (l *sleepLog) look() {
 	}
 }
 
-// differs is how much a reading differs from what is noted, 0 if that means nothing.
+// differs returns by how much a reading differs from the last one; 0 if that means nothing.
 func (l *sleepLog) differs(total time.Duration) time.Duration {
 	if d := total - l.noted; d.Abs() > shortNap {
 		return d
@@ -83,8 +85,9 @@ func (l *sleepLog) note(d time.Duration) {
 	l.naps = append(l.naps, nap{time.Now(), d})
 }
 
-// clockGap is how much further a clock that goes on while the machine is asleep has run than the monotonic one, since the program
-// began. Where there is no other, it is the wall clock, of which a step forward looks like sleep.
+// clockGap returns how much further a clock that runs while the machine is suspended has advanced than the monotonic
+// one since the program began. Without such a clock, it uses the wall clock, on which a step forward looks like a
+// suspension.
 func clockGap() time.Duration {
 	now := time.Now()
 	return ahead(now, begun, now.Sub(begun))
@@ -92,7 +95,7 @@ func clockGap() time.Duration {
 
 var begun = time.Now()
 
-// ahead is how much further the wall clock has run from since to now than elapsed.
+// ahead returns how much further than elapsed the wall clock has advanced from since to now.
 func ahead(now, since time.Time, elapsed time.Duration) time.Duration {
 	return now.Round(0).Sub(since.Round(0)) - elapsed // Round strips the monotonic reading
 }

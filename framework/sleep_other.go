@@ -4,5 +4,5 @@ package framework
 
 import "time"
 
-// asleepSoFar is how long the machine has been asleep, as far as the clocks can tell.
+// asleepSoFar returns how long the machine has been suspended, as far as the clocks tell.
 func asleepSoFar() time.Duration { return clockGap() }

@@ -2,28 +2,28 @@ package framework
 
 import "time"
 
-// State is the state of a client's connection. See the package documentation for the picture.
+// State is the state of a client's connection. The package documentation has a diagram.
 type State int
 
 // The connection states.
 const (
 	// Connecting is the state before the first session.
 	Connecting State = iota
-	// Connected says that a new session has begun.
+	// Connected means that a new session has begun.
 	Connected
-	// Suspended says that the connection is broken. The session may live or not: only the servers know.
+	// Suspended means that the connection is broken. Only the servers know whether the session still lives.
 	Suspended
-	// Reconnected says that the session that was suspended goes on; its ephemeral nodes and watches are in place. If Previous is not Suspended, the
-	// session has moved to another connection as planned, and nothing was interrupted: see Client.Reconnect.
+	// Reconnected means that the suspended session continues with its ephemeral nodes and watches. If Previous is not
+	// Suspended, the session has moved to another connection without an interruption: see Client.Reconnect.
 	Reconnected
-	// Lost says that the session is over. Its ephemeral nodes and watches are gone, or will be. Connected follows
-	// when there is a new one.
+	// Lost means that the session has ended. Its ephemeral nodes and watches are gone or will be. Connected follows
+	// when there is a new session.
 	Lost
-	// Closed says that the client was closed. No other state follows.
+	// Closed means that the client was closed. No other state follows.
 	Closed
-	// ReadOnly says that a session has begun on a server that serves only reads, because it is not in touch with a majority of the
-	// ensemble. A client gets there only with [Config.ReadOnly]. Reads are served, and may show an old state. Writes return
-	// [ErrNotReadOnly]. Suspended and Lost follow, and then Connected as soon as a server is found that serves writes too.
+	// ReadOnly means that a session has begun on a server that serves only reads, because it has lost contact with the
+	// majority of its ensemble. This state requires [Config.ReadOnly]. Reads may return old data. Writes return
+	// [ErrNotReadOnly]. When a full server is found, Suspended, Lost and Connected follow.
 	ReadOnly
 )
 
@@ -37,26 +37,26 @@ func (s State) String() string {
 	return stateNames[s]
 }
 
-// Connected reports whether operations of every kind can be sent in this state.
+// Connected reports whether operations of every kind can be sent in this state: Connected or Reconnected.
 func (s State) Connected() bool { return s == Connected || s == Reconnected }
 
-// CanRead reports whether reads can be sent in this state: it is Connected, Reconnected or ReadOnly.
+// CanRead reports whether reads can be sent in this state: Connected, Reconnected or ReadOnly.
 func (s State) CanRead() bool { return s.Connected() || s == ReadOnly }
 
-// StateChange is one step of a client's connection state.
+// StateChange is a change of a client's connection state.
 type StateChange struct {
-	State    State // from now on
-	Previous State // until now
-	// Epoch counts the client's sessions, from 1. It is 0 before the first attempt to get one.
+	State    State // the new state
+	Previous State // the state before
+	// Epoch is the number of the client's session, counted from 1. It is 0 before the first attempt to open one.
 	Epoch uint64
-	// SessionID is the server's number of the session, 0 while there is none yet.
+	// SessionID is the session's id; 0 before the first session.
 	SessionID int64
-	// Server is the address of the server that is or was connected, empty if there was none yet.
+	// Server is the address of the current or last server; empty if there was none yet.
 	Server string
-	// Timeout is the session timeout that the server granted, 0 while there is no session yet.
+	// Timeout is the session timeout that the server granted; 0 before the first session.
 	Timeout time.Duration
-	// Time is when the client saw it, with a monotonic reading.
+	// Time is when the client noticed the change, with a monotonic reading.
 	Time time.Time
-	// Cause says why, for Suspended, Lost and Closed; it is nil otherwise.
+	// Cause is the reason of Suspended, Lost and Closed. It is nil for other states.
 	Cause error
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/docent-zk/docent/retry"
 )
 
-// reporter is what docent's recipes report to, on the providers of Config. It is nil for a Client that is nil or empty.
+// reporter returns what docent's recipes report to, with the providers of Config. It is nil for a nil or empty Client.
 func (c *Client) reporter() *telemetry.Client {
 	if c.usable() != nil {
 		return nil
@@ -19,7 +19,7 @@ func (c *Client) reporter() *telemetry.Client {
 	return c.core.telemetry
 }
 
-// startTelemetry begins before anything can happen that there is to tell.
+// startTelemetry must be called before anything that is reported can happen.
 func (c *core) startTelemetry() {
 	c.telemetry = telemetry.New(telemetry.Config{
 		TracerProvider: c.cfg.TracerProvider,
@@ -49,8 +49,8 @@ func telemetryChange(ch StateChange) telemetry.Change {
 	}
 }
 
-// errorNames are what errors are called in telemetry. The first that fits counts: a call whose outcome is unknown because its
-// caller has left it is unknown first of all.
+// errorNames are the names of errors in telemetry. The first match counts: a call with an unknown outcome whose caller
+// has abandoned it is reported as unknown.
 var errorNames = telemetry.Names{
 	{Err: ErrOutcomeUnknown, Name: "outcome_unknown"},
 	{Err: ErrSessionLost, Name: "session_lost"},
@@ -83,7 +83,7 @@ var errorNames = telemetry.Names{
 	{Err: ErrThrottled, Name: "THROTTLEDOP"},
 }
 
-// expected are the answers that are no failures: who asks can be told no.
+// expected are the replies that are not failures.
 var expected = map[string]bool{
 	"NONODE": true, "NODEEXISTS": true, "BADVERSION": true, "NOTEMPTY": true, "NOCHILDRENFOREPHEMERALS": true,
 }
@@ -95,7 +95,7 @@ func (c *core) result(err error) telemetry.Result {
 		return r
 	}
 	r.Type = errorNames.Of(err)
-	if r.Type[0] >= 'A' && r.Type[0] <= 'Z' { // one of ZooKeeper's own words
+	if r.Type[0] >= 'A' && r.Type[0] <= 'Z' { // one of ZooKeeper's own names
 		r.Code = r.Type
 	}
 	if expected[r.Code] {
@@ -104,14 +104,14 @@ func (c *core) result(err error) telemetry.Result {
 	return r
 }
 
-// tellWait says that the operation has to wait for a connection.
+// tellWait reports that the operation has to wait for a connection.
 func (o *ops) tellWait(op *telemetry.Operation, n need) {
 	if g := o.core.gate.Load(); !g.serves(o.fixed) && (n == writes || !g.readOnly(o.fixed)) {
 		op.Waits()
 	}
 }
 
-// retryCause says in a word why a try has failed.
+// retryCause returns the reason of a failed attempt in one word.
 func retryCause(err error) string {
 	switch {
 	case isThrottled(err):

@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// Alerts of TLS (RFC 8446, 6) with which a server answers a client whose certificate it does not accept, or misses.
+// TLS alerts (RFC 8446, 6) of a server that rejects the client's certificate or requires one.
 const (
 	alertBadCertificate      tls.AlertError = 42
 	alertAccessDenied        tls.AlertError = 49
 	alertCertificateRequired tls.AlertError = 116
 )
 
-// refusesCertificate reports whether err is an alert about the client's certificate that has come from the server. Over TCP, the type of an
+// refusesCertificate reports whether err is a server's alert about the client's certificate. Over TCP the type of an
 // alert is not exported, but its text is that of an AlertError.
 func refusesCertificate(err error) bool {
 	var remote *net.OpError
@@ -31,10 +31,11 @@ func refusesCertificate(err error) bool {
 	return remote.Err.Error() == alertCertificateRequired.Error()
 }
 
-// schemeX509 is that of the identity that comes from a client's certificate.
+// schemeX509 is the scheme of the identity in a client's certificate.
 const schemeX509 = "x509"
 
-// certificateRefused returns the error for a connection that a server has ended over the client's certificate, nil for other ends.
+// certificateRefused returns the error for a connection that a server has closed because of the client's certificate;
+// nil if there was another reason.
 func (c *core) certificateRefused(server string, err error) *AuthError {
 	if !refusesCertificate(err) {
 		return nil
@@ -53,12 +54,12 @@ func (s *tlsSource) certified() bool {
 	return s.pair != nil || s.base != nil && (len(s.base.Certificates) > 0 || s.base.GetClientCertificate != nil)
 }
 
-// vetting is how long vet waits at most.
+// vetting is the maximum time that vet waits.
 const vetting = 250 * time.Millisecond
 
-// vet waits a moment for the alert of a server that does not accept the certificate that it was given, or misses one. In TLS 1.3
-// it comes when the handshake is over for the client, and is lost if the client has sent something by then. A server that accepts the
-// client has nothing to say before it is asked for a session.
+// vet waits briefly for the alert of a server that rejects or requires the client's certificate. With TLS 1.3 it
+// arrives after the client's handshake has ended, and is lost if the client has sent something by then. A server that
+// accepts the client sends nothing before the session request.
 func (c *core) vet(conn net.Conn, server string) error {
 	secured, ok := conn.(*tls.Conn)
 	if !ok {
@@ -80,7 +81,7 @@ func (c *core) vet(conn net.Conn, server string) error {
 	return fmt.Errorf("%s closes the connection: %w", server, err)
 }
 
-// tlsFailed is the error of a TLS handshake, with what to do.
+// tlsFailed returns the error of a TLS handshake, with what to do.
 func tlsFailed(server string, err error) error {
 	err = fmt.Errorf("TLS handshake with %s: %w", server, err)
 	var (

@@ -14,25 +14,28 @@ import (
 	"time"
 )
 
-// DefaultTLSInterval is how often the files of [TLSFiles] are read.
+// DefaultTLSInterval is the default of [TLSFiles].Interval.
 const DefaultTLSInterval = time.Minute
 
-// TLSFiles names PEM files for TLS. The client reads them for every new connection, and every Interval, so that replaced files are used
-// without a restart: see [Config.TLSFiles].
+// TLSFiles names PEM files for TLS. The client reads them for every new connection and every Interval, so replaced
+// files are used without a restart: see [Config.TLSFiles].
 //
-// Files that cannot be used do not count: one that is missing or half written, a key that does not belong to the certificate. The
-// client goes on with what it has read last, says so in the log, and shows it as a notice in Health until the files are right.
+// If a file is missing or incomplete, or the key does not match the certificate, the client continues with what it read
+// last. Until the files are valid, it says so in the log and as a notice in Health.
 type TLSFiles struct {
-	// Roots has the certificates of the authorities that sign those of the servers. Defaults to the system's.
+	// Roots has the certificates of the authorities that sign the servers' certificates.
+	// Defaults to the system's.
 	Roots string
-	// Certificate has the client's certificate, followed by those of intermediate authorities if there are any. Key has its private
-	// key, which must not be encrypted. Default to none: the client presents no certificate.
+	// Certificate has the client's certificate, followed by those of intermediate authorities if there are any. Key has
+	// its private key, which must not be encrypted. If both are empty, the client presents no certificate.
+	// Defaults to none.
 	Certificate, Key string
-	// Interval is the time between two looks at the files. Defaults to DefaultTLSInterval.
+	// Interval is the time between two reads of the files.
+	// Defaults to DefaultTLSInterval.
 	Interval time.Duration
 }
 
-// validate reports what is wrong with the files beside the rest of the configuration, without a look at them.
+// validate reports mistakes that can be found without reading the files.
 func (f *TLSFiles) validate(base *tls.Config, bad reporter) {
 	switch {
 	case f == nil:
@@ -56,22 +59,22 @@ func (f *TLSFiles) validate(base *tls.Config, bad reporter) {
 	}
 }
 
-// tlsSource is where connections get their TLS configuration from, anew for each.
+// tlsSource supplies the TLS configuration of each new connection.
 type tlsSource struct {
 	base  *tls.Config // nil without TLS
 	files *TLSFiles   // nil if there are none
 	log   *slog.Logger
 
-	reading chan struct{} // holds a token while somebody reads the files
+	reading chan struct{} // holds a token while a goroutine reads the files
 
 	mu      sync.Mutex
 	pair    *keyPair
 	roots   *rootPool
-	failure error     // why the files cannot be used, nil if they can
+	failure error     // why the files cannot be used; nil if they can
 	since   time.Time // when that was noticed
 }
 
-// keyPair and rootPool are what was in the files, and what came of it.
+// keyPair and rootPool are the contents of the files, raw and parsed.
 type (
 	keyPair struct {
 		certificate, key []byte
@@ -98,7 +101,8 @@ func newTLSSource(cfg *Config) (*tlsSource, error) {
 	return s, nil
 }
 
-// config returns the configuration for a connection, nil without TLS. A file system that hangs costs ctx's time at most.
+// config returns the configuration for a connection; nil without TLS. If the file system hangs, it waits until ctx ends
+// at most.
 func (s *tlsSource) config(ctx context.Context) *tls.Config {
 	if s.base == nil {
 		return nil
@@ -139,7 +143,7 @@ func (s *tlsSource) refresh(ctx context.Context) {
 	}
 }
 
-// watch reads the files again and again until the end. While they cannot be used it looks more often.
+// watch reads the files periodically until end is closed, more often while they cannot be used.
 func (s *tlsSource) watch(end <-chan struct{}) {
 	if s.files == nil {
 		return
@@ -166,7 +170,7 @@ func (s *tlsSource) watch(end <-chan struct{}) {
 	}
 }
 
-// read takes over what is in the files, each as far as it can be used.
+// read applies the contents of the files, each one if it can be used.
 func (s *tlsSource) read() error {
 	s.mu.Lock()
 	pair, roots := s.pair, s.roots
@@ -190,7 +194,7 @@ func (s *tlsSource) read() error {
 	return errors.Join(errPair, errRoots)
 }
 
-// note keeps whether the files can be used. The log is told of news.
+// note records whether the files can be used, and logs changes.
 func (s *tlsSource) note(err error) {
 	s.mu.Lock()
 	before := s.failure
@@ -207,8 +211,8 @@ func (s *tlsSource) note(err error) {
 	}
 }
 
-// failed returns why the files cannot be used, nil if they can, since when, and when the certificate in use expires, which is zero
-// without one.
+// failed returns why the files cannot be used (nil if they can), since when, and when the certificate in use expires
+// (zero without one).
 func (s *tlsSource) failed() (since, expires time.Time, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -218,7 +222,7 @@ func (s *tlsSource) failed() (since, expires time.Time, err error) {
 	return s.since, expires, s.failure
 }
 
-// readPair returns the pair in the files, which is old if they have not changed.
+// readPair returns the files' key pair: old if they have not changed.
 func (f *TLSFiles) readPair(old *keyPair) (*keyPair, error) {
 	if f.Certificate == "" {
 		return nil, nil
@@ -249,7 +253,7 @@ func (f *TLSFiles) readPair(old *keyPair) (*keyPair, error) {
 	return &keyPair{certificate, key, &loaded}, nil
 }
 
-// readRoots returns the roots in the file, which are old if it has not changed.
+// readRoots returns the file's roots: old if it has not changed.
 func (f *TLSFiles) readRoots(old *rootPool) (*rootPool, error) {
 	if f.Roots == "" {
 		return nil, nil
@@ -272,7 +276,8 @@ func (f *TLSFiles) readRoots(old *rootPool) (*rootPool, error) {
 	return roots, nil
 }
 
-// certificates are those in a PEM file. The standard library takes what it can read, and ignores the rest of a file that is half written.
+// certificates parses a PEM file. The standard library would use what it can parse, and ignore the rest of an
+// incomplete file.
 func certificates(text []byte) (list []*x509.Certificate, err error) {
 	for {
 		var block *pem.Block
@@ -297,7 +302,7 @@ func certificates(text []byte) (list []*x509.Certificate, err error) {
 	return list, nil
 }
 
-// tls looks at the files for TLS.
+// tls checks the files for TLS.
 func (e *examination) tls(s *tlsSource) {
 	since, expires, err := s.failed()
 	if err != nil && e.lasted(since, e.bounds.Unwell) {

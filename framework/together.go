@@ -10,34 +10,34 @@ import (
 )
 
 const (
-	// togetherSize bounds the creates in one transaction, in bytes. Longer requests would come under suspicion for their length.
+	// togetherSize bounds the creates in one transaction, in bytes. Servers might refuse longer requests.
 	togetherSize = 32 << 10
-	// togetherFlying is how many transactions of creates are under way at the same time in a session.
+	// togetherFlying is the maximum number of concurrent transactions of creates in a session.
 	togetherFlying = 2
 )
 
-// together makes one transaction of creates that gather while others are under way. No timer delays a create: one that comes alone is
-// sent at once, by itself.
+// together combines creates that arrive while others are pending into one transaction. It uses no timer: a single
+// create is sent at once, by itself.
 type together struct {
 	limit int // of a transaction, in bytes
 
 	mu     sync.Mutex
-	flying int // transactions, and creates by themselves, that are under way
+	flying int // pending transactions and single creates
 	queue  []*joint
 }
 
-// joint is a create that is made together with others.
+// joint is a create that shares a transaction.
 type joint struct {
 	op   jute.MultiOp
 	size int
-	done chan struct{} // closed when it is over
+	done chan struct{} // closed when it has ended
 	err  error         // set before done is closed
 }
 
-// errByItself says that a create was certainly not applied, because it shared a transaction with one that was refused.
+// errByItself means that a create was not applied because it shared a transaction with a refused one.
 var errByItself = errors.New("the create is to be sent by itself")
 
-// createTogether is recipekit.CreateTogether.
+// createTogether implements recipekit.CreateTogether.
 func (s *Session) createTogether(ctx context.Context, path string, data []byte, opts ...CreateOption) (Node, error) {
 	c, err := s.newCreate(path, data, opts)
 	if err != nil {
@@ -47,7 +47,7 @@ func (s *Session) createTogether(ctx context.Context, path string, data []byte, 
 	return c.run(ctx, &s.ops, path)
 }
 
-// sendTogether is send for a create that others may be added to. The Stat of the node may be missing.
+// sendTogether is send for a create that others may be added to. The node's Stat may be missing.
 func (c *create) sendTogether(ctx context.Context, e *epoch) ([]Node, error) {
 	j := e.together.join(c)
 	if j == nil {
@@ -72,7 +72,7 @@ func (c *create) sendTogether(ctx context.Context, e *epoch) ([]Node, error) {
 	return []Node{{Path: c.space.local(c.at), Data: c.data}}, nil
 }
 
-// join adds a create to those that gather. It returns nil if the create can be sent at once.
+// join adds a create to the next transaction. It returns nil if the create can be sent at once.
 func (t *together) join(c *create) *joint {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -85,7 +85,7 @@ func (t *together) join(c *create) *joint {
 	return j
 }
 
-// leave takes a create back. It returns false if that is too late.
+// leave removes a create from the next transaction. It returns false if that has been sent.
 func (t *together) leave(j *joint) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -97,7 +97,8 @@ func (t *together) leave(j *joint) bool {
 	return true
 }
 
-// land ends a create that was sent by itself; left is closed when it is over, nil if it is. What has gathered is sent then.
+// land ends a create that was sent by itself, and sends the next transaction. left is closed when the create has ended;
+// nil if it has.
 func (e *epoch) land(left <-chan struct{}) {
 	var batch []*joint
 	if left == nil {
@@ -122,8 +123,8 @@ func (e *epoch) land(left <-chan struct{}) {
 	})
 }
 
-// next returns what has gathered, as much as fits into one transaction, to whoever has ended one. If that is nothing, a transaction
-// less is under way.
+// next returns the creates of the next transaction, after one has ended. If there are none, one transaction less is
+// pending.
 func (t *together) next() []*joint {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -142,7 +143,7 @@ func (t *together) next() []*joint {
 	return batch
 }
 
-// refuse ends creates of an epoch that is over, those that gather included. They were not sent.
+// refuse ends the creates of an epoch that has ended, including those that have not been sent.
 func (t *together) refuse(batch []*joint) {
 	for {
 		for _, j := range batch {
@@ -154,7 +155,7 @@ func (t *together) refuse(batch []*joint) {
 	}
 }
 
-// late is what has become of a create that was left behind.
+// late returns the result of an abandoned create.
 func (j *joint) late() error {
 	if errors.Is(j.err, errByItself) {
 		return errNotAdmitted
@@ -167,7 +168,8 @@ func (j *joint) end(err error) {
 	close(j.done)
 }
 
-// createAll sends creates in one transaction. If one of them is refused, none was applied, and the others are sent by themselves.
+// createAll sends creates in one transaction. If one of them is refused, none was applied, and the others are sent by
+// themselves.
 func (e *epoch) createAll(batch []*joint) {
 	if len(batch) == 1 {
 		batch[0].end(errByItself)
@@ -177,7 +179,7 @@ func (e *epoch) createAll(batch []*joint) {
 	for i, j := range batch {
 		requests[i] = j.op
 	}
-	_, err := ask(context.Background(), e, multiQuery(batch[0].path(), requests)) // it ends with the connection
+	_, err := ask(context.Background(), e, multiQuery(batch[0].path(), requests)) // ends with the connection
 	var part *refusedPart
 	refused := errors.As(err, &part) && part.index < len(batch) && meaningOf("create", part.err) != saysNothing
 	for i, j := range batch {

@@ -8,63 +8,65 @@ import (
 	"github.com/docent-zk/docent/internal/wire"
 )
 
-// TreeWatch reports every change of a node and of everything below it, in order, until it is stopped or its session ends.
-// There are four kinds of events, all with the absolute path in the client's namespace:
+// TreeWatch is a recursive watch: it delivers every change of a node and of all nodes below it, in order, until it is
+// stopped or its session ends. All events have the absolute path in the client's namespace. There are four kinds:
 //
-//   - [EventCreated], [EventDeleted], [EventDataChanged]: this happened to the node at Path. Changes of ACLs are not told.
-//   - [EventReset], with the watched path: changes may have gone unnoticed. Whatever was read below the path has to be read
-//     again. The events behind a reset are of changes after the moment from which on the watch was in force again.
+//   - [EventCreated], [EventDeleted] and [EventDataChanged]: this happened to the node at Path. Changes of ACLs are not
+//     reported.
+//   - [EventReset], with the watched path: changes may have been missed. Read everything below the path again. Events
+//     after a reset are changes after the watch was set again.
 //
-// A reset comes after each reconnect, because servers set such a watch again but do not tell what it has missed, and when
-// the reader is so slow that 8 MiB of events have piled up: then these give way to a reset. A reset also takes the place of
-// all events ahead of it that were not read yet. That is all that is ever dropped, so that
+// A reset follows each reconnect, because servers set a recursive watch again without saying what it has missed. A
+// reset also replaces the queued events when a slow reader has let 8 MiB of them pile up. In both cases it replaces all
+// events that were not read yet. No other events are dropped. So this procedure misses nothing:
 //
 //	watch, then read everything; for each event, read its node again; for a reset, read everything again
 //
-// misses nothing. An event does not say what a node is like now, and it may be about a change that a read has shown already.
+// An event does not contain the node's new data, and may be about a change that an earlier read has already shown.
 //
-// A server says that a node changed ahead of the first answer on the same connection that shows the change. So when a read
-// in the same session returns that shows a change, its event (or a reset) is in the TreeWatch already: a Take after the read
-// gets it, unless an earlier one has. Nothing is promised of when another goroutine gets around to it.
+// A server sends the event of a change before the first reply on the same connection that shows the change. So when a
+// read in the same session returns a change, its event (or a reset) is already queued in the TreeWatch, and Take
+// returns it. There is no such order with reads of other goroutines.
 //
-// Servers tell nobody of nodes that he may not read, ZooKeeper since 3.8.4 and 3.9.2 (CVE-2024-23944): what happens to such
-// nodes is not told, and gives no reset either.
+// ZooKeeper since 3.8.4 and 3.9.2 does not send events of nodes that the client must not read (CVE-2024-23944). They do
+// not cause a reset either.
 //
-// Its methods may be called from any goroutine; events are for one reader.
+// The methods are safe for concurrent use, but only one goroutine should read the events.
 type TreeWatch struct {
 	space space
-	at    string // as the server knows it
+	at    string // in the servers' form
 	table *watches
 
 	mu     sync.Mutex
 	events []Event
 	cost   int           // of events, in bytes
-	over   error         // why there will be no more events
-	ready  chan struct{} // holds a token when there is something to take
+	over   error         // why no more events follow
+	ready  chan struct{} // holds a token while there may be something to take
 }
 
-// treeBacklog is how many bytes of events may wait for a reader, counting eventCost for each besides its path.
+// treeBacklog is how many bytes of events are queued. An event counts as the length of its path plus eventCost.
 const (
 	treeBacklog = 8 << 20
 	eventCost   = 48
 )
 
-// ErrWatchStopped is what a [TreeWatch] ends with when it is stopped.
+// ErrWatchStopped is the final error of a [TreeWatch] that was stopped.
 var ErrWatchStopped = errors.New("the watch was stopped")
 
-// errWatchDelayed sends a caller round again.
+// errWatchDelayed makes the caller try again.
 var errWatchDelayed = &unsentError{errors.New("the server was too busy to set the watch")}
 
-// WatchTree watches path and everything below it in this session. The node need not exist. It returns when the watch is in
-// force: whatever is read afterwards is no older, so that nothing is missed by "first watch, then read everything". ctx ends
-// the call and not the watch. All watches on one path share one at the server, which the last one that is stopped takes back.
+// WatchTree watches path and everything below it in this session. The node need not exist. When WatchTree returns, the
+// server has set the watch, so later reads and events together miss nothing. ctx ends the call, but not the watch. All
+// recursive watches on one path share one on the server, which is removed with the last of them.
 //
-// It returns [ErrUnsupported] if a server turns out not to know such watches: ZooKeeper before 3.6, and some of the servers
-// that speak its protocol: see Capabilities in the package documentation.
+// It returns [ErrUnsupported] if a server does not support recursive watches: ZooKeeper before 3.6, and some other
+// servers with its protocol. See Capabilities in the package documentation.
 //
-// One-shot watches on the same path ([Session.WatchData] and its like) are no danger to it, although servers before 3.9 let
-// one put an end to the other (ZOOKEEPER-4466): while there is a TreeWatch they are served from it. They may fire without need
-// then: when the first TreeWatch on the path is set, after a reset, and when the last one ends.
+// On servers before 3.9, a one-shot watch on the same path can end a recursive one, and the reverse (ZOOKEEPER-4466).
+// Therefore the client serves one-shot watches ([Session.WatchData] and others) from a TreeWatch on the same path. They
+// may then fire without a change: when the first TreeWatch on the path is set, after a reset, and when the last one
+// ends.
 func (s *Session) WatchTree(ctx context.Context, path string) (*TreeWatch, error) {
 	at, err := s.space.resolve(path)
 	if err != nil {
@@ -79,7 +81,7 @@ func (s *Session) WatchTree(ctx context.Context, path string) (*TreeWatch, error
 	return w, nil
 }
 
-// arm asks for the watch and waits until it is in force.
+// arm requests the watch and waits until the server has set it.
 func (w *TreeWatch) arm(ctx context.Context, e *epoch) error {
 	a := e.addWatchCall(w.at)
 	asked, err := w.join(ctx, e, &a.Call)
@@ -97,8 +99,8 @@ func (w *TreeWatch) arm(ctx context.Context, e *epoch) error {
 	return nil
 }
 
-// join makes w a user of the watch on its path, and sends the call if that is not in force. A watch that is left at the same time is
-// taken back before, or after, but not in between.
+// join makes w a user of the watch on its path, and sends the call if the server has not set it. A concurrent removal
+// of the watch is sent before or after, never in between.
 func (w *TreeWatch) join(ctx context.Context, e *epoch, c *wire.Call) (asked bool, err error) {
 	w.table.order.Lock()
 	defer w.table.order.Unlock()
@@ -110,8 +112,9 @@ func (w *TreeWatch) join(ctx context.Context, e *epoch, c *wire.Call) (asked boo
 	return true, e.send(ctx, c)
 }
 
-// leave is the opposite of join. The last user has the server take the watch back, and with it every watch of the session on the path. That
-// is sent while one-shot watches on the path are still served from the recursive one, so that none is set ahead of it.
+// leave is the reverse of join. The last user removes the watch from the server, and with it every watch of the session
+// on the path. The removal is sent while one-shot watches on the path are still served from the recursive one, so that
+// none is set before it.
 func (w *TreeWatch) leave() {
 	w.table.order.Lock()
 	defer w.table.order.Unlock()
@@ -121,15 +124,15 @@ func (w *TreeWatch) leave() {
 	w.table.leaveTree(w)
 }
 
-// Path is the watched path, absolute in the client's namespace.
+// Path returns the watched path, absolute in the client's namespace.
 func (w *TreeWatch) Path() string { return w.space.local(w.at) }
 
-// Ready returns a channel that yields a value when there may be something to Take. It is always the same channel.
+// Ready returns a channel that receives a value when Take may return something. It is always the same channel.
 func (w *TreeWatch) Ready() <-chan struct{} { return w.ready }
 
-// Take returns the events that are waiting, in order, and does not wait itself. An error says that there will be no more
-// of them, and why: [ErrSessionLost], [ErrClosed], [ErrUnsupported] when a server that does not know such watches has taken
-// over, [ErrWatchStopped], or a server's refusal to set the watch again after a reconnect.
+// Take returns the queued events in order, without waiting. An error means that no more events follow, and why:
+// [ErrSessionLost]; [ErrClosed]; [ErrWatchStopped]; [ErrUnsupported] if the client is now connected to a server without
+// recursive watches; or a server's refusal to set the watch again after a reconnect.
 func (w *TreeWatch) Take() ([]Event, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -138,7 +141,7 @@ func (w *TreeWatch) Take() ([]Event, error) {
 	return events, w.over
 }
 
-// Next waits for the next event. It returns an error when ctx ends, or one of Take's when there will be no more events.
+// Next waits for the next event. It returns an error when ctx ends, or the error of Take when no more events follow.
 func (w *TreeWatch) Next(ctx context.Context) (Event, error) {
 	for {
 		if ev, ok, err := w.pop(); ok || err != nil {
@@ -169,12 +172,12 @@ func (w *TreeWatch) pop() (ev Event, ok bool, err error) {
 	return ev, true, nil
 }
 
-// Zxid returns a transaction up to which every change at and below Path has been told: its event, or a reset, was pushed before
-// Zxid was called, for Take to get or gotten by then. It is 0 while nothing is certain, after a reconnect or with a server that
+// Zxid returns a transaction up to which all changes at and below Path have been delivered: their events, or a reset,
+// were queued before Zxid was called. It returns 0 while this is not certain: after a reconnect, and while the server
 // is too busy to set the watch.
 //
-// So for a reader that calls Zxid, then Take, and gets no reset from that, all changes up to the transaction are among the events
-// that it has had since its last reset. What it has read since that shows them all is as of the transaction or newer: see
+// If a reader calls Zxid and then Take, and Take returns no reset, the reader has received all changes up to that
+// transaction since its last reset. What it has read since then is as recent as the transaction: see
 // [Session.ChangedSince].
 func (w *TreeWatch) Zxid() int64 {
 	if !w.table.treeServes(w) {
@@ -187,8 +190,8 @@ func (w *TreeWatch) Zxid() int64 {
 	return zxid
 }
 
-// Stop ends the watch: no more events come, and those that were not read are gone. The server is told at once when it was the last
-// one on the path. It may be called repeatedly.
+// Stop ends the watch. Queued events are dropped and no more follow. The last Stop on a path removes the watch from the
+// server. Stop may be called more than once.
 func (w *TreeWatch) Stop() {
 	w.leave()
 	w.mu.Lock()
@@ -197,7 +200,7 @@ func (w *TreeWatch) Stop() {
 	w.finish(ErrWatchStopped)
 }
 
-// push adds an event. It never waits for the reader.
+// push adds an event. It never blocks.
 func (w *TreeWatch) push(t EventType, at string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -214,7 +217,7 @@ func (w *TreeWatch) push(t EventType, at string) {
 	w.wake()
 }
 
-// finish ends the watch. First cause wins.
+// finish ends the watch. The first cause is kept.
 func (w *TreeWatch) finish(cause error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -11,39 +11,39 @@ import (
 	"github.com/docent-zk/docent/internal/wire"
 )
 
-// trees are the recursive watches of one epoch, by the path as the server knows it. They are guarded by the mutex of the
-// one-shot watches, because either table decides by the other.
+// trees are the recursive watches of one epoch, by path in the servers' form. They share the mutex of the one-shot
+// watches, because each table depends on the other.
 type trees map[string]*tree
 
-// tree is one watch on the server.
+// tree is one recursive watch on the server.
 type tree struct {
 	at    string
-	users []*TreeWatch // in the order in which they came
-	armed bool         // it has been in force
-	live  bool         // it is in force on the present connection
-	era   int          // the connection on which it was asked for first
+	users []*TreeWatch // in the order of their arrival
+	armed bool         // the server has set it at least once
+	live  bool         // the server has set it on the current connection
+	era   int          // the connection on which it was first requested
 }
 
-// recursiveMode is addWatch's mode of a watch on a node and everything below it; anyWatcher makes removeWatches take back all watches
-// of a path. It is the only type that every version knows which ends a recursive watch.
+// recursiveMode is addWatch's mode for a recursive watch. anyWatcher makes removeWatches remove all watches of a path;
+// it is the only type that ends a recursive watch in every version.
 const (
 	recursiveMode = 1
 	anyWatcher    = 3
 )
 
-// addWatchCall asks for a recursive watch.
+// addWatchCall returns the request for a recursive watch.
 func (e *epoch) addWatchCall(at string) *asked[struct{}] {
 	body := &jute.PathInt32Request{Path: at, Value: recursiveMode}
 	return query[struct{}]{op: jute.OpAddWatch, at: at, body: body, kind: e.core.can.kind(capAddWatch)}.call(e.ctx)
 }
 
-// removeWatchesCall takes all watches on a path back.
+// removeWatchesCall returns the request that removes all watches on a path.
 func (e *epoch) removeWatchesCall(at string) *asked[struct{}] {
 	body := &jute.PathInt32Request{Path: at, Value: anyWatcher}
 	return query[struct{}]{op: jute.OpRemoveWatches, at: at, body: body, kind: e.core.can.kind(capRemoveWatches)}.call(e.ctx)
 }
 
-// treeRefusal is the error for a server's answer. That the node's ACL does not allow it is the only one with a meaning of its own.
+// treeRefusal returns the error for a server's error code. Only a denial by the node's ACL has a meaning of its own.
 func treeRefusal(code int32) error {
 	err := ErrNoAuth
 	if code != codeNoAuth {
@@ -52,8 +52,8 @@ func treeRefusal(code int32) error {
 	return fmt.Errorf("the server refuses the recursive watch: %w", err)
 }
 
-// joinTree makes w a user of the watch on its path, unless lack says why there can be none. It returns the watch, and whether it is in
-// force. It may be repeated.
+// joinTree makes w a user of the watch on its path, unless lack says why there can be none. It returns the watch, and
+// whether the server has set it. It may be repeated.
 func (t *watches) joinTree(w *TreeWatch, lack error) (tr *tree, live bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -85,7 +85,7 @@ func (t *watches) lastUser(w *TreeWatch) bool {
 	return tr != nil && len(tr.users) == 1 && tr.users[0] == w
 }
 
-// leaveTree takes w out. With the last user the watch goes.
+// leaveTree removes w as a user, and the watch with its last user.
 func (t *watches) leaveTree(w *TreeWatch) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -103,14 +103,14 @@ func (t *watches) leaveTree(w *TreeWatch) {
 	}
 }
 
-// treeLive reports whether the watch on a path is in force.
+// treeLive reports whether the watch on a path is set.
 func (t *watches) treeLive(at string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.trees[at] != nil && t.trees[at].live
 }
 
-// treeServes reports whether w is a user of a watch that is in force.
+// treeServes reports whether w is a user of a watch that is set.
 func (t *watches) treeServes(w *TreeWatch) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -118,8 +118,8 @@ func (t *watches) treeServes(w *TreeWatch) bool {
 	return tr != nil && tr.live && slices.Contains(tr.users, w)
 }
 
-// treeInForce notes that a server has set a watch. Any time but the first it may have been gone for a while. An answer to a request for
-// a watch that was taken back since says nothing of its successor on the path. The mutex is held.
+// treeInForce records that a server has set a watch. Except for the first time, it may have been missing for a while.
+// If the watch was removed since, the reply says nothing about the next one on the path. The mutex is held.
 func (t *watches) treeInForce(tr *tree) {
 	if t.trees[tr.at] != tr || tr.live {
 		return
@@ -136,7 +136,7 @@ func (t *watches) treeInForce(tr *tree) {
 	t.surrender(tr.at)
 }
 
-// treeAnswered takes a server's answer to an addWatch for tr.
+// treeAnswered handles the reply to an addWatch for tr.
 func (t *watches) treeAnswered(tr *tree, code int32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -148,8 +148,8 @@ func (t *watches) treeAnswered(tr *tree, code int32) {
 	}
 }
 
-// addWatchOver takes the answer to an addWatch for tr, or why there is none. It runs in the receiving goroutine if there is one. It
-// returns an error that is neither a refusal of this watch nor of all.
+// addWatchOver handles the reply to an addWatch for tr, or its error. It runs in the receiving goroutine if there was a
+// reply. It returns an error that is neither a refusal of this watch nor of all.
 func (e *epoch) addWatchOver(tr *tree, err error) error {
 	var code *wire.CodeError
 	lack := e.core.can.lack(capAddWatch)
@@ -166,9 +166,9 @@ func (e *epoch) addWatchOver(tr *tree, err error) error {
 	return nil
 }
 
-// repair sets a recursive watch again that a one-shot watch on the same path has taken the place of: see ZOOKEEPER-4466. It was asked
-// for when there was no recursive one. A recursive watch that is left at the same time is taken back before, or after, but not in between.
-// It runs in the receiving goroutine, which never holds the mutex of the order.
+// repair sets a recursive watch again that was replaced by a one-shot watch on the same path (ZOOKEEPER-4466), which
+// was requested before the recursive one existed. A concurrent removal is sent before or after, never in between.
+// repair runs in the receiving goroutine, which never holds the mutex order.
 func (e *epoch) repair(at string) {
 	t := &e.watches
 	t.order.Lock()
@@ -185,19 +185,19 @@ func (e *epoch) repair(at string) {
 	c := &e.addWatchCall(at).Call
 	c.Over = func(err error) {
 		var code *wire.CodeError
-		if err := e.addWatchOver(tr, err); errors.As(err, &code) { // on the next connection it is set again
+		if err := e.addWatchOver(tr, err); errors.As(err, &code) { // it is set again on the next connection
 			e.wire.Break(fmt.Errorf("%w: addWatch is answered with error %d", errNotRearmed, code.Code))
 		}
 	}
-	_ = e.wire.Send(c) // one that is not sent is set again on the next connection
+	_ = e.wire.Send(c) // if it is not sent, the watch is set again on the next connection
 }
 
-// unwatch has the server take back its watches on a path.
+// unwatch removes the server's watches on a path.
 func (e *epoch) unwatch(at string) {
 	if !e.core.can.has(capRemoveWatches) {
 		return
 	}
-	_ = e.wire.Send(&e.removeWatchesCall(at).Call) // the end of the connection does it too
+	_ = e.wire.Send(&e.removeWatchesCall(at).Call) // the end of the connection removes them too
 }
 
 // endTrees ends every watch.
@@ -207,7 +207,7 @@ func (t *watches) endTrees(cause error) {
 	}
 }
 
-// endTree ends a watch that the server does not have any more.
+// endTree ends a watch that the server no longer has.
 func (t *watches) endTree(at string, cause error) {
 	for _, w := range t.trees[at].users {
 		w.finish(cause)
@@ -216,15 +216,16 @@ func (t *watches) endTree(at string, cause error) {
 	t.surrender(at)
 }
 
-// treesUnsupported ends every watch because the server does not know such watches.
+// treesUnsupported ends every watch because the server does not support them.
 func (t *watches) treesUnsupported(lack error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.endTrees(lack)
 }
 
-// surrenderUnserved fires the one-shot watches on a path that counted on a recursive watch which was not in force until now: those that
-// came since it was asked for, and all of them if that was on another connection, where nobody set them again. Those of sets fire in any case.
+// surrenderUnserved fires the one-shot watches on a path that relied on a recursive watch which was not set until now:
+// those that were added since it was requested, or all of them if that was on another connection, where they were not
+// set again. Watches of sets fire in any case.
 func (t *watches) surrenderUnserved(at string, tr *tree) {
 	for _, kind := range []watchKind{dataWatch, existsWatch, childWatch} {
 		key := watchKey{kind, at}
@@ -241,14 +242,14 @@ func (t *watches) surrenderUnserved(at string, tr *tree) {
 	}
 }
 
-// surrender fires the one-shot watches on a path, which nothing serves any more, or which may have missed something.
+// surrender fires the one-shot watches on a path that are no longer served, or may have missed something.
 func (t *watches) surrender(at string) {
 	t.expend(watchKey{dataWatch, at}, EventDataChanged)
 	t.expend(watchKey{existsWatch, at}, EventDataChanged)
 	t.expend(watchKey{childWatch, at}, EventChildrenChanged)
 }
 
-// expend fires the one-shot watches of a key, if there are any.
+// expend fires the one-shot watches of a key.
 func (t *watches) expend(key watchKey, event EventType) {
 	t.fireSets(event, key.path, key.kind)
 	if entry := t.m[key]; entry != nil {
@@ -257,8 +258,8 @@ func (t *watches) expend(key watchKey, event EventType) {
 	}
 }
 
-// fireTrees delivers a server's event to all watches above it. Lists of children are watched on the side: a server before
-// 3.9 that watches a path recursively does not tell of them.
+// fireTrees delivers a server's event to all recursive watches above it. Child watches are ignored: a server before 3.9
+// does not send their events for a path that is watched recursively.
 func (t *watches) fireTrees(event EventType, path string) {
 	if len(t.trees) == 0 || event == EventChildrenChanged {
 		return

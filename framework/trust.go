@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// trustedUntil is when what the session holds must be given up unless another answer comes. It is in the past, the time
-// of the last answer, when the machine was asleep since then, and zero before the session's first answer.
+// trustedUntil returns when claims must end unless another reply comes. If the machine was suspended since the last
+// reply, it is the time of that reply, which is in the past. It is zero before the session's first reply.
 func (e *epoch) trustedUntil() time.Time {
 	last, timeout := e.wire.LastAnswered(), e.wire.Timeout()
 	if last.IsZero() {
@@ -19,8 +19,8 @@ func (e *epoch) trustedUntil() time.Time {
 	return last.Add(timeout - margin)
 }
 
-// lostAt is when the session counts as lost unless another answer comes. On a connection that has opened late, T counts from then, and
-// while bytes of a reply arrive from the latest of them.
+// lostAt returns when the session is presumed lost unless another reply comes. On a connection that opened late, T
+// counts from the opening; while bytes of a reply arrive, from the latest of them.
 func (e *epoch) lostAt() time.Time {
 	if e.wire.ReadOnly() { // it ends with its connection
 		return time.Now().Add(never)
@@ -35,11 +35,11 @@ func (e *epoch) lostAt() time.Time {
 	return from.Add(e.wire.Timeout())
 }
 
-// openedLate reports whether the handshake of the connection took so long that less than T/3 of trust was left when it was answered, and
-// nothing has been answered since. The answer to the first ping, which is sent after T/3, would come too late to prolong it.
+// openedLate reports whether the connection's handshake took so long that less than T/3 of trust was left at its end,
+// and there was no reply since. The reply to the first ping, which is sent after T/3, would come too late.
 func (e *epoch) openedLate() (opened time.Time, late bool) {
 	answered := e.wire.LastAnswered()
-	opened = e.wire.Opened() // behind it: then it is not older
+	opened = e.wire.Opened() // read after LastAnswered: so it is not older
 	if e.wire.ReadOnly() {
 		return opened, false
 	}
@@ -48,7 +48,7 @@ func (e *epoch) openedLate() (opened time.Time, late bool) {
 	return opened, opened.Sub(answered) > trust-timeout/3
 }
 
-// spared reports whether the connection is kept although trust is missing.
+// spared reports whether the connection is kept although trust has ended.
 func (e *epoch) spared() bool {
 	_, late := e.openedLate()
 	return late || e.receives()
@@ -60,7 +60,7 @@ func (e *epoch) receives() bool {
 	return ok && time.Since(reply.Latest) < e.wire.Timeout()/3
 }
 
-// left is how much of the session is left before it counts as lost.
+// left returns the time until the session is presumed lost.
 func (e *epoch) left() time.Duration {
 	if e.wire.LastAnswered().IsZero() {
 		return unlimited
@@ -68,20 +68,20 @@ func (e *epoch) left() time.Duration {
 	return time.Until(e.lostAt())
 }
 
-// trusted reports whether what the session holds is certain. What is compared with the time is read before it: this goroutine may be
-// stopped in between.
+// trusted reports whether claims of the session are certain. The times are read before the clock, because this
+// goroutine may be stopped in between.
 func (e *epoch) trusted() bool {
 	until := e.trustedUntil()
 	return time.Now().Before(until)
 }
 
-// silent reports whether the session counts as lost.
+// silent reports whether the session is presumed lost.
 func (e *epoch) silent() bool {
 	at := e.lostAt()
 	return !time.Now().Before(at)
 }
 
-// trustEnds is when the supervisor has to end trust; zero if it has.
+// trustEnds returns when the supervisor has to end trust; zero if it has.
 func (e *epoch) trustEnds() time.Time {
 	if e.wire.LastAnswered().Equal(e.void) {
 		return time.Time{}
@@ -89,7 +89,7 @@ func (e *epoch) trustEnds() time.Time {
 	return e.trustedUntil()
 }
 
-// silence is why a session is over whose timeout has passed without an answer.
+// silence returns why a session has ended whose timeout passed without a reply.
 func (e *epoch) silence() error {
 	return fmt.Errorf("no answer for the session timeout of %v: %w", e.wire.Timeout(), ErrSessionLost)
 }

@@ -6,16 +6,16 @@ import (
 	"slices"
 )
 
-// TreeNode is a node that [Client.Walk] has come to.
+// TreeNode is a node that [Client.Walk] visits.
 type TreeNode struct {
 	Path     string   // absolute, in the client's namespace
-	Stat     Stat     // as the server returned it together with the names
-	Children []string // names of its children, sorted; not to be changed
+	Stat     Stat     // as returned together with Children
+	Children []string // names of its children, sorted; do not change them
 }
 
-// What the function of a [Client.Walk] can return to go on in another way.
+// Errors with which the function of [Client.Walk] controls it.
 var (
-	// SkipChildren makes Walk go on without what is below the node.
+	// SkipChildren makes Walk skip the nodes below this one.
 	SkipChildren = errors.New("skip what is below this node")
 	// SkipAll ends Walk without an error.
 	SkipAll = errors.New("skip all that is left")
@@ -24,20 +24,20 @@ var (
 // walkAhead is how many siblings are read at once.
 const walkAhead = 16
 
-// Walk calls f for the node at path and for every node below it, a parent before its children, and children in the order of their
-// names. Data is not read.
+// Walk calls f for the node at path and for every node below it, a parent before its children, and children in the
+// order of their names. It does not read data.
 //
-// If a node cannot be read, f gets its path and the error, an [*OpError]: mostly [ErrNoAuth], or [ErrReplyRefused] for a list of children
-// that is too long. What is below it is left out. Walk ends with the first error that f returns, except for [SkipChildren] and
-// [SkipAll], and with one of its own when the servers cannot be asked any more. f may use the client, and change what is below the
-// node, and is never called by two goroutines at once.
+// If a node cannot be read, f receives its path and an [*OpError], mostly [ErrNoAuth], or [ErrReplyRefused] for a list
+// of children that is too long. Walk then skips the nodes below it. Walk ends with the first error of f other than
+// [SkipChildren] and [SkipAll], or when the servers can no longer be asked. f may use the client, and may change the
+// nodes below its node. It is never called concurrently.
 //
-// Walk is not a snapshot. A node that is deleted before Walk comes to it is left out without an error, unless it is the one at path:
-// that is [ErrNoNode]. A node that is created meanwhile is found only if the list of its parent has not been read yet. A Client goes
-// on in the next session when one is lost.
+// Walk is not a snapshot. It skips nodes that are deleted before it visits them, but returns [ErrNoNode] if path does
+// not exist. It finds a node that is created meanwhile only if it has not read the parent yet. A Client continues in
+// the next session if one is lost.
 //
-// Walk reads 16 siblings at once. It keeps the lists of children on the way from path to the node it is at, and those of the siblings
-// that were read with each of them, whatever the size of the tree.
+// Walk reads 16 siblings at once. For each level between path and the current node, it keeps one list of children in
+// memory, and those of the siblings that were read together, whatever the size of the tree.
 func (o *ops) Walk(ctx context.Context, path string, f func(TreeNode, error) error) error {
 	at, err := o.locate("walk", path)
 	if err != nil {
@@ -57,14 +57,14 @@ func (o *ops) Walk(ctx context.Context, path string, f func(TreeNode, error) err
 	return nil
 }
 
-// treeWalk is a Walk under way.
+// treeWalk is a Walk in progress.
 type treeWalk struct {
 	ops *ops
 	ctx context.Context
 	f   func(TreeNode, error) error
 }
 
-// visited is a node, or why it cannot be read.
+// visited is a node, or the error of its read.
 type visited struct {
 	TreeNode
 	err error
@@ -103,7 +103,7 @@ func (w *treeWalk) read(paths []string) ([]visited, error) {
 	return nodes, err
 }
 
-// visit calls f for a node and for what is below it.
+// visit calls f for a node and for the nodes below it.
 func (w *treeWalk) visit(n visited) error {
 	if err := w.f(n.TreeNode, n.err); err != nil {
 		if errors.Is(err, SkipChildren) {

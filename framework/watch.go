@@ -11,22 +11,22 @@ import (
 	"time"
 )
 
-// EventType is what a [Watch] or a [TreeWatch] reports.
+// EventType is the kind of an event of a [Watch] or a [TreeWatch].
 type EventType int
 
-// The events of watches.
+// Kinds of events.
 const (
-	// EventCreated says that a node which did not exist was created.
+	// EventCreated means that a node was created that did not exist before.
 	EventCreated EventType = iota + 1
-	// EventDeleted says that the node was deleted.
+	// EventDeleted means that the node was deleted.
 	EventDeleted
-	// EventDataChanged says that the node's data was set, perhaps to what it was before.
+	// EventDataChanged means that the node's data was set, possibly to the same value.
 	EventDataChanged
-	// EventChildrenChanged says that a child was created or deleted.
+	// EventChildrenChanged means that a child was created or deleted.
 	EventChildrenChanged
-	// EventSessionOver says that the session ended, Err says why. What has changed since is not known.
+	// EventSessionOver means that the session has ended, for the reason in Err. Later changes are not known.
 	EventSessionOver
-	// EventReset says, in a [TreeWatch] only, that changes may have gone unnoticed: what was read has to be read again.
+	// EventReset, which only a [TreeWatch] delivers, means that changes may have been missed: read everything again.
 	EventReset
 )
 
@@ -43,39 +43,39 @@ func (t EventType) String() string {
 	return "EventType(?)"
 }
 
-// Event is the one event of a [Watch], or one of a [TreeWatch].
+// Event is the event of a [Watch], or one of a [TreeWatch].
 type Event struct {
 	Type EventType // what happened
 	Path string    // absolute, in the client's namespace
-	Err  error     // ErrSessionLost or ErrClosed with EventSessionOver, nil otherwise
+	Err  error     // ErrSessionLost or ErrClosed for EventSessionOver, nil otherwise
 }
 
-// Watch is a one-shot watch: exactly one event comes on C, which is then closed, unless Stop comes first. An event means
-// that something may have changed: read again, and watch again by doing so.
+// Watch is a one-shot watch. It delivers exactly one event on C, which is then closed, unless Stop is called first. The
+// event means that something may have changed: read and watch again.
 type Watch struct {
 	C <-chan Event
 
 	c       chan Event
 	space   space
 	key     watchKey
-	entry   *watchEntry // nil when the session was over already
+	entry   *watchEntry // nil if the session had already ended
 	table   *watches
-	firedOn int       // the connection on which a server sent the event; 0 before, and if no server did
-	told    EventType // the event, 0 before
+	firedOn int       // the connection on which a server sent the event; 0 if none did
+	told    EventType // the event; 0 before
 }
 
-// Stop takes the watch back: nothing will be put on C any more, which stays open unless the watch has fired. It is safe to
-// call it at any time and repeatedly.
+// Stop removes the watch. If it has not fired, nothing will be sent on C, which stays open. Stop may be called at any
+// time and more than once.
 func (w *Watch) Stop() { w.table.leave(w) }
 
-// fired returns the type of the event, 0 before there is one.
+// fired returns the type of the event; 0 before.
 func (w *Watch) fired() EventType {
 	w.table.mu.Lock()
 	defer w.table.mu.Unlock()
 	return w.told
 }
 
-// send delivers the event. It never blocks: a watch fires once. The mutex of the table is held.
+// send delivers the event. It never blocks, since a watch fires once. The mutex of the table is held.
 func (w *Watch) send(t EventType, at string, err error) {
 	w.told = t
 	w.c <- Event{Type: t, Path: w.space.local(at), Err: err}
@@ -95,24 +95,24 @@ type watchKey struct {
 	path string
 }
 
-// compare orders keys, so that simulations replay.
+// compare orders keys, so that simulations are reproducible.
 func (k watchKey) compare(l watchKey) int {
 	return cmp.Or(strings.Compare(k.path, l.path), cmp.Compare(k.kind, l.kind))
 }
 
-// watches are the watches of one epoch. Users of one key share the watch on the server. It stays in the table without
-// users after the last one has left, because it stays on the server too.
+// watches are the watches of one epoch. Users of one key share the watch on the server. When the last one leaves, the
+// entry stays in the table, because the watch stays on the server.
 type watches struct {
 	mu    sync.Mutex
 	m     map[watchKey]*watchEntry
-	sets  map[string]*setEntry // watches of sets, by path; the server has one watch for both
+	sets  map[string]*setEntry // watches of sets, by path; they share the server's watch
 	ended error                // set once
 	era   int                  // the number of the connection
 
 	trees    trees
-	order    sync.Mutex        // of the requests that set and take back recursive watches; taken before mu
+	order    sync.Mutex        // serializes requests that set and remove recursive watches; taken before mu
 	unwatch  func(path string) // sends such a request; nil in a table without an epoch
-	zxid     func() int64      // the newest transaction in a reply on the present connection
+	zxid     func() int64      // returns the newest transaction in a reply on the current connection
 	rearming rearming
 
 	inquiries []*inquiry // under way
@@ -120,20 +120,20 @@ type watches struct {
 	lookout lookout
 }
 
-// watchEntry is what is known of one watch on the server, from the first request for it until it fires. The next one on
-// the same key gets an entry of its own.
+// watchEntry is one watch on the server, from the first request for it until it fires. The next watch on the same key
+// has an entry of its own.
 type watchEntry struct {
 	armed  bool     // the server has it
-	arming int      // requests under way that set it, left by their callers or not
-	users  []*Watch // in the order in which they came, which is the order in which they are told
+	arming int      // pending requests that set it, including abandoned ones
+	users  []*Watch // in the order of their arrival, in which they receive the event
 
-	seen *nodeState // what the watch is known to have been set on; nil before
-	due  time.Time  // when it is checked; zero before it has users and is set
+	seen *nodeState // the node's state when the watch was set; nil if not known
+	due  time.Time  // when it is checked; zero before it is set and has users
 }
 
-// join adds a user ahead of the read that arms the watch, so that an event behind the reply of that read cannot be missed.
-// It reports whether the server's watch is set already, or a recursive watch stands in for it, so that a plain read will do;
-// if not, the caller must call attempted when the read that arms it has returned.
+// join adds a user before the read that sets the watch, so that no event after the read's reply is missed. It reports
+// whether the watch is already set, or served by a recursive watch, so that a plain read is enough. Otherwise the
+// caller must call attempted when the read has returned.
 func (t *watches) join(s space, key watchKey) (w *Watch, armed bool) {
 	w = &Watch{c: make(chan Event, 1), space: s, key: key, table: t}
 	w.C = w.c
@@ -163,9 +163,9 @@ func (t *watches) join(s space, key watchKey) (w *Watch, armed bool) {
 	return w, armed
 }
 
-// attempted notes that the read which arms the watch has returned: the server has it if the read has succeeded, and shown
-// what is in g, which is nil otherwise. If the watch has fired meanwhile, that says nothing of the next one. It reports whether there
-// is a recursive watch on the path now.
+// attempted records that the read which sets the watch has returned: g is the state that it has shown; nil if it
+// failed. If the watch has fired meanwhile, this says nothing about the next one. attempted reports whether there now
+// is a recursive watch on the path.
 func (t *watches) attempted(w *Watch, g *nodeState) (beside bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -190,7 +190,7 @@ func (t *watches) leave(w *Watch) {
 	t.tidy(w.key, w.entry)
 }
 
-// tidy forgets an entry that nobody uses and that no server has or will have.
+// tidy drops an entry that has no users and is not, and will not be, set on the server.
 func (t *watches) tidy(key watchKey, entry *watchEntry) {
 	if t.m[key] == entry && len(entry.users) == 0 && entry.arming == 0 && !entry.armed {
 		t.drop(key)
@@ -220,7 +220,7 @@ func (t *watches) fire(event EventType, path string) {
 	t.inform(event, path)
 }
 
-// fire tells the users of an entry that is not in the table any more.
+// fire delivers the event to the users of an entry that has been removed from the table.
 func (e *watchEntry) fire(t EventType, at string, err error) {
 	for _, w := range e.users {
 		w.send(t, at, err)
@@ -228,8 +228,8 @@ func (e *watchEntry) fire(t EventType, at string, err error) {
 	e.users = nil
 }
 
-// watchesOf returns the watches that a server's event uses up. A watch on existence also tells of a node that exists; here it stays what
-// its user asked for.
+// watchesOf returns the kinds of watches that a server's event ends. A watch on existence also receives events of an
+// existing node; here it stays what its user asked for.
 func watchesOf(t EventType) []watchKind {
 	switch t {
 	case EventCreated:
@@ -244,7 +244,7 @@ func watchesOf(t EventType) []watchKind {
 	return nil
 }
 
-// end fires every watch, now and later, with the end of the session.
+// end fires every watch, including later ones, with the end of the session.
 func (t *watches) end(cause error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -259,10 +259,10 @@ func (t *watches) end(cause error) {
 	t.endTrees(t.ended)
 }
 
-// watching is how to read a node that is watched.
+// watching says how to read a watched node.
 type watching[T any] struct {
 	query func(at string, watch bool) query[T]
-	// stat returns the Stat in what was read, nil for a node that does not exist, and whether the server has set the watch.
+	// stat returns the Stat in the result (nil if the node does not exist), and whether the server has set the watch.
 	stat func(T, error) (s *Stat, watched bool)
 }
 
@@ -292,7 +292,7 @@ func watch[T any](ctx context.Context, o *ops, op, path string, kind watchKind, 
 	return value, w, err
 }
 
-// armWatch reads and has the server watch.
+// armWatch reads and sets the watch.
 func armWatch[T any](ctx context.Context, e *epoch, w *Watch, q query[T], stat func(T, error) (*Stat, bool)) (T, error) {
 	a := q.call(ctx)
 	a.Over = func(err error) {
@@ -309,8 +309,9 @@ func armWatch[T any](ctx context.Context, e *epoch, w *Watch, q query[T], stat f
 	return a.wait(ctx, e)
 }
 
-// WatchData reads a node and watches it: the watch fires when its data is set or it is deleted. On a node that does not
-// exist it returns [ErrNoNode] and leaves no watch behind, which makes it the call to wait for a node's end with.
+// WatchData reads a node and watches it. The watch fires when the data is set or the node is deleted. If the node does
+// not exist, WatchData returns [ErrNoNode] and sets no watch. So it is the call with which to wait for a node's
+// deletion.
 //
 // The watch belongs to the session in which the node was read.
 func (o *ops) WatchData(ctx context.Context, path string) (Node, *Watch, error) {
@@ -320,8 +321,9 @@ func (o *ops) WatchData(ctx context.Context, path string) (Node, *Watch, error) 
 	})
 }
 
-// WatchExists looks whether a node exists and watches it: the watch fires when it is created, its data is set or it is
-// deleted. Watching nodes that never come leaves a watch on each; watch their parent's children instead if there are many.
+// WatchExists reports whether a node exists and watches it. The watch fires when the node is created or deleted, or its
+// data is set. A watch on a node that is never created stays on the server. To wait for many nodes, watch their
+// parent's children instead.
 func (o *ops) WatchExists(ctx context.Context, path string) (Stat, bool, *Watch, error) {
 	stat, w, err := watch(ctx, o, "watchExists", path, existsWatch, watching[*Stat]{
 		query: existsQuery,
@@ -338,8 +340,8 @@ func (o *ops) WatchExists(ctx context.Context, path string) (Stat, bool, *Watch,
 	return *stat, true, w, err
 }
 
-// WatchChildren lists a node's children and watches the list: the watch fires when a child is created or deleted, or the
-// node itself is deleted. It returns [ErrNoNode], and leaves no watch behind, if the node does not exist.
+// WatchChildren lists a node's children and watches the list. The watch fires when a child is created or deleted, or
+// the node itself is deleted. If the node does not exist, WatchChildren returns [ErrNoNode] and sets no watch.
 func (o *ops) WatchChildren(ctx context.Context, path string) ([]string, Stat, *Watch, error) {
 	l, w, err := watch(ctx, o, "watchChildren", path, childWatch, watching[listing]{
 		query: childrenQuery,

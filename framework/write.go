@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// WriteOption changes how a set, delete or multi behaves: [Idempotent] or, for delete, [Guaranteed].
+// WriteOption changes a set, delete or multi: [Idempotent] or, for a delete, [Guaranteed].
 type WriteOption interface{ applyWrite(*write) }
 
 type idempotent struct{}
@@ -19,34 +19,35 @@ type guaranteed struct{}
 func (guaranteed) applyWrite(w *write) { w.guaranteed = true }
 
 var (
-	// Idempotent says that applying the operation twice is harmless, so that a lost answer is followed by another try
-	// instead of [ErrOutcomeUnknown]. The second try may then fail with [ErrNodeExists], [ErrNoNode] or [ErrBadVersion]
-	// because of the first.
+	// Idempotent says that applying the operation twice is harmless. If a reply is lost, the operation is then retried
+	// instead of returning [ErrOutcomeUnknown]. The second attempt may fail with [ErrNodeExists], [ErrNoNode] or
+	// [ErrBadVersion] because of the first.
 	Idempotent = idempotent{}
 
-	// Guaranteed makes a delete go on in the background when it is given up unanswered: until it is done, or the client is
-	// closed. In the background it removes only a node that is older than the newest change which this client had seen
-	// when Delete was called (or, if it had seen none, when it first reached a server) and, if the node is ephemeral, only
-	// one of the session of that time: never what somebody else has created under the same name since.
+	// Guaranteed continues a delete in the background if the call ends without a reply, until it succeeds or the client
+	// is closed. In the background, it only deletes a node that is older than the newest change which this client had
+	// seen when Delete was called (or, if it had seen none, when it first reached a server). If the node is ephemeral,
+	// it must also belong to the session of that time. So a node that another client has created since under the same
+	// name is never deleted.
 	//
-	// A guaranteed delete of a [Session] has been written to the connection when Delete returns, if there is one, even if ctx
-	// had ended before: the answer is not waited for then. If the servers refuse it with ErrNoAuth, Delete says so, and the client
-	// tries again with growing pauses while the session lives. [Client.Recipes] lists such a removal as "clean-up", [Client.Health]
-	// reports it, and [Session.Removing] finds it.
+	// A guaranteed delete of a [Session] has been written to the connection when Delete returns, if there is one, even
+	// if ctx had ended before. In that case Delete does not wait for the reply. If the servers refuse it with
+	// ErrNoAuth, Delete returns that, and the client retries it with growing pauses while the session lives.
+	// [Client.Recipes] lists such a removal as "clean-up", [Client.Health] reports it, and [Session.Removing] finds it.
 	Guaranteed WriteOption = guaranteed{}
 )
 
-// write is a set, delete or setACL on its way.
+// write is a set, delete or setACL in progress.
 type write struct {
 	repeat     bool
 	guaranteed bool
 
 	at      string
 	version int32
-	before  yardstick // of the last try
-	sentIn  *epoch    // of the last try
+	before  yardstick // before the last attempt
+	sentIn  *epoch    // of the last attempt
 	stat    Stat
-	look    *look // at another node, behind a delete; nil for none
+	look    *look // a read of another node behind a delete; nil for none
 }
 
 func (o *ops) newWrite(op, path string, version int32, opts []WriteOption) (*write, error) {
@@ -62,22 +63,22 @@ func (o *ops) newWrite(op, path string, version int32, opts []WriteOption) (*wri
 	return w, nil
 }
 
-// sending notes the last moment at which the request certainly had not been applied: nothing was sent before, or it is known
-// what became of it.
+// sending records the last moment at which the request had certainly not been applied: nothing was sent before, or its
+// outcome is known.
 func (w *write) sending(e *epoch) { w.before, w.sentIn = e.yardstick(), e }
 
-// mayComeLate reports whether a request that was sent in one epoch may still be applied although it was not when looked for
-// in another: a network can hold it back for as long as the servers keep the session it was sent in. (In one session it
-// cannot: the look comes behind it, or by another server, which has taken the session over.) To send it again would not do,
-// even if it asks for a version: the late one may be faster, and the second be refused because of it, or come when somebody
-// has made another node of the same version in the place of the first.
+// mayComeLate reports whether a request that was sent in one epoch, and has not been applied as seen in another, may
+// still be applied. A network can delay it as long as the servers keep its session. (In the same session this is
+// impossible, since the read follows the request, or uses another server that has taken over the session.) Sending it
+// again would not help, even with a version: the late request may arrive first, so that the second is refused, or
+// arrive when another client has created a node of the same version in its place.
 func mayComeLate(sentIn, e *epoch) bool { return sentIn != e && !sentIn.gone.Load() }
 
-// Set replaces a node's data if its version is version, or whatever it is with [AnyVersion], and returns its new Stat.
+// Set replaces a node's data if its version is version, or in any case with [AnyVersion]. It returns the new Stat.
 //
-// When the answer is lost, the node is looked at: if it has not changed since, the set is repeated. If it has, nobody can
-// tell whose change that was, and the result is [ErrOutcomeUnknown]; likewise if the session was lost together with the
-// answer and may live on at the servers.
+// If the reply is lost, Set reads the node, and repeats the set if the node has not changed since. If the node has
+// changed, it cannot tell who changed it, and returns [ErrOutcomeUnknown]. It also returns that if the session was lost
+// together with the reply and may still live on the servers.
 //
 // Errors: [ErrNoNode], [ErrBadVersion], [ErrNoAuth], [ErrTooLarge], [ErrInvalidPath].
 func (o *ops) Set(ctx context.Context, path string, data []byte, version int32, opts ...WriteOption) (Stat, error) {
@@ -96,7 +97,7 @@ func (o *ops) Set(ctx context.Context, path string, data []byte, version int32, 
 	return w.stat, err
 }
 
-// notNull returns data, and empty data in place of null, which readers in other languages stumble over.
+// notNull returns data, or empty data in place of null, which clients in other languages often cannot handle.
 func notNull(data []byte) []byte {
 	if data == nil {
 		return []byte{}
@@ -104,7 +105,7 @@ func notNull(data []byte) []byte {
 	return data
 }
 
-// ask sends a query whose answer is the new Stat.
+// ask sends a query whose reply is the new Stat.
 func (w *write) ask(ctx context.Context, e *epoch, q query[Stat]) error {
 	stat, err := ask(ctx, e, q)
 	if err == nil {
@@ -124,12 +125,12 @@ func (w *write) settleSet(ctx context.Context, e *epoch) (verdict, error) {
 	return notApplied, nil
 }
 
-// Delete removes a node without children if its version is version, or whatever it is with [AnyVersion].
+// Delete deletes a node without children if its version is version, or in any case with [AnyVersion].
 //
-// When the answer is lost, the node is looked at: if it is gone the delete has succeeded, whoever did it; if it is the
-// same node still, the delete is repeated. If it is newer than what the client had seen, nobody can tell, and the result is
-// [ErrOutcomeUnknown]; likewise if the session was lost together with the answer and may live on at the servers. With
-// [Guaranteed] it goes on in the background.
+// If the reply is lost, Delete reads the node. If the node is gone, the delete has succeeded, no matter which client
+// deleted it. If it is still the same node, the delete is repeated. If it is newer than what the client had seen,
+// Delete cannot tell, and returns [ErrOutcomeUnknown]. It also returns that if the session was lost together with the
+// reply and may still live on the servers. With [Guaranteed], it continues in the background.
 //
 // Errors: [ErrNoNode], [ErrBadVersion], [ErrNotEmpty], [ErrNoAuth], [ErrInvalidPath].
 func (o *ops) Delete(ctx context.Context, path string, version int32, opts ...WriteOption) error {
@@ -153,7 +154,7 @@ func (o *ops) delete(ctx context.Context, path string, w *write) error {
 	return err
 }
 
-// tryDelete sends the delete. A guaranteed one is on the wire when it returns.
+// tryDelete sends the delete. When it returns, a guaranteed delete has been written to the connection.
 func (w *write) tryDelete(ctx context.Context, e *epoch) error {
 	w.sending(e)
 	q := deleteQuery(w.at, w.version)
@@ -170,7 +171,7 @@ func (w *write) tryDelete(ctx context.Context, e *epoch) error {
 	return err
 }
 
-// knowledge is what a client can know of the tree at some time: the newest change seen, and the session it lives in.
+// knowledge is what a client knows about the tree at some time: the newest change seen, and its session.
 type knowledge struct {
 	yardstick
 	session int64
@@ -197,17 +198,17 @@ func (w *write) settleDelete(ctx context.Context, e *epoch) (verdict, error) {
 	switch {
 	case err != nil:
 		return undecided, err
-	case stat == nil && mayComeLate(w.sentIn, e): // whoever it was, this one may yet hit another node at the path
+	case stat == nil && mayComeLate(w.sentIn, e): // whoever deleted the node, this request may still hit another node at the path
 		return undecided, errLate
 	case stat == nil:
 		return applied, nil
-	case w.before.broken(e.core), stat.Czxid > w.before.zxid: // in place of the one that was deleted, or there before the delete was sent, which was lost
+	case w.before.broken(e.core), stat.Czxid > w.before.zxid: // it replaces the deleted node, or existed before the delete was sent, which was lost
 		return undecided, nil
 	}
 	return notApplied, nil
 }
 
-// removeKnown deletes the node if it existed at that time and is not another session's.
+// removeKnown deletes the node if it existed at that time and does not belong to another session.
 func (w *write) removeKnown(ctx context.Context, e *epoch, since *knowledge) error {
 	if err := e.sync(ctx, w.at); err != nil {
 		return err
@@ -216,7 +217,7 @@ func (w *write) removeKnown(ctx context.Context, e *epoch, since *knowledge) err
 		*since = e.known()
 	}
 	if since.broken(e.core) {
-		return nil // nobody can tell what is there from what was created since
+		return nil // there is no way to tell it from a node that was created since
 	}
 	for {
 		stat, err := e.stat(ctx, w.at)
@@ -230,15 +231,15 @@ func (w *write) removeKnown(ctx context.Context, e *epoch, since *knowledge) err
 		if !errors.Is(err, ErrBadVersion) {
 			return err
 		}
-		// Set since it was looked at: that does not make it another node.
+		// Its data was set since it was read: it is still the same node.
 	}
 }
 
-// SetACL replaces a node's access-control list if the version of that list (Stat.Aversion) is version, or whatever it is
-// with [AnyVersion].
+// SetACL replaces a node's access-control list if the list's version (Stat.Aversion) is version, or in any case with
+// [AnyVersion].
 //
-// Errors: [ErrNoNode], [ErrBadVersion], [ErrNoAuth], [ErrInvalidACL], [ErrInvalidPath]; [ErrOutcomeUnknown] when the answer
-// was lost and the list has changed since, or may have.
+// Errors: [ErrNoNode], [ErrBadVersion], [ErrNoAuth], [ErrInvalidACL], [ErrInvalidPath]. [ErrOutcomeUnknown] means that
+// the reply was lost and the list has changed since, or may have.
 func (o *ops) SetACL(ctx context.Context, path string, acl []ACL, version int32, opts ...WriteOption) (Stat, error) {
 	w, err := o.newWrite("setACL", path, version, opts)
 	if err != nil {
