@@ -8,15 +8,15 @@ import (
 	"github.com/docent-zk/docent/framework"
 )
 
-// takeNode brings what was read of a node into the mirror. Reads of different nodes come in any order, so what is older
-// than the mirror is told by its zxids, and left out.
+// takeNode applies the result of a node's read to the mirror. Reads of different nodes complete in any order, so a
+// result that is older than the mirror, as its zxids show, is ignored.
 func (p *pass) takeNode(a answer) {
 	t := a.task
 	switch {
 	case errors.Is(a.err, framework.ErrNoNode):
 		p.remove(t.path)
 		return
-	case a.err != nil && !t.again && (t.deleted || p.replaced(a)): // there is another one, which cannot be read
+	case a.err != nil && !t.again && (t.deleted || p.replaced(a)): // another node exists there, which cannot be read
 		p.remove(t.path)
 		p.refuse(t.work, a.err)
 		return
@@ -34,22 +34,22 @@ func (p *pass) takeNode(a answer) {
 		p.refresh(old, a)
 	case p.rooted(a.node, t):
 		p.raise(old, a)
-	case old != nil: // it is gone; what has taken its place is read again when its parent is known
+	case old != nil: // it is gone; the node in its place is read again when its parent is known
 		p.displaced[t.path] = struct{}{}
 	}
 }
 
-// replaced reports whether another node than the one in the mirror is there, although it cannot be read.
+// replaced reports whether the mirror's node has been replaced by another one, which cannot be read.
 func (p *pass) replaced(a answer) bool {
 	old := p.find(a.task.path)
 	return old != nil && a.node.Stat.Czxid > old.node.Stat.Czxid
 }
 
-// mustList reports whether new children of a node become notes only after a list of them.
+// mustList reports whether new children of a node are only noted after a list of them.
 func (p *pass) mustList(path string) bool { return !p.source.covers(work{path: path, list: true}) }
 
-// rooted reports whether the parent that is in the mirror is certainly the one in which the node was created, and not one that
-// was deleted meanwhile. If not, the node is left out until more is known, and then read again.
+// rooted reports whether the mirror's parent is certainly the one in which the node was created, and not one that was
+// deleted meanwhile. If not, the node is ignored until more is known, and then read again.
 func (p *pass) rooted(node framework.Node, t *task) bool {
 	if t.path == p.spec.root {
 		return true
@@ -64,7 +64,7 @@ func (p *pass) rooted(node framework.Node, t *task) bool {
 		p.source.unfollow(t.path)
 		p.mark(work{path: above, list: true}, false, t)
 		return false
-	case p.verified(above): // and whatever has happened to it since is noted
+	case p.verified(above): // and later changes of it are noted
 		return true
 	}
 	if p.tasks[work{path: above}] != nil {
@@ -73,7 +73,7 @@ func (p *pass) rooted(node framework.Node, t *task) bool {
 	return false
 }
 
-// verified reports whether a node in the mirror is known to be the one that there is: it was read in this pass, or has not changed.
+// verified reports whether a node in the mirror is known to be current: it was read in this pass, or has not changed.
 func (p *pass) verified(path string) bool {
 	if t := p.tasks[work{path: path}]; t != nil && t.deleted {
 		return false
@@ -86,7 +86,7 @@ func (p *pass) verified(path string) bool {
 	return ok
 }
 
-// raise puts a node in its place that was not there, or in that of an old one of the same name.
+// raise inserts a new node, or replaces an older node of the same name.
 func (p *pass) raise(old *entry, a answer) {
 	t := a.task
 	now := &entry{node: a.node, listed: unlisted}
@@ -98,7 +98,8 @@ func (p *pass) raise(old *entry, a answer) {
 		now.listed = a.node.Stat.Pzxid
 	}
 	p.see(t.path)
-	// A one-shot watch from before the pass does not count. Below a node that is held everything is listed: its round waits for it.
+	// A one-shot watch from before the pass does not count. Below a held node everything is listed, because its round
+	// waits for that.
 	announced := !p.await(t) && t.announced && a.node.Stat.Czxid > p.began
 	list := p.spec.lists(a.node) && (t.lister || kids && (a.deep || !announced) || p.mustList(t.path))
 	p.put(t.work, now)
@@ -108,7 +109,7 @@ func (p *pass) raise(old *entry, a answer) {
 	t.lister = false
 }
 
-// refresh takes over what has changed of a node that stands, and goes on with its children in a deep look.
+// refresh updates a node that is still the same, and in a deep look continues with its children.
 func (p *pass) refresh(old *entry, a answer) {
 	t := a.task
 	now := &entry{node: a.node, kids: old.kids, listed: old.listed, lost: old.lost}
@@ -163,7 +164,7 @@ func (p *pass) takeList(a answer) {
 	}
 }
 
-// wanted is the names of children that are to be in the mirror.
+// wanted returns the names of children that belong into the mirror.
 func (p *pass) wanted(dir string, names []string) []string {
 	if !p.spec.filtered {
 		return names
@@ -179,8 +180,7 @@ func setOf(names []string) map[string]struct{} {
 	return set
 }
 
-// prune returns the children of dir without those that are not in a list. What was created behind the list is not missing
-// from it.
+// prune returns the children of dir that are in a list, or were created after it.
 func (p *pass) prune(dir *entry, names map[string]struct{}, listed int64) index[*entry] {
 	kids := dir.kids
 	dir.kids.each(func(name string, kid *entry) bool {
@@ -194,7 +194,7 @@ func (p *pass) prune(dir *entry, names map[string]struct{}, listed int64) index[
 	return kids
 }
 
-// see notes that a node was read in this pass.
+// see records that a node was read in this pass.
 func (p *pass) see(path string) {
 	if p.seen != nil {
 		p.seen[path] = struct{}{}
@@ -206,7 +206,7 @@ func (p *pass) see(path string) {
 	}
 }
 
-// meet looks at a child that is in a list, if that is needed.
+// meet checks a child that is in a list, if that is needed.
 func (p *pass) meet(kid *entry, path string, a answer) {
 	w := work{path: path}
 	_, displaced := p.displaced[path]
@@ -220,7 +220,7 @@ func (p *pass) meet(kid *entry, path string, a answer) {
 	}
 }
 
-// forget notes that a node and what is below it are gone: reads that are under way may still have seen them, and others need not
+// forget records that a node and everything below it are gone. Pending reads may still return them, and others need not
 // begin.
 func (p *pass) forget(gone *entry) {
 	if gone == nil || len(p.tasks) == 0 {
@@ -240,7 +240,7 @@ func (p *pass) forget(gone *entry) {
 	})
 }
 
-// remove takes a node out of the mirror that is not there.
+// remove removes a node from the mirror.
 func (p *pass) remove(path string) {
 	p.unhold(path)
 	p.forget(p.find(path))
@@ -249,7 +249,7 @@ func (p *pass) remove(path string) {
 	p.put(work{path: path}, nil)
 }
 
-// lastZxid is the newest transaction that the session has seen.
+// lastZxid returns the newest transaction that the session has seen.
 func (p *pass) lastZxid() int64 {
 	if p.s == nil {
 		return 0 // in tests
@@ -257,7 +257,7 @@ func (p *pass) lastZxid() int64 {
 	return p.s.LastZxid()
 }
 
-// lose notes at a node's parent up to which transaction the node was deleted, if it was there.
+// lose records at a node's parent up to which transaction the node was deleted, if it existed.
 func (p *pass) lose(path string) {
 	if path == p.spec.root || p.find(path) == nil {
 		return
@@ -267,8 +267,8 @@ func (p *pass) lose(path string) {
 	})
 }
 
-// put changes what is known of the node at a path, nil for no node, and that nothing is refused there. It is shown with the other
-// answers of the same batch.
+// put replaces what is known about the node at a path (nil for no node), and clears its refusal. It is shown together
+// with the other replies of the same batch.
 func (p *pass) put(w work, now *entry) {
 	p.change(w.path, func(*entry) *entry { return now })
 	delete(p.retrials, w)
@@ -277,7 +277,7 @@ func (p *pass) put(w work, now *entry) {
 	}
 }
 
-// refusal returns why a read is refused, nil if it is not.
+// refusal returns why a read is refused, or nil.
 func (p *pass) refusal(w work) *refusal {
 	if p.view().refused.count() == 0 {
 		return nil
@@ -285,7 +285,7 @@ func (p *pass) refusal(w work) *refusal {
 	return p.view().refused.get(w.key())
 }
 
-// refuse shows that a read is refused, and tries again later where that may help.
+// refuse shows that a read is refused, and schedules a retry if that may help.
 func (p *pass) refuse(w work, err error) {
 	r := &refusal{path: w.path, list: w.list, err: err, epoch: p.s.Epoch()}
 	first := p.refusal(w) == nil
@@ -303,10 +303,10 @@ func (p *pass) refuse(w work, err error) {
 	}
 }
 
-// tooLong reports whether the answer to a read was not accepted.
+// tooLong reports whether the reply to a read was rejected.
 func tooLong(err error) bool { return errors.Is(err, framework.ErrReplyRefused) }
 
-// barred is why a read is not tried again in this session: each try brings the whole reply.
+// barred returns why a read is not retried in this session: each attempt transfers the whole reply.
 func (p *pass) barred(w work) error {
 	r := p.refusal(w)
 	if r == nil || r.epoch != p.s.Epoch() || !tooLong(r.err) {
@@ -315,8 +315,8 @@ func (p *pass) barred(w work) error {
 	return r.err
 }
 
-// pardon lets a node be read again that has changed.
-func (p *pass) pardon(path string) {
+// unrefuse allows a node that has changed to be read again.
+func (p *pass) unrefuse(path string) {
 	if p.barred(work{path: path}) != nil {
 		p.board.show(func(old *view) *view {
 			v := *old
@@ -331,7 +331,8 @@ func (p *pass) refusedList(path string) bool {
 	return p.refusal(work{path: path, list: true}) != nil
 }
 
-// dropRefused forgets what was refused of nodes below dir that are not in the list any more, of dir itself if the list is nil.
+// dropRefused drops the refusals of nodes below dir that are not in the list. If the list is nil, it also drops that of
+// dir.
 func (p *pass) dropRefused(dir string, names map[string]struct{}) {
 	if p.view().refused.count() == 0 {
 		return

@@ -8,51 +8,51 @@ import (
 	"github.com/docent-zk/docent/internal/recipekit"
 )
 
-// Many nodes and lists are read in one request where the servers can do that (multiRead). At most maxBatches such requests are under
-// way. Further reads gather meanwhile for the next one, so a batch is as long as it has to be: a node that changes alone is read at
-// once, and by itself.
+// Many nodes and lists are read in one request if the servers support that (multiRead). At most maxBatches such
+// requests are pending. Further reads are collected for the next one, so a batch is no longer than necessary: a single
+// changed node is read at once, by itself.
 //
-// A node goes alone if it is large, or if its read is refused. Nodes that a batch could not read, for
-// whatever reason, are read again by themselves. So one node cannot harm those that it was read with.
+// A node is read by itself if it is large or its read is refused. Nodes that a batch could not read are read again by
+// themselves. So one node does not affect the others in its batch.
 const (
 	maxBatches = 4
 	maxBatch   = 256 // reads in a batch
 
-	// Behind a request the next one that is not urgent waits restShare times as long as that has taken, but no longer than maxRest. In a
-	// stream of changes reading takes no more than that share of the time from the server, and from those who write.
+	// After a request, the next one that is not urgent waits restShare times as long as the request took, up to
+	// maxRest. So in a stream of changes, reads take only that share of the server's time.
 	restShare = 8
 	maxRest   = 5 * time.Millisecond
 
-	// batchReply is how long the answers to a batch may be together, as far as that is known.
+	// batchReply bounds the expected size of a batch's reply, in bytes.
 	batchReply = 64 << 10
-	// maxBlind is how many nodes are in a batch that have no sibling in the mirror to tell how large they may be. In all batches under way
-	// these may be as long as 1 MiB each, the longest there are by default, without harm to the servers.
+	// maxBlind is the maximum number of nodes in a batch of unknown size, which have no sibling in the mirror. Even if
+	// each has 1 MiB, the default maximum, all pending batches together do not harm the servers.
 	maxBlind = 31
-	// firstGuess is how large a node is taken to be until others have been read.
+	// firstGuess is the assumed size of a node until others have been read.
 	firstGuess = 4 << 10
-	// smallData is how much data of a node that has not changed is transferred again, because that costs less than to ask for its Stat.
+	// smallData is the data size up to which reading the data again costs less than asking for the Stat first.
 	smallData = 256
-	// readReply is what the answer to a read has around the data. usualName is the name of a child.
+	// readReply is the size of a read's reply without the data. usualName is the assumed size of a child's name.
 	readReply = 100
 	usualName = 64
-	// readRequest is what a read has around its path: see recipekit.MultiReadSize.
+	// readRequest is the size of a read's request without the path: see recipekit.MultiReadSize.
 	readRequest = 64
 )
 
-// batch is what is to be read in one request.
+// batch is the reads of one request.
 type batch struct {
 	tasks []*task
-	paths int // room for these
-	reply int // room for answers
-	blind int // room for nodes whose size is not known
+	paths int // room for paths, in bytes
+	reply int // room for the reply, in bytes
+	blind int // room for nodes of unknown size
 }
 
-// newBatch returns an empty batch, which has no room for paths if the servers do not know the request.
+// newBatch returns an empty batch. It has no room for paths if the servers do not support the request.
 func (p *pass) newBatch() *batch {
 	return &batch{paths: p.source.size(), reply: p.replyRoom(), blind: maxBlind}
 }
 
-// replyRoom is how long the answers to a batch may be together.
+// replyRoom returns the maximum size of a batch's reply.
 func (p *pass) replyRoom() int { return min(batchReply, p.cli.MaxReplySize()/4) }
 
 // add adds a read, and reports whether there was room for it.
@@ -69,10 +69,10 @@ func (b *batch) add(t *task, e estimate) bool {
 	return true
 }
 
-// estimate is how long the answer to a read will be.
+// estimate is the expected size of a read's reply.
 type estimate struct {
 	size  int
-	blind bool // because neither the node nor a sibling has been read before
+	blind bool // neither the node nor a sibling has been read before
 }
 
 // fits reports whether a read can be in a batch.
@@ -87,7 +87,7 @@ func (p *pass) fits(t *task) (e estimate, ok bool) {
 	}
 	switch {
 	case t.list && known == nil, e.size > smallData && (t.list || p.known(t) != nil):
-		return e, false // it would be transferred for the Stat that comes with it
+		return e, false // the data would be transferred only for its Stat
 	case t.list:
 		e.size += int(known.node.Stat.NumChildren) * usualName
 	}
@@ -95,10 +95,10 @@ func (p *pass) fits(t *task) (e estimate, ok bool) {
 	return e, e.size <= p.replyRoom()/4
 }
 
-// learn takes the size of a node that has not been read before into account for others.
+// learn uses the size of a node that was read for the first time to estimate others.
 func (p *pass) learn(size int) { p.guess = max(size, p.guess-(p.guess-size)/8) }
 
-// learnBatch takes into account that the answer to a batch of n was too long.
+// learnBatch raises the estimate after the reply to a batch of n was too long.
 func (p *pass) learnBatch(n int) { p.guess = max(p.guess, p.cli.MaxReplySize()/n) }
 
 // strange reports whether no sibling of a node is in the mirror.
@@ -110,12 +110,12 @@ func (p *pass) strange(path string) bool {
 	return parent == nil || parent.kids.count() == 0
 }
 
-// urgent reports whether what is to be read is much, or is waited for.
+// urgent reports whether there are many reads, or a caller waits for them.
 func (p *pass) urgent() bool {
 	return p.catching > 0 || p.rereading || len(p.waiting) > 0 || len(p.queue) >= maxBatch
 }
 
-// atOnce is how many batches may be under way.
+// atOnce returns the maximum number of pending batches.
 func (p *pass) atOnce() int {
 	if p.urgent() {
 		return maxBatches
@@ -123,7 +123,7 @@ func (p *pass) atOnce() int {
 	return 1
 }
 
-// repose begins the rest behind a request that has taken so long. Nothing is read in it unless that is urgent.
+// repose starts the rest after a request that took so long. Only urgent reads are sent during the rest.
 func (p *pass) repose(took time.Duration) {
 	if d := min(restShare*took, maxRest); d > 0 {
 		p.rest.Reset(d)
@@ -131,7 +131,7 @@ func (p *pass) repose(took time.Duration) {
 	}
 }
 
-// startReads sends as many reads as may be under way.
+// startReads sends as many reads as may be pending.
 func (p *pass) startReads() {
 	b := &batch{}
 	defer func() { p.sendBatch(b) }()
@@ -161,7 +161,7 @@ func (p *pass) startReads() {
 	}
 }
 
-// sendBatch begins a batch. A read that nothing else has gathered with goes by itself.
+// sendBatch sends a batch. A read that is alone in it is sent by itself.
 func (p *pass) sendBatch(b *batch) {
 	switch len(b.tasks) {
 	case 0:
@@ -191,7 +191,7 @@ func (p *pass) sendBatch(b *batch) {
 	})
 }
 
-// room returns n empty answers, in memory of former ones if there is some.
+// room returns n empty answers, in the memory of earlier ones if possible.
 func (p *pass) room(n int) []answer {
 	if last := len(p.spare) - 1; last >= 0 && cap(p.spare[last]) >= n {
 		answers := p.spare[last][:n]
@@ -201,7 +201,7 @@ func (p *pass) room(n int) []answer {
 	return make([]answer, n)
 }
 
-// reuse keeps the memory of answers that have been dealt with while others are awaited.
+// reuse keeps the memory of processed answers.
 func (p *pass) reuse(answers []answer) {
 	clear(answers)
 	if p.spare = append(p.spare, answers); p.running == 0 {
@@ -209,7 +209,7 @@ func (p *pass) reuse(answers []answer) {
 	}
 }
 
-// fill takes over what a batch has brought. The data of a node that is known is not decoded again if it has not changed.
+// fill stores the result of a batch. The data of a known node is not decoded again if it has not changed.
 func (a *answer) fill(s spec, got recipekit.ReadAnswer, known *entry) {
 	stat := got.Node.Stat
 	switch {
@@ -226,7 +226,7 @@ func (a *answer) fill(s spec, got recipekit.ReadAnswer, known *entry) {
 	}
 }
 
-// apart has a read done once more, by itself.
+// apart repeats a read by itself.
 func (p *pass) apart(t *task) {
 	t.alone, t.running = true, false
 	p.enqueue(t)

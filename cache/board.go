@@ -7,18 +7,18 @@ import (
 	"sync/atomic"
 )
 
-// board shows the latest of a sequence of values to readers, who take no lock, and all of them to listeners.
+// board publishes a sequence of values. Readers load the latest one without a lock. Listeners receive all of them.
 type board[V any] struct {
 	latest atomic.Pointer[V]
 
 	mu      sync.Mutex
 	feeds   []*feed[*V]
-	changed chan struct{} // closed by the next value; nil if nobody waits for it
+	changed chan struct{} // closed by the next value; nil if no reader waits for it
 	closed  bool
 	readers sync.WaitGroup
 }
 
-// show replaces the latest value by what f makes of it, unless that is the same.
+// show replaces the latest value with the result of f, unless that is the same.
 func (b *board[V]) show(f func(old *V) *V) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -37,7 +37,7 @@ func (b *board[V]) show(f func(old *V) *V) {
 	}
 }
 
-// wait returns the latest value and a channel that is closed when there is another one, or none to come.
+// wait returns the latest value, and a channel that is closed when there is another one or the sequence has ended.
 func (b *board[V]) wait() (*V, <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -50,7 +50,7 @@ func (b *board[V]) wait() (*V, <-chan struct{}) {
 	return b.latest.Load(), b.changed
 }
 
-// close ends the sequence. It waits for the listeners, whose contexts have to be ended before.
+// close ends the sequence. It waits for the listeners, whose contexts must have ended.
 func (b *board[V]) close() {
 	b.mu.Lock()
 	b.closed = true
@@ -62,8 +62,8 @@ func (b *board[V]) close() {
 	b.readers.Wait()
 }
 
-// listen starts a listener with the present value and a queue of its own. run is called in a goroutine that close waits for.
-// It reports whether there is one.
+// listen starts a listener with the current value and its own queue. run is called in a goroutine that close waits for.
+// listen reports whether it was started.
 func (b *board[V]) listen(bound int, run func(now *V, f *feed[*V])) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -87,7 +87,7 @@ func (b *board[V]) leave(f *feed[*V]) {
 	}
 }
 
-// until waits for a value that satisfies, until ctx ends or there is none to come. It reports whether there was one.
+// until waits for a value that satisfies the condition. It reports false if ctx or the sequence ended first.
 func (b *board[V]) until(ctx context.Context, satisfies func(*V) bool) bool {
 	for {
 		v, changed := b.wait()

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// begin makes a round of all tasks that there are and calls done when it has ended. In a pass that is ending, no round ends: what
-// there is to do is not known any more.
+// begin makes a round of all current tasks, and calls done when it has ended. In a pass that is ending no round ends,
+// because the remaining tasks are not known.
 func (p *pass) begin(done func()) {
 	if p.ending {
 		return
@@ -18,12 +18,12 @@ func (p *pass) begin(done func()) {
 	r.leave()
 }
 
-// catchUp makes the cache fresh when all tasks that there are have ended.
+// catchUp makes the cache fresh when all current tasks have ended.
 func (p *pass) catchUp() {
 	p.begin(func() { p.whenShown(p.caught) })
 }
 
-// caught ends a catching up, and the last one makes the cache fresh.
+// caught ends one catchUp. The last one makes the cache fresh.
 func (p *pass) caught() {
 	if p.catching--; p.catching > 0 {
 		return
@@ -40,7 +40,7 @@ func (p *pass) caught() {
 	p.nudge() // Syncs may wait for it
 }
 
-// showAnew shows what was read since the pass began anew.
+// showAnew shows what was read since the pass started over.
 func (p *pass) showAnew() {
 	otherData := p.otherData
 	p.anew, p.otherData = false, false
@@ -51,8 +51,8 @@ func (p *pass) showAnew() {
 	})
 }
 
-// lookAtAll looks at every node again, and makes the cache fresh with that. It goes from the root downwards, so that
-// nothing is put below a node that is not there any more.
+// lookAtAll checks every node, and makes the cache fresh when that is done. It works from the root downwards, so that
+// no node is inserted below one that no longer exists.
 func (p *pass) lookAtAll() {
 	p.catching++
 	p.distrust()
@@ -64,7 +64,7 @@ func (p *pass) lookAtAll() {
 	p.catchUp()
 }
 
-// suspect notes that nodes may be missing, because a read of them was not finished.
+// suspect records that a read was not finished, so nodes may be missing.
 func (m *mirror) suspect(w work) {
 	if !w.list && w.path != m.spec.root {
 		w.path = m.spec.parent(w.path)
@@ -72,7 +72,7 @@ func (m *mirror) suspect(w work) {
 	m.suspects[w.path] = struct{}{}
 }
 
-// distrust sees to it that nodes with missing children are listed.
+// distrust lists the nodes whose children may be missing.
 func (p *pass) distrust() {
 	p.view().refused.each(func(_ string, r *refusal) bool {
 		p.suspect(work{path: r.path, list: r.list})
@@ -89,7 +89,7 @@ func (p *pass) distrust() {
 	clear(p.suspects)
 }
 
-// again tries refused nodes again.
+// again retries refused nodes.
 func (p *pass) again(which func(*refusal) bool) {
 	p.view().refused.each(func(_ string, r *refusal) bool {
 		if which(r) {
@@ -99,7 +99,7 @@ func (p *pass) again(which func(*refusal) bool) {
 	})
 }
 
-// resume is called when the state of the connection has changed. A new connection has to be caught up with.
+// resume is called when the connection's state has changed. The changes of a new connection have to be caught up with.
 func (p *pass) resume() {
 	state := p.cli.State()
 	if !state.State.Connected() || state.Epoch != p.s.Epoch() || state.Time.Equal(p.link) || p.ending {
@@ -114,7 +114,7 @@ func (p *pass) resume() {
 			if err != nil {
 				return err
 			}
-			if err := p.heed(); err != nil {
+			if err := p.processNotes(); err != nil {
 				return err
 			}
 			p.catchUp()
@@ -123,8 +123,9 @@ func (p *pass) resume() {
 	})
 }
 
-// settleAll ends the calls of Sync and Refresh that wait when what there is to do has been done: the servers' part of each is behind
-// it. That may have been on a connection that has yet to be caught up with, or in the next session. The calls wait for that.
+// settleAll serves the waiting calls of Sync and Refresh, whose sync has been answered: each ends when all current
+// tasks have ended. If the sync was answered on a connection that has not been caught up with, or in the next session,
+// the calls wait for that.
 func (p *pass) settleAll() error {
 	if p.catching > 0 || p.ending || !p.caughtUp() {
 		return nil
@@ -133,8 +134,8 @@ func (p *pass) settleAll() error {
 	if len(callers) == 0 {
 		return nil
 	}
-	p.waiting = append(p.waiting, callers...) // the next pass has them if this one ends before
-	if err := p.heed(); err != nil {
+	p.waiting = append(p.waiting, callers...) // the next pass serves them if this one ends first
+	if err := p.processNotes(); err != nil {
 		return err
 	}
 	var rereads []caller
@@ -152,7 +153,7 @@ func (p *pass) settleAll() error {
 			p.whenShown(func() {
 				p.rereading = false
 				p.serve(rereads)
-				p.nudge() // others may wait for it
+				p.nudge() // other calls may wait for it
 			})
 		})
 	}
@@ -167,15 +168,15 @@ func (p *pass) serve(callers []caller) {
 	p.waiting = slices.DeleteFunc(p.waiting, func(c caller) bool { return slices.Contains(callers, c) })
 }
 
-// caughtUp reports whether there is a connection, its changes become notes, and it is the one whose changes the pass has caught up
-// with or is about to.
+// caughtUp reports whether there is a connection whose changes are noted, and with which the pass has caught up or is
+// about to.
 func (p *pass) caughtUp() bool {
 	state := p.cli.State()
 	return state.State.Connected() && state.Epoch == p.s.Epoch() && state.Time.Equal(p.link) && p.source.listening()
 }
 
-// heed turns notes into tasks.
-func (p *pass) heed() error {
+// processNotes turns notes into tasks.
+func (p *pass) processNotes() error {
 	notes, over := p.source.take()
 	for _, n := range notes {
 		if n.kind == everything {
@@ -193,27 +194,27 @@ func (p *pass) heed() error {
 func (p *pass) note(n note) {
 	switch n.kind {
 	case nodeTouched:
-		p.pardon(n.path)
+		p.unrefuse(n.path)
 		p.mark(work{path: n.path}, false, nil)
 	case nodeCreated:
 		t := p.mark(work{path: n.path}, false, nil)
 		t.announced = !t.running
 	case nodeDeleted:
-		p.pardon(n.path)
+		p.unrefuse(n.path)
 		p.check(n.path)
 	case nodeGone:
-		p.bury(n.path)
+		p.checkDeleted(n.path)
 	case kidsTouched:
-		// A read of many nodes watches the children of all of them, of those at the limit of Depth too.
+		// A read of many nodes also watches the children of nodes at the limit of Depth.
 		if p.spec.level(n.path) < p.spec.depth {
 			p.mark(work{path: n.path, list: true}, false, nil)
 		}
 	}
 }
 
-// bury looks for a node that was deleted: in the list of its parent, where many are found at once. One that is under way
-// will do, for the node is not followed any more: if it is in the list, it is read.
-func (p *pass) bury(path string) {
+// checkDeleted looks for a node that was deleted in the list of its parent, where many can be found at once. A pending
+// list is enough, because the node is no longer followed: if it is in the list, it is read.
+func (p *pass) checkDeleted(path string) {
 	parent := p.find(p.spec.parent(path))
 	if path == p.spec.root || parent == nil || p.refusedList(parent.node.Path) {
 		p.mark(work{path: path}, false, nil)

@@ -7,12 +7,12 @@ import (
 	"github.com/docent-zk/docent/framework"
 )
 
-// Children is a mirror of a node and its children: a directory of services, hosts, members. It is safe for use by many
-// goroutines.
+// Children is a mirror of a node and its children, such as a directory of services, hosts or members. It is safe for
+// concurrent use.
 type Children struct{ nodes }
 
-// OpenChildren mirrors the node at dir and its children, and returns when all have been read. ctx bounds only that. The
-// directory need not exist: it is waited for.
+// OpenChildren mirrors the node at dir and its children. It returns when all of them have been read; ctx bounds only
+// that. If the directory does not exist, the cache is empty until it is created.
 //
 // Errors: those of [Open].
 func OpenChildren(ctx context.Context, cli *framework.Client, dir string, opts ...ChildrenOption) (*Children, error) {
@@ -27,10 +27,10 @@ func OpenChildren(ctx context.Context, cli *framework.Client, dir string, opts .
 	return &Children{nodes{handle{m}}}, nil
 }
 
-// Each gives the children of the present Snapshot with their names, ordered by name.
+// Each iterates over the children in the current Snapshot, by name.
 func (c *Children) Each() iter.Seq2[string, framework.Node] { return c.Snapshot().Children(c.Root()) }
 
-// Child returns a child of the present Snapshot by its name.
+// Child returns a child in the current Snapshot by its name.
 func (c *Children) Child(name string) (framework.Node, bool) {
 	return c.Get(framework.Join(c.Root(), name))
 }

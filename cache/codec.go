@@ -6,10 +6,11 @@ import (
 	"fmt"
 )
 
-// Codec makes a value of a node's data, or says why it cannot. It must not keep or modify data.
+// Codec decodes the data of a node, or returns an error. It must not keep or modify data.
 type Codec[T any] func(data []byte) (T, error)
 
-// JSON decodes with encoding/json. Only white space may follow the value. null is rejected with [ErrEmpty], as empty data is.
+// JSON decodes with encoding/json. Only white space may follow the value. It rejects null and empty data with
+// [ErrEmpty].
 func JSON[T any]() Codec[T] {
 	return func(data []byte) (value T, err error) {
 		if string(bytes.TrimSpace(data)) == "null" {
@@ -20,12 +21,12 @@ func JSON[T any]() Codec[T] {
 	}
 }
 
-// Text takes data as it is, as a string.
+// Text returns the data as a string.
 func Text() Codec[string] {
 	return func(data []byte) (string, error) { return string(data), nil }
 }
 
-// Bytes takes a copy of the data.
+// Bytes returns a copy of the data.
 func Bytes() Codec[[]byte] {
 	return func(data []byte) ([]byte, error) { return bytes.Clone(data), nil }
 }

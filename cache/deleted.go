@@ -1,29 +1,29 @@
 package cache
 
-// An event says that a node was deleted, and not whether another one took its place in the same transaction. So the node is shown
-// until a read that began behind the event says that it is absent. Such a read is a check. There is one for each deletion, or less:
-// what is below a node is checked when the node itself has been, and not at all if that is absent; many children of one node are
-// looked for in one list.
+// An event says that a node was deleted, but not whether the same transaction created another one. So the node stays
+// visible until a read that began after the event finds it missing. Such a read is a check. There is at most one for
+// each deletion: the nodes below a node are checked after the node itself, and not at all if it is gone, and many
+// children of one node are looked for in one list.
 
-// As many children of one node, or more, are looked for in a list of all, unless that is listShare times as long.
+// This many children of one node, or more, are looked for in a list, unless the list is listShare times as long.
 const (
 	manyChecks = 16
 	listShare  = 8
 )
 
-// checks are those that have not begun, by the parent of the node.
+// checks are the checks that have not begun, by the parent of the node.
 type checks struct {
 	groups map[string][]*task
 	order  []string         // of the groups
-	parked map[work][]*task // until another task is done
-	turn   bool             // for a check, and not for another read
+	parked map[work][]*task // until another task has ended
+	turn   bool             // whether a check is next, or another read
 }
 
 func newChecks() checks {
 	return checks{groups: make(map[string][]*task), parked: make(map[work][]*task)}
 }
 
-// add lines a check up.
+// add queues a check.
 func (c *checks) add(dir string, t *task) {
 	if len(c.groups[dir]) == 0 {
 		c.order = append(c.order, dir)
@@ -31,7 +31,7 @@ func (c *checks) add(dir string, t *task) {
 	c.groups[dir] = append(c.groups[dir], t)
 }
 
-// check sees to it that a node is looked for of which an event says that it was deleted.
+// check checks a node that was deleted according to an event.
 func (p *pass) check(path string) {
 	w := work{path: path}
 	t := p.tasks[w]
@@ -39,7 +39,7 @@ func (p *pass) check(path string) {
 	case t != nil && (!t.check || t.running):
 		t = p.mark(w, false, nil)
 	case t == nil && p.find(path) == nil && p.view().refused.count() == 0:
-		return // it is not in the mirror, nor about to be
+		return // not in the mirror and not being read
 	case t == nil:
 		t = &task{work: w, check: true}
 		p.tasks[w] = t
@@ -48,7 +48,7 @@ func (p *pass) check(path string) {
 	t.deleted = true
 }
 
-// above returns the path of a node's parent, "" for that of the root.
+// above returns the path of a node's parent; "" for the root's.
 func (p *pass) above(path string) string {
 	if path == p.spec.root {
 		return ""
@@ -81,7 +81,7 @@ func (p *pass) nextCheck() *task {
 	return nil
 }
 
-// current leaves out the checks that were dropped.
+// current removes the checks that were dropped.
 func (p *pass) current(group []*task) []*task {
 	kept := group[:0]
 	for _, t := range group {
@@ -92,7 +92,7 @@ func (p *pass) current(group []*task) []*task {
 	return kept
 }
 
-// settles returns what is to be done before n checks of children of a node begin, because it may settle them.
+// settles returns the task that n checks of children of a node wait for, because it may make them unnecessary.
 func (p *pass) settles(dir string, n int) (on work, ok bool) {
 	on = work{path: dir}
 	if t := p.tasks[on]; t != nil && t.deleted {
@@ -107,7 +107,7 @@ func (p *pass) settles(dir string, n int) (on work, ok bool) {
 	return on, true
 }
 
-// unpark lets the checks begin that a task which is done has not settled.
+// unpark starts the checks that a completed task has not made unnecessary.
 func (p *pass) unpark(on work) {
 	for _, t := range p.current(p.checks.parked[on]) {
 		p.enqueue(t)
@@ -115,7 +115,7 @@ func (p *pass) unpark(on work) {
 	delete(p.checks.parked, on)
 }
 
-// drop takes back a check that has not begun, of a node that is known to be absent.
+// drop removes a check that has not begun, of a node that is known to be gone.
 func (p *pass) drop(t *task) {
 	delete(p.tasks, t.work)
 	p.after = append(p.after, func() {
@@ -124,7 +124,7 @@ func (p *pass) drop(t *task) {
 	})
 }
 
-// next returns the read that is to begin now, or nil. Checks and others take turns.
+// next returns the next read to begin, or nil. Checks and other reads take turns.
 func (p *pass) next() *task {
 	if t := p.front; t != nil {
 		p.front = nil

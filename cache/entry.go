@@ -6,28 +6,28 @@ import (
 	"github.com/docent-zk/docent/framework"
 )
 
-// entry is one node of the mirror with what is below it. It is not changed once it was shown.
+// entry is a node of the mirror with the nodes below it. Once shown, it is not changed.
 type entry struct {
 	node framework.Node
 	kids index[*entry]
-	// listed is the Pzxid of the node when its children were listed last, or known otherwise; unlisted if they never were.
+	// listed is the node's Pzxid when its children were last known to be complete; unlisted if they never were.
 	listed int64
-	// lost is a transaction behind the deletion of the latest child that was found to be missing.
+	// lost is a transaction after the latest deletion of a child that was found to be missing.
 	lost int64
-	by   edition // that made it
+	by   edition // the edition that created it
 }
 
-// edition is a run of edits whose result nobody has seen yet. What it has made itself, it changes in place. The zero edition changes
-// nothing in place.
+// edition is a series of edits whose result has not been shown yet. It changes what it has created in place. The zero
+// edition changes nothing in place.
 type edition uint64
 
-// own reports whether the edition may change what was made by another one.
+// own reports whether the edition may change what was created by another one.
 func (e edition) own(by edition) bool { return e != 0 && e == by }
 
 // unlisted is less than any Pzxid: that of "/" on new servers is 0.
 const unlisted = -1
 
-// count is 1 for the node and what is below it.
+// count returns the number of nodes: this one and those below it.
 func (e *entry) count() int {
 	if e == nil {
 		return 0
@@ -35,7 +35,7 @@ func (e *entry) count() int {
 	return 1 + e.kids.count()
 }
 
-// cut takes the first name off a relative path.
+// cut splits off the first name of a relative path.
 func cut(rest string) (name, behind string) {
 	name, behind, _ = strings.Cut(rest, "/")
 	return name, behind
@@ -51,8 +51,8 @@ func (e *entry) find(rest string) *entry {
 	return e
 }
 
-// edit returns e with what f makes of the entry at a relative path, nil for one that is not there; f returns nil to
-// have none there. Without the parent of that entry nothing happens.
+// edit returns e after f has replaced the entry at a relative path. f receives nil if there is none, and returns nil to
+// remove it. If the entry's parent does not exist, nothing changes.
 func (e *entry) edit(rest string, by edition, f func(*entry) *entry) *entry {
 	now, _ := e.edited(rest, by, f)
 	return now
@@ -87,8 +87,8 @@ func (e *entry) holding(kids index[*entry], by edition) *entry {
 	return &entry{node: e.node, kids: kids, listed: e.listed, lost: e.lost, by: by}
 }
 
-// walk calls f for the entry and everything below it, parents first and by name, until it returns false, which it returns
-// then.
+// walk calls f for the entry and all entries below it, parents first and by name, until f returns false. It reports
+// whether f never did.
 func (e *entry) walk(f func(*entry) bool) bool {
 	return e == nil || f(e) && e.kids.each(func(_ string, kid *entry) bool { return kid.walk(f) })
 }

@@ -7,25 +7,26 @@ import (
 	"github.com/docent-zk/docent/framework"
 )
 
-// EventType is what an [Event] reports.
+// EventType is the kind of an [Event].
 type EventType int
 
-// The events of a cache.
+// Kinds of events of a cache.
 const (
-	// Added says that a node, in New, is in the cache that was not before. Parents come before their children.
+	// Added means that a node, in New, has been added to the cache. Parents come before their children.
 	Added EventType = iota + 1
-	// Changed says that the data of a node was set, perhaps to what it was: it was Old and is New.
+	// Changed means that the data of a node was set, possibly to the same value. Old and New are the node before and
+	// after.
 	Changed
-	// Removed says that a node is not in the cache any more; Old is what it was last. Children come before their parents.
+	// Removed means that a node was removed from the cache. Old is its last state. Children come before their parents.
 	Removed
-	// Refused says that a node, of which only Path is known, cannot be brought up to date, for Err.
+	// Refused means that the node at Path cannot be updated, for the reason in Err.
 	Refused
-	// Synced says that the cache is fresh: everything that there was on the servers is in the events before. It comes
-	// for the first time when all is loaded, and then after each Stale.
+	// Synced means that the cache is fresh: the events before it contain everything on the servers. It comes when the
+	// cache is loaded, and then after each Stale.
 	Synced
-	// Stale says that the connection broke, at Since.
+	// Stale means that the connection broke, at Since.
 	Stale
-	// Lagged says that Missed steps of the cache were merged because the listener was slow. The differences follow.
+	// Lagged means that Missed steps of the cache were merged because the listener was slow. Their differences follow.
 	Lagged
 )
 
@@ -39,17 +40,17 @@ func (t EventType) String() string {
 	return eventNames[t]
 }
 
-// Event is one difference between what a listener knew and what there is.
+// Event is one change of the cache, or of its freshness.
 type Event struct {
 	Type EventType // what happened
-	Path string    // of the node; of the cache's root with Synced, Stale and Lagged
+	Path string    // of the node; the cache's root for Synced, Stale and Lagged
 
-	Old framework.Node // with Changed and Removed: as it was. Its Data must not be modified
-	New framework.Node // with Added and Changed: as it is. Its Data must not be modified
+	Old framework.Node // before; for Changed and Removed. Its Data must not be modified
+	New framework.Node // after; for Added and Changed. Its Data must not be modified
 
-	Err    error     // with Refused
-	Since  time.Time // with Stale
-	Missed int       // with Lagged
+	Err    error     // for Refused
+	Since  time.Time // for Stale
+	Missed int       // for Lagged
 }
 
 // String returns the event in one line.
@@ -65,8 +66,8 @@ func (e Event) String() string {
 	return fmt.Sprintf("%v %s", e.Type, e.Path)
 }
 
-// changes reports the differences between two states of a node and what is below it, until f returns false, which it
-// returns then.
+// changes reports the differences between two states of a subtree until f returns false. It reports whether f never
+// did.
 func changes(old, now *entry, f func(Event) bool) bool {
 	switch {
 	case old == now:

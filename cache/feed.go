@@ -5,16 +5,16 @@ import (
 	"sync"
 )
 
-// step is a value with the number of those before it that were left out.
+// step is a value with the number of skipped values before it.
 type step[V any] struct {
 	value  V
 	missed int
 }
 
-// feed is the queue of one listener. When it is full, the latest value takes the place of the one before it.
+// feed is the queue of one listener. When it is full, a new value replaces the last one.
 type feed[V any] struct {
 	bound int
-	ready chan struct{} // holds a token when there may be something to take
+	ready chan struct{} // holds a token when there may be a step
 
 	mu    sync.Mutex
 	queue []step[V]
@@ -24,7 +24,7 @@ func newFeed[V any](bound int) *feed[V] {
 	return &feed[V]{bound: bound, ready: make(chan struct{}, 1)}
 }
 
-// push never waits.
+// push never blocks.
 func (f *feed[V]) push(v V) {
 	f.mu.Lock()
 	if n := len(f.queue); n < f.bound {
@@ -39,7 +39,7 @@ func (f *feed[V]) push(v V) {
 	}
 }
 
-// pop takes the oldest step, if there is one.
+// pop removes the oldest step, if there is one.
 func (f *feed[V]) pop() (s step[V], ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -9,14 +9,14 @@ import (
 	"github.com/docent-zk/docent/framework"
 )
 
-// Servers whose data was deleted, or restored from a backup, number their transactions as they did before. If they have got as far
-// as a cache has seen, or farther, zxids alone do not tell that they now count other transactions. Times do: two histories that
-// have the same state of a node, with its times, have everything before it in common.
+// If the servers' data was deleted or restored from a backup, their transaction ids repeat. Once they have reached what
+// a cache has seen, zxids alone do not show that the transactions are others. Times do: if two histories have the same
+// state of a node, with its times, they have everything before it in common.
 
-// errHistory says that the servers' data was replaced.
+// errHistory means that the servers' data was replaced.
 var errHistory = errors.New("the servers' data was replaced")
 
-// contradicts reports whether two states of a node, of which news was read later, cannot be of one history.
+// contradicts reports whether two states of a node, news being read later, cannot belong to one history.
 func contradicts(known, news framework.Stat) bool {
 	switch {
 	case news.Czxid != known.Czxid:
@@ -28,7 +28,7 @@ func contradicts(known, news framework.Stat) bool {
 		news.EphemeralOwner != known.EphemeralOwner || news.DataLength != known.DataLength
 }
 
-// conflicts does so for nodes with their data.
+// conflicts does the same for nodes with their data.
 func (s *spec) conflicts(known, news framework.Node) bool {
 	same := known.Stat.Mzxid == news.Stat.Mzxid && known.Stat.Czxid == news.Stat.Czxid
 	return contradicts(known.Stat, news.Stat) || same && !s.statsOnly && !bytes.Equal(known.Data, news.Data)
@@ -40,8 +40,8 @@ func (p *pass) reset() {
 	p.ending = true
 }
 
-// witnesses are some of the nodes that are known, in the order of their latest transactions, the newest first: the 1st, the 2nd, the
-// 4th, the 8th, ... of all. So if the first of them that has not changed is the nth, about as many as n others have.
+// witnesses returns some of the known nodes, in the order of their latest transactions, the newest first: the 1st, 2nd,
+// 4th, 8th, ... of all. So if the nth is the first that has not changed, about n others have.
 func (p *pass) witnesses() (some []framework.Node) {
 	var all []framework.Node
 	p.tree.walk(func(e *entry) bool {
@@ -57,9 +57,9 @@ func (p *pass) witnesses() (some []framework.Node) {
 	return some
 }
 
-// common returns a transaction that both the servers and the cache have seen, with everything before it: that of the newest of the
-// witnesses which is what it was, and at most the one up to which the cache is complete. It returns 0 if there is none, and
-// errHistory if the servers have seen others.
+// common returns a transaction up to which the servers and the cache have seen the same: that of the newest witness
+// that has not changed, but at most the one up to which the cache is complete. It returns 0 if there is none, and
+// errHistory if the servers have seen other transactions.
 func (p *pass) common(witnesses []framework.Node, complete int64) (int64, error) {
 	for _, known := range witnesses {
 		node, err := p.fetch(known.Path, nil)
@@ -77,8 +77,8 @@ func (p *pass) common(witnesses []framework.Node, complete int64) (int64, error)
 	return 0, nil
 }
 
-// later looks at what the cache has of transactions behind one, which the servers may not have seen. They do not tell that it has
-// changed.
+// later checks the cache's nodes with transactions after zxid, which the servers may not have seen. The servers would
+// not report these as changed.
 func (p *pass) later(zxid int64) {
 	p.tree.walk(func(e *entry) bool {
 		if e.node.Stat.Mzxid > zxid {

@@ -5,19 +5,19 @@ import (
 	"time"
 )
 
-// held is a node that was replaced by another one of the same name, and both have children. The former is shown until what is below
-// the new one has been read, so that a child of both is never missing.
+// held is a node that was replaced by another one of the same name, where both have children. The former is shown until
+// the nodes below the new one have been read, so that a child of both is never missing.
 type held struct {
 	old   *entry
-	round *round    // of what must be read before the new node is shown
+	round *round    // the reads that must end before the new node is shown
 	since time.Time // when it began
-	then  []*round  // wait until the new node is shown
+	then  []*round  // waiting until the new node is shown
 }
 
-// maxHold bounds how long a node is held that is replaced, or what is below it, again and again.
+// maxHold bounds how long a node is held that is replaced repeatedly.
 const maxHold = 10 * time.Second
 
-// visible is the tree as it is shown.
+// visible returns the tree as it is shown.
 func (m *mirror) visible() *entry {
 	if m.anew {
 		return m.view().root
@@ -25,10 +25,11 @@ func (m *mirror) visible() *entry {
 	return m.public
 }
 
-// change replaces what is known of the node at a path by what f makes of it, and what is shown unless the node is held.
+// change replaces what is known about the node at a path with the result of f, and also what is shown unless the node
+// is held.
 func (m *mirror) change(path string, f func(*entry) *entry) {
 	rest := m.spec.relative(path)
-	if len(m.held) == 0 { // both share what they consist of
+	if len(m.held) == 0 { // the two trees share their parts
 		m.tree = m.tree.edit(rest, m.edition, f)
 		m.public = m.tree
 		return
@@ -41,7 +42,7 @@ func (m *mirror) change(path string, f func(*entry) *entry) {
 	if now := m.public.find(rest); now == nil || now.kids.count() == 0 {
 		return
 	}
-	for _, at := range m.heldBelow(path) { // f may have brought the new ones
+	for _, at := range m.heldBelow(path) { // f may have replaced them
 		m.public = m.public.edit(m.spec.relative(at), 0, func(*entry) *entry { return m.held[at].old })
 	}
 }
@@ -61,8 +62,8 @@ func (p *pass) publish(f func(*view)) {
 	p.user.shown(p.ctx, p.mirror, p.view())
 }
 
-// hold is called before another node takes the place of the one at a task's path. It goes on showing the former if there is
-// something below both.
+// hold is called before another node replaces the one at a task's path. If both have children, the former stays
+// visible.
 func (p *pass) hold(t *task, kids bool) {
 	at := p.holder(t.path)
 	var shown *entry
@@ -74,7 +75,7 @@ func (p *pass) hold(t *task, kids bool) {
 		p.unhold(at)
 		return
 	case p.anew || at != "" && at != t.path:
-		return // what is here is not shown
+		return // this part is not shown
 	case shown == nil || shown.kids.count() == 0:
 		p.unhold(t.path)
 		return
@@ -82,7 +83,7 @@ func (p *pass) hold(t *task, kids bool) {
 		return
 	}
 	h := &held{old: shown, since: time.Now()}
-	p.edition++ // from here on it is not changed any more
+	p.edition++ // it is not changed from here on
 	for _, within := range p.heldBelow(t.path) {
 		h.then = append(h.then, p.held[within].then...)
 		delete(p.held, within)
@@ -96,7 +97,7 @@ func (p *pass) hold(t *task, kids bool) {
 	p.held[t.path] = h
 }
 
-// await has a node that is held wait for a task that reads it, or what is below it. It reports whether there is such a node.
+// await makes a held node wait for a task that reads it or a node below it. It reports whether there is such a node.
 func (p *pass) await(t *task) bool {
 	h := p.held[p.holder(t.path)]
 	if h != nil {
@@ -105,7 +106,7 @@ func (p *pass) await(t *task) bool {
 	return h != nil
 }
 
-// holder returns the path of the node at or above path that is held, "" for none.
+// holder returns the path of the held node at or above path; "" for none.
 func (m *mirror) holder(path string) string {
 	for len(m.held) > 0 {
 		if m.held[path] != nil {
@@ -119,7 +120,7 @@ func (m *mirror) holder(path string) string {
 	return ""
 }
 
-// heldBelow returns the paths of nodes that are held, at path and below it.
+// heldBelow returns the paths of the held nodes at and below path.
 func (m *mirror) heldBelow(path string) (below []string) {
 	for at := range m.held {
 		if at == path || strings.HasPrefix(at, strings.TrimSuffix(path, "/")+"/") {
@@ -129,7 +130,7 @@ func (m *mirror) heldBelow(path string) (below []string) {
 	return below
 }
 
-// unhold lets a node and everything below it be shown as it is known, with the next publication.
+// unhold shows a node and everything below it as known, with the next publication.
 func (p *pass) unhold(path string) {
 	if len(p.held) == 0 {
 		return
@@ -157,7 +158,7 @@ func (p *pass) whenShown(done func()) {
 	r.leave()
 }
 
-// flush does what had to wait for a publication.
+// flush runs what waits for a publication.
 func (p *pass) flush() {
 	for len(p.after) > 0 {
 		f := p.after[0]

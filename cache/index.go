@@ -5,29 +5,29 @@ import (
 	"strings"
 )
 
-// member is what an index holds.
+// member is a value of an index.
 type member interface {
 	comparable
-	count() int // how many nodes it stands for
+	count() int // number of nodes that it contains
 }
 
-// index is an immutable map from names to values, ordered by name. Making another one with one difference costs a copy of
-// about the logarithm of its size, or less in one edition, which copies each branch once. The zero value is empty.
+// index is an immutable map from names to values, ordered by name. A new index with one difference copies about log(n)
+// branches; within one edition, each branch is copied only once. The zero value is empty.
 //
-// It is a treap whose priorities are hashes of the names. So its shape depends on nothing but the names in it, and two
-// indexes that have much in common share it: their difference is found without looking at what they share.
+// It is a treap whose priorities are hashes of the names. So its shape depends only on its names, and similar indexes
+// share most branches. Their difference is found without reading what they share.
 type index[V member] struct{ root *branch[V] }
 
 type branch[V member] struct {
 	name        string
 	value       V
 	left, right *branch[V]
-	nodes       int     // what the values from here on stand for
-	by          edition // that made it
-	rank        uint32  // those above have a higher one
+	nodes       int     // number of nodes in the values from here down
+	by          edition // the edition that created it
+	rank        uint32  // branches above have a higher one
 }
 
-// seed is drawn for each process, so that nobody can choose names that make a deep tree.
+// seed differs between processes, so that no names can be chosen that make a deep tree.
 var seed = maphash.MakeSeed()
 
 func rankOf(name string) uint32 { return uint32(maphash.String(seed, name)) }
@@ -36,7 +36,7 @@ func newBranch[V member](name string, rank uint32, value V, left, right *branch[
 	return (&branch[V]{name: name, rank: rank}).set(value, left, right)
 }
 
-// holding returns b with another value and others below it.
+// holding returns b with other contents.
 func (b *branch[V]) holding(value V, left, right *branch[V], by edition) *branch[V] {
 	if !by.own(b.by) {
 		b = &branch[V]{name: b.name, rank: b.rank, by: by}
@@ -61,7 +61,7 @@ func (b *branch[V]) below(name string, rank uint32) bool {
 	return rank > b.rank || rank == b.rank && name > b.name
 }
 
-// count returns how many nodes the values stand for.
+// count returns the number of nodes in the values.
 func (x index[V]) count() int { return x.root.count() }
 
 // get returns the value of a name, or the zero value.
@@ -104,7 +104,7 @@ func (b *branch[V]) put(name string, rank uint32, value V, by edition) *branch[V
 	}
 }
 
-// split returns what is before and what is behind name.
+// split returns the parts before and after name.
 func (b *branch[V]) split(name string, by edition) (left, right *branch[V]) {
 	switch {
 	case b == nil:
@@ -140,7 +140,7 @@ func (b *branch[V]) without(name string) *branch[V] {
 	return b
 }
 
-// join puts together what was on both sides of a name.
+// join is the reverse of split, without the name.
 func join[V member](left, right *branch[V]) *branch[V] {
 	switch {
 	case left == nil:
@@ -154,15 +154,15 @@ func join[V member](left, right *branch[V]) *branch[V] {
 	}
 }
 
-// each calls f in the order of names until it returns false, which it returns then.
+// each calls f in the order of names until f returns false. It reports whether f never did.
 func (x index[V]) each(f func(name string, value V) bool) bool { return x.root.each(f) }
 
 func (b *branch[V]) each(f func(name string, value V) bool) bool {
 	return b == nil || b.left.each(f) && f(b.name, b.value) && b.right.each(f)
 }
 
-// difference calls f, in the order of names, for every name whose value is not the same in both, with the zero value
-// where there is none, until it returns false, which it returns then.
+// difference calls f, in the order of names, for every name whose values differ, with the zero value for a missing one,
+// until f returns false. It reports whether f never did.
 func difference[V member](old, now index[V], f func(old, now V) bool) bool {
 	return differ(old.root, now.root, f)
 }
@@ -178,7 +178,7 @@ func differ[V member](old, now *branch[V], f func(old, now V) bool) bool {
 		return old.each(func(_ string, v V) bool { return f(v, none) })
 	case old.name == now.name:
 		return differ(old.left, now.left, f) && (old.value == now.value || f(old.value, now.value)) && differ(old.right, now.right, f)
-	case now.below(old.name, old.rank): // and so it is not in now
+	case now.below(old.name, old.rank): // so it is not in now
 		left, right := now.split(old.name, 0)
 		return differ(old.left, left, f) && f(old.value, none) && differ(old.right, right, f)
 	default:

@@ -2,8 +2,8 @@ package cache
 
 import "context"
 
-// Events returns a channel of what there is, as Added, and then of every change, as the package documentation says. It is closed
-// when ctx ends and when the cache ends.
+// Events delivers the current contents as Added events, and then every change, as the package documentation says. The
+// channel is closed when ctx ends and when the cache ends.
 func (n nodes) Events(ctx context.Context) <-chan Event {
 	m, out := n.m, make(chan Event)
 	ctx, cancel := context.WithCancel(ctx)
@@ -25,10 +25,10 @@ func (n nodes) Events(ctx context.Context) <-chan Event {
 type listener struct {
 	root  string
 	out   chan<- Event
-	known *view // what it has been told
+	known *view // the view that has been delivered
 }
 
-// follow tells the listener what there is now, and then each step, until ctx ends.
+// follow delivers the current view, and then each step, until ctx ends.
 func (l *listener) follow(ctx context.Context, now *view, f *feed[*view]) {
 	for ok := l.tell(ctx, now); ok; {
 		var s step[*view]
@@ -42,7 +42,7 @@ func (l *listener) follow(ctx context.Context, now *view, f *feed[*view]) {
 	}
 }
 
-// tell sends what is different now.
+// tell sends the differences to now.
 func (l *listener) tell(ctx context.Context, now *view) bool {
 	known := l.known
 	l.known = now

@@ -6,16 +6,16 @@ import (
 	"slices"
 )
 
-// ListedAs says under which name framework.Client.Recipes lists the cache, and what else there is to know of it. Defaults to
-// the kind of cache.
+// ListedAs sets the name under which framework.Client.Recipes lists the cache, and further details.
+// Defaults to the kind of cache.
 func ListedAs(name string, attrs ...slog.Attr) Option {
 	return func(s *spec) { s.listed, s.attrs = name, slices.Clone(attrs) }
 }
 
 func (s *spec) listedAs() string { return cmp.Or(s.listed, s.name) }
 
-// report says how the view is to those who look at the client's recipes. It is called under the board's mutex, so that what
-// was said last is so.
+// report sets the status of the cache among the client's recipes. It is called while the board's mutex is held, so the
+// reports are in order.
 func (m *mirror) report(v *view) {
 	s := m.runs.Load()
 	switch {
@@ -31,14 +31,14 @@ func (m *mirror) report(v *view) {
 	}
 }
 
-// attrs are what there is to know of the cache, at the moment when somebody looks.
+// attrs returns further details about the cache, which are evaluated when they are displayed.
 func (m *mirror) attrs() []slog.Attr {
 	size := func() slog.Value { return slog.IntValue(m.view().root.count()) }
 	refused := func() slog.Value { return slog.IntValue(m.view().refused.count()) }
 	return append([]slog.Attr{slog.Any("nodes", valuer(size)), slog.Any("refused", valuer(refused))}, m.spec.attrs...)
 }
 
-// valuer is a function that is called when its value is looked at.
+// valuer is a function that is called when its value is displayed.
 type valuer func() slog.Value
 
 // LogValue implements slog.LogValuer.

@@ -15,29 +15,29 @@ import (
 
 // Errors of this package, besides those of package framework.
 var (
-	// ErrStale says that the connection broke, and that what is in the cache may be old.
+	// ErrStale means that the connection broke, so the contents of the cache may be old.
 	ErrStale = errors.New("the cache is stale")
-	// ErrCacheClosed says that the cache was closed.
+	// ErrCacheClosed means that the cache was closed.
 	ErrCacheClosed = errors.New("the cache is closed")
-	// ErrEmpty says that a Value's node has no data, or that its data is null.
+	// ErrEmpty means that a Value's node has no data, or that its data is null.
 	ErrEmpty = errors.New("there is no value in the data")
-	// ErrNotGzip says that the data of a node cannot be unpacked.
+	// ErrNotGzip means that the data of a node cannot be decompressed.
 	ErrNotGzip = errors.New("the data is not gzip")
 )
 
 // caching is the policy of every cache.
 var caching = framework.Policy{OnSuspended: framework.Hold, OnLost: framework.Rebuild, OnReadOnly: framework.Serve}
 
-// mirror is what all caches are made of: a part of the tree, kept up to date over sessions.
+// mirror is the part that all caches share: a copy of a part of the tree, kept up to date across sessions.
 type mirror struct {
 	cli   *framework.Client
 	spec  spec
 	board board[view]
-	runs  atomic.Pointer[framework.Session] // the latest session that it has run in, to report in
+	runs  atomic.Pointer[framework.Session] // the latest session, for reports
 	user  user
 
 	listed   *telemetry.Cache
-	progress *telemetry.Sync // towards freshness, in the present session; the recipe's
+	progress *telemetry.Sync // progress towards freshness in this session; used by the recipe
 
 	life context.Context // ends on close
 	end  context.CancelCauseFunc
@@ -47,44 +47,44 @@ type mirror struct {
 	err  error         // set before done is closed
 
 	tree      *entry           // what is known
-	public    *entry           // what the next publication shows: the same, except for nodes that are held
-	edition   edition          // of both, while nothing is held
-	held      map[string]*held // nodes that are shown as they were, by path
-	anew      bool             // what is shown is of before until all of the new is known
+	public    *entry           // what the next publication shows: the same as tree, except for held nodes
+	edition   edition          // of both trees, while no node is held
+	held      map[string]*held // nodes whose former state is shown, by path
+	anew      bool             // the former tree is shown until the new one is complete
 	otherData bool             // the servers' data was replaced since then
 
-	minority bool // some of what is known comes from a read-only server
+	minority bool // some of it was read from a read-only server
 
-	complete int64               // every change up to this transaction is in the mirror; 0 if that is not known
-	newest   int64               // transaction that was seen
-	suspects map[string]struct{} // nodes whose children may be missing, from the pass before
-	guess    int                 // bytes in a node that has not been read
+	complete int64               // all changes up to this transaction are in the mirror; 0 if not known
+	newest   int64               // the newest transaction that was seen
+	suspects map[string]struct{} // nodes whose children may be missing, from the last pass
+	guess    int                 // expected size of a node that has not been read, in bytes
 
-	comparedTo int64     // every change up to this transaction was read, whatever events told
-	checkDue   time.Time // when that is looked at again; zero if that is not planned
-	newSession bool      // and no pass in it yet
-	checked    int       // how often it was planned
+	comparedTo int64     // all changes up to this transaction were read, independently of events
+	checkDue   time.Time // when the next comparison is due; zero if none is planned
+	newSession bool      // no pass has run in it yet
+	checked    int       // number of planned comparisons
 
 	mu      sync.Mutex
-	callers []caller // that wait
+	callers []caller // waiting calls
 }
 
 // user is the cache that a mirror belongs to.
 type user interface {
-	// shown is called after every change of a node, by the goroutine that makes it. It returns soon when ctx ends.
+	// shown is called after every change of a node, by the mirror's goroutine. It returns soon after ctx has ended.
 	shown(ctx context.Context, m *mirror, v *view)
-	// problem is what is wrong with what the cache has made of the nodes, nil if nothing is. It does not wait.
+	// problem returns why the cache cannot use the nodes as they are, or nil. It does not wait.
 	problem() error
 }
 
-// plain is the user of a cache that gives out nodes as they are.
+// plain is the user of a cache that returns nodes unchanged.
 type plain struct{}
 
 func (plain) shown(context.Context, *mirror, *view) {}
 
 func (plain) problem() error { return nil }
 
-// open starts a mirror and waits until it is complete, unless the options say otherwise.
+// open starts a mirror, and waits until it is complete unless the options say otherwise.
 func open(ctx context.Context, cli *framework.Client, s spec, u user) (*mirror, error) {
 	if err := s.validate(); err != nil {
 		return nil, fmt.Errorf("%s %s: %w", s.name, s.root, err)
@@ -97,7 +97,7 @@ func open(ctx context.Context, cli *framework.Client, s spec, u user) (*mirror, 
 	}
 	m.spec.filter = m.lenient(s.filter)
 	m.board.latest.Store(&view{since: time.Now()})
-	m.listed = recipekit.Telemetry(cli).Cache(s.name, s.root, m.glance)
+	m.listed = recipekit.Telemetry(cli).Cache(s.name, s.root, m.snapshot)
 	m.life, m.end = context.WithCancelCause(context.Background())
 	go m.run()
 	if s.noWait {
@@ -110,10 +110,11 @@ func open(ctx context.Context, cli *framework.Client, s spec, u user) (*mirror, 
 	return m, nil
 }
 
-// maxFailed bounds the paths for which it is known that a filter panics.
+// maxFailed bounds the number of paths for which a panic of the filter is remembered.
 const maxFailed = 1000
 
-// lenient is a filter that leaves a node as it is when keep panics, and does not ask again. It is for the mirror's goroutine.
+// lenient returns a filter that leaves a node as it is if keep panics for it, and does not call keep for it again. Only
+// the mirror's goroutine uses it.
 func (m *mirror) lenient(keep func(path string) bool) func(path string) bool {
 	failed := make(map[string]struct{})
 	return func(path string) (kept bool) {
@@ -135,7 +136,7 @@ func (m *mirror) lenient(keep func(path string) bool) func(path string) bool {
 	}
 }
 
-// loaded waits for the first complete state. A root that is refused is none.
+// loaded waits for the first complete state. It returns an error if the root is refused.
 func (m *mirror) loaded(ctx context.Context) error {
 	if err := m.waitFull(ctx); err != nil {
 		return err
@@ -166,7 +167,7 @@ func (m *mirror) waitFull(ctx context.Context) error {
 	return err
 }
 
-// run is the goroutine of a mirror. The client waits for it when it is closed.
+// run is the mirror's goroutine. The client's Close waits for it.
 func (m *mirror) run() {
 	defer close(m.done)
 	var watcher sync.WaitGroup
@@ -185,8 +186,8 @@ func (m *mirror) run() {
 	m.listed.End()
 }
 
-// glance is for metrics, and does not wait.
-func (m *mirror) glance() telemetry.Contents {
+// snapshot returns the values for metrics. It does not wait.
+func (m *mirror) snapshot() telemetry.Contents {
 	v := m.view()
 	c := telemetry.Contents{Nodes: v.root.count(), Rejected: v.refused.count(), StaleSince: m.staleSince(v)}
 	if c.Rejected == 0 && m.user.problem() != nil {
@@ -195,7 +196,7 @@ func (m *mirror) glance() telemetry.Contents {
 	return c
 }
 
-// told is session, and has telemetry tell of the way to freshness.
+// told is session with a report of its progress to telemetry.
 func (m *mirror) told(ctx context.Context, s *framework.Session) error {
 	ctx, m.progress = m.listed.Sync(ctx)
 	err := m.session(ctx, s)
@@ -229,7 +230,7 @@ func (m *mirror) close() error {
 
 func (m *mirror) view() *view { return m.board.latest.Load() }
 
-// find returns what is known of the node at an absolute path, or nil.
+// find returns what is known about the node at an absolute path, or nil.
 func (m *mirror) find(path string) *entry {
 	if !m.spec.covers(path) {
 		return nil
@@ -237,7 +238,7 @@ func (m *mirror) find(path string) *entry {
 	return m.tree.find(m.spec.relative(path))
 }
 
-// stale shows that the connection broke. That may be known late, when the next one has been caught up with.
+// stale shows that the connection broke. This may be noticed only when the next connection has been caught up with.
 func (m *mirror) stale(since time.Time) {
 	m.board.show(func(old *view) *view {
 		if !old.fresh() || since.Before(old.link) {
@@ -250,11 +251,11 @@ func (m *mirror) stale(since time.Time) {
 	})
 }
 
-// freshen shows that everything that there was when the connection began is in the mirror.
+// freshen shows that the mirror has caught up with the connection that began at link.
 func (m *mirror) freshen(link time.Time) {
 	m.board.show(func(old *view) *view {
 		state := m.cli.State()
-		if state.State == framework.ReadOnly && !old.synced { // all that there is, but nobody knows how old it is
+		if state.State == framework.ReadOnly && !old.synced { // the contents are complete, but their age is not known
 			v := *old
 			v.synced = true
 			m.report(&v)
@@ -277,7 +278,7 @@ func (m *mirror) freshen(link time.Time) {
 	}
 }
 
-// staleSince is zero for a view that is fresh now.
+// staleSince returns since when the view is stale; zero if it is fresh.
 func (m *mirror) staleSince(v *view) time.Time {
 	state := m.cli.State()
 	switch {
@@ -301,7 +302,7 @@ func (m *mirror) waitFresh(ctx context.Context) error {
 	return fmt.Errorf("%s %s: %w since %v: %w", m.spec.name, m.spec.root, ErrStale, m.staleSince(m.view()).Round(0), framework.ContextError(ctx))
 }
 
-// ended says why the mirror has ended, and is nil until then.
+// ended returns why the mirror has ended, or nil.
 func (m *mirror) ended() error {
 	select {
 	case <-m.done:

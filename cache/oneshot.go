@@ -8,7 +8,8 @@ import (
 	"github.com/docent-zk/docent/internal/recipekit"
 )
 
-// oneShot is the source that every server has: a watch on each node and one on each list, set again with each read.
+// oneShot is the source that works on every server: a one-shot watch on each node and each list, set again with each
+// read.
 type oneShot struct {
 	s    *framework.Session
 	root string
@@ -19,7 +20,7 @@ func newOneShot(s *framework.Session, root string) *oneShot {
 	return &oneShot{s: s, root: root, set: recipekit.NewWatchSet(s)}
 }
 
-// look waits for a node that does not exist only at the root.
+// look watches for the creation of a missing node only if it is the root.
 func (o *oneShot) look(ctx context.Context, path string) (framework.Stat, bool, error) {
 	node, err := o.set.Exists(ctx, path, path == o.root)
 	if errors.Is(err, framework.ErrNoNode) {
@@ -28,7 +29,7 @@ func (o *oneShot) look(ctx context.Context, path string) (framework.Stat, bool, 
 	return node.Stat, err == nil, err
 }
 
-// get waits for a root that does not exist, too.
+// get watches for the creation of a missing root as well.
 func (o *oneShot) get(ctx context.Context, path string) (framework.Node, error) {
 	for {
 		node, err := o.set.Get(ctx, path)
@@ -71,15 +72,15 @@ func (o *oneShot) take() ([]note, error) {
 
 func (o *oneShot) covers(w work) bool { return o.set.Armed(w.path, w.list) }
 
-// unfollow leaves the watch to fire unheard.
+// unfollow ignores the event of the watch that is left.
 func (o *oneShot) unfollow(path string) { o.set.Forget(path) }
 
 func (o *oneShot) everywhere() bool { return false }
 func (o *oneShot) settled() int64   { return 0 }
 func (o *oneShot) listening() bool  { return true }
 
-// resume waits for the answer to one request: those that set the watches again go ahead of all others on a connection, and servers
-// answer them, with what the watches have missed, first.
+// resume waits for the reply to one request. On a new connection, the requests that set the watches again are sent
+// first, and answered first, with what the watches have missed.
 func (o *oneShot) resume(ctx context.Context) error { return syncSurely(ctx, o.s, o.root) }
 
 func (o *oneShot) close() { o.set.Close() }

@@ -229,7 +229,7 @@ func TestAnAnnouncedNodeIsNotListed(t *testing.T) {
 	}{{false, 29, false}, {true, 29, true}, {false, 30, true}} {
 		s := raised(t)
 		s.began = told.began
-		assert.NoError(t, s.heedAll(note{path: "/r/new", kind: nodeCreated}))
+		assert.NoError(t, s.processAll(note{path: "/r/new", kind: nodeCreated}))
 		k := s.tasks[work{"/r/new", false}]
 		k.running = true
 		s.running++
@@ -248,7 +248,7 @@ func TestEverythingEndsAPass(t *testing.T) {
 		return &v
 	})
 	k := s.begun("/r/a", false)
-	assert.NoError(t, s.heedAll(note{path: "/r", kind: everything}, note{path: "/r/new", kind: nodeCreated}))
+	assert.NoError(t, s.processAll(note{path: "/r", kind: everything}, note{path: "/r/new", kind: nodeCreated}))
 	assert.False(t, s.view().fresh())
 	assert.Nil(t, s.tasks[work{"/r/new", false}])
 	s.node(k, 11, 30, 12, "unsure")
@@ -259,9 +259,9 @@ func TestEverythingEndsAPass(t *testing.T) {
 // A node that was deleted is looked for in the list of its parent, which shows one of the same name.
 func TestAGoneNodeIsLookedFor(t *testing.T) {
 	s := raised(t)
-	assert.NoError(t, s.heedAll(note{path: "/r/a/b", kind: nodeGone}))
+	assert.NoError(t, s.processAll(note{path: "/r/a/b", kind: nodeGone}))
 	assert.NotNil(t, s.tasks[work{"/r/a", true}])
-	assert.NoError(t, s.heedAll(note{path: "/r", kind: nodeGone}))
+	assert.NoError(t, s.processAll(note{path: "/r", kind: nodeGone}))
 	assert.NotNil(t, s.tasks[work{"/r", false}])
 }
 
@@ -292,9 +292,9 @@ func TestIncomplete(t *testing.T) {
 }
 
 // heedAll has the pass heed notes.
-func (s *script) heedAll(notes ...note) error {
+func (s *script) processAll(notes ...note) error {
 	s.source = &told{still{}, notes}
-	return s.heed()
+	return s.processNotes()
 }
 
 // told is a source that has notes.
@@ -315,7 +315,7 @@ func (s *told) take() ([]note, error) {
 func TestDeletedWhileItIsRead(t *testing.T) {
 	s := raised(t)
 	k := s.begun("/r/new", false)
-	assert.NoError(t, s.heedAll(note{path: "/r/new", kind: nodeDeleted}))
+	assert.NoError(t, s.processAll(note{path: "/r/new", kind: nodeDeleted}))
 	s.node(k, 30, 30, 30, "")
 	assert.NotNil(t, s.tasks[work{"/r/new", false}])
 }
@@ -324,7 +324,7 @@ func TestDeletedWhileItIsRead(t *testing.T) {
 func TestADeletedNodeIsShownUntilItIsKnownToBeAbsent(t *testing.T) {
 	s := raised(t)
 	s.queue = nil
-	assert.NoError(t, s.heedAll(note{path: "/r/a/b", kind: nodeDeleted}, note{path: "/r/a", kind: nodeDeleted}, note{path: "/r/none", kind: nodeDeleted}))
+	assert.NoError(t, s.processAll(note{path: "/r/a/b", kind: nodeDeleted}, note{path: "/r/a", kind: nodeDeleted}, note{path: "/r/none", kind: nodeDeleted}))
 	ended := false
 	s.begin(func() { ended = true })
 	s.is("/r=", "/r/a=1", "/r/a/b=2")
@@ -343,7 +343,7 @@ func TestADeletedNodeIsShownUntilItIsKnownToBeAbsent(t *testing.T) {
 func TestNothingIsPutBelowADeletedNode(t *testing.T) {
 	s := raised(t)
 	child := s.begun("/r/a/b", false)
-	assert.NoError(t, s.heedAll(note{path: "/r/a", kind: nodeDeleted}))
+	assert.NoError(t, s.processAll(note{path: "/r/a", kind: nodeDeleted}))
 	s.node(child, 21, 21, 21, "new")
 	s.is("/r=", "/r/a=1", "/r/a/b=2")
 }
@@ -419,7 +419,7 @@ func TestARoundWaitsForTheParentOfAChildThatIsLeftOut(t *testing.T) {
 func TestNoRoundEndsWhenEventsWereLost(t *testing.T) {
 	s := raised(t)
 	ended := false
-	assert.NoError(t, s.heedAll(note{path: "/r", kind: everything}))
+	assert.NoError(t, s.processAll(note{path: "/r", kind: everything}))
 	s.begin(func() { ended = true })
 	assert.False(t, ended)
 }

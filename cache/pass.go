@@ -9,67 +9,67 @@ import (
 	"github.com/docent-zk/docent/framework"
 )
 
-// pass is the cache at work for as long as no change can go unnoticed. It begins with a look at everything, or at what has changed
-// since the pass before. Everything in it belongs to the goroutine that runs it; what reads the servers does so in goroutines of its
-// own and hands in an answer.
+// pass is a period in which no change can be missed. It begins with a read of everything, or of what has changed since
+// the last pass. Its fields belong to the goroutine that runs it. Reads run in their own goroutines, which send their
+// answers to it.
 type pass struct {
 	*mirror
 	s      *framework.Session
 	source source
 	ctx    context.Context
 
-	seen     map[string]struct{} // what was read, until that is everything; nil from then on
-	doubtful map[string]struct{} // what has changed in a way that is not known, until it is read
-	// displaced is what another node has taken the place of, which has no place in the mirror yet.
+	seen     map[string]struct{} // what was read so far, until everything was; nil afterwards
+	doubtful map[string]struct{} // what has changed in an unknown way, until it is read
+	// displaced is what was replaced by another node that has no place in the mirror yet.
 	displaced map[string]struct{}
-	asking    bool // what has changed; nothing is read until that is known
-	checking  bool // a checkpoint is under way
+	asking    bool // a request for what has changed is pending; nothing is read until its reply
+	checking  bool // a checkpoint is running
 
 	tasks   map[work]*task
-	most    int      // tasks that there have been room for in the map
-	front   *task    // to be started first
-	queue   []*task  // to be started, oldest first
+	most    int      // largest number of tasks so far, for which the map has room
+	front   *task    // started first
+	queue   []*task  // tasks to start, oldest first
 	checks  checks   // of deleted nodes
-	after   []func() // to be called when what is known is shown
-	running int      // tasks that are under way
-	singles int      // requests that are under way for one task each, except for those among batches
-	batches int      // requests that are under way for all tasks that had gathered
-	ending  bool     // nothing is started any more, and the pass ends when nothing is under way
+	after   []func() // called when what is known is shown
+	running int      // running tasks
+	singles int      // pending requests for one task each, apart from batches
+	batches int      // pending batches
+	ending  bool     // no task is started any more; the pass ends when none is running
 	answers chan answer
-	spare   [][]answer // memory of answers to batches
+	spare   [][]answer // memory for answers of batches
 	reads   sync.WaitGroup
 
-	lookedFrom int64     // the newest transaction when a look at everything began; 0 if there was none
-	first      bool      // in its session
-	began      int64     // the newest transaction when it began: of what was created behind it all that is below is noted
-	link       time.Time // when the connection began whose changes are being caught up
-	catching   int       // rounds that must end for the cache to be fresh
-	waiting    []caller  // for what is being done
+	lookedFrom int64     // the newest transaction when a read of everything began; 0 if there was none
+	first      bool      // the first pass of its session
+	began      int64     // the newest transaction at its start; everything below a node created later is noted
+	link       time.Time // when the connection began that is being caught up with
+	catching   int       // rounds that must end before the cache is fresh
+	waiting    []caller  // calls whose tasks are running
 	rereading  bool      // everything is being read again
-	wary       bool      // nothing is known of a node before its data was compared
+	wary       bool      // nodes have to be compared with their data first
 	retry      *time.Timer
-	retryDue   time.Time         // when it fires; zero when it does not
-	retrials   map[work]*retrial // of what was refused
+	retryDue   time.Time         // when the timer fires; zero if it is not running
+	retrials   map[work]*retrial // of refused reads
 	checkTimer *time.Timer
-	rest       *time.Timer // between two requests that read what has changed
-	resting    bool        // until it fires
+	rest       *time.Timer // between two requests that read changes
+	resting    bool        // until rest fires
 }
 
-// answer is what a goroutine that reads hands in.
+// answer is the result of a goroutine that reads.
 type answer struct {
-	task *task // nil for what is not a task
+	task *task // nil for an answer without a task
 	deep bool
 	node framework.Node
-	// parts are the answers of a batch. A read that is apart is to be done once more, by itself.
+	// parts are the answers of a batch. A read that is apart has to be repeated by itself.
 	parts []answer
 	batch bool
-	sent  time.Time // when the request for a batch began
+	sent  time.Time // when the request for a batch was sent
 	apart bool
-	// names and stat are of a list.
+	// names and stat are the result of a list.
 	names []string
 	stat  framework.Stat
 	err   error
-	then  func() error // in place of all that
+	then  func() error // called instead of all that
 }
 
 // session is the recipe: it keeps the mirror up to date in one session.
@@ -77,7 +77,7 @@ func (m *mirror) session(ctx context.Context, s *framework.Session) error {
 	m.newSession = true
 	m.runs.Store(s)
 	m.board.show(func(v *view) *view { m.report(v); return v })
-	if s.ReadOnly() && m.view().synced { // what there is may be newer than what the server has
+	if s.ReadOnly() && m.view().synced { // the contents may be newer than the server's
 		<-ctx.Done()
 		return context.Cause(ctx)
 	}
@@ -96,7 +96,7 @@ func (m *mirror) session(ctx context.Context, s *framework.Session) error {
 	return m.follow(ctx, s, newOneShot(s, m.spec.root))
 }
 
-// prepare decides what is still worth something in a new session.
+// prepare decides which contents are still valid in a new session.
 func (m *mirror) prepare(ctx context.Context, s *framework.Session) error {
 	if m.minority {
 		m.readAnew()
@@ -105,7 +105,7 @@ func (m *mirror) prepare(ctx context.Context, s *framework.Session) error {
 	if m.minority {
 		return nil
 	}
-	// The server must not be behind the one of the session before.
+	// The server must not be behind that of the last session.
 	if err := syncSurely(ctx, s, m.spec.root); err != nil {
 		return err
 	}
@@ -113,10 +113,10 @@ func (m *mirror) prepare(ctx context.Context, s *framework.Session) error {
 	return nil
 }
 
-// errUnknown ends a pass because anything may have happened to anybody.
+// errUnknown ends a pass because any node may have changed.
 var errUnknown = errors.New("changes may have gone unnoticed")
 
-// follow keeps the mirror up to date with one source, until that or the session ends.
+// follow keeps the mirror up to date with one source, until the source or the session ends.
 func (m *mirror) follow(ctx context.Context, s *framework.Session, from source) error {
 	defer from.close()
 	for {
@@ -126,7 +126,7 @@ func (m *mirror) follow(ctx context.Context, s *framework.Session, from source) 
 	}
 }
 
-// pass looks at everything and then at what changes.
+// pass reads everything and then follows the changes.
 func (m *mirror) pass(ctx context.Context, s *framework.Session, from source) error {
 	ctx, cancel := context.WithCancel(ctx)
 	p := &pass{
@@ -148,8 +148,8 @@ func (m *mirror) pass(ctx context.Context, s *framework.Session, from source) er
 	return context.Cause(ctx)
 }
 
-// stop waits for everything that belongs to the pass, and leaves what it had begun to the next one. What was not shown yet is read
-// again.
+// stop waits for everything that belongs to the pass, and leaves unfinished reads to the next pass. What was not shown
+// yet is read again.
 func (p *pass) stop(cancel context.CancelFunc) {
 	cancel()
 	p.reads.Wait()
@@ -170,8 +170,8 @@ func (p *pass) stop(cancel context.CancelFunc) {
 	p.newest = max(p.newest, p.s.LastZxid())
 }
 
-// compare forgets everything if the servers' newest transaction is older than one that was seen before: their data was
-// replaced by older data, and zxids say nothing of what is newer any more.
+// compare drops everything if the servers' newest transaction is older than one that was seen before: their data was
+// restored from a backup, and zxids no longer show what is newer.
 func (m *mirror) compare(newest int64) {
 	if newest < m.newest {
 		m.beginAnew()
@@ -179,14 +179,14 @@ func (m *mirror) compare(newest int64) {
 	m.newest = newest
 }
 
-// beginAnew is readAnew when zxids of before mean nothing any more.
+// beginAnew is readAnew when earlier zxids have no meaning any more.
 func (m *mirror) beginAnew() {
 	m.readAnew()
 	m.otherData = true
 }
 
-// readAnew forgets the tree, and nothing of what is shown, which stays until the new tree is complete. A read-only server may have
-// shown transactions that a later leader has thrown away, so what it has shown cannot be brought up to date by what has changed since.
+// readAnew drops the tree, but keeps showing it until the new tree is complete. A read-only server may have shown
+// transactions that a later leader has dropped, so its contents cannot be updated with what has changed since.
 func (m *mirror) readAnew() {
 	m.complete, m.comparedTo, m.tree, m.public, m.anew = 0, 0, nil, nil, true
 	m.board.show(func(old *view) *view {
@@ -196,7 +196,7 @@ func (m *mirror) readAnew() {
 	})
 }
 
-// step waits for one thing to happen and answers it.
+// step waits for one event and handles it.
 func (p *pass) step() error {
 	if p.ending && p.running == 0 {
 		return errUnknown
@@ -211,7 +211,7 @@ func (p *pass) step() error {
 	case a := <-p.answers:
 		return p.take(a)
 	case <-ready:
-		return p.heed()
+		return p.processNotes()
 	case <-p.rest.C:
 		p.resting = false
 	case <-p.poke:
@@ -226,14 +226,14 @@ func (p *pass) step() error {
 	return nil
 }
 
-// start sends as many reads as may be under way.
+// start sends as many reads as may be pending.
 func (p *pass) start() {
 	if !p.asking && !p.ending {
 		p.startReads()
 	}
 }
 
-// shift takes the first task of a queue.
+// shift removes the first task of a queue.
 func shift(queue *[]*task) *task {
 	t := (*queue)[0]
 	(*queue)[0] = nil
@@ -241,7 +241,7 @@ func shift(queue *[]*task) *task {
 	return t
 }
 
-// send begins a read by itself, in place of a batch if batch is set.
+// send starts a read by itself, counted as a batch if batch is set.
 func (p *pass) send(t *task, batch bool) {
 	t.running = true
 	p.running++
@@ -263,7 +263,8 @@ func (p *pass) send(t *task, batch bool) {
 	})
 }
 
-// known is what is known of the node of a task that only looks whether it has changed; nil if it is to be read in any case.
+// known returns what is known about the node of a task that only checks whether it has changed; nil if it is to be read
+// in any case.
 func (p *pass) known(t *task) *entry {
 	if t.deep && !t.work.list && !p.rereading && !p.wary {
 		return p.find(t.path)
@@ -271,7 +272,7 @@ func (p *pass) known(t *task) *entry {
 	return nil
 }
 
-// read runs f in a goroutine of its own and hands in its answer.
+// read runs f in a goroutine of its own and delivers its answer.
 func (p *pass) read(f func() answer) {
 	p.reads.Go(func() {
 		a := f()
@@ -282,8 +283,8 @@ func (p *pass) read(f func() answer) {
 	})
 }
 
-// fetch reads a node. The data of one that has not changed is not transferred again. If it is looked at and cannot be read, the
-// node that comes with the error has a Stat.
+// fetch reads a node. It does not transfer the data again if it has not changed. If the node cannot be read but its
+// Stat can, the node is returned with the error.
 func (p *pass) fetch(path string, have *entry) (framework.Node, error) {
 	if have == nil && !p.spec.statsOnly {
 		return p.get(path)
@@ -312,7 +313,7 @@ func (p *pass) get(path string) (framework.Node, error) {
 	return p.spec.decoded(node, err)
 }
 
-// take deals with an answer.
+// take handles an answer.
 func (p *pass) take(a answer) error {
 	if a.then != nil {
 		return a.then()
@@ -321,7 +322,7 @@ func (p *pass) take(a answer) error {
 		return a.err
 	}
 	settled := p.source.settled()
-	if err := p.heed(); err != nil { // what happened before the answer was given
+	if err := p.processNotes(); err != nil { // what happened before the answer
 		return err
 	}
 	if a.batch {
@@ -345,8 +346,8 @@ func (p *pass) take(a answer) error {
 	return nil
 }
 
-// takeAll deals with the answers to reads that come together. They are shown together, and only then the reads are done: a round
-// ends when what it has read is shown.
+// takeAll handles the answers of a batch. They are shown together, before the reads count as done: a round ends when
+// its results are shown.
 func (p *pass) takeAll(answers []answer) {
 	for i := range answers {
 		a := &answers[i]
@@ -368,14 +369,14 @@ func (p *pass) takeAll(answers []answer) {
 	p.shrink()
 }
 
-// shrink gives the memory back that a load has left: maps do not by themselves.
+// shrink frees memory after a load, since maps do not shrink.
 func (p *pass) shrink() {
 	if len(p.tasks) == 0 && p.most > maxBatch {
 		p.tasks, p.queue, p.most = make(map[work]*task), nil, 0
 	}
 }
 
-// takeOne brings the answer to one read into the mirror.
+// takeOne applies the answer of one read to the mirror.
 func (p *pass) takeOne(a answer) {
 	t := a.task
 	switch {
@@ -392,7 +393,8 @@ func (p *pass) takeOne(a answer) {
 	}
 }
 
-// finish ends the run of a task. A run that did not find a node that is in a list does not count: it may have been too early.
+// finish ends the run of a task. A run that did not find a node that is in a list does not count: it may have been too
+// early.
 func (p *pass) finish(t *task, gone bool) {
 	missed := gone && t.insist
 	again := t.again || missed
@@ -408,22 +410,22 @@ func (p *pass) finish(t *task, gone bool) {
 	}
 }
 
-// enqueue lines a task up.
+// enqueue queues a task.
 func (p *pass) enqueue(t *task) {
-	t.check = false // a check is dropped before it is in a queue, or done
+	t.check = false // a check is dropped before it is queued or done
 	p.queue = append(p.queue, t)
 }
 
-// over reports whether an error is the session's and not the node's.
+// over reports whether an error concerns the session and not the node.
 func (p *pass) over(err error) bool {
 	return err != nil && p.ctx.Err() != nil || errors.Is(err, framework.ErrSessionLost) || errors.Is(err, framework.ErrClosed)
 }
 
-// mark sees to it that a read begins after now. It belongs to the rounds of the task that it follows from.
+// mark makes sure that a read begins after now. It belongs to the rounds of the task from which it follows.
 func (p *pass) mark(w work, deep bool, from *task) *task {
 	t := p.task(w)
 	if t.running {
-		t.again = true // before the rounds join: they wait for that run
+		t.again = true // before join, because the rounds wait for that run
 		t.below = t.below || deep
 	} else {
 		t.deep = t.deep || deep
@@ -432,21 +434,21 @@ func (p *pass) mark(w work, deep bool, from *task) *task {
 	return t
 }
 
-// demand sees to it that a read is under way or about to be. It belongs to the rounds of the task that it follows from.
+// demand makes sure that a read is pending or queued. It belongs to the rounds of the task from which it follows.
 func (p *pass) demand(w work, from *task) *task {
 	t := p.task(w)
-	t.again = t.again || t.taken // before the rounds join
+	t.again = t.again || t.taken // before join
 	t.join(from)
 	return t
 }
 
-// insist is demand for a node that must be there.
+// insist is demand for a node that must exist.
 func (p *pass) insist(w work, from *task) {
 	t := p.demand(w, from)
 	t.insist, t.firmly = t.insist || !t.taken, t.firmly || t.taken
 }
 
-// task returns the task for a read, which is queued if there was none.
+// task returns the task for a read. If there is none, it is created and queued.
 func (p *pass) task(w work) *task {
 	t := p.tasks[w]
 	if t == nil {

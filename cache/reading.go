@@ -12,7 +12,7 @@ import (
 // maxCalls bounds the calls of a codec that have not returned, each of which occupies a goroutine.
 const maxCalls = 8
 
-// state tells the states of a node apart. The zero state is not known.
+// state identifies a state of a node. The zero state is unknown.
 type state struct {
 	known  bool
 	absent bool
@@ -21,7 +21,7 @@ type state struct {
 	mzxid  int64
 }
 
-// stateOf is the state of the node of a Value that a view shows.
+// stateOf returns the state of a Value's node in a view.
 func stateOf(seen *view) state {
 	if seen.root == nil {
 		return state{known: true, absent: true, era: seen.era}
@@ -30,7 +30,7 @@ func stateOf(seen *view) state {
 	return state{known: true, era: seen.era, czxid: stat.Czxid, mzxid: stat.Mzxid}
 }
 
-// shown takes over a change of the node. The codec may take its time: no lock is held.
+// shown handles a change of the node. No lock is held while the codec runs.
 func (v *Value[T]) shown(ctx context.Context, m *mirror, seen *view) {
 	var refused *refusal
 	seen.refused.each(func(_ string, r *refusal) bool {
@@ -41,7 +41,7 @@ func (v *Value[T]) shown(ctx context.Context, m *mirror, seen *view) {
 	switch {
 	case refused != nil:
 		v.refuse(m, refused.err)
-	case !v.enter(at): // only the Stat has changed, or how fresh it is
+	case !v.enter(at): // only the Stat or the freshness has changed
 	case at.absent:
 		v.settle(m, at, true, v.missing)
 	default:
@@ -49,7 +49,7 @@ func (v *Value[T]) shown(ctx context.Context, m *mirror, seen *view) {
 	}
 }
 
-// enter notes the state that the node is in now. It reports whether that is another one than before.
+// enter records the node's current state. It reports whether that is a new one.
 func (v *Value[T]) enter(at state) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -60,7 +60,7 @@ func (v *Value[T]) enter(at state) bool {
 	return true
 }
 
-// refuse notes that the node cannot be read.
+// refuse records that the node cannot be read.
 func (v *Value[T]) refuse(m *mirror, err error) {
 	if v.Read().Err == err { //nolint:errorlint // once for each
 		return
@@ -74,7 +74,7 @@ func (v *Value[T]) refuse(m *mirror, err error) {
 	})
 }
 
-// missing says that there is no node.
+// missing records that the node does not exist.
 func (v *Value[T]) missing(r *Reading[T]) {
 	switch {
 	case v.fallback != nil && (!r.own || v.onDelete):
@@ -86,7 +86,7 @@ func (v *Value[T]) missing(r *Reading[T]) {
 	}
 }
 
-// take takes the value out of the node's data, if it can. It returns when that is known, ctx ends, or the codec takes too long.
+// take decodes the node's data. It returns when the result is known, ctx ends, or the codec takes too long.
 func (v *Value[T]) take(ctx context.Context, m *mirror, at state, node framework.Node) {
 	reject := func(r *Reading[T], err error) {
 		r.Rejected++
@@ -143,7 +143,7 @@ func (v *Value[T]) returned() {
 	v.calls--
 }
 
-// decode makes a valid value of a node.
+// decode decodes and validates a node's data.
 func (v *Value[T]) decode(m *mirror, node framework.Node) (value T, err error) {
 	if len(node.Data) == 0 && !v.empty {
 		return value, fmt.Errorf("%w: it is empty", ErrEmpty)
@@ -155,7 +155,8 @@ func (v *Value[T]) decode(m *mirror, node framework.Node) (value T, err error) {
 	return value, err
 }
 
-// settle shows what has become of a state, unless the node is in another one by now. What is not final gives way to what is.
+// settle shows the result for a state, unless the node's state has changed. A result that is not final is replaced by
+// the final one.
 func (v *Value[T]) settle(m *mirror, at state, final bool, change func(*Reading[T])) {
 	v.mu.Lock()
 	if v.now != at || v.decided && !final {
@@ -171,7 +172,7 @@ func (v *Value[T]) settle(m *mirror, at state, final bool, change func(*Reading[
 	v.announce(m, old, now)
 }
 
-// leave makes a state be looked at again when it is shown again.
+// leave makes a state be handled again when it is shown again.
 func (v *Value[T]) leave(at state) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -180,7 +181,7 @@ func (v *Value[T]) leave(at state) {
 	}
 }
 
-// announce tells the log, and those who look at the client's recipes, of a change for the worse or for the better.
+// announce logs a change for the worse or the better, and reports it to the client's recipes.
 func (v *Value[T]) announce(m *mirror, old, now Reading[T]) {
 	m.board.show(func(seen *view) *view {
 		m.report(seen)
@@ -195,7 +196,7 @@ func (v *Value[T]) announce(m *mirror, old, now Reading[T]) {
 	}
 }
 
-// problem says why the value is not what the node is now.
+// problem returns why the value is not the node's current one, or nil.
 func (v *Value[T]) problem() error {
 	switch r := v.Read(); {
 	case r.Err == nil, errors.Is(r.Err, ErrNotLoaded):

@@ -9,8 +9,8 @@ import (
 	"github.com/docent-zk/docent/internal/recipekit"
 )
 
-// recursive is the source of servers with persistent recursive watches (ZooKeeper 3.6): one watch for everything. Its events
-// are at hand before any later answer of the session, so that they can be put in order with what is read.
+// recursive is the source for servers with recursive watches (ZooKeeper 3.6): one watch for everything. Its events
+// arrive before any later reply of the session, so they can be ordered with the reads.
 type recursive struct {
 	s     *framework.Session
 	root  string
@@ -48,7 +48,7 @@ func (r *recursive) read(ctx context.Context, reads []recipekit.Read) ([]recipek
 
 func (r *recursive) ready() <-chan struct{} { return r.watch.Ready() }
 
-// kindOf says what an event means here.
+// kindOf maps events to notes.
 var kindOf = map[framework.EventType]noteKind{
 	framework.EventCreated: nodeCreated, framework.EventDeleted: nodeDeleted, framework.EventDataChanged: nodeTouched,
 	framework.EventReset: everything,
@@ -72,8 +72,8 @@ func (r *recursive) everywhere() bool { return true }
 func (r *recursive) settled() int64   { return r.watch.Zxid() }
 func (r *recursive) listening() bool  { return r.watch.Zxid() != 0 }
 
-// resume waits until the watch is in force on the new connection, with which the event comes that says that it is a new one. A
-// server that is too busy to set the watch is asked again with each request.
+// resume waits until the watch is set on the new connection, which comes with a reset event. If the server is too busy
+// to set it, each request asks for it again.
 func (r *recursive) resume(ctx context.Context) error {
 	for {
 		if err := syncSurely(ctx, r.s, r.root); err != nil || r.listening() {

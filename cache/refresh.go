@@ -10,14 +10,14 @@ import (
 	"github.com/docent-zk/docent/framework"
 )
 
-// caller is a call of Sync or Refresh that waits.
+// caller is a waiting call of Sync or Refresh.
 type caller struct {
-	done   chan struct{} // closed when it has its due
-	reread bool          // everything, for Refresh
+	done   chan struct{} // closed when it is served
+	reread bool          // whether everything is to be read, for Refresh
 }
 
-// takeCallers returns the calls that wait, without those of Refresh if there is a look at everything already: its reads may have
-// begun before the calls.
+// takeCallers returns the waiting calls. If everything is being read already, it leaves those of Refresh, since these
+// reads may have begun before the calls.
 func (m *mirror) takeCallers(rereading bool) (callers []caller) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -33,14 +33,15 @@ func (m *mirror) takeCallers(rereading bool) (callers []caller) {
 	return callers
 }
 
-// putBack leaves calls that wait to the next session.
+// putBack leaves waiting calls to the next session.
 func (m *mirror) putBack(callers []caller) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.callers = append(m.callers, callers...)
 }
 
-// wait waits until everything that was committed before the call is in the mirror, and everything has been read again if reread is set.
+// wait waits until everything that was committed before the call is in the mirror and, if reread is set, everything has
+// been read again.
 func (m *mirror) wait(ctx context.Context, reread bool) error {
 	if err := m.cli.Sync(ctx, m.spec.root); err != nil {
 		return fmt.Errorf("%s %s: %w", m.spec.name, m.spec.root, err)
@@ -58,14 +59,15 @@ func (m *mirror) wait(ctx context.Context, reread bool) error {
 	}
 }
 
-// Events can get lost. A cache compares itself with the servers every checkAfter session timeouts, with a jitter of checkJitter either
-// way. With one-shot watches it looks at each node, which also sets the watches again that a server has lost.
+// Events can get lost. So a cache compares itself with the servers every checkAfter session timeouts, with a jitter of
+// checkJitter in both directions. With one-shot watches it reads each node's Stat, which also sets watches again that a
+// server has lost.
 const (
 	checkAfter  = 10
 	checkJitter = 0.2
 )
 
-// planCheck sets the timer of the next check. It goes on from pass to pass.
+// planCheck sets the timer of the next comparison. It continues across passes.
 func (p *pass) planCheck() {
 	if p.checkDue.IsZero() {
 		h := fnv.New64a()
@@ -78,7 +80,7 @@ func (p *pass) planCheck() {
 	p.checkTimer.Reset(time.Until(p.checkDue))
 }
 
-// compareAll looks for changes that no event told of: it asks what has changed since the latest such look, and reads that again.
+// compareAll finds changes without an event: it asks what has changed since the last comparison, and reads that again.
 func (p *pass) compareAll() {
 	p.checkDue = time.Time{}
 	p.planCheck()
@@ -96,19 +98,19 @@ func (p *pass) compareAll() {
 	}
 }
 
-// compareEach looks at each node.
+// compareEach checks each node.
 func (p *pass) compareEach() {
 	upTo := p.s.LastZxid()
 	p.mark(work{path: p.spec.root}, true, nil)
 	p.begin(func() { p.comparedTo = upTo })
 }
 
-// compared takes the answer to what has changed.
+// compared handles the reply to what has changed.
 func (p *pass) compared(changed framework.Changed, err error, upTo int64) error {
 	if p.over(err) {
 		return err
 	}
-	if err := p.heed(); err != nil || p.ending {
+	if err := p.processNotes(); err != nil || p.ending {
 		return err
 	}
 	if err != nil {
@@ -120,7 +122,7 @@ func (p *pass) compared(changed framework.Changed, err error, upTo int64) error 
 	return nil
 }
 
-// noteChanged turns an answer into tasks.
+// noteChanged turns the reply into tasks.
 func (p *pass) noteChanged(changed framework.Changed) {
 	for _, path := range changed.Nodes {
 		if p.find(path) != nil {

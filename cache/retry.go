@@ -2,8 +2,8 @@ package cache
 
 import "time"
 
-// Refused reads are tried again after minPatience, then ever less often, up to once in maxPatience. Those that are due within
-// retrySlack are tried together.
+// Refused reads are retried after minPatience, then less and less often, down to once in maxPatience. Retries that are
+// due within retrySlack are sent together.
 const (
 	minPatience = time.Second
 	maxPatience = time.Minute
@@ -12,15 +12,15 @@ const (
 
 const never = time.Duration(1<<63 - 1)
 
-// retrial is when a read that was refused is tried again.
+// retrial is the next retry of a refused read.
 type retrial struct {
-	pause time.Duration // before it, for the next one to be longer
-	due   time.Time     // zero while it is being tried
+	pause time.Duration // before it; the next one is longer
+	due   time.Time     // zero while the retry is running
 }
 
-// postpone plans the next try of a read that was refused. The pause is the shortest one if first is true: the read was not refused
-// before. An event or a Refresh can ask for the read before the next try is due. That does not lengthen the pause, however often it
-// happens.
+// postpone plans the next retry of a refused read. With first, which means that the read was not refused before, the
+// pause is the shortest one. An event or a Refresh can request the read before the retry is due. That does not lengthen
+// the pause, however often it happens.
 func (p *pass) postpone(w work, first bool) {
 	r := p.retrials[w]
 	switch {
@@ -39,7 +39,7 @@ func (p *pass) postpone(w work, first bool) {
 	}
 }
 
-// planRetry sets the timer to the first retrial that is due.
+// planRetry sets the timer for the first retry.
 func (p *pass) planRetry() {
 	p.retryDue = time.Time{}
 	for _, r := range p.retrials {
@@ -52,7 +52,7 @@ func (p *pass) planRetry() {
 	}
 }
 
-// retryRefused tries those again that are due.
+// retryRefused retries the reads that are due.
 func (p *pass) retryRefused() {
 	for w, r := range p.retrials {
 		switch {

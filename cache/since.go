@@ -6,10 +6,10 @@ import (
 	"github.com/docent-zk/docent/framework"
 )
 
-// fewNodes are looked at one by one: to ask what has changed among them would not be less.
+// fewNodes are checked one by one, which is as fast as asking what has changed among them.
 var fewNodes = 16
 
-// lookAgain makes the cache fresh: it asks what has changed, if it can, or looks at everything.
+// lookAgain makes the cache fresh: it asks what has changed if possible, otherwise it checks everything.
 func (p *pass) lookAgain() {
 	if root := p.tree; root == nil || root.count() < fewNodes || p.complete == 0 || !p.source.everywhere() {
 		p.wary = root != nil && root.count() < fewNodes && p.first
@@ -30,7 +30,7 @@ func (p *pass) lookAgain() {
 	})
 }
 
-// paths returns those of all nodes in the mirror, and of those whose children are.
+// paths returns the paths of all nodes in the mirror, and of those whose children are in it.
 func (p *pass) paths() (data, dirs []string) {
 	root := p.tree
 	data, dirs = make([]string, 0, root.count()), make([]string, 0, root.count())
@@ -44,13 +44,14 @@ func (p *pass) paths() (data, dirs []string) {
 	return data, dirs
 }
 
-// told takes the answer to what has changed behind the transaction up to which the servers and the mirror have all in common. Nothing
-// was read since it was asked for, so whatever is in the mirror and not in the answer is as it was, or there are notes of it.
+// told handles the reply to what has changed after the transaction up to which the servers and the mirror agree.
+// Nothing was read since the request, so a node of the mirror that is not in the reply is current, or there are notes
+// about it.
 func (p *pass) told(common int64, changed framework.Changed, err error) error {
 	if p.over(err) {
 		return err
 	}
-	if err := p.heed(); err != nil {
+	if err := p.processNotes(); err != nil {
 		return err
 	}
 	p.asking = false
@@ -75,14 +76,14 @@ func (p *pass) told(common int64, changed framework.Changed, err error) error {
 	if common < p.complete {
 		p.later(common)
 	}
-	p.again(func(*refusal) bool { return true }) // whatever happened to it may have been before
-	clear(p.suspects)                            // what the pass before has not finished was later than what was asked for
+	p.again(func(*refusal) bool { return true }) // what happened to it may have been earlier
+	clear(p.suspects)                            // what the last pass has not finished was later than the request
 	p.catchUp()
 	return nil
 }
 
-// checkpoint notes that everything up to a transaction is in the mirror, when the tasks that there are have ended. The source has
-// told everything up to it, and what it has told is in the mirror or among the tasks.
+// checkpoint records that everything up to a transaction is in the mirror, when the current tasks have ended. The
+// source has delivered everything up to it, and that is in the mirror or among the tasks.
 func (p *pass) checkpoint(zxid int64) {
 	if zxid == 0 || p.checking || p.catching > 0 {
 		return

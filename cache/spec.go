@@ -13,7 +13,7 @@ import (
 	"github.com/docent-zk/docent/framework"
 )
 
-// Option changes how a cache of any kind works: [Gunzip], [NoWait] or [ListedAs].
+// Option is an option of every kind of cache: [Gunzip], [NoWait] or [ListedAs].
 type Option func(*spec)
 
 // ChildrenOption is an option of OpenChildren: an [Option], [Filter], [StatsOnly], [Parallel], [QueueBound] or [OneShot].
@@ -42,50 +42,54 @@ func (o NodesOption) applyChildren(s *spec) { o(s) }
 func (o NodesOption) applyTree(s *spec)     { o(s) }
 func (o DepthOption) applyTree(s *spec)     { o(s) }
 
-// Validate has the value checked after the codec has decoded it. An error of check rejects the value: the last good value
-// stays. check must take the Value's type. It is called where the codec is.
+// Validate calls check for each value that the codec has decoded. If check returns an error, the value is rejected and
+// the last good value stays in use. check must take the Value's type. It is called in the same goroutine as the codec.
 func Validate[T any](check func(value T) error) ValueOption {
 	return valueOption(func(s *spec) { s.check = check })
 }
 
-// DefaultOnDelete makes the default the value when the node is deleted. Without it the last good value stays. It is for
-// [OpenValueOr].
+// DefaultOnDelete makes the default the value when the node is deleted. Without it, the last good value stays. It
+// applies to [OpenValueOr].
 func DefaultOnDelete() ValueOption { return valueOption(func(s *spec) { s.defaultOnDelete = true }) }
 
-// AllowEmpty gives empty data to the codec. Without it a Value rejects empty data with [ErrEmpty].
+// AllowEmpty passes empty data to the codec. Without it, a Value rejects empty data with [ErrEmpty].
 func AllowEmpty() ValueOption { return valueOption(func(s *spec) { s.allowEmpty = true }) }
 
-// Gunzip unpacks the data of each node, which others have written packed, as Curator's clients with compression do. A node
-// whose data is not gzip, or is longer than 64 MiB unpacked, is refused with [ErrNotGzip]; empty data is empty.
+// Gunzip decompresses the data of each node, as written by Curator's clients with compression. A node whose data is not
+// gzip, or exceeds 64 MiB when decompressed, is refused with [ErrNotGzip]. Empty data stays empty.
 func Gunzip() Option { return func(s *spec) { s.gunzip = true } }
 
-// NoWait opens the cache without waiting for anything: it may be empty, and is stale, until Synced.
+// NoWait opens the cache without waiting. It may be empty, and is stale, until Synced.
 func NoWait() Option { return func(s *spec) { s.noWait = true } }
 
-// Filter leaves out every node below the root for whose path keep is false, with everything below it. keep is called often,
-// from the cache's goroutine. It must return at once, and always give the same answer for a path. If it panics for a path, that is
-// logged and counted, and the node stays as it is: in the cache if it is there, and out of it if it is not.
+// Filter excludes every node below the root for whose path keep returns false, with all nodes below it. keep is called
+// often, from the cache's goroutine. It must return immediately, and always return the same for a path. If it panics,
+// this is logged and counted, and the node's membership does not change.
 func Filter(keep func(path string) bool) NodesOption {
 	return func(s *spec) { s.filter, s.filtered = keep, true }
 }
 
-// StatsOnly leaves out the data: nodes have their Stat only, and no data is transferred.
+// StatsOnly reads no data: nodes have only their Stat.
 func StatsOnly() NodesOption { return func(s *spec) { s.statsOnly = true } }
 
-// Parallel sets how many requests that read are under way at the most, from 1. Those that read many nodes (see "Requests" in the package
-// documentation) count once, and there are never more than four of these. Defaults to 64.
+// Parallel sets the maximum number of concurrent read requests, which must be positive. A request that reads many nodes
+// (see "Requests" in the package documentation) counts once, and there are at most four of these.
+// Defaults to 64.
 func Parallel(reads int) NodesOption { return func(s *spec) { s.parallel = reads } }
 
-// QueueBound sets how many steps of the cache wait for a listener, from 1, before further ones are merged. Defaults to 1024.
+// QueueBound sets how many steps of the cache are queued for a listener before further ones are merged. It must be
+// positive.
+// Defaults to 1024.
 func QueueBound(steps int) NodesOption { return func(s *spec) { s.bound = steps } }
 
-// OneShot uses one-shot watches also where the servers have better ones.
+// OneShot uses one-shot watches even if the servers support recursive watches.
 func OneShot() NodesOption { return func(s *spec) { s.oneShot = true } }
 
-// Depth sets how many levels below the root are in the cache; 0 is the root alone. Defaults to all.
+// Depth sets how many levels below the root are cached; 0 means the root only.
+// Defaults to all.
 func Depth(levels int) DepthOption { return func(s *spec) { s.depth = levels } }
 
-// maxUnpacked bounds what a small packed node may become.
+// maxUnpacked bounds the size of decompressed data, in bytes.
 var maxUnpacked = 64 << 20 // tests lower it
 
 // spec says what is cached, and how. It does not change.
@@ -94,14 +98,14 @@ type spec struct {
 	root      string
 	depth     int
 	filter    func(path string) bool
-	filtered  bool // there is another filter than that which keeps everything
+	filtered  bool // there is a filter
 	statsOnly bool
 	gunzip    bool
 	noWait    bool
 	oneShot   bool
 	parallel  int
 	bound     int
-	listed    string // name for framework.Client.Recipes, "" for that of the recipe
+	listed    string // name for framework.Client.Recipes; "" for that of the recipe
 	attrs     []slog.Attr
 
 	check           any // func(T) error, for a Value of T
@@ -137,12 +141,12 @@ func (s *spec) covers(path string) bool {
 	return s.root == "/" || path == s.root || strings.HasPrefix(path, s.root) && path[len(s.root)] == '/'
 }
 
-// relative is a path that is covered as seen from the root: "" is the root itself.
+// relative returns a covered path relative to the root; "" for the root itself.
 func (s *spec) relative(path string) string {
 	return strings.TrimPrefix(path[len(strings.TrimSuffix(s.root, "/")):], "/")
 }
 
-// level is how far below the root a path is that is covered.
+// level returns how far below the root a covered path is.
 func (s *spec) level(path string) int {
 	rest := s.relative(path)
 	if rest == "" {
@@ -156,7 +160,7 @@ func (s *spec) parent(path string) string {
 	return parent
 }
 
-// keeps reports whether the filter lets a child of a node in the mirror in.
+// keeps reports whether the filter accepts a child of a node in the mirror.
 func (s *spec) keeps(path string) bool { return !s.filtered || s.filter(path) }
 
 // includes reports whether a node belongs into the mirror.
@@ -173,7 +177,7 @@ func (s *spec) includes(path string) bool {
 	return true
 }
 
-// Owners that say what kind a node is, and not which session it belongs to (ZooKeeper's EphemeralType).
+// Values of ephemeralOwner that stand for a kind of node instead of a session (ZooKeeper's EphemeralType).
 const (
 	containerOwner = math.MinInt64
 	ttlOwner       = 0xff // in the first byte
@@ -186,7 +190,7 @@ func (s *spec) lists(node framework.Node) bool {
 	return !ephemeral && s.level(node.Path) < s.depth
 }
 
-// decoded is a node as it was read, in the form in which it is kept.
+// decoded returns a node as it is stored in the mirror.
 func (s *spec) decoded(node framework.Node, err error) (framework.Node, error) {
 	if err != nil || !s.gunzip || len(node.Data) == 0 {
 		return node, err

@@ -6,46 +6,46 @@ type work struct {
 	list bool
 }
 
-// task is work that is to be done or under way. There is one at a time for each.
+// task is work that is queued or running. There is at most one for each work.
 //
 //	         start                 answer
-//	queued --------> under way ---------------> done
-//	   ^                 |  told of meanwhile
+//	queued --------> running  ---------------> done
+//	   ^                 |  noted meanwhile
 //	   +-----------------+
 type task struct {
 	work
-	deep    bool // what is below is to be looked at again as well
+	deep    bool // also check everything below
 	running bool // under way
-	taken   bool // under way, but the answer has been dealt with, and the others of its batch have not
-	again   bool // to be done once more, behind the run under way
-	insist  bool // to be done once more if the node is not there
-	firmly  bool // the run behind this one is to insist
-	lister  bool // its children are to be listed when it is there
-	// announced says that the node was not there before, and that there are notes of all that is below it.
+	taken   bool // running, and its answer was handled, but not all others of its batch
+	again   bool // run once more after this run
+	insist  bool // run once more if the node does not exist
+	firmly  bool // the next run insists
+	lister  bool // list the children if the node exists
+	// announced means that the node did not exist before, and that there are notes for everything below it.
 	announced bool
-	below     bool  // the run behind this one is deep
-	alone     bool  // it is read by itself
-	deleted   bool  // an event says that the node was deleted, and no later read says what is in its place
-	check     bool  // it is only there because of that
+	below     bool  // the next run is deep
+	alone     bool  // read by itself
+	deleted   bool  // an event says that the node was deleted, and no later read shows what replaced it
+	check     bool  // it exists only because of deleted
 	dead      int64 // czxid of the latest node at the path that is known to be gone
 	debts     []debt
 }
 
-// debt is what a task owes to a round: so many runs.
+// debt is the number of runs that a task owes to a round.
 type debt struct {
 	round *round
 	runs  int
 }
 
-// round is a set of tasks, together with those that follow from them, that was there at one moment. It ends although others
-// may have come since.
+// round is the set of tasks at one moment, with those that follow from them. It ends even if others have been added
+// since.
 type round struct {
 	left  int
 	done  func()
-	first bool // it ends ahead of others that wait for the same task
+	first bool // ends before others that wait for the same task
 }
 
-// join makes the task part of a round.
+// join adds the task to a round.
 func (r *round) join(t *task) {
 	runs := 1
 	if t.running && t.again {
@@ -65,14 +65,14 @@ func (r *round) join(t *task) {
 	r.left++
 }
 
-// leave takes one part away. The last one ends the round.
+// leave removes one task. The last one ends the round.
 func (r *round) leave() {
 	if r.left--; r.left == 0 {
 		r.done()
 	}
 }
 
-// join makes the task part of the rounds of the task that it follows from, if there is one.
+// join adds the task to the rounds of the task from which it follows, if there is one.
 func (t *task) join(from *task) {
 	if from == nil {
 		return
@@ -82,8 +82,8 @@ func (t *task) join(from *task) {
 	}
 }
 
-// settle notes that a run has ended, and what follows from it has joined. After a run that missed its node, rounds wait for
-// another run at least.
+// settle records that a run has ended and that its follow-up tasks have joined. After a run that missed its node,
+// rounds wait for at least one more run.
 func (t *task) settle(missed bool) {
 	var ended []*round
 	kept := t.debts[:0]
@@ -104,7 +104,7 @@ func (t *task) settle(missed bool) {
 	}
 }
 
-// key names the work in an index. No path ends with a slash but the root's.
+// key names the work in an index. Only the root's path ends with a slash.
 func (w work) key() string {
 	if w.list {
 		return w.path + "/"

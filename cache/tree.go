@@ -9,21 +9,21 @@ import (
 	"github.com/docent-zk/docent/framework"
 )
 
-// handle is what caches of all kinds have in common.
+// handle is what all kinds of caches have in common.
 type handle struct{ m *mirror }
 
 // nodes is what caches of several nodes have in common.
 type nodes struct{ handle }
 
-// Tree is a mirror of a node and everything below it. It is safe for use by many goroutines.
+// Tree is a mirror of a node and everything below it. It is safe for concurrent use.
 type Tree struct{ nodes }
 
-// Open mirrors the node at root and everything below it, and returns when all has been read. ctx bounds only that. The root
-// need not exist: it is waited for.
+// Open mirrors the node at root and everything below it. It returns when everything has been read; ctx bounds only
+// that. If the root does not exist, the cache is empty until it is created.
 //
-// Errors: those of an invalid path or option; the cause of ctx, with framework.ErrNotConnected if that is why it took so long;
-// framework.ErrClosed; what the servers refuse at the root (framework.ErrNoAuth, ErrReplyRefused). What they refuse elsewhere, or
-// later, is no end: see Refused.
+// Open returns an error for an invalid path or option; the cause of ctx, with framework.ErrNotConnected if there was no
+// connection; framework.ErrClosed; and what the servers refuse at the root (framework.ErrNoAuth, ErrReplyRefused). What
+// they refuse elsewhere, or later, does not end the cache: see Refused.
 func Open(ctx context.Context, cli *framework.Client, root string, opts ...TreeOption) (*Tree, error) {
 	s := newSpec("tree cache", root, everyLevel)
 	for _, o := range opts {
@@ -36,13 +36,13 @@ func Open(ctx context.Context, cli *framework.Client, root string, opts ...TreeO
 	return &Tree{nodes{handle{m}}}, nil
 }
 
-// Root is the path of the cache's root.
+// Root returns the path of the cache's root.
 func (n nodes) Root() string { return n.m.spec.root }
 
-// Snapshot returns what the cache holds now, stale or not.
+// Snapshot returns the current contents, fresh or stale.
 func (n nodes) Snapshot() Snapshot { return Snapshot{n.m.view(), n.m} }
 
-// Fresh returns what the cache holds, or [ErrStale] while it is stale.
+// Fresh returns the current contents, or [ErrStale] while the cache is stale.
 func (n nodes) Fresh() (Snapshot, error) {
 	v := n.m.view()
 	if since := n.m.staleSince(v); !since.IsZero() {
@@ -51,51 +51,52 @@ func (n nodes) Fresh() (Snapshot, error) {
 	return Snapshot{v, n.m}, nil
 }
 
-// Get returns a node of the present Snapshot.
+// Get returns a node in the current Snapshot.
 func (n nodes) Get(path string) (framework.Node, bool) { return n.Snapshot().Get(path) }
 
-// Len is the number of nodes of the present Snapshot.
+// Len returns the number of nodes in the current Snapshot.
 func (n nodes) Len() int { return n.Snapshot().Len() }
 
-// All gives the nodes of the present Snapshot.
+// All iterates over the nodes in the current Snapshot.
 func (n nodes) All() iter.Seq2[string, framework.Node] { return n.Snapshot().All() }
 
-// Refused gives what is refused in the present Snapshot.
+// Refused iterates over the refusals in the current Snapshot.
 func (n nodes) Refused() iter.Seq2[string, error] { return n.Snapshot().Refused() }
 
-// Children gives the children of a node of the present Snapshot.
+// Children iterates over the children of a node in the current Snapshot.
 func (t *Tree) Children(path string) iter.Seq2[string, framework.Node] {
 	return t.Snapshot().Children(path)
 }
 
-// Synced is closed when everything that there was has been read for the first time.
+// Synced returns a channel that is closed when everything has been read for the first time.
 func (h handle) Synced() <-chan struct{} { return h.m.full }
 
-// StaleSince is since when the cache has been stale; zero while it is fresh. Before Synced it is when the cache was opened.
+// StaleSince returns since when the cache is stale; zero while it is fresh. Before Synced, it is when the cache was
+// opened.
 func (h handle) StaleSince() time.Time { return h.m.staleSince(h.m.view()) }
 
-// WaitFresh waits until the cache is fresh. It returns the cause of ctx when that ends first, with [ErrStale], and
-// [ErrCacheClosed] or framework.ErrClosed when the cache has ended.
+// WaitFresh waits until the cache is fresh. If ctx ends first, it returns the cause of ctx with [ErrStale]. If the
+// cache ends, it returns [ErrCacheClosed] or framework.ErrClosed.
 func (h handle) WaitFresh(ctx context.Context) error { return h.m.waitFresh(ctx) }
 
-// Sync waits until every change that was committed before the call is in the cache. It needs a connection: see the errors of
-// framework.Client's Sync. It returns [ErrCacheClosed] when the cache is closed.
+// Sync waits until every change that was committed before the call is in the cache. It needs a connection: see the
+// errors of framework.Client's Sync. It returns [ErrCacheClosed] when the cache is closed.
 func (h handle) Sync(ctx context.Context) error { return h.m.wait(ctx, false) }
 
-// Refresh reads everything again, with all data and all lists of children, and returns when that is in the cache. It is for those
-// who have reason to think that the servers or the network have lost something: nothing else needs it. It costs as many requests as
-// the initial load. Calls that come while one is at work share the next one. Errors and what ctx ends are those of Sync.
+// Refresh reads everything again, with all data and all lists of children, and returns when that is in the cache. Use
+// it only if the servers or the network may have lost something. It costs as many requests as the initial load. Calls
+// during a Refresh share the next one. Errors, and what ctx ends, are those of Sync.
 func (h handle) Refresh(ctx context.Context) error { return h.m.wait(ctx, true) }
 
-// Policy is how the cache answers SUSPENDED and LOST.
+// Policy returns how the cache responds to SUSPENDED and LOST.
 func (h handle) Policy() framework.Policy { return caching }
 
-// Done is closed when the cache has ended: after Close, or when the client was closed.
+// Done returns a channel that is closed when the cache has ended: after Close, or when the client was closed.
 func (h handle) Done() <-chan struct{} { return h.m.done }
 
-// Err says why the cache has ended, with [ErrCacheClosed] or framework.ErrClosed, and is nil until then.
+// Err returns why the cache has ended, [ErrCacheClosed] or framework.ErrClosed, or nil while it has not.
 func (n nodes) Err() error { return n.m.ended() }
 
-// Close ends the cache and waits for it; channels of Events are closed. What it held can still be read, and is stale. Close
-// may be called repeatedly. It always returns nil.
+// Close ends the cache and waits for it. Channels of Events are closed. The contents can still be read, and are stale.
+// Close may be called more than once. It always returns nil.
 func (h handle) Close() error { return h.m.close() }

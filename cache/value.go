@@ -11,60 +11,61 @@ import (
 	"github.com/docent-zk/docent/framework"
 )
 
-// ErrNotLoaded says that a Value opened with NoWait has not been read yet.
+// ErrNotLoaded means that a Value opened with NoWait has not been read yet.
 var ErrNotLoaded = errors.New("the value has not been read yet")
 
-// Reading is a value with what there is to say of it.
+// Reading is a value and its status.
 type Reading[T any] struct {
-	// Value is the last good one: decoded from the latest data that could be decoded and is valid, or the default. See
-	// [OpenValueOr].
+	// Value is the last good value: decoded from the latest valid data, or the default. See [OpenValueOr].
 	Value T
-	// Node is where Value is from. With the default its Path is empty. Its Data must not be modified.
+	// Node is the node that Value was decoded from. For the default, its Path is empty. Its Data must not be modified.
 	Node framework.Node
-	// Err says why Value is not what the node is now: the error of the codec or of [Validate]; [ErrEmpty]; framework.ErrPanicked
-	// or ErrBlocked; framework.ErrNoNode when the node is gone; what the servers refuse (framework.ErrNoAuth, ...);
-	// [ErrNotLoaded]. It is nil otherwise. A stale value is not an error: see [Value.StaleSince].
+	// Err is why Value is not the node's current value: the error of the codec or of [Validate]; [ErrEmpty];
+	// framework.ErrPanicked or ErrBlocked; framework.ErrNoNode if the node was deleted; what the servers refuse
+	// (framework.ErrNoAuth, ...); or [ErrNotLoaded]. It is nil if Value is current. A stale value is not an error: see
+	// [Value.StaleSince].
 	Err error
-	// Rejected counts the states of the node that were rejected since the Value was opened.
+	// Rejected is the number of states of the node that were rejected since the Value was opened.
 	Rejected int
 
-	good bool // Value is one
+	good bool // Value has been set
 	own  bool // a node has had a good value
 }
 
-// Value is the decoded data of one node: a configuration. It is safe for use by many goroutines.
+// Value is the decoded data of one node, such as a configuration. It is safe for concurrent use.
 //
-// The last good value stays in use when the node is deleted, emptied, set to null, or to data that does not decode or does not
-// pass [Validate]. [Value.Err], framework.Client's Health (as a notice), the log and the metric docent.cache.rejected say so.
+// The last good value stays in use when the node is deleted, emptied, set to null, or set to data that does not decode
+// or does not pass [Validate]. [Value.Err], framework.Client's Health (as a notice), the log and the metric
+// docent.cache.rejected report this.
 type Value[T any] struct {
 	handle
 	codec    Codec[T]
 	check    func(T) error // nil for none
-	fallback *T            // the default, nil for none
-	onDelete bool          // the default replaces a value whose node is deleted
-	empty    bool          // the codec gets empty data
+	fallback *T            // the default; nil for none
+	onDelete bool          // the default replaces the value of a deleted node
+	empty    bool          // the codec receives empty data
 	board    board[Reading[T]]
 
-	mu      sync.Mutex // guards the following, and the order of what the board shows
-	now     state      // of the node, as it was looked at last
-	decided bool       // whether that is good is known
-	calls   int        // of the codec that have not returned
+	mu      sync.Mutex // guards the fields below, and the order of what the board shows
+	now     state      // of the node, when it was last handled
+	decided bool       // whether the state is good is known
+	calls   int        // calls of the codec that have not returned
 }
 
-// OpenValue follows the node at path, and returns when it has been read and decoded. ctx bounds only that. codec is called in a
-// goroutine of the Value's own, once for each state of the node. A panic in it rejects the data, with framework.ErrPanicked. So
-// does a call that takes longer than 10 s, with framework.ErrBlocked, until it returns: the Value does not wait for it, and may
-// call codec for a later state meanwhile.
+// OpenValue follows the node at path. It returns when the node has been read and decoded; ctx bounds only that. codec
+// is called in a goroutine of the Value, once for each state of the node. A panic in codec rejects the data with
+// framework.ErrPanicked. A call that takes longer than 10 s rejects it with framework.ErrBlocked until the call
+// returns. The Value does not wait for that, and may call codec concurrently for a later state.
 //
-// Errors: those of [Open]; framework.ErrNoNode if there is no node (see [OpenValueOr]); [ErrEmpty]; those of the codec and of
-// [Validate]. With [NoWait] these are left to [Value.Err].
+// Errors are those of [Open], framework.ErrNoNode if the node does not exist (see [OpenValueOr]), [ErrEmpty], and those
+// of the codec and of [Validate]. With [NoWait], [Value.Err] returns them instead.
 func OpenValue[T any](ctx context.Context, cli *framework.Client, path string, codec Codec[T], opts ...ValueOption) (*Value[T], error) {
 	return openValue(ctx, cli, path, &Value[T]{codec: codec}, opts)
 }
 
-// OpenValueOr is OpenValue for a node that need not exist. The value is fallback until there is a node, and Err is nil. When a
-// node is deleted later, its last good value stays and Err says that it is gone. With [DefaultOnDelete] the value is fallback
-// then, and Err nil.
+// OpenValueOr is OpenValue for a node that need not exist. The value is fallback until the node exists, and Err is nil.
+// If the node is deleted later, its last good value stays and Err says that the node is gone. With [DefaultOnDelete],
+// the value is then fallback and Err is nil.
 func OpenValueOr[T any](ctx context.Context, cli *framework.Client, path string, codec Codec[T], fallback T, opts ...ValueOption) (*Value[T], error) {
 	return openValue(ctx, cli, path, &Value[T]{codec: codec, fallback: &fallback}, opts)
 }
@@ -89,7 +90,7 @@ func openValue[T any](ctx context.Context, cli *framework.Client, path string, v
 	return v, nil
 }
 
-// configure takes over what the options say of the value, and shows what there is before the node was read.
+// configure applies the options to the value, and sets what it shows before the node has been read.
 func (v *Value[T]) configure(s *spec) error {
 	switch check, ok := s.check.(func(T) error); {
 	case v.codec == nil:
@@ -113,17 +114,17 @@ func (v *Value[T]) configure(s *spec) error {
 	return nil
 }
 
-// Path is the path of the node.
+// Path returns the path of the node.
 func (v *Value[T]) Path() string { return v.m.spec.root }
 
-// Read returns the value with what there is to say of it. It takes no lock.
+// Read returns the value and its status. It takes no lock.
 func (v *Value[T]) Read() Reading[T] { return *v.board.latest.Load() }
 
-// Load returns the latest good value, stale or not; the zero value or the default if NoWait has left it without one. It takes
-// no lock. What it refers to is shared with others that load it.
+// Load returns the last good value, fresh or stale. With NoWait, it may be the default or the zero value. Load takes no
+// lock. Everything that the value refers to is shared with other callers.
 func (v *Value[T]) Load() T { return v.board.latest.Load().Value }
 
-// Fresh returns the value, or [ErrStale] while it is stale, or why it is not what the node is now.
+// Fresh returns the value. It returns [ErrStale] while the value is stale, and otherwise the error of [Value.Err].
 func (v *Value[T]) Fresh() (T, error) {
 	if _, err := (nodes{v.handle}).Fresh(); err != nil {
 		var none T
@@ -133,11 +134,11 @@ func (v *Value[T]) Fresh() (T, error) {
 	return r.Value, r.Err
 }
 
-// Err says why the value is not what the node is now, as [Reading] does; nil if it is.
+// Err returns why the value is not the node's current one, as [Reading] does, or nil.
 func (v *Value[T]) Err() error { return v.Read().Err }
 
-// Changes returns a channel of the present Reading and of later ones. A reader that is slow misses those in between, never
-// the last one, and delays nobody. It is closed when ctx ends and when the Value ends.
+// Changes delivers the current Reading and later ones. A slow reader misses those in between, but not the last one, and
+// delays no other reader. The channel is closed when ctx ends and when the Value ends.
 func (v *Value[T]) Changes(ctx context.Context) <-chan Reading[T] {
 	out := make(chan Reading[T])
 	ctx, cancel := context.WithCancel(ctx)
@@ -164,8 +165,8 @@ func (v *Value[T]) Changes(ctx context.Context) <-chan Reading[T] {
 	return out
 }
 
-// Close ends the Value and waits for it; channels of Changes are closed. It can still be loaded, and is stale. Close may be
-// called repeatedly. It always returns nil.
+// Close ends the Value and waits for it. Channels of Changes are closed. The value can still be loaded, and is stale.
+// Close may be called more than once. It always returns nil.
 func (v *Value[T]) Close() error {
 	_ = v.handle.Close()
 	v.board.close()
