@@ -9,7 +9,7 @@ import (
 	"unicode"
 )
 
-// reachable says why nobody can call the instance. It is nil if somebody can.
+// reachable returns why the instance cannot be called, or nil.
 func (in *Instance[T]) reachable() error {
 	if err := cmp.Or(validateAddress(in.Address), validatePort("Port", in.Port), validatePort("SSLPort", in.SSLPort)); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnreachable, err)
@@ -30,7 +30,7 @@ func (in *Instance[T]) reachable() error {
 	return fmt.Errorf("%w: %s", ErrUnreachable, why)
 }
 
-// complete reports whether the instance has all that its URISpec takes from it. Variables that are not the instance's are given to
+// complete reports whether the instance has all values that its URISpec takes from it. Other variables are passed to
 // [Instance.URI].
 func (in *Instance[T]) complete() bool {
 	for _, p := range in.URISpec {
@@ -47,7 +47,7 @@ func (in *Instance[T]) complete() bool {
 	return len(in.URISpec) > 0
 }
 
-// validateAddress says what is wrong with an address that is not empty.
+// validateAddress returns what is wrong with a non-empty address, or nil.
 func validateAddress(a string) error {
 	if a == "" {
 		return nil
@@ -69,7 +69,7 @@ func validateAddress(a string) error {
 	return nil
 }
 
-// hostName reports whether a can be a host name. What only has digits and dots would be an IP address.
+// hostName reports whether a can be a host name. A name of digits and dots only would be an IP address.
 func hostName(a string) bool {
 	letter := false
 	for _, label := range strings.Split(strings.TrimSuffix(a, "."), ".") {

@@ -5,33 +5,34 @@ import (
 	"iter"
 )
 
-// Change is a view of a service, and what has changed since the one before it.
+// Change is a view of a service and what has changed since the previous one.
 type Change[T any] struct {
-	// Added are new. In the first Change they are all.
+	// Added are the new instances. In the first Change, these are all instances.
 	Added []*Endpoint[T]
-	// Updated are different from what they were.
+	// Updated are the instances that have changed.
 	Updated []*Endpoint[T]
-	// Removed are not there any more. An instance that was registered again in the meantime, with another payload perhaps, is not
-	// removed, but updated.
+	// Removed are the instances that are gone. An instance that has been registered again since, perhaps with another
+	// payload, is in Updated.
 	Removed []*Endpoint[T]
 	// Skipped are the nodes that cannot be read.
 	Skipped []Skipped
-	// Missing says that there is not even a directory: nobody has ever registered, or the servers have tidied up.
+	// Missing means that the service has no directory: nothing has ever been registered, or the servers have removed
+	// the empty directory.
 	Missing bool
 
 	instances roster[T]
 }
 
-// Instances lists all instances of the service, in the order of their keys, those that are disabled included.
+// Instances iterates over all instances of the service, including disabled ones, ordered by key.
 func (c Change[T]) Instances() iter.Seq[*Endpoint[T]] { return c.instances.all() }
 
-// Len is the number of instances that Instances lists.
+// Len returns the number of instances that Instances yields.
 func (c Change[T]) Len() int { return c.instances.count() }
 
-// Changes follows the instances of a service: it returns a channel that has the present ones at once, with all of them Added, and
-// then every change. A reader that is slow gets changes together, as one with the exact difference to what it got before.
-// What Pick makes of the instances, and whether the view is stale, is no change. The channel is closed when ctx ends, when the
-// Service is closed, and when the client is. Nothing in a Change is to be changed.
+// Changes delivers the current instances immediately, as Added, and then every change. For a slow reader, changes are
+// merged into one with the exact difference to the last one that it received. Ejection and staleness are not changes.
+// The channel is closed when ctx ends, when the Service is closed, and when the client is closed. Do not modify a
+// Change.
 func (s *Service[T]) Changes(ctx context.Context) <-chan Change[T] {
 	out := make(chan Change[T])
 	s.mu.Lock()
@@ -47,7 +48,7 @@ func (s *Service[T]) Changes(ctx context.Context) <-chan Change[T] {
 	return out
 }
 
-// deliver sends changes until there is nobody to send them to.
+// deliver sends changes until ctx or the Service ends.
 func (s *Service[T]) deliver(ctx context.Context, out chan<- Change[T]) {
 	var old *view[T]
 	for {
@@ -70,7 +71,7 @@ func (s *Service[T]) deliver(ctx context.Context, out chan<- Change[T]) {
 	}
 }
 
-// difference is what leads from one view to another.
+// difference returns the change from one view to another.
 func difference[T any](old, now *view[T]) Change[T] {
 	c := Change[T]{instances: now.endpoints, Skipped: now.skipped, Missing: now.missing}
 	var known roster[T]

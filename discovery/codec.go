@@ -1,35 +1,35 @@
 package discovery
 
-// Codec translates between instances and the data of their nodes. [JSON] and [Spring] are the ones that Java services
-// understand. It is used by many goroutines at once. A node for which Decode panics, or does not return within 10 s, is skipped,
-// with framework.ErrPanicked or ErrBlocked; a call that returns later counts when it does.
+// Codec converts between instances and the data of their nodes. Java services understand [JSON] and [Spring]. It must
+// be safe for concurrent use. A node for which Decode panics, or does not return within 10 s, is skipped, with
+// framework.ErrPanicked or ErrBlocked. If the call returns later, its result is used then.
 type Codec[T any] interface {
-	// Encode returns what an instance's node holds. An error says that the instance cannot be written.
+	// Encode returns the data of an instance's node, or an error if the instance cannot be represented.
 	Encode(in Instance[T]) ([]byte, error)
-	// Decode reads what a node holds, which anybody may have written. data is not to be changed or kept. An error says that
-	// it is no instance; the node is then skipped.
+	// Decode parses the data of a node, which any client may have written. It must not keep or modify data. If it
+	// returns an error, the node is skipped.
 	Decode(data []byte) (Instance[T], error)
 }
 
-// JSONOption changes how [JSON] writes.
+// JSONOption configures [JSON].
 type JSONOption func(*jsonFormat)
 
-// EnabledAlways writes the field "enabled" into every instance, as Curator does with its compatibility mode switched off.
-// Otherwise it is written only for an instance that is disabled.
+// EnabledAlways writes the field "enabled" for every instance, as Curator does with its compatibility mode switched
+// off. Without it, the field is written for disabled instances only.
 func EnabledAlways() JSONOption { return func(f *jsonFormat) { f.enabled = always } }
 
-// EnabledNever never writes the field "enabled", for readers with a Curator before 4.1, to which an unknown field is an error. A
+// EnabledNever never writes the field "enabled", for readers with Curator before 4.1, which reject unknown fields. A
 // disabled instance then looks like any other, and Drain removes the node before it waits.
 func EnabledNever() JSONOption { return func(f *jsonFormat) { f.enabled = never } }
 
-// Class is the Java class that a payload which is a JSON object is for. It is written as "@class", as Curator does for payloads
-// of a class of one's own, and a payload of another class cannot be read.
+// Class sets the Java class of a payload that is a JSON object. It is written as "@class", as Curator does for a user's
+// payload class. Payloads of another class are rejected.
 func Class(name string) JSONOption { return func(f *jsonFormat) { f.class = name } }
 
-// JSON is the format of Curator's JsonInstanceSerializer. What it writes are the bytes that Curator writes for the same
+// JSON returns the format of Curator's JsonInstanceSerializer. It writes the same bytes as Curator does for the same
 // instance, in the form that every version of Curator reads.
 //
-// The payload is T as package encoding/json has it, dressed so that Curator finds a class for it:
+// The payload is encoded as by package encoding/json, with the class that Curator expects:
 //
 //	Go                                       JSON                                        Java
 //	nil                                      null                                        null
@@ -43,11 +43,11 @@ func Class(name string) JSONOption { return func(f *jsonFormat) { f.class = name
 //	struct, with Class                       {"@class":"com.example.Meta","zone":"a"}    that class
 //	map                                      {"@class":"java.util.LinkedHashMap",...}    LinkedHashMap
 //	slice, array                             ["java.util.ArrayList",["a",3]]             ArrayList
-//	json.RawMessage                          as it is                                    what it says
+//	json.RawMessage                          unchanged                                   as written
 //
-// Reading accepts each of these, with or without its class. With T any, what comes out are nil, bool, string, int, int64 for what is a
-// Long, float64, []any and map[string]any. A payload that does not fit T is an error: the node is then skipped. With
-// json.RawMessage no payload is, and what is written is what was read, byte for byte.
+// Each of these is accepted on reading, with or without its class. With T any, the results are nil, bool, string, int,
+// int64 for a Long, float64, []any and map[string]any. A payload that does not fit T is an error, and the node is
+// skipped. With json.RawMessage every payload fits, and is written exactly as it was read.
 func JSON[T any](opts ...JSONOption) Codec[T] {
 	c := &jsonCodec[T]{}
 	for _, opt := range opts {
@@ -65,7 +65,7 @@ const (
 	never
 )
 
-// jsonFormat is how JSON writes.
+// jsonFormat is the configuration of JSON.
 type jsonFormat struct {
 	enabled presence
 	class   string

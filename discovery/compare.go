@@ -1,7 +1,7 @@
 package discovery
 
-// compare calls f, in the order of keys, for each key whose Endpoint is not the same in both rosters, with nil where there is none,
-// until f returns false. It returns false then.
+// compare calls f, in the order of keys, for each key whose Endpoints differ in the two rosters, with nil for a missing
+// one, until f returns false. It reports whether f never did.
 func compare[T any](old, now roster[T], f func(before, after *Endpoint[T]) bool) bool {
 	a, b := trim(level(old), level(now))
 	for len(a) > 0 && a[0].kids != nil || len(b) > 0 && b[0].kids != nil {
@@ -24,7 +24,7 @@ func level[T any](r roster[T]) []*chunk[T] {
 	return []*chunk[T]{r.root}
 }
 
-// depth is how many levels there are below some chunks of one level.
+// depth returns the number of levels below the chunks of one level.
 func depth[T any](chunks []*chunk[T]) int {
 	n := 0
 	for len(chunks) > 0 && chunks[0].kids != nil {
@@ -43,7 +43,7 @@ func below[T any](chunks []*chunk[T]) []*chunk[T] {
 	return all
 }
 
-// trim leaves out what two levels share at their beginnings and ends.
+// trim removes what two levels share at their beginnings and ends.
 func trim[T any](a, b []*chunk[T]) (_, _ []*chunk[T]) {
 	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
 		a, b = a[1:], b[1:]
@@ -54,13 +54,13 @@ func trim[T any](a, b []*chunk[T]) (_, _ []*chunk[T]) {
 	return a, b
 }
 
-// cursor goes through the Endpoints of leaves.
+// cursor iterates over the Endpoints of leaves.
 type cursor[T any] struct {
 	leaves []*chunk[T]
-	at     int // in the first of them
+	at     int // index in the first leaf
 }
 
-// peek returns the next Endpoint, nil at the end.
+// peek returns the next Endpoint; nil at the end.
 func (c *cursor[T]) peek() *Endpoint[T] {
 	if len(c.leaves) == 0 {
 		return nil
@@ -106,13 +106,13 @@ func (r roster[T]) same(other roster[T]) bool {
 	return compare(r, other, func(_, _ *Endpoint[T]) bool { return false })
 }
 
-// pool is a roster that knows how many of its Endpoints have a weight above 0.
+// pool is a roster that counts its Endpoints with a weight above 0.
 type pool[T any] struct {
 	roster[T]
 	weighty int
 }
 
-// newPool makes a pool of Endpoints that are in the order of their keys.
+// newPool returns a pool of Endpoints, which are ordered by key.
 func newPool[T any](all []*Endpoint[T]) pool[T] {
 	p := pool[T]{roster: newRoster(all)}
 	for _, e := range all {
@@ -121,19 +121,19 @@ func newPool[T any](all []*Endpoint[T]) pool[T] {
 	return p
 }
 
-// put has e in the pool, in the place of the Endpoint with its key, if there is one.
+// put adds e, or replaces the Endpoint with its key.
 func (p *pool[T]) put(e *Endpoint[T]) {
 	p.weighty += weightOne(e) - weightOne(p.get(e.key))
 	p.roster = p.with(e)
 }
 
-// drop takes the Endpoint with a key out of the pool, if it is there.
+// drop removes the Endpoint with a key, if there is one.
 func (p *pool[T]) drop(key string) {
 	p.weighty -= weightOne(p.get(key))
 	p.roster = p.without(key)
 }
 
-// weightOne is 1 for an Endpoint with a weight above 0, and 0 for any other and for nil.
+// weightOne returns 1 for an Endpoint with a weight above 0, otherwise 0. e may be nil.
 func weightOne[T any](e *Endpoint[T]) int {
 	if e != nil && e.weight > 0 {
 		return 1

@@ -7,25 +7,30 @@ import (
 	"time"
 )
 
-// Ejection says when an instance is put out for its errors, and for how long: a client notices that an instance has crashed
-// long before its session expires. Errors are those of [Endpoint.Done] and [Endpoint.Report].
+// Ejection says when an instance is ejected because of its errors, and for how long. So a client stops calling an
+// instance that has crashed long before its session expires. Errors are those of [Endpoint.Done] and [Endpoint.Report].
 //
-// At most MaxShare of the instances in service are out at a time, rounded down. Instances whose weight is 0 do not count
-// while others have more, so that errors do not move the calls to them. Beyond that share, an instance stays in
-// whatever its errors, as it is more likely that the client itself is cut off, and is put out with its next error as soon as
-// there is room. When instances go and too many of those that are left are out, the ones that were put out first are let back.
+// At most MaxShare of the instances in service, rounded down, are ejected at a time, so a lone instance is never
+// ejected. While there are instances with a weight above 0, those with weight 0 do not count, so that errors do not
+// redirect calls to them. If the share is exhausted, an instance stays in service whatever its errors, because it is
+// more likely that the client itself is cut off. It is ejected with its next error once there is room. If instances are
+// removed and too many of the others are ejected, those that were ejected first are readmitted.
 type Ejection struct {
-	// Errors in Window put an instance out. Negative switches ejection off. Defaults to 5.
+	// Errors is how many errors within Window eject an instance. A negative value disables ejection.
+	// Defaults to 5.
 	Errors int
-	// Window is the time that they must fall into. Defaults to 10 s.
+	// Window is the time within which errors are counted.
+	// Defaults to 10 s.
 	Window time.Duration
-	// Duration is how long it is out. It is then let back, its errors forgotten. Defaults to 30 s.
+	// Duration is how long an instance is ejected. It is then readmitted, with no errors counted.
+	// Defaults to 30 s.
 	Duration time.Duration
-	// MaxShare is the share of the instances in service that may be out at a time, below 1. Defaults to 0.5.
+	// MaxShare is the maximum share of the instances in service that are ejected at a time; less than 1.
+	// Defaults to 0.5.
 	MaxShare float64
 }
 
-// withDefaults fills in what is zero.
+// withDefaults replaces zero values.
 func (e Ejection) withDefaults() Ejection {
 	if e.Errors == 0 {
 		e.Errors = 5
@@ -42,7 +47,7 @@ func (e Ejection) withDefaults() Ejection {
 	return e
 }
 
-// maxErrors bounds the memory that an instance's errors take.
+// maxErrors bounds the memory for an instance's errors.
 const maxErrors = 1000
 
 func (e Ejection) validate() error {
@@ -65,7 +70,8 @@ func (e Ejection) validate() error {
 	return fmt.Errorf("ejection: %w", errors.Join(errs...))
 }
 
-// limit is how many of the instances in service may be out, weighty of which have a weight above 0.
+// limit returns how many of the instances in service may be ejected. weighty is the number of those with a weight above
+// 0.
 func (e Ejection) limit(inService, weighty int) int {
 	if weighty > 0 {
 		inService = weighty
@@ -73,10 +79,10 @@ func (e Ejection) limit(inService, weighty int) int {
 	return int(float64(inService) * e.MaxShare)
 }
 
-// fault counts an error, and reports whether it is one too many.
+// fault records an error. It reports whether the instance is to be ejected.
 func (c *condition) fault(e Ejection, now time.Time) bool {
 	if c.out.After(now) {
-		return false // an answer to what was asked before
+		return false // the error of a call that was made earlier
 	}
 	if len(c.faults) >= e.Errors {
 		c.faults = slices.Delete(c.faults, 0, len(c.faults)-e.Errors+1)
@@ -85,23 +91,23 @@ func (c *condition) fault(e Ejection, now time.Time) bool {
 	return len(c.faults) == e.Errors && now.Sub(c.faults[0]) <= e.Window
 }
 
-// fault takes down an error of an instance, and puts it out if there have been too many.
+// fault records an error of an instance, and ejects the instance if there have been too many.
 func (s *Service[T]) fault(c *condition) {
 	if !s.eject(c, time.Now()) {
 		return
 	}
 	select {
 	case s.kick <- struct{}{}:
-	default: // it is on its way
+	default: // a token is already queued
 	}
 }
 
-// eject reports whether an error puts an instance out.
+// eject ejects an instance, and reports whether it could.
 func (s *Service[T]) eject(c *condition, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.life.Err() != nil || !c.fault(s.ejection, now) {
-		return false // at the end nobody would let it back
+		return false // after the end nothing would readmit it
 	}
 	out := 0
 	for _, other := range s.out {
@@ -119,8 +125,8 @@ func (s *Service[T]) eject(c *condition, now time.Time) bool {
 	return true
 }
 
-// pardon lets everybody back.
-func (s *Service[T]) pardon() {
+// readmitAll readmits all instances.
+func (s *Service[T]) readmitAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.out {
@@ -128,9 +134,9 @@ func (s *Service[T]) pardon() {
 	}
 }
 
-// admit lets back whoever is out for too long or one too many, and sees to it that the others that are out are not picked. It
-// returns when the next one is due.
-func (f *follower[T]) admit(now time.Time) (due time.Time) {
+// readmit readmits instances whose time has passed, and those in excess of the limit, and removes the other ejected
+// ones from those that are picked. It returns when the next one is due.
+func (f *follower[T]) readmit(now time.Time) (due time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var out []*Endpoint[T]

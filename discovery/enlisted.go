@@ -2,10 +2,10 @@ package discovery
 
 import "slices"
 
-// many is how many changes are cheaper to make together than one by one.
+// many is the number of changes from which on it is cheaper to build a new roster.
 const many = 64
 
-// register returns the roster of instances that are shown after what has changed for some keys.
+// register returns the roster of readable instances after the nodes with some keys have changed.
 func (f *follower[T]) register(keys map[string]struct{}) roster[T] {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -30,7 +30,7 @@ func (f *follower[T]) register(keys map[string]struct{}) roster[T] {
 	return shown
 }
 
-// note takes down why a member is skipped, if it is, and whether it is in service.
+// note records why a member is skipped, if it is, and whether it is in service.
 func (f *follower[T]) note(key string, m *member[T]) {
 	delete(f.broken, key)
 	if m == nil {
@@ -53,7 +53,7 @@ func (f *follower[T]) forget(key string) {
 	delete(f.unread, key)
 }
 
-// instanceOf returns the instance whose condition c is, nil if it is not shown any more.
+// instanceOf returns the instance with condition c; nil if it is not readable any more.
 func (f *follower[T]) instanceOf(c *condition) *Endpoint[T] {
 	if m := f.members[c.key]; m != nil && m.state == c && m.err == nil {
 		return m.endpoint
@@ -61,7 +61,7 @@ func (f *follower[T]) instanceOf(c *condition) *Endpoint[T] {
 	return nil
 }
 
-// enlist has an instance picked, if it is in service and not out.
+// enlist adds an instance to those that are picked, if it is in service and not ejected.
 func (f *follower[T]) enlist(e *Endpoint[T]) {
 	if e == nil {
 		return
@@ -78,19 +78,19 @@ func (f *follower[T]) enlist(e *Endpoint[T]) {
 	}
 }
 
-// pickable reports whether an instance is in service and not out.
+// pickable reports whether an instance is in service and not ejected.
 func pickable[T any](e *Endpoint[T]) bool { return e.state.inService && e.state.out.IsZero() }
 
 // nearby reports whether an instance is in the preferred zone.
 func (f *follower[T]) nearby(e *Endpoint[T]) bool { return f.zone != "" && e.zone == f.zone }
 
-// delist has an instance not picked any more.
+// delist removes an instance from those that are picked.
 func (f *follower[T]) delist(key string) {
 	f.in.drop(key)
 	f.near.drop(key)
 }
 
-// enlistAll is register and enlist for all members.
+// enlistAll does register and enlist for all members.
 func (f *follower[T]) enlistAll() roster[T] {
 	var shown, in, near []*Endpoint[T]
 	for _, m := range f.members {
@@ -112,7 +112,7 @@ func (f *follower[T]) enlistAll() roster[T] {
 	return newRoster(shown)
 }
 
-// candidates are the instances to pick from: those in the preferred zone, unless none of them is to get calls.
+// candidates returns the instances to pick from: those in the preferred zone, unless none of them may be called.
 func (f *follower[T]) candidates() roster[T] {
 	if f.near.count() > 0 && (f.near.weighty > 0 || f.in.weighty == 0) {
 		return f.near.roster

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// envelope is an instance whose payload is JSON.
+// envelope is an instance with its payload as JSON.
 type envelope struct {
 	name, id, address string
 	port, sslPort     int
@@ -41,7 +41,7 @@ func instanceOf[T any](e *envelope, payload T) Instance[T] {
 	return in
 }
 
-// millis is a time as Curator writes it.
+// millis returns a time in Curator's form.
 func millis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -97,13 +97,13 @@ func appendURISpec(b []byte, spec URISpec) []byte {
 	return append(b, "]}"...)
 }
 
-// fields are the fields of a JSON object. Their names are exact, and the last of two of the same name counts.
+// fields are the fields of a JSON object. Names are case-sensitive, and the last of two equal names counts.
 type fields map[string]json.RawMessage
 
-// byteOrderMark may stand before JSON in UTF-8.
+// byteOrderMark may precede JSON in UTF-8.
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// readEnvelope reads what Curator reads. What follows the object is ignored.
+// readEnvelope parses what Curator reads. It ignores everything after the object.
 func readEnvelope(data []byte) (envelope, error) {
 	if len(data) == 0 {
 		return envelope{}, fmt.Errorf("%w: it is empty", ErrUnreadable)
@@ -122,7 +122,8 @@ func readEnvelope(data []byte) (envelope, error) {
 	return e, nil
 }
 
-// unreadable says why a node holds no instance. A reason that quotes a lot of what anybody may have written is cut short.
+// unreadable returns an error with the reason why a node cannot be read. A reason that quotes much of the data is
+// shortened.
 func unreadable(why error) error {
 	const most = 300
 	text := why.Error()
@@ -147,7 +148,7 @@ func (f fields) envelope() (e envelope, _ error) {
 	return e, err
 }
 
-// read reads a field, if it is there. Null is the zero value.
+// read parses a field if it is present. null is the zero value.
 func read[V any](f fields, name string, into *V, parse func(json.RawMessage) (V, error)) error {
 	raw, ok := f[name]
 	if !ok || isNull(raw) {
@@ -176,7 +177,7 @@ func readText(raw json.RawMessage) (text string, err error) {
 	return text, err
 }
 
-// digits are those of a number that may be a string; "" for null.
+// digits returns the digits of a number, which may be in a string; "" for null.
 func digits(raw json.RawMessage) (text string, quoted bool, err error) {
 	text, err = readText(raw)
 	quoted = raw[0] == '"'
@@ -186,7 +187,7 @@ func digits(raw json.RawMessage) (text string, quoted bool, err error) {
 	return text, quoted, err
 }
 
-// readInteger accepts a number, whose fraction is dropped, and an integer in a string. An empty string is null.
+// readInteger accepts a number, whose fraction is dropped, and an integer in a string. An empty string counts as null.
 func readInteger(raw json.RawMessage) (int64, error) {
 	text, quoted, err := digits(raw)
 	if err != nil || quoted && text == "" {
@@ -241,7 +242,7 @@ func readBool(raw json.RawMessage) (bool, error) {
 	return n != 0, err
 }
 
-// readURISpec accepts an object and a text that ParseURISpec accepts.
+// readURISpec accepts an object, and a string that ParseURISpec accepts.
 func readURISpec(raw json.RawMessage) (URISpec, error) {
 	if raw[0] == '"' {
 		text, err := readText(raw)

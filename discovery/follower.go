@@ -16,34 +16,34 @@ import (
 	"github.com/docent-zk/docent/internal/guard"
 )
 
-// maxBlocked bounds the calls of the user's functions, for one Service, that do not return.
+// maxBlocked bounds the calls of the user's functions that have not returned, for one Service.
 const maxBlocked = 64
 
-// member is a node in the directory of a service, as it was read last.
+// member is a node in the directory of a service, as last read.
 type member[T any] struct {
 	node     framework.Node
 	endpoint *Endpoint[T] // nil if it cannot be read
-	err      error        // why
+	err      error        // the reason
 	state    *condition
-	call     *guard.Call[*reading[T]] // that reads it; nil if it has returned
+	call     *guard.Call[*reading[T]] // the call that reads it; nil if it has returned
 }
 
-// follower brings a Service up to date. It belongs to one goroutine, the only one that changes the view and calls the Strategy.
+// follower updates a Service. Its goroutine is the only one that changes the view and calls the Strategy.
 type follower[T any] struct {
 	*Service[T]
 	last    cache.Snapshot
 	members map[string]*member[T]
-	unread  map[string]*member[T] // those that are being read, or are to be read again
-	broken  map[string]error      // why members are skipped
-	in      pool[T]               // instances in service that are not out
-	near    pool[T]               // those of them that are in the preferred zone
-	due     *time.Timer           // fires when an instance is to be let back
+	unread  map[string]*member[T] // being read, or to be read again
+	broken  map[string]error      // why nodes are skipped
+	in      pool[T]               // instances in service that are not ejected
+	near    pool[T]               // those of them in the preferred zone
+	due     *time.Timer           // fires when an instance is to be readmitted
 	tallies tallies
 
-	blocked  atomic.Int32  // calls that did not return in time, and have not yet
-	late     chan struct{} // holds a token when one has
+	blocked  atomic.Int32  // late calls that have not returned
+	late     chan struct{} // holds a token when a late call has returned
 	choosing *guard.Call[func() int]
-	spare    *turns // in place of a Strategy that cannot be used
+	spare    *turns // used instead of a Strategy that fails
 }
 
 func newFollower[T any](s *Service[T]) *follower[T] {
@@ -59,9 +59,9 @@ func (f *follower[T]) run(events <-chan cache.Event) {
 	for {
 		select {
 		case _, ok := <-events:
-			if !ok { // the client was closed, or the Service
+			if !ok { // the client or the Service was closed
 				f.end(framework.ErrClosed)
-				f.pardon() // nobody would do it later
+				f.readmitAll() // nothing would do it later
 				if !errors.Is(context.Cause(f.life), ErrServiceClosed) {
 					f.arrange(context.WithoutCancel(f.life), f.view)
 				}
@@ -82,8 +82,9 @@ func (f *follower[T]) run(events <-chan cache.Event) {
 	}
 }
 
-// update shows what the mirror has. An event is an occasion to look; by then others may be in as well. It does not wait for
-// functions any more when ctx ends. What it costs depends on what has changed, and not on how many instances there are.
+// update brings the view up to date with the mirror. An event only triggers it; the mirror may contain further changes
+// by then. When ctx ends, it stops waiting for the user's functions. The cost depends on the number of changes, not of
+// instances.
 func (f *follower[T]) update(ctx context.Context) {
 	snapshot := f.mirror.Snapshot()
 	if snapshot == f.last && len(f.unread) == 0 {
@@ -106,7 +107,8 @@ func (f *follower[T]) update(ctx context.Context) {
 	f.show(ctx, v)
 }
 
-// changedSince returns the keys of what has changed since the last snapshot, and of what has not been read yet.
+// changedSince returns the keys of nodes that have changed since the last snapshot, and of those that have not been
+// read.
 func (f *follower[T]) changedSince(snapshot cache.Snapshot) map[string]struct{} {
 	keys := make(map[string]struct{})
 	for ev := range snapshot.Since(f.last) {
@@ -121,7 +123,7 @@ func (f *follower[T]) changedSince(snapshot cache.Snapshot) map[string]struct{} 
 	return keys
 }
 
-// skips lists the nodes that are left out.
+// skips lists the nodes that are skipped.
 func (f *follower[T]) skips(snapshot cache.Snapshot) []Skipped {
 	var all []Skipped
 	for key, err := range f.broken {
@@ -139,7 +141,7 @@ func (f *follower[T]) skips(snapshot cache.Snapshot) []Skipped {
 	return all
 }
 
-// member begins to read a node, unless it is as it was.
+// member starts to read a node, unless it has not changed.
 func (f *follower[T]) member(key string, node framework.Node) *member[T] {
 	old := f.members[key]
 	if old != nil && bytes.Equal(old.node.Data, node.Data) && !errors.Is(old.err, errCrowded) {
@@ -161,10 +163,10 @@ func (f *follower[T]) member(key string, node framework.Node) *member[T] {
 	return m
 }
 
-// errCrowded says that a node was not read because of others.
+// errCrowded means that a node was not read because too many calls have not returned.
 var errCrowded = fmt.Errorf("%w: calls for %d nodes", framework.ErrBlocked, maxBlocked)
 
-// finish takes over what has been read. It waits for that, but not again for what it has waited for before.
+// finish applies the results of reads. It waits for them, but only once for each.
 func (f *follower[T]) finish(ctx context.Context) {
 	if len(f.unread) == 0 {
 		return
@@ -195,13 +197,13 @@ func (f *follower[T]) finish(ctx context.Context) {
 	}
 }
 
-// returned says that a function has returned although it is late.
+// returned records that a late function has returned.
 func (f *follower[T]) returned() {
 	f.blocked.Add(-1)
 	f.wake()
 }
 
-// show replaces the view. What is picked from changes only if the instances do, and before anybody is told of it.
+// show replaces the view. The instances to pick from only change if the view's do, and before listeners are notified.
 func (f *follower[T]) show(ctx context.Context, v *view[T]) {
 	if f.picker.Load() == nil || !f.view.same(v) {
 		f.arrange(ctx, v)
@@ -213,10 +215,10 @@ func (f *follower[T]) show(ctx context.Context, v *view[T]) {
 	f.changed = make(chan struct{})
 }
 
-// arrange makes a picker of who is in.
+// arrange creates a picker of the available instances.
 func (f *follower[T]) arrange(ctx context.Context, v *view[T]) {
 	now := time.Now()
-	due := f.admit(now)
+	due := f.readmit(now)
 	f.due.Stop()
 	if !due.IsZero() {
 		f.due.Reset(due.Sub(now))
@@ -230,7 +232,7 @@ func (f *follower[T]) arrange(ctx context.Context, v *view[T]) {
 	f.picker.Store(newPicker(in, pick, how))
 }
 
-// choose asks the Strategy. One that panics, or has not returned, is replaced by taking turns.
+// choose calls the Strategy. If it panics, or has not returned, instances are picked in turn.
 func (f *follower[T]) choose(ctx context.Context, in roster[T]) (pick func() int, how picking) {
 	passed, pass := context.WithCancel(ctx)
 	pass()
@@ -258,7 +260,7 @@ func (f *follower[T]) choose(ctx context.Context, in roster[T]) (pick func() int
 	return pick, candidates.planOf(pick)
 }
 
-// wake has everything looked at again.
+// wake makes the follower check everything again.
 func (f *follower[T]) wake() {
 	select {
 	case f.late <- struct{}{}:

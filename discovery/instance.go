@@ -13,40 +13,40 @@ import (
 
 // Errors of this package, besides those of packages framework and node.
 var (
-	// ErrInvalidInstance says that an instance cannot be registered as it is. The error's text names the field.
+	// ErrInvalidInstance means that an instance cannot be registered as it is. The error's text names the field.
 	ErrInvalidInstance = errors.New("the instance cannot be registered")
-	// ErrUnreadable says that a node holds nothing that can be read as an instance.
+	// ErrUnreadable means that the data of a node is not an instance.
 	ErrUnreadable = errors.New("the node holds no instance that can be read")
-	// ErrUnreachable says that an instance does not say where it can be called. See [Instance.Address].
+	// ErrUnreachable means that an instance does not say where it can be called. See [Instance.Address].
 	ErrUnreachable = errors.New("the instance does not say where it can be called")
-	// ErrNoInstances says that there is nothing to pick: nothing is registered, or everything is disabled or skipped. The
-	// error's text says which.
+	// ErrNoInstances means that no instance can be picked, because none is registered, or all are disabled or skipped.
+	// The error's text says which.
 	ErrNoInstances = errors.New("no instance can be picked")
-	// ErrServiceClosed is what a Service says after Close.
+	// ErrServiceClosed is returned by a Service after Close.
 	ErrServiceClosed = errors.New("the Service is closed")
-	// ErrEnding says that a Registration is being drained or closed, and cannot be updated.
+	// ErrEnding means that a Registration cannot be updated because Drain or Close was called.
 	ErrEnding = errors.New("the registration is ending")
 )
 
-// Type says how long an instance's node lives.
+// Type is how long an instance's node lives.
 type Type int
 
 const (
-	// Dynamic instances are ephemeral: they go with the session of the process that has registered them.
+	// Dynamic instances are ephemeral: they are removed with the session of the process that registered them.
 	Dynamic Type = iota
-	// Static instances are persistent: they stay when the process dies.
+	// Static instances are persistent: they remain when the process dies.
 	Static
-	// Permanent instances are persistent as well. Curator 5.4 makes no difference between the two.
+	// Permanent instances are persistent as well. Curator 5.4 does not distinguish the two.
 	Permanent
-	// DynamicSequential instances are ephemeral, and the servers append a number to the id, in the node's name only. Two of
+	// DynamicSequential instances are ephemeral, and the servers append a number to the id in the node's name. Two of
 	// them in one client should not have the same id: see package node.
 	DynamicSequential
 )
 
-// typeNames are Curator's, in the order of the constants.
+// typeNames are Curator's names, in the order of the constants.
 var typeNames = [...]string{"DYNAMIC", "STATIC", "PERMANENT", "DYNAMIC_SEQUENTIAL"}
 
-// String returns the type's name as Curator writes it.
+// String returns Curator's name of the type.
 func (t Type) String() string {
 	if t < 0 || int(t) >= len(typeNames) {
 		return "Type(" + strconv.Itoa(int(t)) + ")"
@@ -54,7 +54,7 @@ func (t Type) String() string {
 	return typeNames[t]
 }
 
-// mode is the kind of node that an instance of the type is.
+// mode returns the mode of the nodes of a type.
 func (t Type) mode() framework.Mode {
 	switch t {
 	case Static, Permanent:
@@ -65,36 +65,37 @@ func (t Type) mode() framework.Mode {
 	return framework.Ephemeral
 }
 
-// Instance is one instance of a service, with a payload of the user's own type.
+// Instance is one instance of a service, with a payload of the user's type.
 type Instance[T any] struct {
-	// Name is the service's. It may contain slashes.
+	// Name is the name of the service. It may contain slashes.
 	Name string
-	// ID tells the instances of a service apart. Register draws a random UUID if it is empty.
+	// ID identifies the instance within its service. If it is empty, Register draws a random UUID.
 	ID string
-	// Address is a host name or an IP address, without a port and without brackets. Empty is null.
+	// Address is a host name or an IP address, without port and brackets. Empty means null.
 	//
-	// An instance says where it can be called: it has an Address and a Port or an SSLPort, or a URISpec whose URI can be built
-	// of what there is. Register refuses any other instance, and readers skip it, unless [AnyAddress] is set.
+	// An instance must say where it can be called: it has an Address and a Port or an SSLPort, or a URISpec for which
+	// all values are present. Unless [AnyAddress] is set, Register refuses any other instance and readers skip it.
 	Address string
-	// Port is the port without TLS; 0 is null.
+	// Port is the port without TLS; 0 means null.
 	Port int
-	// SSLPort is the port with TLS; 0 is null.
+	// SSLPort is the port with TLS; 0 means null.
 	SSLPort int
-	// Payload is whatever else there is to say.
+	// Payload is further data.
 	Payload T
-	// RegistrationTime is when the instance was registered, in whole milliseconds. Register fills in the present if it is
-	// zero. The zero Time is 0 on the wire.
+	// RegistrationTime is when the instance was registered, in whole milliseconds. Register replaces the zero Time with
+	// the current time. The zero Time is written as 0.
 	RegistrationTime time.Time
-	// Type says how long the node lives. Defaults to Dynamic.
+	// Type is how long the node lives.
+	// Defaults to Dynamic.
 	Type Type
-	// URISpec says how to build a URI for the instance; see [Instance.URI]. None is null.
+	// URISpec describes the instance's URI: see [Instance.URI]. nil means null.
 	URISpec URISpec
-	// Disabled takes the instance out of service: it is shown, and never picked.
+	// Disabled takes the instance out of service: it is listed but never picked.
 	Disabled bool
 }
 
-// HostPort is the address and the port, the one with TLS if there is no other, as net.Dial takes them. It is empty if there is
-// no address or no port.
+// HostPort returns address and port in the form that net.Dial takes, with the TLS port only if there is no other. It is
+// empty without an address or a port.
 func (in Instance[T]) HostPort() string {
 	port := in.Port
 	if port == 0 {
@@ -106,7 +107,7 @@ func (in Instance[T]) HostPort() string {
 	return net.JoinHostPort(in.Address, strconv.Itoa(port))
 }
 
-// validate says what keeps an instance from being registered.
+// validate returns why an instance cannot be registered, or nil.
 func (in *Instance[T]) validate() error {
 	var errs []error
 	if err := validateName(in.Name); err != nil {

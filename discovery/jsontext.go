@@ -6,10 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// hexDigits are those that Jackson writes.
+// hexDigits are the digits that Jackson writes.
 const hexDigits = "0123456789ABCDEF"
 
-// appendText writes a JSON string as Jackson does: nothing is escaped but what must be, and what has more than 16 bits.
+// appendText writes a JSON string as Jackson does. It escapes only what must be escaped, and characters beyond 16 bits.
 func appendText(b []byte, text string) []byte {
 	b = append(b, '"')
 	for _, r := range text {
@@ -20,7 +20,7 @@ func appendText(b []byte, text string) []byte {
 			high, low := utf16.EncodeRune(r)
 			b = appendEscape(appendEscape(b, high), low)
 		case r >= ' ':
-			b = utf8.AppendRune(b, r) // U+FFFD for what is no UTF-8
+			b = utf8.AppendRune(b, r) // U+FFFD for invalid UTF-8
 		default:
 			b = appendControl(b, byte(r))
 		}
@@ -42,7 +42,7 @@ func appendEscape(b []byte, unit rune) []byte {
 	return append(b, '\\', 'u', hexDigits[unit>>12&0xf], hexDigits[unit>>8&0xf], hexDigits[unit>>4&0xf], hexDigits[unit&0xf])
 }
 
-// restyle writes JSON with its strings as Jackson has them. raw is valid and has no blanks.
+// restyle rewrites the strings of JSON as Jackson writes them. raw is valid and has no blanks.
 func restyle(raw json.RawMessage) json.RawMessage {
 	b := make(json.RawMessage, 0, len(raw))
 	for i := 0; i < len(raw); {
@@ -54,7 +54,7 @@ func restyle(raw json.RawMessage) json.RawMessage {
 		end := stringEnd(raw, i)
 		var text string
 		if err := json.Unmarshal(raw[i:end], &text); err != nil {
-			return raw // it is not valid: leave it to whoever reads it
+			return raw // invalid: left for the reader to reject
 		}
 		b = appendText(b, text)
 		i = end
@@ -62,7 +62,7 @@ func restyle(raw json.RawMessage) json.RawMessage {
 	return b
 }
 
-// stringEnd is the index behind the string that begins at i.
+// stringEnd returns the index after the string that begins at i.
 func stringEnd(raw json.RawMessage, i int) int {
 	for i++; i < len(raw); i++ {
 		switch raw[i] {

@@ -7,22 +7,23 @@ import (
 
 const (
 	laneBits = 3
-	// lanes is how many callers can count at the same time without contending for the same memory.
+	// lanes is how many callers can count at the same time without contention.
 	lanes = 1 << laneBits
-	// line is the size of what processors exchange when they contend for memory, in bytes.
+	// line is the size of a cache line, in bytes.
 	line = 64
 )
 
-// lane returns the lane of the calling goroutine. It is derived from where the goroutine's stack is, so that it costs nothing, and
-// calls from one loop have one lane. Nothing depends on that: two goroutines can have the same lane, and one can change it.
+// lane returns the lane of the calling goroutine. It is derived from the address of the goroutine's stack, so it costs
+// nothing, and calls from one loop have the same lane. Correctness does not depend on it: two goroutines may share a
+// lane, and a goroutine may change it.
 func lane() int {
 	var here byte
-	block := uint64(uintptr(unsafe.Pointer(&here)) >> 11) // of the size of the smallest stack
-	const golden = 0x9E3779B97F4A7C15                     // spreads neighbours
+	block := uint64(uintptr(unsafe.Pointer(&here)) >> 11) // the size of the smallest stack
+	const golden = 0x9E3779B97F4A7C15                     // spreads adjacent stacks
 	return int(block * golden >> (64 - laneBits))
 }
 
-// tally counts the uses of a few instances. Each lane has a memory line of its own.
+// tally counts the uses of a few instances. Each lane has its own cache line.
 type tally [lanes][line / 8]atomic.Int64
 
 // uses is the counter of one instance.
@@ -33,7 +34,7 @@ type uses struct {
 
 func (u uses) add(lane int, n int64) { u.tally[lane&(lanes-1)][u.at&(line/8-1)].Add(n) }
 
-// sum is exact while nobody adds.
+// sum is exact while no other goroutine adds.
 func (u uses) sum() int64 {
 	var n int64
 	for i := range u.tally {

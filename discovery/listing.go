@@ -7,18 +7,18 @@ import (
 	"github.com/docent-zk/docent/node"
 )
 
-// valuer is a function that is called when its value is looked at.
+// valuer is a function that is called when its value is displayed.
 type valuer func() slog.Value
 
 // LogValue implements slog.LogValuer.
 func (f valuer) LogValue() slog.Value { return f() }
 
-// listed is how framework.Client.Recipes lists a registration.
+// listed returns how framework.Client.Recipes lists a registration.
 func (r *Registration[T]) listed() node.Option {
 	return node.ListedAs("registration", slog.String("service", r.in.Name), slog.Any("phase", valuer(r.phase)))
 }
 
-// phase is what becomes of the instance, besides whether its node stands.
+// phase returns what is being done with the instance.
 func (r *Registration[T]) phase() slog.Value {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -33,7 +33,7 @@ func (r *Registration[T]) phase() slog.Value {
 	return slog.StringValue("in service")
 }
 
-// listed is how framework.Client.Recipes lists a view of a service.
+// listed returns how framework.Client.Recipes lists a view of a service.
 func (s *Service[T]) listed() cache.Option {
 	shown := func(size func(v *view[T]) int) valuer {
 		return func() slog.Value {

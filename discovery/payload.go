@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Java classes that Curator names where JSON alone does not tell.
+// Java classes that Curator writes where JSON is ambiguous.
 const (
 	classKey       = "@class"
 	classLong      = "java.lang.Long"
@@ -20,7 +20,7 @@ const (
 	classMap       = "java.util.LinkedHashMap"
 )
 
-// encodePayload writes a payload as JSON that Curator can read. class is what an object is said to be, if it is not empty.
+// encodePayload writes a payload as JSON that Curator can read. class is the class of an object, if it is not empty.
 func encodePayload(v any, class string) (json.RawMessage, error) {
 	if raw, ok := v.(json.RawMessage); ok && len(raw) > 0 {
 		return verbatim(raw)
@@ -43,7 +43,7 @@ func encodePayload(v any, class string) (json.RawMessage, error) {
 	return raw, nil
 }
 
-// verbatim is JSON without blanks.
+// verbatim returns JSON without blanks.
 func verbatim(raw json.RawMessage) (json.RawMessage, error) {
 	var b bytes.Buffer
 	if err := json.Compact(&b, raw); err != nil {
@@ -52,7 +52,7 @@ func verbatim(raw json.RawMessage) (json.RawMessage, error) {
 	return b.Bytes(), nil
 }
 
-// objectClass is the class that is named in an object, "" for none.
+// objectClass returns the class to write into an object; "" for none.
 func objectClass(v any, class string) string {
 	if class == "" && kindOf(v) == reflect.Map {
 		return classMap
@@ -60,7 +60,7 @@ func objectClass(v any, class string) string {
 	return class
 }
 
-// appendClass puts a class in front of an object's fields, unless the object names one itself.
+// appendClass writes the class before an object's fields, unless the object contains one.
 func appendClass(raw json.RawMessage, class string) json.RawMessage {
 	var f fields
 	if class == "" || json.Unmarshal(raw, &f) != nil || f[classKey] != nil {
@@ -79,7 +79,7 @@ func wrapped(class string, raw json.RawMessage) json.RawMessage {
 	return append(append(append(b, ','), raw...), ']')
 }
 
-// dressNumber names the class of a number that Java would otherwise take for another one.
+// dressNumber adds the class to a number that Java would otherwise read as another type.
 func dressNumber(v any, raw json.RawMessage) json.RawMessage {
 	if _, own := v.(json.Marshaler); own {
 		return raw
@@ -104,7 +104,7 @@ func dressNumber(v any, raw json.RawMessage) json.RawMessage {
 	return raw
 }
 
-// kindOf is the kind of a value, or of what it points to.
+// kindOf returns the kind of a value, or of what it points to.
 func kindOf(v any) reflect.Kind {
 	t := reflect.TypeOf(v)
 	for t != nil && t.Kind() == reflect.Pointer {
@@ -116,7 +116,7 @@ func kindOf(v any) reflect.Kind {
 	return t.Kind()
 }
 
-// decodePayload reads what Curator writes. class, if not empty, is the only one that an object may name.
+// decodePayload parses what Curator writes. If class is not empty, an object must not name another class.
 func decodePayload[T any](raw json.RawMessage, class string) (v T, _ error) {
 	if own, ok := any(&v).(*json.RawMessage); ok {
 		*own = bytes.Clone(raw)
@@ -144,7 +144,7 @@ func decodePayload[T any](raw json.RawMessage, class string) (v T, _ error) {
 	return v, nil
 }
 
-// unwrap takes the class off a value that is wrapped, as in ["java.lang.Long",3]. An array that is not such a pair is left as it is.
+// unwrap removes the class from a value that is wrapped, as in ["java.lang.Long",3]. It returns other arrays unchanged.
 func unwrap(raw json.RawMessage) (value json.RawMessage, class string) {
 	if raw[0] != '[' {
 		return raw, ""
@@ -159,8 +159,7 @@ func unwrap(raw json.RawMessage) (value json.RawMessage, class string) {
 	return pair[1], class
 }
 
-// checkClass refuses an object of another class than the one that is wanted, and takes away the name of what is wanted and those
-// of Java's maps, which say nothing.
+// checkClass rejects an object of another class than want. It removes the name of want and those of Java's maps.
 func checkClass(raw json.RawMessage, want string) (json.RawMessage, error) {
 	if len(raw) == 0 || raw[0] != '{' {
 		return raw, nil
@@ -183,7 +182,7 @@ func checkClass(raw json.RawMessage, want string) (json.RawMessage, error) {
 	return raw, nil
 }
 
-// natural is JSON as T any has it. wrapper is the class that it was wrapped in.
+// natural returns JSON as a T of type any. wrapper is the class that it was wrapped in.
 func natural(raw json.RawMessage, wrapper string) (any, error) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
@@ -198,7 +197,7 @@ func natural(raw json.RawMessage, wrapper string) (any, error) {
 	return v, err
 }
 
-// numbers turns what is written as an integer into int, or int64 if it has more than 32 bits, and other numbers into float64.
+// numbers converts integers to int, or to int64 if they have more than 32 bits, and other numbers to float64.
 func numbers(v any) (any, error) {
 	var err error
 	switch v := v.(type) {

@@ -9,10 +9,10 @@ import (
 	"github.com/docent-zk/docent/internal/guard"
 )
 
-// errBlocked says that a node could not be read because one of the user's functions has not returned.
+// errBlocked means that a node could not be read because a function of the user has not returned.
 var errBlocked = fmt.Errorf("%w: the Codec, or what WithWeight or WithZone has set, for %v", framework.ErrBlocked, guard.Patience)
 
-// decode reads an instance.
+// decode decodes an instance.
 func (r *Registry[T]) decode(data []byte) (Instance[T], error) {
 	in, err := r.codec.Decode(data)
 	if err == nil && !r.anyAddress {
@@ -24,12 +24,12 @@ func (r *Registry[T]) decode(data []byte) (Instance[T], error) {
 	return in, nil
 }
 
-// begin reads an instance in a goroutine of its own: the Codec may be the user's, and may panic or not return.
+// begin decodes an instance in its own goroutine, because a user's Codec may panic or not return.
 func (r *Registry[T]) begin(path string, data []byte) *guard.Call[Instance[T]] {
 	return guard.Begin(r.cli, "codec", path, func() (Instance[T], error) { return r.decode(data) })
 }
 
-// finish waits for an instance, for as long as limited allows, which is a part of ctx.
+// finish waits for an instance until limited ends, which is derived from ctx.
 func finish[T any](ctx, limited context.Context, call *guard.Call[Instance[T]]) (Instance[T], error) {
 	switch {
 	case call.Wait(limited.Done(), nil):
@@ -40,14 +40,14 @@ func finish[T any](ctx, limited context.Context, call *guard.Call[Instance[T]]) 
 	return Instance[T]{}, errBlocked
 }
 
-// reading is an instance, and what the Registry's functions say of it.
+// reading is an instance with the results of the Registry's functions for it.
 type reading[T any] struct {
 	in     Instance[T]
 	weight float64
 	zone   string
 }
 
-// examine is begin for a view, which needs to know more.
+// examine is begin for a view, which needs weight and zone too.
 func (r *Registry[T]) examine(path string, data []byte) *guard.Call[*reading[T]] {
 	return guard.Begin(r.cli, "codec", path, func() (*reading[T], error) {
 		in, err := r.decode(data)
@@ -58,7 +58,7 @@ func (r *Registry[T]) examine(path string, data []byte) *guard.Call[*reading[T]]
 	})
 }
 
-// appraise asks what weight and zone the instance has. If a function panics it has the default.
+// appraise determines the weight and zone of the instance. If a function panics, its default is used.
 func (r *Registry[T]) appraise(path string, in Instance[T]) *reading[T] {
 	now := &reading[T]{in: in, weight: 1}
 	_ = r.cli.Guard("weight", path, func() error {

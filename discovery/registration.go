@@ -14,25 +14,25 @@ import (
 	"github.com/docent-zk/docent/node"
 )
 
-// Registration keeps an instance registered. It is safe for use by many goroutines.
+// Registration keeps an instance registered. It is safe for concurrent use.
 type Registration[T any] struct {
 	reg    *Registry[T]
 	keeper *node.Keeper
-	turn   chan struct{} // holds a token while nobody writes
+	turn   chan struct{} // holds a token while no goroutine writes
 
 	once    sync.Once
-	closing chan struct{} // closed when Close was called
+	closing chan struct{} // closed by Close
 
-	mu     sync.Mutex // guards the following
+	mu     sync.Mutex // guards the fields below
 	in     Instance[T]
 	ending bool
 }
 
-// Register registers an instance until the Registration is closed or the client is, and returns when its node stands; ctx
-// bounds that only. It fills in the ID and the RegistrationTime if they are missing. A node that another session has at the
-// same id is replaced: see the package documentation.
+// Register registers an instance until the Registration or the client is closed. It returns when the instance's node
+// exists; ctx bounds only that. It sets the ID and the RegistrationTime if they are missing. If another session has a
+// node with the same id, that node is replaced: see the package documentation.
 //
-// Errors: [ErrInvalidInstance], and those of node.Keep. On an error nothing is left behind.
+// Errors: [ErrInvalidInstance] and those of node.Keep. After an error, the instance is not registered.
 func (r *Registry[T]) Register(ctx context.Context, in Instance[T]) (*Registration[T], error) {
 	in, err := r.complete(in)
 	if err != nil {
@@ -59,7 +59,7 @@ func (r *Registry[T]) Register(ctx context.Context, in Instance[T]) (*Registrati
 	return reg, nil
 }
 
-// complete fills in what an instance may leave to Register, and validates the rest.
+// complete sets the fields that an instance may leave to Register, and validates the others.
 func (r *Registry[T]) complete(in Instance[T]) (Instance[T], error) {
 	if in.ID == "" {
 		id, err := randomUUID(recipekit.Random(r.cli))
@@ -81,7 +81,7 @@ func (r *Registry[T]) complete(in Instance[T]) (Instance[T], error) {
 	return in, nil
 }
 
-// encode writes an instance.
+// encode encodes an instance.
 func (r *Registry[T]) encode(in Instance[T]) ([]byte, error) {
 	var data []byte
 	err := r.cli.Guard("codec", framework.Join(r.base, in.Name, in.ID), func() (err error) {
@@ -94,7 +94,7 @@ func (r *Registry[T]) encode(in Instance[T]) ([]byte, error) {
 	return data, nil
 }
 
-// randomUUID draws a UUID of version 4.
+// randomUUID returns a random UUID (version 4).
 func randomUUID(random io.Reader) (string, error) {
 	var b [16]byte
 	if _, err := io.ReadFull(random, b[:]); err != nil {
@@ -105,19 +105,19 @@ func randomUUID(random io.Reader) (string, error) {
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:], nil
 }
 
-// Instance is the instance as it was last registered or updated, with its ID and RegistrationTime.
+// Instance returns the instance as last registered or updated, with its ID and RegistrationTime.
 func (r *Registration[T]) Instance() Instance[T] {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.in
 }
 
-// Update replaces the instance and returns when its node has it. An empty ID and a zero RegistrationTime stay what they were;
-// Name, ID and Type cannot change. Updates are applied one after the other. When ctx ends first, the instance is written as
-// soon as that is possible.
+// Update replaces the instance, and returns when its node has been written. An empty ID and a zero RegistrationTime
+// keep their values. Name, ID and Type cannot change. Updates are applied one after the other. If ctx ends first, the
+// instance is written as soon as possible.
 //
-// Errors: [ErrInvalidInstance]; [ErrEnding] once Drain or Close was called; those of node.Keeper's Set, for what the servers
-// refuse: the instance then stays what it was.
+// Errors: [ErrInvalidInstance]; [ErrEnding] after Drain or Close; those of node.Keeper's Set, if the servers refuse the
+// write, in which case the instance keeps its value.
 func (r *Registration[T]) Update(ctx context.Context, in Instance[T]) error {
 	if err := r.begin(ctx); err != nil {
 		return err
@@ -140,7 +140,7 @@ func (r *Registration[T]) Update(ctx context.Context, in Instance[T]) error {
 	return r.write(ctx, in)
 }
 
-// begin waits for the turn to write.
+// begin waits for its turn to write.
 func (r *Registration[T]) begin(ctx context.Context) error {
 	select {
 	case <-r.turn:
@@ -154,7 +154,7 @@ func (r *Registration[T]) begin(ctx context.Context) error {
 	return nil
 }
 
-// end gives the turn back.
+// end ends the turn.
 func (r *Registration[T]) end() { r.turn <- struct{}{} }
 
 // over reports whether the registration is ending.
@@ -183,15 +183,14 @@ func (r *Registration[T]) show(in Instance[T]) {
 	r.in = in
 }
 
-// Drain takes the instance out of service, waits until its clients have heard of it and finished what they do, and ends the
-// registration: it marks the instance Disabled, waits, and closes. The wait begins when the mark stands. A mark that
-// cannot be written in that time, as the connection is away, is given up, and so is the wait. When ctx ends, or Close is
-// called or Drain again, the wait is over.
+// Drain takes the instance out of service and ends the registration, so that clients can finish their calls. It marks
+// the instance Disabled, waits, and closes. The wait begins when the mark has been written. If the mark cannot be
+// written within that time, because there is no connection, Drain closes without a further wait. The wait ends early
+// when ctx ends, or when Close or Drain is called again.
 //
-// In a format that has no word for Disabled, or if the servers refuse the mark, the node is removed first and the wait comes
-// after that.
+// If the format cannot express Disabled, or the servers refuse the write, Drain removes the node first and then waits.
 //
-// The result is that of [Registration.Close].
+// It returns the error of [Registration.Close].
 func (r *Registration[T]) Drain(ctx context.Context, wait time.Duration) error {
 	switch r.retire(ctx, wait) {
 	case marked:
@@ -204,16 +203,16 @@ func (r *Registration[T]) Drain(ctx context.Context, wait time.Duration) error {
 	return r.Close(ctx)
 }
 
-// outcome is what came of marking an instance.
+// outcome is the result of marking an instance.
 type outcome int
 
 const (
-	marked outcome = iota // the mark stands
+	marked outcome = iota // the mark is written
 	unsaid                // there is no mark
-	late                  // it could not be written in time, or somebody else ends the registration
+	late                  // it could not be written in time, or another call ends the registration
 )
 
-// retire marks the instance, in the time given at most, and lets nobody update it any more.
+// retire marks the instance, within the given time, and prevents further updates.
 func (r *Registration[T]) retire(ctx context.Context, most time.Duration) outcome {
 	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
@@ -241,7 +240,7 @@ func (r *Registration[T]) retire(ctx context.Context, most time.Duration) outcom
 	return unsaid
 }
 
-// linger waits, until somebody else ends the registration at the most.
+// linger waits until the time has passed or another call ends the registration.
 func (r *Registration[T]) linger(ctx context.Context, wait time.Duration) {
 	t := time.NewTimer(wait)
 	defer t.Stop()
@@ -252,39 +251,41 @@ func (r *Registration[T]) linger(ctx context.Context, wait time.Duration) {
 	}
 }
 
-// finish lets nobody update the instance any more.
+// finish prevents further updates of the instance.
 func (r *Registration[T]) finish() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.ending = true
 }
 
-// Close removes the instance's node and ends the registration, in any state of the connection. It returns nil when the node is
-// gone, or goes with the client's session. When ctx ends first, the removal goes on in the background until it is done or the
-// client is closed, and the error is framework.ErrReleasing with the cause of ctx. Somebody else's node at the id is left alone. Further calls wait for the same.
+// Close removes the instance's node and ends the registration, with or without a connection. It returns nil when the
+// node is gone, or will be removed with the client's session. If ctx ends first, the removal continues in the
+// background until it succeeds or the client is closed, and the error is framework.ErrReleasing with the cause of ctx.
+// A node of another client with the same id is not touched. Further calls wait for the same removal.
 func (r *Registration[T]) Close(ctx context.Context) error {
 	r.finish()
 	r.once.Do(func() { close(r.closing) })
 	return r.keeper.Close(ctx)
 }
 
-// Standing says whether the instance's node stands, since when, and why not: for readiness probes. It stands while the
-// connection is suspended, as the session may live.
+// Standing reports whether the instance's node exists, since when, and why not, for readiness probes. While the
+// connection is suspended, the node counts as existing, since the session may live.
 func (r *Registration[T]) Standing() node.Standing { return r.keeper.Standing() }
 
-// WaitStanding waits until the instance's node stands. Its errors are those of node.Keeper's WaitStanding.
+// WaitStanding waits until the instance's node exists. Its errors are those of node.Keeper's WaitStanding.
 func (r *Registration[T]) WaitStanding(ctx context.Context) error {
 	return r.keeper.WaitStanding(ctx)
 }
 
-// Policy is how a Registration answers SUSPENDED and LOST.
+// Policy returns how a Registration responds to SUSPENDED and LOST.
 func (r *Registration[T]) Policy() framework.Policy { return r.keeper.Policy() }
 
-// Path is the path of the instance's node, the latest one while it does not stand.
+// Path returns the path of the instance's node, or its last one while it does not exist.
 func (r *Registration[T]) Path() string { return r.keeper.Path() }
 
-// Done is closed when the registration has ended: after Close, when the node is gone, or when the client was closed.
+// Done returns a channel that is closed when the registration has ended: after Close, when the node is gone, or when
+// the client was closed.
 func (r *Registration[T]) Done() <-chan struct{} { return r.keeper.Done() }
 
-// Err says why the registration has ended, with node.ErrKeeperClosed or framework.ErrClosed, and is nil until then.
+// Err returns why the registration has ended, node.ErrKeeperClosed or framework.ErrClosed, or nil while it has not.
 func (r *Registration[T]) Err() error { return r.keeper.Err() }

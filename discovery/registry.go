@@ -11,32 +11,35 @@ import (
 	"github.com/docent-zk/docent/node"
 )
 
-// Option changes what a Registry reads and writes.
+// Option configures a Registry.
 type Option[T any] func(*Registry[T])
 
-// WithCodec sets the format of the instances' nodes. Defaults to [JSON].
+// WithCodec sets the format of the instances' nodes.
+// Defaults to [JSON].
 func WithCodec[T any](c Codec[T]) Option[T] { return func(r *Registry[T]) { r.codec = c } }
 
-// WithWeight says what share of the calls an instance should get, in proportion to the others: for [Weighted], [PowerOfTwo] and
-// gRPC. An instance whose weight is not above 0 gets no calls while others have more. [RoundRobin], [Random] and [Sticky] know no
-// weights. The function is called once for each change of an instance, and must not change it. An instance for which it panics has the
-// weight 1. Defaults to 1 for all.
+// WithWeight sets the share of calls that an instance gets in proportion to the others, for [Weighted], [PowerOfTwo]
+// and gRPC. An instance whose weight is not above 0 gets no calls while others have more. [RoundRobin], [Random] and
+// [Sticky] ignore weights. weight is called once for each change of an instance, and must not modify it. If it panics,
+// the weight is 1.
+// Defaults to 1 for all instances.
 func WithWeight[T any](weight func(*Instance[T]) float64) Option[T] {
 	return func(r *Registry[T]) { r.weight = weight }
 }
 
-// WithZone says where an instance is, for [PreferZone] and gRPC. It is called once for each change of an instance, and must
-// not change it. An instance for which it panics has the zone "". Defaults to "" for all.
+// WithZone sets the zone of an instance, for [PreferZone] and gRPC. zone is called once for each change of an instance,
+// and must not modify it. If it panics, the zone is "".
+// Defaults to "" for all instances.
 func WithZone[T any](zone func(*Instance[T]) string) Option[T] {
 	return func(r *Registry[T]) { r.zone = zone }
 }
 
-// AnyAddress registers and reads instances whatever they say of their addresses and ports: for services whose ports everybody
-// knows, or whose payloads say where they are. HostPort of such an instance may be empty.
+// AnyAddress accepts instances without an address or port, on registering and reading: for services with a well-known
+// port, or with an address in their payload. HostPort of such an instance may be empty.
 func AnyAddress[T any]() Option[T] { return func(r *Registry[T]) { r.anyAddress = true } }
 
-// Registry is where services are registered and found: a path below which each service has a directory, with a node for each
-// instance. It is safe for use by many goroutines, and needs no closing.
+// Registry is a path below which services are registered and found. Each service has a directory with a node for each
+// instance. It is safe for concurrent use, and need not be closed.
 type Registry[T any] struct {
 	cli    *framework.Client
 	base   string
@@ -47,8 +50,7 @@ type Registry[T any] struct {
 	anyAddress bool
 }
 
-// New returns the registry at basePath. It does nothing yet: a path that ZooKeeper cannot have is an error of what is called
-// on it.
+// New returns the registry at basePath. It does not contact the servers; an invalid path is reported by the methods.
 func New[T any](cli *framework.Client, basePath string, opts ...Option[T]) *Registry[T] {
 	r := &Registry[T]{
 		cli: cli, base: framework.Join("/", basePath), codec: JSON[T](),
@@ -60,11 +62,11 @@ func New[T any](cli *framework.Client, basePath string, opts ...Option[T]) *Regi
 	return r
 }
 
-// BasePath is the path below which the services are, in the client's namespace.
+// BasePath returns the path below which the services are, in the client's namespace.
 func (r *Registry[T]) BasePath() string { return r.base }
 
-// Path is the directory of a service, in the client's namespace. The error is a *framework.PathError, wrapped, when no service can
-// have that name, or the registry that base path.
+// Path returns the directory of a service, in the client's namespace. It returns a wrapped *framework.PathError if the
+// name or the base path is not valid.
 func (r *Registry[T]) Path(name string) (string, error) {
 	if err := validateName(name); err != nil {
 		return "", fmt.Errorf("service %q: %w", name, err)
@@ -76,8 +78,9 @@ func (r *Registry[T]) Path(name string) (string, error) {
 	return path, nil
 }
 
-// Names lists the services that have a directory, in order. A service whose last instance has gone stays for some time,
-// until the servers remove the empty container. Errors are those of framework's Children, but no base path is no services.
+// Names lists the services that have a directory, sorted. After its last instance has gone, a service remains listed
+// until the servers remove the empty container. If the base path does not exist, the list is empty. Errors are those of
+// framework's Children.
 func (r *Registry[T]) Names(ctx context.Context) ([]string, error) {
 	names, _, err := r.cli.Children(ctx, r.base)
 	if errors.Is(err, framework.ErrNoNode) {
@@ -87,14 +90,15 @@ func (r *Registry[T]) Names(ctx context.Context) ([]string, error) {
 	return names, err
 }
 
-// Skipped is a node in the directory of a service that was left out.
+// Skipped is a node in the directory of a service that was skipped.
 type Skipped struct {
 	Path string // of the node
-	Err  error  // why: ErrUnreadable, ErrUnreachable, framework.ErrNoAuth, ErrPanicked or ErrBlocked, or an error of one's own Codec
+	Err  error  // the reason: ErrUnreadable, ErrUnreachable, framework.ErrNoAuth, ErrPanicked or ErrBlocked, or an error of the user's Codec
 }
 
-// Instances asks for the instances of a service, once, in the order of the names of their nodes. [Registry.Open] is for
-// asking often. A service that is not there has none. What cannot be read is skipped, never an error.
+// Instances reads the instances of a service once, ordered by the names of their nodes. Use [Registry.Open] to read
+// them repeatedly. A service that does not exist has no instances. Nodes that cannot be read are skipped, and are not
+// an error.
 func (r *Registry[T]) Instances(ctx context.Context, name string) ([]Instance[T], []Skipped, error) {
 	dir, err := r.Path(name)
 	if err != nil {
@@ -111,7 +115,7 @@ func (r *Registry[T]) Instances(ctx context.Context, name string) ([]Instance[T]
 	return instances, skipped, nil
 }
 
-// readAll reads the instances of a service, all at once.
+// readAll reads the instances of a service concurrently.
 func (r *Registry[T]) readAll(ctx context.Context, dir string, members []node.Member) (instances []Instance[T], skipped []Skipped) {
 	limited, cancel := context.WithTimeout(ctx, guard.Patience)
 	defer cancel()
@@ -136,9 +140,9 @@ func (r *Registry[T]) readAll(ctx context.Context, dir string, members []node.Me
 	return instances, skipped
 }
 
-// Instance asks for one instance by the name of its node, which is its ID, with a number behind it if it is
-// [DynamicSequential]. Errors: framework.ErrNoNode if there is none; [ErrUnreadable], [ErrUnreachable] and those of one's own Codec;
-// framework.ErrPanicked and ErrBlocked if that panics, or does not return within 10 s.
+// Instance reads one instance by the name of its node: its ID, followed by a number if it is [DynamicSequential].
+// Errors: framework.ErrNoNode if it does not exist; [ErrUnreadable], [ErrUnreachable] and those of the user's Codec;
+// framework.ErrPanicked and ErrBlocked if the Codec panics, or does not return within 10 s.
 func (r *Registry[T]) Instance(ctx context.Context, name, id string) (Instance[T], error) {
 	dir, err := r.Path(name)
 	if err == nil {

@@ -7,19 +7,19 @@ import (
 	"sort"
 )
 
-// roster is a list of Endpoints in the order of their keys. It does not change. A roster with one difference shares nearly all memory
-// with the one that it was made from: making it copies one chunk of each level.
+// roster is an immutable list of Endpoints, ordered by key. A roster with one difference shares nearly all memory with
+// the one that it was derived from: it copies one chunk of each level.
 //
-// It is a B-tree that counts what is below each chunk, so that an Endpoint is found by its key and by its index. A roster of up to
-// maxItems Endpoints is a single chunk. What two rosters share is left out when they are compared.
+// It is a B-tree that counts the Endpoints below each chunk, so an Endpoint can be found by its key and by its index. A
+// roster of up to maxItems Endpoints is a single chunk. Comparing two rosters skips what they share.
 type roster[T any] struct{ root *chunk[T] }
 
-// chunk is a node of the tree. A leaf has Endpoints, and any other chunk has chunks below it, which are not empty.
+// chunk is a node of the tree. A leaf has Endpoints; any other chunk has non-empty chunks below it.
 type chunk[T any] struct {
 	low   string // the first key
 	items []*Endpoint[T]
 	kids  []*chunk[T]
-	ends  []int // how many Endpoints there are up to and including each of the kids
+	ends  []int // number of Endpoints up to and including each of the kids
 }
 
 const (
@@ -27,10 +27,10 @@ const (
 	maxKids  = 64
 )
 
-// newRoster makes a roster of Endpoints that are in the order of their keys.
+// newRoster returns a roster of Endpoints, which are ordered by key.
 func newRoster[T any](all []*Endpoint[T]) roster[T] {
 	var level []*chunk[T]
-	size := maxItems * 3 / 4 // so that there is room
+	size := maxItems * 3 / 4 // leaves room
 	if len(all) <= maxItems {
 		size = maxItems
 	}
@@ -72,7 +72,7 @@ func (c *chunk[T]) count() int {
 	return c.ends[len(c.ends)-1]
 }
 
-// count is the number of Endpoints.
+// count returns the number of Endpoints.
 func (r roster[T]) count() int { return r.root.count() }
 
 // at returns the Endpoint with an index.
@@ -84,7 +84,7 @@ func (r roster[T]) at(i int) *Endpoint[T] {
 	return c.items[i]
 }
 
-// leafOf returns the leaf with the Endpoint that has an index in c, and its index in the leaf.
+// leafOf returns the leaf with the Endpoint of index i in c, and its index in the leaf.
 func (c *chunk[T]) leafOf(i int) (*chunk[T], int) {
 	for c.kids != nil {
 		k := sort.SearchInts(c.ends, i+1)
@@ -99,7 +99,7 @@ func (c *chunk[T]) leafOf(i int) (*chunk[T], int) {
 // candidate implements candidateList.
 func (r roster[T]) candidate(i int) *Candidate { return &r.at(i).Candidate }
 
-// all gives the Endpoints.
+// all iterates over the Endpoints.
 func (r roster[T]) all() iter.Seq[*Endpoint[T]] {
 	return func(yield func(*Endpoint[T]) bool) { r.root.each(yield) }
 }
@@ -157,7 +157,7 @@ func (r roster[T]) get(key string) *Endpoint[T] {
 	return nil
 }
 
-// with returns the roster with e in the place of the Endpoint with its key, if there is one.
+// with returns the roster after adding e, or replacing the Endpoint with its key.
 func (r roster[T]) with(e *Endpoint[T]) roster[T] {
 	switch {
 	case r.root == nil:
@@ -172,7 +172,7 @@ func (r roster[T]) with(e *Endpoint[T]) roster[T] {
 	return roster[T]{now[0]}
 }
 
-// with returns what takes the place of c: one chunk, or two if there are too many Endpoints for one.
+// with returns what replaces c: one chunk, or two if the Endpoints do not fit into one.
 func (c *chunk[T]) with(e *Endpoint[T]) []*chunk[T] {
 	if c.kids != nil {
 		i := c.kid(e.key)
@@ -198,7 +198,7 @@ func (r roster[T]) without(key string) roster[T] {
 	return roster[T]{now}
 }
 
-// without returns what takes the place of c, nil if nothing is left.
+// without returns what replaces c; nil if nothing is left.
 func (c *chunk[T]) without(key string) *chunk[T] {
 	if c.kids == nil {
 		i, _ := c.search(key)
@@ -218,7 +218,7 @@ func (c *chunk[T]) without(key string) *chunk[T] {
 	return whole(kids, branch[T])
 }
 
-// small reports whether two neighbours fill half a chunk together at most.
+// small reports whether two neighbours together fill at most half a chunk.
 func small[T any](a, b *chunk[T]) bool {
 	return len(a.items)+len(b.items) <= maxItems/2 && len(a.kids)+len(b.kids) <= maxKids/2
 }
@@ -230,7 +230,7 @@ func joined[T any](a, b *chunk[T]) *chunk[T] {
 	return leaf(slices.Concat(a.items, b.items))
 }
 
-// replaced returns a copy of s with other elements in the place of those from i to below j.
+// replaced returns a copy of s with the elements from i to before j replaced.
 func replaced[E any](s []E, i, j int, with ...E) []E {
 	now := make([]E, 0, len(s)-(j-i)+len(with))
 	return append(append(append(now, s[:i]...), with...), s[j:]...)
@@ -245,7 +245,7 @@ func pieces[E, T any](s []E, most int, chunkOf func([]E) *chunk[T]) []*chunk[T] 
 	return []*chunk[T]{chunkOf(slices.Clone(s[:half])), chunkOf(slices.Clone(s[half:]))}
 }
 
-// whole makes a chunk of s, nil if s is empty.
+// whole makes a chunk of s; nil if s is empty.
 func whole[E, T any](s []E, chunkOf func([]E) *chunk[T]) *chunk[T] {
 	if len(s) == 0 {
 		return nil

@@ -15,27 +15,29 @@ import (
 	"github.com/docent-zk/docent/internal/recipekit"
 )
 
-// ServiceOption changes how a Service picks.
+// ServiceOption configures a Service.
 type ServiceOption func(*serviceConfig)
 
-// serviceConfig is what ServiceOptions set.
+// serviceConfig is the result of ServiceOptions.
 type serviceConfig struct {
 	strategy Strategy
 	zone     string
 	ejection Ejection
 }
 
-// WithStrategy sets how [Service.Pick] chooses. Defaults to [RoundRobin].
+// WithStrategy sets how [Service.Pick] chooses.
+// Defaults to [RoundRobin].
 func WithStrategy(s Strategy) ServiceOption { return func(c *serviceConfig) { c.strategy = s } }
 
-// PreferZone keeps calls within a zone for as long as an instance is available there, and lets them go anywhere otherwise. See
-// [WithZone]. Instances whose weight is 0 do not keep calls in a zone while others have more.
+// PreferZone picks instances in the zone while there are any, and from all zones otherwise. See [WithZone]. Instances
+// with weight 0 do not count while others have more.
 func PreferZone(zone string) ServiceOption { return func(c *serviceConfig) { c.zone = zone } }
 
-// WithEjection sets when an instance is put out for its errors. Defaults to Ejection{}.
+// WithEjection sets when instances are ejected because of errors.
+// Defaults to Ejection{}.
 func WithEjection(e Ejection) ServiceOption { return func(c *serviceConfig) { c.ejection = e } }
 
-// Service is a view of one service, kept up to date until it is closed. It is safe for use by many goroutines.
+// Service is a view of one service, kept up to date until it is closed. It is safe for concurrent use.
 type Service[T any] struct {
 	serviceConfig
 	reg    *Registry[T]
@@ -43,44 +45,44 @@ type Service[T any] struct {
 	path   string
 	mirror *cache.Children
 
-	refresh chan chan struct{} // asks for the view to be brought up to date; the answer is closed
-	kick    chan struct{}      // holds a token when an instance was put out
+	refresh chan chan struct{} // requests an update of the view; the sent channel is closed when that is done
+	kick    chan struct{}      // holds a token when an instance was ejected
 
-	_      [line]byte // pickers read the following, and others write what is around it
+	_      [line]byte // the fields below are read by Pick, and those around them are written
 	picker atomic.Pointer[picker[T]]
 	_      [line]byte
 
-	mu      sync.Mutex // guards the following, and the conditions of the instances
+	mu      sync.Mutex // guards the fields below, and the conditions of the instances
 	view    *view[T]
-	changed chan struct{} // closed and replaced when there is another view
-	out     []*condition  // of instances that are out, or were
-	limit   int           // how many instances in service may be out
+	changed chan struct{} // closed and replaced when the view changes
+	out     []*condition  // of instances that are or were ejected
+	limit   int           // how many instances in service may be ejected
 
 	life context.Context // ends on Close
 	end  context.CancelCauseFunc
 	work sync.WaitGroup
 
-	unlist func() // tells telemetry that the view is closed
+	unlist func() // reports to telemetry that the view is closed
 }
 
-// picker picks from what is available at a moment. It does not change.
+// picker picks from the instances that are available at one moment. It is immutable.
 type picker[T any] struct {
-	flat      []*Endpoint[T] // those that are available, if they are few enough to be one chunk of the roster
+	flat      []*Endpoint[T] // the available instances, if they fit into one chunk of the roster
 	available roster[T]
 	pick      func() int
 	how       picking
-	err       error // why there is nothing to pick
+	err       error // why no instance can be picked
 }
 
-// newPicker makes a picker of the instances that are available, at least one.
+// newPicker returns a picker of the available instances, at least one.
 func newPicker[T any](available roster[T], pick func() int, how picking) *picker[T] {
 	return &picker[T]{flat: available.root.items, available: available, pick: pick, how: how}
 }
 
-// Open opens a view of a service and returns when it is complete for the first time; ctx bounds that only. A service that is
-// not there has no instances, and may come.
+// Open opens a view of a service, and returns when it is complete; ctx bounds only that. A service that does not exist
+// has no instances until some are registered.
 //
-// Errors: those of cache.OpenChildren, and what is wrong with the options.
+// Errors: those of cache.OpenChildren and those of invalid options.
 func (r *Registry[T]) Open(ctx context.Context, name string, opts ...ServiceOption) (*Service[T], error) {
 	s := &Service[T]{reg: r, name: name, view: &view[T]{missing: true}, changed: make(chan struct{})}
 	for _, opt := range opts {
@@ -106,7 +108,7 @@ func (r *Registry[T]) Open(ctx context.Context, name string, opts ...ServiceOpti
 	return s, nil
 }
 
-// start shows what there is and follows it. ctx bounds the first look.
+// start shows the current instances and follows the changes. ctx bounds the first part.
 func (s *Service[T]) start(ctx context.Context) {
 	s.life, s.end = context.WithCancelCause(context.Background())
 	s.refresh, s.kick = make(chan chan struct{}), make(chan struct{}, 1)
@@ -116,11 +118,11 @@ func (s *Service[T]) start(ctx context.Context) {
 	s.work.Go(func() { f.run(events) })
 }
 
-// Name is the service's name.
+// Name returns the name of the service.
 func (s *Service[T]) Name() string { return s.name }
 
-// Pick chooses one of the instances that are available, by the Service's [Strategy]. It takes no lock, sends no request and
-// allocates nothing. The use that begins ends with [Endpoint.Done].
+// Pick chooses one of the available instances with the Service's [Strategy]. It takes no lock, sends no request and
+// does not allocate. Call [Endpoint.Done] when the use of the instance has ended.
 //
 // Errors: [ErrNoInstances], [ErrServiceClosed].
 func (s *Service[T]) Pick() (*Endpoint[T], error) {
@@ -139,7 +141,7 @@ func (s *Service[T]) Pick() (*Endpoint[T], error) {
 	return e, nil
 }
 
-// choose has the Strategy's function pick.
+// choose picks with the Strategy's function.
 func (s *Service[T]) choose(p *picker[T], lane int) *Endpoint[T] {
 	switch {
 	case p.how.turns != nil:
@@ -150,8 +152,8 @@ func (s *Service[T]) choose(p *picker[T], lane int) *Endpoint[T] {
 	return s.chooseGuarded(p, lane)
 }
 
-// chooseGuarded has a function of the user's pick. If it panics, or picks what is not there, others take turns until the instances
-// change.
+// chooseGuarded picks with a user's function. If it panics, or returns an invalid index, instances are picked in turn
+// until they change.
 func (s *Service[T]) chooseGuarded(p *picker[T], lane int) (e *Endpoint[T]) {
 	err := s.reg.cli.Guard("strategy", s.path, func() error {
 		e = p.available.at(p.pick())
@@ -165,31 +167,30 @@ func (s *Service[T]) chooseGuarded(p *picker[T], lane int) (e *Endpoint[T]) {
 	return s.choose(instead, lane)
 }
 
-// Instances lists the instances, those that are disabled or put out included, in the order of their keys, as they are at the
-// moment of the call.
+// Instances iterates over the current instances, including disabled and ejected ones, ordered by key.
 func (s *Service[T]) Instances() iter.Seq[*Endpoint[T]] {
 	v, _ := s.look()
 	return v.endpoints.all()
 }
 
-// Available lists the instances that Pick chooses from, as they are at the moment of the call.
+// Available iterates over the instances that Pick currently chooses from.
 func (s *Service[T]) Available() iter.Seq[*Endpoint[T]] { return s.picker.Load().available.all() }
 
-// Skipped lists the nodes that are left out of the service because they cannot be read. It is not to be changed.
+// Skipped lists the nodes that cannot be read. Do not modify the list.
 func (s *Service[T]) Skipped() []Skipped {
 	v, _ := s.look()
 	return v.skipped
 }
 
-// look returns what is shown and what is closed when that changes.
+// look returns the current view, and a channel that is closed when it changes.
 func (s *Service[T]) look() (*view[T], <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.view, s.changed
 }
 
-// StaleSince is since when the registry has not been heard of, and the zero Time while the view is fresh. What is stale is
-// served all the same.
+// StaleSince returns since when the view is stale; the zero Time while it is fresh. A stale view still serves its
+// instances.
 func (s *Service[T]) StaleSince() time.Time {
 	v, _ := s.look()
 	if since := s.mirror.StaleSince(); !since.IsZero() {
@@ -198,8 +199,8 @@ func (s *Service[T]) StaleSince() time.Time {
 	return v.stale
 }
 
-// WaitFresh waits until the view shows everything that there was when the present connection began. It returns the cause of
-// ctx when that ends first, with cache.ErrStale, and otherwise why the view has ended: [ErrServiceClosed] or
+// WaitFresh waits until the view shows everything that existed when the current connection began. If ctx ends first, it
+// returns the cause of ctx with cache.ErrStale. If the view has ended, it returns [ErrServiceClosed] or
 // framework.ErrClosed.
 func (s *Service[T]) WaitFresh(ctx context.Context) error {
 	if err := s.mirror.WaitFresh(ctx); err != nil && !errors.Is(err, cache.ErrCacheClosed) {
@@ -214,23 +215,24 @@ func (s *Service[T]) WaitFresh(ctx context.Context) error {
 		return s.unshown(ctx)
 	}
 	select {
-	case <-shown: // whoever has taken the request answers it
+	case <-shown: // the follower has the request and will close shown
 		return nil
 	case <-ctx.Done():
 		return s.unshown(ctx)
 	}
 }
 
-// unshown says that ctx has ended before the view shows what is known. Only a Codec or a Strategy takes so long.
+// unshown returns the error for the end of ctx before the view shows what is known. Only a Codec or a Strategy can take
+// so long.
 func (s *Service[T]) unshown(ctx context.Context) error {
 	return fmt.Errorf("service %s: %w: the Codec, the Strategy, or what WithWeight or WithZone has set, has not returned yet: %w", s.name, cache.ErrStale, context.Cause(ctx))
 }
 
-// Policy is how a Service answers SUSPENDED and LOST.
+// Policy returns how a Service responds to SUSPENDED and LOST.
 func (s *Service[T]) Policy() framework.Policy { return s.mirror.Policy() }
 
-// Close ends the view and waits for what it has started. Pick says [ErrServiceClosed] from then on, and the channels of Changes
-// are closed. It may be called repeatedly, and always returns nil.
+// Close ends the view and waits for its goroutines. From then on, Pick returns [ErrServiceClosed], and the channels of
+// Changes are closed. Close may be called more than once. It always returns nil.
 func (s *Service[T]) Close() error {
 	s.mu.Lock()
 	s.end(ErrServiceClosed)

@@ -9,32 +9,35 @@ import (
 
 // SpringInstance is the payload of Spring Cloud Zookeeper's instances: its class ZookeeperInstance.
 type SpringInstance struct {
-	// ID is the id of the application's context, which is not the instance's. Empty, the instance's ID is written.
+	// ID is the id of the application's context, which differs from the instance's.
+	// Defaults to the instance's ID.
 	ID string
-	// Name is the application's. Empty, the service's name is written.
+	// Name is the name of the application.
+	// Defaults to the service's name.
 	Name string
-	// Metadata is what the instance says about itself.
+	// Metadata is further data about the instance.
 	Metadata map[string]string
 }
 
 const (
 	springClass = "org.springframework.cloud.zookeeper.discovery.ZookeeperInstance"
-	// springStatus is the key in the metadata that Spring reads whether an instance is in service from.
+	// springStatus is the metadata key with which Spring marks whether an instance is in service.
 	springStatus     = "instance_status"
 	springUp         = "UP"
 	springOutOfOrder = "OUT_OF_SERVICE"
 )
 
-// springURISpec is what Spring registers unless it is told otherwise.
+// springURISpec is Spring's default.
 var springURISpec = URISpec{
 	{Value: "scheme", Variable: true}, {Value: "://"}, {Value: "address", Variable: true}, {Value: ":"}, {Value: "port", Variable: true},
 }
 
-// Spring is the format of Spring Cloud Zookeeper. Disabled is the entry "instance_status" in the metadata: OUT_OF_SERVICE in place
-// of UP. Everything but UP, in any case, and no status at all counts as disabled, as it does for Spring.
+// Spring returns the format of Spring Cloud Zookeeper. Disabled is stored in the metadata entry "instance_status":
+// OUT_OF_SERVICE instead of UP. As in Spring, any status other than UP (in upper or lower case), or none, counts as
+// disabled.
 //
-// One instance that Spring cannot read takes a whole service away from it. So Encode refuses an instance without Port, and gives
-// one without URISpec Spring's own, "{scheme}://{address}:{port}".
+// If Spring cannot read one instance, it cannot use the whole service. So Encode refuses an instance without Port, and
+// gives an instance without URISpec Spring's default, "{scheme}://{address}:{port}".
 func Spring() Codec[SpringInstance] { return springCodec{} }
 
 type springCodec struct{}
@@ -68,7 +71,7 @@ func (springCodec) Encode(in Instance[SpringInstance]) ([]byte, error) {
 	return (&jsonFormat{enabled: never}).append(envelopeOf(&in, payload)), nil
 }
 
-// springMetadata is the metadata with the status that fits. A status that says what is so is left alone.
+// springMetadata returns the metadata with the status for disabled. A status that agrees with it is kept.
 func springMetadata(metadata map[string]string, disabled bool) map[string]string {
 	if springDisabled(metadata) == disabled && metadata != nil {
 		return metadata
@@ -102,7 +105,7 @@ func (springCodec) Decode(data []byte) (Instance[SpringInstance], error) {
 	return in, nil
 }
 
-// readSpring reads a payload. None at all is what instances have that were registered without Spring.
+// readSpring parses a payload. Instances that were registered without Spring have none.
 func readSpring(raw json.RawMessage) (s SpringInstance, _ error) {
 	if isNull(raw) {
 		return s, nil

@@ -6,26 +6,25 @@ import (
 	"sync"
 )
 
-// Strategy chooses among the instances of a service that are available. It is called with them whenever they change, one call
-// after the other. The function that it returns picks one of them, by index. That function is called by many goroutines at once, even
+// Strategy chooses from the available instances of a service. It is called with them whenever they change, never
+// concurrently. It returns a function that picks one of them by index. That function is called concurrently, and even
 // for a moment after the next call of the Strategy. It should neither lock nor allocate.
 //
-// If either function panics, or the Strategy does not return within 10 s, or the index is not that of an instance, RoundRobin
-// takes over until the instances change. The panic is logged and counted.
+// If either function panics, or the Strategy does not return within 10 s, or the index is invalid, RoundRobin is used
+// until the instances change. A panic is logged and counted.
 //
-// A Strategy that looks at each candidate costs time in proportion to their number at each change, as [Sticky], [Weighted] and
-// [PowerOfTwo] do. [RoundRobin] and [Random] look at none.
+// A Strategy that reads every candidate, as [Sticky], [Weighted] and [PowerOfTwo] do, costs time in proportion to their
+// number at each change. [RoundRobin] and [Random] do not.
 //
-// A Strategy belongs to one [Service]: make one for each.
+// A Strategy belongs to one [Service]: create one for each.
 type Strategy func(available Candidates) (pick func() int)
 
-// RoundRobin picks one after the other. It begins anywhere, so that clients which are started together do not all call
-// the same instance first, and goes on where it was when instances change.
+// RoundRobin picks the instances in turn. It starts at a random one, so that clients that start together do not all
+// call the same instance first, and continues at its position when instances change.
 //
-// Picks that are made one after the other follow the order of the instances' keys. Goroutines that pick at the same moment take
-// blocks of 64 turns, so each of them keeps to the order within its block only. No turn is given to two picks and none is left
-// out, so every instance gets the same number of picks, except for the turns that have been taken and not yet used: at most 63 in
-// each of 8 blocks.
+// Successive picks follow the order of the instances' keys. Goroutines that pick at the same time take blocks of 64
+// turns, so each follows the order within its block only. Every turn is used exactly once. So all instances are picked
+// equally often, apart from turns that have been taken and not used yet: at most 63 in each of 8 blocks.
 func RoundRobin() Strategy { return roundRobin(rand.Uint64()) }
 
 func roundRobin(start uint64) Strategy {
@@ -36,7 +35,7 @@ func roundRobin(start uint64) Strategy {
 	}
 }
 
-// Random picks any, all with the same probability.
+// Random picks instances at random, all with the same probability.
 func Random() Strategy {
 	return func(available Candidates) func() int {
 		n := available.Len()
@@ -44,9 +43,9 @@ func Random() Strategy {
 	}
 }
 
-// Sticky picks any, and then the same one until it is not available any more.
+// Sticky picks a random instance, and keeps picking it while it is available.
 func Sticky() Strategy {
-	var mu sync.Mutex // against nobody, as the calls come one after the other, but for a Strategy in two Services
+	var mu sync.Mutex // needed only if a Strategy is used by two Services
 	var key string
 	return func(available Candidates) func() int {
 		mu.Lock()
@@ -62,8 +61,8 @@ func Sticky() Strategy {
 	}
 }
 
-// Weighted picks any, with a probability in proportion to its weight. If no weight is above 0, all count the same. See
-// [WithWeight].
+// Weighted picks instances at random, with probabilities in proportion to their weights. If no weight is above 0, all
+// count the same. See [WithWeight].
 func Weighted() Strategy {
 	return func(available Candidates) func() int {
 		t := newLottery(available)
@@ -71,8 +70,8 @@ func Weighted() Strategy {
 	}
 }
 
-// lottery draws numbers with given probabilities in constant time: Walker's alias method. Each column of equal width belongs to
-// its own number up to a mark, and to another one beyond.
+// lottery draws numbers with given probabilities in constant time (Walker's alias method). Each column of equal width
+// belongs to its own number up to a mark, and to another number above.
 type lottery []column
 
 type column struct {
@@ -104,7 +103,7 @@ func newLottery(available Candidates) lottery {
 	return t
 }
 
-// heightsOf are the weights, in units of their mean.
+// heightsOf returns the weights in units of their mean.
 func heightsOf(available Candidates) []float64 {
 	heights := make([]float64, available.Len())
 	most, sum := heaviest(available), 0.0
@@ -121,7 +120,7 @@ func heightsOf(available Candidates) []float64 {
 	return heights
 }
 
-// heaviest is the largest weight, 0 if no weight is above 0.
+// heaviest returns the largest weight; 0 if none is above 0.
 func heaviest(available Candidates) float64 {
 	most := 0.0
 	for _, c := range available.All() {
@@ -130,7 +129,7 @@ func heaviest(available Candidates) float64 {
 	return most
 }
 
-// draw turns random bits into a number.
+// draw converts random bits to a number.
 func (t lottery) draw(bits uint64) int {
 	i := int(bits >> 32 * uint64(len(t)) >> 32)
 	if uint32(bits) < t[i].mark {
@@ -139,11 +138,11 @@ func (t lottery) draw(bits uint64) int {
 	return int(t[i].other)
 }
 
-// PowerOfTwo looks at two instances and picks the one that is less loaded: with fewer uses under way, in proportion to its
-// weight. It spreads calls of different length better than turns do, and follows an instance that has become slow. Each
-// use must be ended with [Endpoint.Done].
+// PowerOfTwo compares two random instances and picks the less loaded one: with fewer current uses in proportion to its
+// weight. It balances calls of different length better than taking turns, and adapts to an instance that has become
+// slow. Each use must be ended with [Endpoint.Done].
 //
-// An instance without a weight above 0 is not looked at, unless that is so of all instances: then the load alone decides.
+// Instances without a weight above 0 are not considered, unless no instance has one: then the load alone decides.
 func PowerOfTwo() Strategy { return powerOfTwo(rand.IntN) }
 
 func powerOfTwo(intN func(int) int) Strategy {
@@ -167,14 +166,15 @@ func powerOfTwo(intN func(int) int) Strategy {
 	}
 }
 
-// entrant is a candidate that PowerOfTwo looks at.
+// entrant is a candidate that PowerOfTwo considers.
 type entrant struct {
 	*Candidate
-	index  int // among the candidates that are available
+	index  int // among the available candidates
 	weight float64
 }
 
-// entrantsOf are the candidates with a weight above 0. If there are none, they are all candidates, with equal weights.
+// entrantsOf returns the candidates with a weight above 0. If there are none, it returns all candidates with equal
+// weights.
 func entrantsOf(available Candidates) []entrant {
 	most := heaviest(available)
 	entrants := make([]entrant, 0, available.Len())
@@ -189,7 +189,7 @@ func entrantsOf(available Candidates) []entrant {
 	return entrants
 }
 
-// lessLoaded reports whether one more use would load e less than other.
+// lessLoaded reports whether another use would load e less than other.
 func (e entrant) lessLoaded(other entrant) bool {
 	return float64(e.Load()+1)*other.weight < float64(other.Load()+1)*e.weight
 }

@@ -2,23 +2,23 @@ package discovery
 
 import "sync/atomic"
 
-// turns gives out consecutive numbers, each of them once. Callers that contend for the next number take a block of numbers, each
-// for its lane, and so contend once for a block.
+// turns hands out consecutive numbers, each exactly once. Callers that contend for the next number take a block of
+// numbers for their lane, and so contend once for each block.
 type turns struct {
 	next  counter
-	lanes [lanes]counter // what is left of a block: the next number in the upper bits, and how many there are in the lower 8
+	lanes [lanes]counter // the rest of a block: the next number in the upper bits, and how many are left in the lower 8
 }
 
-// counter has a memory line of its own.
+// counter has its own cache line.
 type counter struct {
 	atomic.Uint64
 	_ [line - 8]byte
 }
 
 const (
-	// block is how many numbers a caller takes when it contends with others. What is left of it fits beside busy.
+	// block is how many numbers a caller takes under contention. What is left of them fits beside busy.
 	block = 64
-	// busy is in the place of how many numbers are left while somebody takes a block.
+	// busy replaces the number of numbers left while a goroutine takes a block.
 	busy = 0xff
 	// maxStart bounds the first number, so that no number needs more than 56 bits.
 	maxStart = 1 << 48
@@ -38,7 +38,7 @@ func (t *turns) take(lane int) uint64 {
 	case left == 0:
 	case left != busy && own.CompareAndSwap(rest, rest+1<<8-1):
 		return rest >> 8
-	default: // another goroutine has the same lane
+	default: // another goroutine uses the same lane
 		return t.next.Add(1) - 1
 	}
 	n := t.next.Load()
@@ -48,7 +48,7 @@ func (t *turns) take(lane int) uint64 {
 	return t.refill(own, rest)
 }
 
-// refill takes a block for a lane that has no numbers left, and returns the first of it.
+// refill takes a block for a lane that has no numbers left, and returns its first number.
 func (t *turns) refill(own *counter, rest uint64) uint64 {
 	if !own.CompareAndSwap(rest, rest|busy) {
 		return t.next.Add(1) - 1

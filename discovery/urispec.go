@@ -6,17 +6,17 @@ import (
 	"strings"
 )
 
-// URIPart is a piece of a URISpec: text, or the name of a variable.
+// URIPart is a part of a URISpec: text, or the name of a variable.
 type URIPart struct {
 	Value    string // the text, or the variable's name
 	Variable bool   // whether it is the name of a variable
 }
 
-// URISpec says how the URI of an instance is put together. Nil is null, as in an instance without one.
+// URISpec describes how the URI of an instance is built. nil means null, as in an instance without one.
 type URISpec []URIPart
 
-// ParseURISpec reads text with variables in braces: "{scheme}://{address}:{port}/api". Blanks around the name of a variable
-// are dropped. There is no escape; the variables {[} and {]} are an opening and a closing brace.
+// ParseURISpec parses text with variables in braces: "{scheme}://{address}:{port}/api". Blanks around a variable's name
+// are dropped. There is no escape character; the variables {[} and {]} are an opening and a closing brace.
 func ParseURISpec(text string) (URISpec, error) {
 	spec := URISpec{}
 	for rest := text; rest != ""; {
@@ -42,7 +42,7 @@ func ParseURISpec(text string) (URISpec, error) {
 	return spec, nil
 }
 
-// String is the text that ParseURISpec reads.
+// String returns the text that ParseURISpec parses.
 func (s URISpec) String() string {
 	var b strings.Builder
 	for _, p := range s {
@@ -55,9 +55,10 @@ func (s URISpec) String() string {
 	return b.String()
 }
 
-// URI builds the instance's URI from its URISpec. Variables are scheme (https if there is an SSLPort, else http), name, id,
-// address, port, ssl-port, registration-time-utc (milliseconds since 1970), service-type (in lower case), and those given, which
-// come first. One that is not known, or null, is left out, as Curator does. Without URISpec it is empty.
+// URI builds the instance's URI from its URISpec. The variables are scheme (https if there is an SSLPort, otherwise
+// http), name, id, address, port, ssl-port, registration-time-utc (milliseconds since 1970) and service-type (in lower
+// case). The given variables take precedence. Variables that are unknown or null are omitted, as in Curator. Without a
+// URISpec, the result is empty.
 func (in Instance[T]) URI(variables map[string]string) string {
 	var b strings.Builder
 	for _, p := range in.URISpec {
@@ -73,7 +74,7 @@ func (in Instance[T]) URI(variables map[string]string) string {
 	return b.String()
 }
 
-// variable is what the instance has for a variable of a URISpec, "" if that is nothing.
+// variable returns the instance's value for a variable of a URISpec; "" if it has none.
 func (in *Instance[T]) variable(name string) string {
 	switch name {
 	case "scheme":
@@ -103,7 +104,7 @@ func (in *Instance[T]) variable(name string) string {
 	return ""
 }
 
-// number is the text of a port, "" if it is null.
+// number returns the text of a port; "" if it is null.
 func number(port int) string {
 	if port == 0 {
 		return ""

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// view is what a Service shows at a moment. It does not change.
+// view is what a Service shows at one moment. It is immutable.
 type view[T any] struct {
 	endpoints roster[T]
 	skipped   []Skipped // by path
@@ -14,7 +14,7 @@ type view[T any] struct {
 	stale     time.Time // since when; zero if it is fresh
 }
 
-// why says why there is nothing to pick.
+// why returns why no instance can be picked.
 func (v *view[T]) why(path string) string {
 	switch {
 	case v.missing:
