@@ -10,7 +10,7 @@ type role struct {
 }
 
 // everywhere lists the options of every role.
-var everywhere = []string{"/", "namespace", "chroot", "Client.Namespace", "relative path", "PersistentParents", "TrustMargin", "Servers", "Prefer", "RebalanceAfter"}
+var everywhere = []string{"/", "namespace", "chroot", "Client.Namespace", "relative path", "PersistentParents", "TrustMargin", "Servers", "Prefer", "RebalanceAfter", "ReadOnly"}
 
 // holding lists the options of every role whose users exclude each other.
 var holding = []string{"Hold", "Hold with grace", "release with a ctx that has ended", "WithACL"}
@@ -30,6 +30,7 @@ var cast = []role{
 	{"election", drawElection, append([]string{
 		"Selector", "Shared", "Run", "Resign in Run", "ResignTo in Run", "Campaign", "ResignTo", "Observe", "Leader",
 	}, holding...)},
+	{"process", drawProcess, append([]string{"killed", "machine lost", "closed", "second process", "file removed"}, locking...)},
 	{"kept node", drawKept, []string{
 		"mode Ephemeral", "mode EphemeralSequential", "mode Persistent", "mode PersistentSequential", "mode Container",
 		"Protected", "Replace", "WithTTL", "WithACL", "ListedAs", "Set", "Close",

@@ -117,7 +117,7 @@ func (c *counterPart) end(u *user, ctx context.Context, w *writing, err error) b
 	w.err, w.back, w.open = err, c.w.Now(), false
 	switch {
 	case err == nil, ctx.Err() != nil, errors.Is(err, framework.ErrOutcomeUnknown), errors.Is(err, framework.ErrBadVersion):
-	case errors.Is(err, framework.ErrNotConnected), errors.Is(err, context.DeadlineExceeded): // the bound of the client's operations
+	case errors.Is(err, framework.ErrNotReadOnly), errors.Is(err, framework.ErrNotConnected), errors.Is(err, context.DeadlineExceeded): // the bound of the client's operations
 	default:
 		u.say("%s: %w", w.what, err)
 	}

@@ -118,7 +118,6 @@ func (p *Play) meet(kind string, draw func(k faultKind) Fault) {
 	if slices.ContainsFunc(p.Faults, func(f Fault) bool { return f.Kind == kind }) {
 		return
 	}
-	i := slices.IndexFunc(faultKinds, func(k faultKind) bool { return k.name == kind })
-	p.Faults = append(p.Faults, draw(faultKinds[i]))
+	p.Faults = append(p.Faults, draw(faultKinds[kindNumber(kind)]))
 	slices.SortFunc(p.Faults, func(a, b Fault) int { return cmp.Compare(a.At, b.At) })
 }

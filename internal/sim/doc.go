@@ -39,6 +39,7 @@
 //	hand-over             LocalHandover, on each client
 //	readers and writers   both kinds, Downgrade, Do, Shared
 //	semaphore             one or several permits, a fixed limit or a shared one that changes
+//	process               a lock of processes that die and are started again with their Config.SessionFile
 //	several locks         Multi over some of three paths
 //	election              Run, Campaign, Resign, ResignTo, Observe; LeaderLatch's and LeaderSelector's names and Shared
 //	kept node             Keep in all modes, WithTTL, Protected, Replace, Set, Close
@@ -48,6 +49,9 @@
 //	counter               a number that is added to, one that is set, a value of bytes; Changes, Close
 //	cache                 Tree and Children with both kinds of watches, listeners that copy, Value with three codecs
 //	discovery             registrations of all types, views with each strategy, picks; three formats
+//
+// In one play of four, and whenever the play needs it, the server is an ensemble of three with read-only mode. Its members lag, lose each other,
+// their leader and their quorum, and clients with Config.ReadOnly then read from the member that is left.
 //
 // Clients come to the same nodes by the whole path, below a namespace or below a chroot, and users name them by absolute
 // or relative paths.
@@ -81,6 +85,8 @@
 //   - Subscribers: a slow subscriber of a client's states sees the same changes as a prompt one, each beginning where the one before
 //     ended. A client's log is bounded. When all is calm each client's Health says so, and when nobody uses anything any more, no recipe
 //     runs on it.
+//   - Processes: in calm, a process that dies and is started again with the file of its session gets the locks back within half of a session
+//     timeout. A second process with the file is refused as long as the first one runs.
 //   - Planned moves: a client whose connections end by planned moves only is never Suspended.
 //   - Liveness: when the faults have stopped, everybody gets what it wants once more within a bound.
 //   - Rest: when everybody has let go, no node is left.

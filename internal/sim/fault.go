@@ -22,6 +22,8 @@ type faultKind struct {
 	name string
 	odds int
 	draw func(p *Play, r *rand.Rand) Fault
+
+	members bool // only an ensemble has it
 }
 
 // missedEvents are events that never come although the link lives.
@@ -30,12 +32,22 @@ const missedEvents = "missed event"
 // deletedUnseen is a node that somebody else deletes, and whose owner gets no event.
 const deletedUnseen = "node deleted unseen"
 
-var faultKinds = []faultKind{
-	{"cut", 2, cutFault}, {"cut all", 1, cutAllFault}, {"cut at a frame", 2, cutAnywhereFault}, {"lost reply", 2, loseReplyFault},
-	{"expiry", 1, expireFault}, {"lost session", 1, loseSessionFault}, {"silence", 2, silenceFault}, {"delay", 1, delayFault},
-	{"refused", 1, refuseFault}, {"restart", 1, restartFault}, {"server paused", 1, pauseFault}, {"server stopped", 1, stopFault},
-	{"client paused", 1, pauseClientFault}, {"node deleted", 1, deleteFault}, {missedEvents, 1, missEventFault},
-	{deletedUnseen, 1, deleteUnseenFault}, {plannedMove, 1, moveFault}, {changedList, 1, listFault},
+var faultKinds []faultKind
+
+func init() { // here, because the kinds draw a play that draws kinds
+	faultKinds = []faultKind{
+		{"cut", 2, cutFault, false}, {"cut all", 1, cutAllFault, false}, {"cut at a frame", 2, cutAnywhereFault, false},
+		{"lost reply", 2, loseReplyFault, false}, {"expiry", 1, expireFault, false}, {"lost session", 1, loseSessionFault, false},
+		{"silence", 2, silenceFault, false}, {"delay", 1, delayFault, false}, {"refused", 1, refuseFault, false}, {"restart", 1, restartFault, false},
+		{"server paused", 1, pauseFault, false}, {"server stopped", 1, stopFault, false}, {"client paused", 1, pauseClientFault, false},
+		{"node deleted", 1, deleteFault, false}, {missedEvents, 1, missEventFault, false}, {deletedUnseen, 1, deleteUnseenFault, false},
+		{plannedMove, 1, moveFault, false}, {changedList, 1, listFault, false},
+		{memberLags, 2, lagFault, true}, {memberCut, 2, cutOffFault, true}, {leaderLost, 2, loseLeaderFault, true}, {quorumLost, 2, loseQuorumFault, true},
+	}
+}
+
+func kindNumber(name string) int {
+	return slices.IndexFunc(faultKinds, func(k faultKind) bool { return k.name == name })
 }
 
 // drawFaults draws a schedule. No two faults share an instant.
@@ -43,7 +55,9 @@ func drawFaults(p *Play, r *rand.Rand) []Fault {
 	var kinds []faultKind
 	for _, k := range faultKinds {
 		for range k.odds {
-			kinds = append(kinds, k)
+			if !k.members || p.Members {
+				kinds = append(kinds, k)
+			}
 		}
 	}
 	list := make([]Fault, 1+r.IntN(12))

@@ -85,12 +85,6 @@ func (l *serverList) Servers(context.Context) ([]string, error) {
 	return list, nil
 }
 
-// listServers gives a client a list of servers that can change.
-func (p *Play) listServers(c *framework.Config, client int) {
-	p.lists[client].all = p.w.Server.Addrs()
-	c.Servers, c.ServersRefresh = &p.lists[client], p.Timeout/4
-}
-
 // movesOnly reports whether the only faults of a play are planned moves, which no client must notice.
 func (p *Play) movesOnly() bool {
 	return !slices.ContainsFunc(p.Faults, func(f Fault) bool { return f.Kind != plannedMove && f.Kind != changedList })

@@ -20,6 +20,7 @@ type Play struct {
 	Seed      uint64
 	Clients   int
 	Endpoints int           // of the server
+	Members   bool          // the endpoints are members of an ensemble
 	Timeout   time.Duration // of sessions
 	Tick      time.Duration
 	Latency   time.Duration
@@ -36,7 +37,7 @@ type Play struct {
 	calm   chan struct{}     // closed when the faults have stopped
 	users  sync.WaitGroup    // who end with ctx
 	tail   sync.WaitGroup    // who end with late
-	gates  []*gate           // of the clients
+	gates  []gate            // of the clients
 	aside  []*bystander      // of the clients
 	tuned  []map[string]bool // options of the clients
 	listed []int             // clients whose list of servers changes
@@ -94,6 +95,7 @@ func DrawPlay(seed uint64, roles ...string) *Play {
 		p.Roles = roles
 	}
 	p.declare()
+	p.drawMembers(r)
 	p.Faults = drawFaults(p, r)
 	p.meet(p.target.kind, func(k faultKind) Fault {
 		f := k.draw(p, r)
@@ -117,8 +119,8 @@ func (p *Play) declare() {
 // String tells the story.
 func (p *Play) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d: %s, %d clients at %v, %d endpoints, T %v, tick %v, latency %v",
-		p.Seed, strings.Join(p.Roles, " and "), p.Clients, p.Roots, p.Endpoints, p.Timeout, p.Tick, p.Latency)
+	fmt.Fprintf(&b, "seed %d: %s, %d clients at %v, %d endpoints (members: %v), T %v, tick %v, latency %v",
+		p.Seed, strings.Join(p.Roles, " and "), p.Clients, p.Roots, p.Endpoints, p.Members, p.Timeout, p.Tick, p.Latency)
 	for _, f := range p.Faults {
 		fmt.Fprintf(&b, "\n  %12v %s", f.At, f.Name)
 	}
@@ -131,6 +133,7 @@ func clientName(i int) string { return fmt.Sprint("client ", i) }
 func (p *Play) Run(trace func(string)) error {
 	w, err := NewWorld(zktest.Config{
 		TickTime: p.Tick, Latency: p.Latency, Seed: p.Seed, Endpoints: p.Endpoints, ContainerCheckInterval: p.Sweep, Trace: trace,
+		ReadOnlyMode: p.Members, SyncLimit: p.Timeout / syncPart,
 	})
 	if err != nil {
 		return err
@@ -172,11 +175,11 @@ func (p *Play) open() error {
 			return err
 		}
 	}
-	p.lists = make([]serverList, p.Clients)
-	p.tuned = make([]map[string]bool, p.Clients) // ahead of the users, who read it
+	p.lists, p.gates = make([]serverList, p.Clients), make([]gate, p.Clients) // ahead of the users, who read them
+	p.tuned = make([]map[string]bool, p.Clients)
 	for i := range p.Clients {
-		g, aside := &gate{}, &bystander{name: clientName(i)}
-		p.gates, p.aside = append(p.gates, g), append(p.aside, aside)
+		g, aside := &p.gates[i], &bystander{name: clientName(i)}
+		p.aside = append(p.aside, aside)
 		cli, err := p.w.Client(clientName(i), func(c *framework.Config) {
 			c.SessionTimeout = p.Timeout
 			c.Dialer = g.dialer(c.Dialer)

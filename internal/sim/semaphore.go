@@ -67,7 +67,7 @@ func (s *semaphorePart) join(client int, cli *framework.Client) error {
 
 // awaitCount waits until the operator has set a limit.
 func (s *semaphorePart) awaitCount(u *user) bool {
-	for u.ctx.Err() == nil && !s.w.Server.Exists(s.countPath()) {
+	for u.ctx.Err() == nil && (!s.w.Server.Exists(s.countPath()) || u.cli.Sync(u.ctx, u.own(s.countPath())) != nil) {
 		u.pause(u.ctx, u.Timeout/10)
 		if u.isCalm() {
 			time.Sleep(u.Timeout / 10)
@@ -106,8 +106,11 @@ func (s *semaphorePart) set(u *user, sem *lock.Semaphore, limit int) {
 	}
 }
 
-// most is the largest limit that may have held since a moment.
+// most is the largest limit that may have been read since a moment. A member that lags behind shows what was set before.
 func (s *semaphorePart) most(since time.Duration) int {
+	if s.Members {
+		since -= s.Timeout
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	most := 0

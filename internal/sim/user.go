@@ -66,6 +66,7 @@ func oneIn(r *rand.Rand, n int) bool { return r.IntN(n) == 0 }
 // user is somebody who uses a recipe, on one of the clients.
 type user struct {
 	*base
+	ctx      context.Context // the play's, or that of a process
 	cli      *framework.Client
 	client   int
 	name     string
@@ -78,7 +79,7 @@ type user struct {
 // newUser returns a user of a part. Its name is that of its client and what it is there.
 func (b *base) newUser(client int, cli *framework.Client, what string) *user {
 	name := fmt.Sprintf("%s %s %s", clientName(client), b.path, what)
-	u := &user{base: b, cli: cli, client: client, name: name, r: b.w.Rand(name)}
+	u := &user{base: b, ctx: b.ctx, cli: cli, client: client, name: name, r: b.w.Rand(name)}
 	u.relative = u.may("relative path", 2)
 	b.plays(b.Roots[client].String())
 	for option := range b.tuned[client] {
@@ -206,14 +207,24 @@ func (r root) client(cli *framework.Client) (*framework.Client, error) {
 // tune draws options of a client, and sets them.
 func (p *Play) tune(c *framework.Config, client int) {
 	r := p.w.Rand(fmt.Sprint("options of ", clientName(client)))
+	p.lists[client].all = p.w.Server.Addrs()
 	options := make(map[string]bool)
 	for _, o := range clientOptions {
 		if oneIn(r, 4) || client == 0 && p.target.option == o.name || o.name == "Servers" && slices.Contains(p.listed, client) {
 			options[o.name] = true
-			o.set(p, c, client)
 		}
 	}
 	p.tuned[client] = options
+	p.setOptions(c, client)
+}
+
+// setOptions sets the options that were drawn for a client.
+func (p *Play) setOptions(c *framework.Config, client int) {
+	for _, o := range clientOptions {
+		if p.tuned[client][o.name] {
+			o.set(p, c, client)
+		}
+	}
 }
 
 // clientOptions are options of a client that what recipes do depends on.
@@ -223,11 +234,14 @@ var clientOptions = []struct {
 }{
 	{"PersistentParents", func(_ *Play, c *framework.Config, _ int) { c.PersistentParents = true }},
 	{"TrustMargin", func(p *Play, c *framework.Config, _ int) { c.TrustMargin = p.Timeout / 8 }}, // which is half a tick at least
-	{"Servers", (*Play).listServers},
+	{"Servers", func(p *Play, c *framework.Config, client int) {
+		c.Servers, c.ServersRefresh = &p.lists[client], p.Timeout/4
+	}},
 	{"Prefer", func(p *Play, c *framework.Config, client int) {
 		near := p.w.Server.Addrs()[client%p.Endpoints]
 		c.ServersRefresh, c.Prefer = p.Timeout/4, func(_, address string) bool { return address == near }
 	}},
+	{"ReadOnly", func(_ *Play, c *framework.Config, _ int) { c.ReadOnly = true }},
 	{"RebalanceAfter", func(p *Play, c *framework.Config, _ int) { c.RebalanceAfter = p.Timeout }},
 }
 

@@ -124,10 +124,11 @@ func (v *valued) opened(ctx context.Context) bool {
 		}
 		return cache.OpenValue(ctx, v.cli, v.own(v.part.valuePath()), v.codec, v.opts...)
 	}
+	before, calm := v.part.texts.latest(v.part.valuePath()), v.isCalm()
 	value, err := open()
 	if err != nil {
 		// What is wrong with the node is checked at rest, by whoever could open it.
-		if v.isCalm() && v.good(v.part.texts.latest(v.part.valuePath()).data) && !v.part.texts.latest(v.part.valuePath()).gone && ctx.Err() == nil {
+		if now := v.part.texts.latest(v.part.valuePath()); calm && now == before && !now.gone && v.good(now.data) && ctx.Err() == nil {
 			v.say("open, although all is calm: %w", err)
 		}
 		return false

@@ -15,8 +15,9 @@ import (
 // World is a server on a network in memory and the clients that use it. It is made and closed inside one synctest bubble,
 // whose clock everything in it follows.
 type World struct {
-	Server *zktest.Server
-	Log    *Log
+	Server  *zktest.Server
+	Cluster *zktest.Cluster // nil if the server has one state behind all of its endpoints
+	Log     *Log
 
 	seed     uint64
 	start    time.Time
@@ -28,16 +29,14 @@ type World struct {
 // ever, so that a run in which somebody waits for nothing would never end by itself.
 const Patience = 24 * time.Hour
 
-// NewWorld starts a server. cfg.Seed determines everything that is random in the world.
+// NewWorld starts a server, which is an ensemble of three if cfg.ReadOnlyMode is set. cfg.Seed determines everything that is random in the world.
 func NewWorld(cfg zktest.Config) (*World, error) {
 	w := &World{seed: cfg.Seed, start: time.Now()}
 	w.Log = newLog(w.start)
 	cfg.Log = w.Log.note
-	s, err := zktest.StartMemory(cfg)
-	if err != nil {
+	if err := w.startServer(cfg); err != nil {
 		return nil, err
 	}
-	w.Server = s
 	w.watchdog = time.AfterFunc(Patience, func() {
 		panic(fmt.Sprintf("sim: seed %d has not ended after %v of its own time", cfg.Seed, Patience))
 	})
@@ -47,6 +46,15 @@ func NewWorld(cfg zktest.Config) (*World, error) {
 // Client starts a client whose connections come from the host with that name, so that faults can be aimed at it. tune, if
 // it is not nil, changes the configuration.
 func (w *World) Client(name string, tune func(*framework.Config)) (*framework.Client, error) {
+	cli, err := w.unkept(name, tune)
+	if err == nil {
+		w.clients = append(w.clients, cli)
+	}
+	return cli, err
+}
+
+// unkept is Client, but the world does not close the client.
+func (w *World) unkept(name string, tune func(*framework.Config)) (*framework.Client, error) {
 	cfg := framework.Config{
 		ConnectString: w.Server.ConnectString(),
 		Dialer:        w.Server.Client(name).Dial,
@@ -55,12 +63,7 @@ func (w *World) Client(name string, tune func(*framework.Config)) (*framework.Cl
 	if tune != nil {
 		tune(&cfg)
 	}
-	cli, err := framework.New(cfg)
-	if err != nil {
-		return nil, err
-	}
-	w.clients = append(w.clients, cli)
-	return cli, nil
+	return framework.New(cfg)
 }
 
 // Random is a source of randomness of its own for whoever has that name. It depends on the seed and on nothing else.
