@@ -68,8 +68,8 @@ var forTests = []string{
 	"testing", "net/http/httptest", "go.uber.org/goleak", "github.com/stretchr/testify",
 }
 
-// checkProduction keeps what is for tests in test files. zktest is no
-// exception: demonstrations run on it too.
+// checkProduction keeps what is for tests in test files. zktest is not an exception, because demonstrations run on it too. docenttest is one:
+// its callers are tests.
 func checkProduction(t *tree) []finding {
 	var all []finding
 	for _, f := range t.files {
@@ -77,7 +77,10 @@ func checkProduction(t *tree) []finding {
 			continue
 		}
 		for _, imp := range f.imports() {
-			for _, p := range forTests {
+			for _, p := range append(forTests, t.module+"/docenttest") {
+				if f.dir == "docenttest" && p == "testing" {
+					continue
+				}
 				if imp.path == p || strings.HasPrefix(imp.path, p+"/") {
 					all = append(all, t.find(imp.at, "only test files may import %s", imp.path))
 				}

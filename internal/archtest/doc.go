@@ -34,7 +34,7 @@
 // # Sleeping
 //
 // A test may call time.Sleep only where time is fake. Lexically that is
-// inside a function literal passed to synctest.Test, or inside a function whose
+// inside a function literal passed to synctest.Test or docenttest.Run, or inside a function whose
 // name or doc comment contains the word "bubble", which is a promise by its
 // author, or inside a function literal passed to such a function. The last two
 // cover test helpers: they say where they run, and then they may sleep, and so

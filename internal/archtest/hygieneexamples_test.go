@@ -145,6 +145,12 @@ var _ = func() { time.Sleep(1) }
 		"a/b_test.go": "package a\nfunc g() { time.Sleep(1) }\n", // a variable
 	}},
 	"outside tests": {files: sources{"a/a.go": "package a\nimport \"time\"\nfunc f() { time.Sleep(1) }\n"}},
+	"in a bubble of docenttest": {files: sources{"a/a_test.go": `package a
+import ("example.org/m/docenttest"; "time")
+func TestA(t *testing.T) {
+	docenttest.Run(t, func(t *testing.T, srv *docenttest.Server) { time.Sleep(1) })
+}
+`}},
 	"in a bubble": {files: sources{"a/a_test.go": `package a
 import ("testing/synctest"; "time")
 func TestA(t *testing.T) {

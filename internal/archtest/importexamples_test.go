@@ -179,13 +179,18 @@ var dependenciesExamples = map[string]example{
 }
 
 var productionExamples = map[string]example{
-	"in test files": {files: sources{"lock/l_test.go": importing("lock", "testing", "testing/synctest", "net/http/httptest")}},
+	"in test files":                  {files: sources{"lock/l_test.go": importing("lock", "testing", "testing/synctest", "net/http/httptest")}},
+	"in the package that runs tests": {files: sources{"docenttest/d.go": importing("docenttest", "testing", "testing/synctest")}},
 	"in others": {
 		files: sources{
-			"lock/l.go":   importing("lock", "testing", "net/http"),
-			"zktest/z.go": importing("zktest", "testing/synctest", "github.com/stretchr/testify/assert", "go.uber.org/goleak", "net/http/httptest"),
+			"docenttest/d.go":    importing("docenttest", "testing", "net/http/httptest"),
+			"examples/a/main.go": importing("main", "example.org/m/docenttest"),
+			"lock/l.go":          importing("lock", "testing", "net/http"),
+			"zktest/z.go":        importing("zktest", "testing/synctest", "github.com/stretchr/testify/assert", "go.uber.org/goleak", "net/http/httptest"),
 		},
 		want: []string{
+			"docenttest/d.go:5: only test files may import net/http/httptest",
+			"examples/a/main.go:4: only test files may import example.org/m/docenttest",
 			"lock/l.go:4: only test files may import testing",
 			"zktest/z.go:4: only test files may import testing/synctest",
 			"zktest/z.go:5: only test files may import github.com/stretchr/testify/assert",

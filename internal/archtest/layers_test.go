@@ -43,6 +43,7 @@ var layers = map[string][]string{
 	"discovery": {"node", "cache"},
 
 	"zktest":            {"internal/jute", "internal/digestmd5"},
+	"docenttest":        {"framework", "zktest"},
 	"internal/realzk":   {},
 	"internal/archtest": {},
 	"internal/readme":   {},
@@ -65,11 +66,11 @@ var layers = map[string][]string{
 // public are the packages that users import. What is written as users would
 // write it gets these and nothing below them.
 var public = []string{
-	"retry", "sasl", "framework", "framework/health", "framework/debugpage", "lock", "leader", "barrier", "node", "cache", "counter", "discovery", "zktest",
+	"retry", "sasl", "framework", "framework/health", "framework/debugpage", "lock", "leader", "barrier", "node", "cache", "counter", "discovery", "zktest", "docenttest",
 }
 
 // grounds are what every test may run on: servers, and the harness that breaks them on purpose.
-var grounds = []string{"zktest", "internal/realzk", "internal/sim"}
+var grounds = []string{"zktest", "docenttest", "internal/realzk", "internal/sim"}
 
 // layerOf returns the entry of layers that holds for a package, or "".
 func layerOf(dir string) string {

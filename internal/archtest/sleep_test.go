@@ -89,7 +89,7 @@ func (s *sleeps) entersBubble(call *ast.CallExpr) bool {
 	case *ast.Ident:
 		return s.bubbles[fun.Name]
 	case *ast.SelectorExpr:
-		return s.bubbles[fun.Sel.Name] || s.names(fun, "testing/synctest", "Test")
+		return s.bubbles[fun.Sel.Name] || s.names(fun, "testing/synctest", "Test") || s.names(fun, s.tree.module+"/docenttest", "Run")
 	}
 	return false
 }

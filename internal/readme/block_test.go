@@ -21,7 +21,11 @@ type run struct {
 	text  string // is in its output
 }
 
-func (b block) complete() bool { return strings.HasPrefix(b.text, "package main\n") }
+// complete reports whether the block is a whole file, of a program or of a test.
+func (b block) complete() bool { return strings.HasPrefix(b.text, "package main\n") || b.test() }
+
+// test reports whether the block is the file of a test.
+func (b block) test() bool { return strings.HasPrefix(b.text, "package service_test\n") }
 
 var runComment = regexp.MustCompile(`^<!-- run( until)?(?:: (.+?))? -->$`)
 

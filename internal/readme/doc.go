@@ -3,6 +3,7 @@
 //   - Every block that is fenced as go is formatted as gofmt would.
 //   - A block that begins with "package main" is a complete program. It is compiled as a new user would compile it: in an empty
 //     module of its own, which has nothing but the modules of this repository.
+//   - A block that begins with "package service_test" is the file of a test. It is compiled in the same way, and run.
 //   - A program with one of these comments on the line before its fence is run as well, on a server of the test's own, whose address
 //     is its argument and takes the place of a string behind "ConnectString:". It must exit with 0.
 //

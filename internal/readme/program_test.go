@@ -48,8 +48,12 @@ func newProgram(t *testing.T, b block) *program {
 		p.server = server
 		text = connectString.ReplaceAllString(text, fmt.Sprintf("ConnectString:${1}%q", server.ConnectString()))
 	}
+	source := "main.go"
+	if b.test() {
+		source = "service_test.go"
+	}
 	mod, sum := modules(t)
-	for name, content := range map[string]string{"main.go": text, "go.mod": mod, "go.sum": sum} {
+	for name, content := range map[string]string{source: text, "go.mod": mod, "go.sum": sum} {
 		require.NoError(t, os.WriteFile(filepath.Join(p.dir, name), []byte(content), 0o600))
 	}
 	return p
@@ -109,10 +113,14 @@ func (p *program) try(t *testing.T) {
 // buildFlags are those that this test was built with, as far as they matter to the build cache.
 var buildFlags []string
 
-// compile builds it from what is in the module cache.
+// compile builds it from what is in the module cache, and runs it if it is a test.
 func (p *program) compile(t *testing.T) error {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", slices.Concat([]string{"build"}, buildFlags, []string{"-o", p.binary(), "."})...)
+	command := []string{"build", "-o", p.binary()}
+	if p.test() {
+		command = []string{"test", "-timeout", limit.String()}
+	}
+	cmd := exec.CommandContext(t.Context(), "go", slices.Concat(command, buildFlags, []string{"."})...)
 	cmd.Dir = p.dir
 	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off", "GOSUMDB=off", "GOWORK=off")
 	out, err := cmd.CombinedOutput()
@@ -122,7 +130,7 @@ func (p *program) compile(t *testing.T) error {
 	if strings.Contains(string(out), "GOPROXY=off") && !strings.Contains(string(out), "finding module for package github.com/docent-zk/") {
 		err = errAbsent
 	}
-	return fmt.Errorf("go build: %w\n%s", err, out)
+	return fmt.Errorf("go %s: %w\n%s", command[0], err, out)
 }
 
 func (p *program) binary() string { return filepath.Join(p.dir, "program.exe") }

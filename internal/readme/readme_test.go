@@ -73,6 +73,20 @@ func main() {
 	WAIT
 }
 `
+	const test = `package service_test
+
+import (
+	"testing"
+
+	"github.com/docent-zk/docent/docenttest"
+)
+
+func TestUp(t *testing.T) {
+	docenttest.Run(t, func(t *testing.T, srv *docenttest.Server) {
+		srv.Connect("worker")
+	})
+}
+`
 	ends, waits := strings.Replace(connect, "WAIT", "", 1), strings.Replace(connect, "WAIT", "<-ctx.Done()", 1)
 	for name, c := range map[string]struct {
 		b    block
@@ -84,7 +98,9 @@ func main() {
 		"says otherwise":   {b: block{text: ends, run: &run{text: "married"}}, want: `"married" is not in its output`},
 		"is interrupted":   {b: block{text: waits, run: &run{until: true, text: "connected"}}},
 		"fails":            {b: block{text: strings.Replace(ends, "WAIT", "", 1) + "\nfunc init() { panic(\"no\") }\n", run: &run{}}, want: "exit status 2"},
-		"unknown package":  {b: block{text: strings.ReplaceAll(ends, "docent/framework", "docent/frame")}, want: "docent/frame"},
+		"test that fails": {b: block{text: strings.Replace(test, `("worker")`, `("")
+		srv.LoseSession("worker")`, 1)}, want: "no client \"worker\" is connected"},
+		"unknown package": {b: block{text: strings.ReplaceAll(ends, "docent/framework", "docent/frame")}, want: "docent/frame"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newProgram(t, c.b)
