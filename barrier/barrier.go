@@ -7,28 +7,28 @@ import (
 	"github.com/docent-zk/docent/framework"
 )
 
-// Barrier is a gate on a path: closed while the node exists. It has no state of its own; any number of goroutines and
-// processes may use it, and it is closed and opened for all of them.
+// Barrier is a barrier on a path: it is closed while the node exists. It is stateless. Any number of goroutines and
+// processes may use it; it is closed and opened for all of them.
 type Barrier struct {
 	cli  *framework.Client
 	path string
 }
 
-// New returns the barrier on path. It asks nothing of the servers; an invalid path is an error of the methods.
+// New returns the barrier on path. It does not contact the servers; an invalid path is reported by the methods.
 func New(cli *framework.Client, path string) *Barrier {
 	return &Barrier{cli: cli, path: framework.Abs(path)}
 }
 
-// Policy is how Wait answers SUSPENDED and LOST: it goes on waiting.
+// Policy returns how Wait responds to SUSPENDED and LOST: it keeps waiting.
 func (b *Barrier) Policy() framework.Policy {
 	return framework.Policy{OnSuspended: framework.Hold, OnLost: framework.Rebuild}
 }
 
-// Set closes the barrier: Curator's setBarrier. It is nil as well if the barrier is closed already. Missing parents are
-// created.
+// Set closes the barrier, as Curator's setBarrier does. It returns nil if the barrier is already closed. Missing
+// parents are created.
 //
-// When the answer is lost, Set looks whether the barrier is closed and closes it if it is not, also if somebody else has
-// removed it in between.
+// If the reply is lost, Set checks whether the barrier is closed, and closes it if not, even if another client has
+// opened it meanwhile.
 //
 // Errors: those of [framework.Client]'s Create.
 func (b *Barrier) Set(ctx context.Context) error {
@@ -39,7 +39,7 @@ func (b *Barrier) Set(ctx context.Context) error {
 	return err
 }
 
-// Remove opens the barrier: Curator's removeBarrier. It is nil as well if the barrier is open already.
+// Remove opens the barrier, as Curator's removeBarrier does. It returns nil if the barrier is already open.
 //
 // Errors: those of [framework.Client]'s Delete.
 func (b *Barrier) Remove(ctx context.Context) error {
@@ -50,8 +50,8 @@ func (b *Barrier) Remove(ctx context.Context) error {
 	return err
 }
 
-// Wait returns nil when the barrier is open, or was at some moment since the call: Curator's waitOnBarrier. It waits through
-// disconnections and lost sessions, as long as ctx allows.
+// Wait returns nil when the barrier is open, or was open at some moment since the call, as Curator's waitOnBarrier
+// does. It keeps waiting through disconnections and lost sessions, within the limits of ctx.
 //
 // Errors: the cause of ctx, framework.ErrClosed, and what the servers refuse (framework.ErrNoAuth, ...).
 func (b *Barrier) Wait(ctx context.Context) error {
@@ -62,7 +62,7 @@ func (b *Barrier) Wait(ctx context.Context) error {
 // wait is one call of Wait.
 type wait struct {
 	path   string
-	closed int64 // czxid of the node that has been seen to close the barrier; 0 before
+	closed int64 // czxid of the node that was seen first; 0 before
 }
 
 // run waits in one session.
@@ -85,8 +85,8 @@ func (w *wait) run(ctx context.Context, s *framework.Session) error {
 	}
 }
 
-// removed waits for an event on the node and reports whether the barrier was removed. Another node than the one that was
-// seen first says that it was, and that it was set again since.
+// removed waits for an event of the node and reports whether the barrier was opened. A node with another czxid than the
+// first one means that it was opened and closed again.
 func (w *wait) removed(ctx context.Context, s *framework.Session, node framework.Node, watch *framework.Watch) (bool, error) {
 	defer watch.Stop()
 	if w.closed == 0 {

@@ -15,25 +15,26 @@ import (
 var (
 	// ErrLeft is the cause of an Entered's context after Leave.
 	ErrLeft = errors.New("left the barrier")
-	// ErrDeleted says that somebody else has deleted the member's node: to the others it had left, or had given up.
+	// ErrDeleted means that another client has deleted the member's node. To the other members, it had left or given
+	// up.
 	ErrDeleted = errors.New("the member's node was deleted by somebody else")
 )
 
-// Double is one member of a double barrier: a number of members enter together, and leave together. Goroutines that are
-// members of their own need a Double each. It can be entered again after it was left.
+// Double is one member of a double barrier, which a given number of members enter together and leave together. Each
+// member needs its own Double, even in one process. It can be entered again after it was left.
 type Double struct {
 	cli     *framework.Client
 	path    string
 	members int
 	id      string
-	err     error // what is wrong with id
+	err     error // why the arguments are invalid
 }
 
-// DoubleOption changes how a Double behaves.
+// DoubleOption configures a Double.
 type DoubleOption func(*Double)
 
-// WithID names the member. Members of the same id count as one, so that a process which is started again before the
-// servers have noticed its end does not count twice. It must differ from member to member and be fit for a node's name.
+// WithID sets the member's id. Members with the same id count as one, so a process that is restarted before the servers
+// have noticed its end does not count twice. The id must be unique to the member, and valid in a node's name.
 // Defaults to a random UUID.
 func WithID(id string) DoubleOption {
 	return func(d *Double) { d.id, d.err = id, checkID(id) }
@@ -46,8 +47,8 @@ func checkID(id string) error {
 	return framework.ValidatePath("/" + seqnode.Protected("", id))
 }
 
-// NewDouble returns a member of the barrier on path that is complete with the given number of members; all must say the
-// same. It asks nothing of the servers; what is wrong with the arguments is an error of Enter.
+// NewDouble returns a member of the barrier on path, which is complete with the given number of members. All members
+// must give the same number. It does not contact the servers; invalid arguments are reported by Enter.
 func NewDouble(cli *framework.Client, path string, members int, opts ...DoubleOption) *Double {
 	d := &Double{cli: cli, path: framework.Abs(path), members: members}
 	for _, opt := range opts {
@@ -59,15 +60,16 @@ func NewDouble(cli *framework.Client, path string, members int, opts ...DoubleOp
 	return d
 }
 
-// Policy is how Enter, an Entered and Leave answer SUSPENDED and LOST: they outlast the first and end with the second.
+// Policy returns how Enter, an Entered and Leave respond to SUSPENDED and LOST: they continue through SUSPENDED and end
+// with LOST.
 func (d *Double) Policy() framework.Policy {
 	return framework.Policy{OnSuspended: framework.Hold, OnLost: framework.Stop}
 }
 
-// Enter joins the barrier and returns when it is complete: see the package documentation for what that means. It waits
-// through disconnections, as long as ctx allows. On every error its node is removed. While there is a connection the delete has
-// been sent when Enter returns; a node whose create is unanswered when ctx ends is waited for, an eighth of the session timeout
-// at most.
+// Enter joins the barrier and returns when it is complete, as the package documentation defines. It keeps waiting
+// through disconnections, within the limits of ctx. If Enter returns an error, its node is removed. With a connection,
+// the delete has been sent when Enter returns. If the create is unanswered when ctx ends, Enter waits for its reply, up
+// to an eighth of the session timeout.
 //
 // Errors: the cause of ctx, framework.ErrClosed, framework.ErrSessionLost, [ErrDeleted], and what the servers refuse
 // (framework.ErrNoAuth, ...).
@@ -94,14 +96,15 @@ func (d *Double) run(ctx context.Context, work func(context.Context, *framework.
 	return d.cli.Run(ctx, framework.Recipe{Name: "double barrier", Path: d.path, Policy: d.Policy(), Run: work})
 }
 
-// readyName is the node that says that the barrier is open.
+// readyName is the node whose existence opens the barrier.
 const readyName = "ready"
 
-// at is the path of a node in the barrier's directory.
+// at returns the path of a node in the barrier's directory.
 func (d *Double) at(name string) string { return framework.Join(d.path, name) }
 
-// idOf is the id of the member that a node belongs to: the text that follows the GUID in docent's names, the whole name in
-// those of Curator's and kazoo's members, which are GUIDs. All other children, such as "ready", belong to nobody.
+// idOf returns the id of the member that a node belongs to. In docent's names it is the text after the GUID. The names
+// of Curator's and kazoo's members are GUIDs, and are the id. All other children, such as "ready", do not belong to a
+// member.
 func idOf(name string) (id string, ok bool) {
 	if guid, ok := seqnode.GUIDOf(name); ok {
 		return strings.TrimPrefix(name, seqnode.Protected(guid, "")), true

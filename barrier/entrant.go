@@ -10,14 +10,14 @@ import (
 	"github.com/docent-zk/docent/framework"
 )
 
-// entrant is one call of Enter, in the one session that it may use.
+// entrant is one call of Enter in its session.
 type entrant struct {
 	*Double
 	session *framework.Session
-	node    framework.Node // its own; zero before it has joined
+	node    framework.Node // its node; zero before it has joined
 	ready   *sign
-	own     *framework.Watch // on its own node; nil while there is none
-	round   int64            // czxid of the sign of the round that it is in; 0 while it is not known
+	own     *framework.Watch // watch on its own node; nil if there is none
+	round   int64            // czxid of the ready node of its round; 0 if it is not known
 }
 
 func (d *Double) enter(ctx context.Context, s *framework.Session) (in *Entered, err error) {
@@ -34,14 +34,14 @@ func (d *Double) enter(ctx context.Context, s *framework.Session) (in *Entered, 
 	return e.entered(ctx), nil
 }
 
-// withdraw removes a member's node without waiting for it. What has no node any more needs nothing.
+// withdraw removes a member's node without waiting for it. An empty path is ignored.
 func withdraw(s *framework.Session, path string) {
 	now, cancel := context.WithCancel(context.Background())
 	cancel()
 	_ = s.Delete(now, path, framework.AnyVersion, framework.Guaranteed) // in the background
 }
 
-// stop ends the watches that are not needed any more. The Entered needs the one on the sign.
+// stop ends the watches that are no longer needed. The Entered needs the one on the ready node.
 func (e *entrant) stop(in **Entered) {
 	if e.own != nil {
 		e.own.Stop()
@@ -51,22 +51,22 @@ func (e *entrant) stop(in **Entered) {
 	}
 }
 
-// verdict is what a look at the barrier comes to.
+// verdict is the result of reading the barrier's state.
 type verdict int
 
 const (
 	waits  verdict = iota // the barrier is not complete
-	again                 // the look has to be repeated
+	again                 // the state must be read again
 	inside                // the barrier is open to this member
 )
 
-// wait joins and returns nil when the barrier is open.
+// wait joins, and returns nil when the barrier is open.
 //
-// The watch on the sign is set before the member's node is created. So it delivers whatever opens the barrier after that, even
-// if others, who are quick, have left and removed the sign again. An event that arrives before the answer to the create, on the
-// session's ordered connection, was for others: then the sign is read once more.
+// The watch on the ready node is set before the member's node is created. So it delivers the opening of the barrier
+// even if other members have left and removed the ready node immediately. An event that arrives before the reply to the
+// create was not for this member: then the ready node is read again.
 func (e *entrant) wait(ctx context.Context) (err error) {
-	if e.ready, err = e.look(ctx, e.session); err != nil {
+	if e.ready, err = e.readSign(ctx, e.session); err != nil {
 		return err
 	}
 	if err := e.join(ctx); err != nil {
@@ -94,37 +94,37 @@ func (e *entrant) wait(ctx context.Context) (err error) {
 	}
 }
 
-// refresh reads the sign again if it has changed since it was seen, and reports whether it was created then.
+// refresh reads the ready node again if it has changed since it was seen. It reports whether it was created since.
 func (e *entrant) refresh(ctx context.Context) (created bool, err error) {
 	if e.ready.current() {
 		return false, nil
 	}
 	created = e.ready.event.Type == framework.EventCreated
-	next, err := e.look(ctx, e.session)
+	next, err := e.readSign(ctx, e.session)
 	if err == nil {
 		e.ready = next
 	}
 	return created, err
 }
 
-// learn finds out which round an event has let the member into. That is not known if the sign is gone already.
+// learn finds out which round an event has let the member into. This is not known if the ready node is gone already.
 func (e *entrant) learn() {
 	if e.round == 0 && e.ready.czxid > e.node.Stat.Czxid {
 		e.round = e.ready.czxid
 	}
 }
 
-// join creates the member's node. The GUID in its name finds it again when the answer is lost, and tells it from nodes that
-// the same member may have left behind.
+// join creates the member's node. The GUID in its name finds it if the reply is lost, and distinguishes it from nodes
+// that the same member may have left behind.
 func (e *entrant) join(ctx context.Context) (err error) {
 	e.node, err = e.session.Create(ctx, e.at(e.id), nil, framework.Ephemeral, framework.Protected, framework.Parents)
-	if errors.Is(err, framework.ErrNoNode) { // deleted before the create could return it
+	if errors.Is(err, framework.ErrNoNode) { // deleted before the create returned it
 		return fmt.Errorf("%w: %w", ErrDeleted, err)
 	}
 	return err
 }
 
-// judge decides whether the barrier is open to this member, and opens it if all are there.
+// judge decides whether the barrier is open to this member, and opens it if all members are there.
 func (e *entrant) judge(ctx context.Context) (verdict, error) {
 	round := e.ready.czxid
 	if round > e.node.Stat.Czxid {
@@ -156,7 +156,7 @@ func (e *entrant) judge(ctx context.Context) (verdict, error) {
 
 func (e *entrant) deleted() error { return fmt.Errorf("%s: %w", e.node.Path, ErrDeleted) }
 
-// orDeleted reads the absence of the directory: the own node was in it.
+// orDeleted treats a missing directory as ErrDeleted, because it contained the member's node.
 func (e *entrant) orDeleted(err error) error {
 	if errors.Is(err, framework.ErrNoNode) {
 		return e.deleted()
@@ -164,7 +164,7 @@ func (e *entrant) orDeleted(err error) error {
 	return err
 }
 
-// count is the number of members, by their ids.
+// count returns the number of members, by their ids.
 func (e *entrant) count(names []string) int {
 	ids := make(map[string]struct{}, len(names))
 	for _, name := range names {
@@ -175,8 +175,8 @@ func (e *entrant) count(names []string) int {
 	return len(ids)
 }
 
-// await waits until the sign changes: its creation opens the barrier to this member, whose node is there. The own node is
-// watched as well: without it the others do not count on this member.
+// await waits until the ready node changes: its creation opens the barrier to this member, whose node exists. The
+// member's node is watched as well, because without it the others do not count this member.
 func (e *entrant) await(ctx context.Context) (verdict, error) {
 	if err := e.watchOwn(ctx); err != nil {
 		return waits, err
@@ -185,7 +185,7 @@ func (e *entrant) await(ctx context.Context) (verdict, error) {
 	case ev := <-e.ready.changed():
 		e.ready.note(ev)
 		return again, ev.Err
-	case ev := <-e.own.C: // whoever deleted it, or the end of the session: judge finds out
+	case ev := <-e.own.C: // deleted, or the session has ended: judge finds out
 		e.own = nil
 		return again, ev.Err
 	case <-ctx.Done():
@@ -193,7 +193,7 @@ func (e *entrant) await(ctx context.Context) (verdict, error) {
 	}
 }
 
-// watchOwn watches the own node.
+// watchOwn watches the member's node.
 func (e *entrant) watchOwn(ctx context.Context) error {
 	if e.own != nil {
 		return nil
@@ -209,7 +209,7 @@ func (e *entrant) watchOwn(ctx context.Context) error {
 	return nil
 }
 
-// open creates the sign of a round. It returns [again] if somebody else was faster, or has removed the sign already.
+// open creates the ready node of a round. It returns [again] if another member was faster, or has removed it already.
 func (e *entrant) open(ctx context.Context) (verdict, error) {
 	if e.ready.czxid != 0 {
 		return again, e.replace(ctx)
@@ -225,9 +225,9 @@ func (e *entrant) open(ctx context.Context) (verdict, error) {
 	return waits, err
 }
 
-// replace puts a new sign in the place of one that a round has left behind, in one transaction, so that there is no moment at
-// which it could be taken for the new one. It asks for the version that was seen, so that nobody can have become a late member of
-// the old round meanwhile; and the new one has another version, so that it is not replaced by somebody else who saw the old one.
+// replace replaces the ready node that a round has left behind, in one transaction, so that the old one is never
+// mistaken for the new one. It requires the version that was seen, so that no late member can have joined the old round
+// meanwhile. The new node gets another version, so that another member that saw the old one does not replace it.
 func (e *entrant) replace(ctx context.Context) error {
 	at := e.at(readyName)
 	operations := []framework.Op{

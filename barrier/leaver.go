@@ -12,14 +12,14 @@ import (
 
 // leaver is one call of Leave.
 //
-// Members leave as in ZooKeeper's recipe, which the others of Curator's and kazoo's expect: the lowest by name waits for all
-// others, from the highest down, and goes last; every other one goes at once and waits for the lowest. But they wait only for
-// members of their own round: see isMember.
+// Members leave as in ZooKeeper's recipe, which Curator's and kazoo's members expect. The lowest by name waits for all
+// others, from the highest down, and leaves last. Every other member leaves at once and waits for the lowest. They only
+// wait for members of their own round: see isMember.
 type leaver struct {
 	*Entered
-	horizon int64 // newest change of the directory when this member began to leave
-	out     bool  // the own node is gone
-	deleted bool  // ... and it was not this member who removed it
+	horizon int64 // latest change of the directory when this member began to leave
+	out     bool  // its own node is gone
+	deleted bool  // and was not removed by this member
 }
 
 // run returns nil when all have left.
@@ -47,7 +47,7 @@ func (l *leaver) run(ctx context.Context) error {
 	}
 }
 
-// list returns the names in the barrier's directory. It notices when somebody else has deleted the own node.
+// list returns the names in the barrier's directory. It detects that another client has deleted this member's node.
 func (l *leaver) list(ctx context.Context) ([]string, error) {
 	names, stat, err := l.session.Children(ctx, l.double.path)
 	if err != nil && !errors.Is(err, framework.ErrNoNode) {
@@ -62,8 +62,8 @@ func (l *leaver) list(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// next returns a watch on the node of the member to wait for, nil if none is left. It removes the own node unless that is the
-// lowest.
+// next returns a watch on the node of the member to wait for; nil if there is none. It removes this member's node
+// unless that is the lowest.
 func (l *leaver) next(ctx context.Context, names []string) (*framework.Watch, error) {
 	others := slices.DeleteFunc(slices.Clone(names), func(name string) bool {
 		id, ok := idOf(name)
@@ -91,7 +91,7 @@ func (l *leaver) next(ctx context.Context, names []string) (*framework.Watch, er
 	return lowest, err
 }
 
-// first returns a watch on the first of the nodes that is a member's of this round, nil if none is.
+// first returns a watch on the first of the nodes that belongs to a member of this round; nil if there is none.
 func (l *leaver) first(ctx context.Context, names []string) (*framework.Watch, error) {
 	for _, name := range names {
 		node, watch, err := l.session.WatchData(ctx, l.double.at(name))
@@ -109,8 +109,9 @@ func (l *leaver) first(ctx context.Context, names []string) (*framework.Watch, e
 	return nil, nil
 }
 
-// isMember reports whether a node is a member's of this round: it was there when the round was opened, or says itself that
-// it came late. A node of Curator's or kazoo's cannot say so. It counts if it was there when this member began to leave.
+// isMember reports whether a node belongs to a member of this round: it existed when the round was opened, or its data
+// says that the member came late. Nodes of Curator and kazoo cannot say so. They count if they existed when this member
+// began to leave.
 func (l *leaver) isMember(name string, node framework.Node) bool {
 	_, ours := seqnode.GUIDOf(name)
 	switch {
@@ -122,7 +123,7 @@ func (l *leaver) isMember(name string, node framework.Node) bool {
 	return node.Stat.Czxid <= l.horizon
 }
 
-// await waits for an event on a member's node, or on the sign.
+// await waits for an event of a member's node, or of the ready node.
 func (l *leaver) await(ctx context.Context, member *framework.Watch) error {
 	defer member.Stop()
 	select {
@@ -136,12 +137,12 @@ func (l *leaver) await(ctx context.Context, member *framework.Watch) error {
 	}
 }
 
-// finish is for when no other member was found among names. It returns false if there may be one nevertheless, who came late:
-// that changes the sign, so what was seen of the sign must be older than names, and still be true.
+// finish is called when no other member was found among names. It returns false if there may be a late member. A late
+// member changes the ready node, so finish checks that its state is older than names and still current.
 func (l *leaver) finish(ctx context.Context, names []string) (over bool, err error) {
 	switch signed := slices.Contains(names, readyName); {
 	case signed && !l.ready.current():
-		l.ready, err = l.double.look(ctx, l.session)
+		l.ready, err = l.double.readSign(ctx, l.session)
 		return err != nil, err
 	case signed && !l.out && l.ready.czxid == l.round:
 		over, err = l.removeLast(ctx)
@@ -154,7 +155,7 @@ func (l *leaver) finish(ctx context.Context, names []string) (over bool, err err
 	return over, err
 }
 
-// remove deletes the own node, if it is there.
+// remove deletes this member's node, if it exists.
 func (l *leaver) remove(ctx context.Context) error {
 	if l.out {
 		return nil
@@ -170,8 +171,8 @@ func (l *leaver) remove(ctx context.Context) error {
 	return nil
 }
 
-// removeLast deletes the own node and the sign in one transaction: as long as a member of the round is there, so is its sign,
-// and who comes later finds neither. It returns false if the sign has changed.
+// removeLast deletes this member's node and the ready node in one transaction. So the ready node exists as long as a
+// member of the round, and a later member finds neither. It returns false if the ready node has changed.
 func (l *leaver) removeLast(ctx context.Context) (bool, error) {
 	_, err := l.session.Multi(ctx, []framework.Op{
 		framework.DeleteOp(l.node.Path, framework.AnyVersion),
@@ -182,11 +183,11 @@ func (l *leaver) removeLast(ctx context.Context) (bool, error) {
 	switch {
 	case err == nil:
 		l.out = true
-	case errors.Is(err, framework.ErrBadVersion): // somebody came late
+	case errors.Is(err, framework.ErrBadVersion): // a late member has joined
 		return false, nil
 	case errors.As(err, &refused) && refused.Index == 0 && errors.Is(err, framework.ErrNoNode):
 		l.out, l.deleted = true, !errors.As(err, &op) || op.Attempts < 2
-	case errors.Is(err, framework.ErrNoNode): // kazoo's first member that leaves removes the sign
+	case errors.Is(err, framework.ErrNoNode): // kazoo's first member to leave removes the ready node
 		return true, l.remove(ctx)
 	default:
 		return true, err

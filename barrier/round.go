@@ -9,18 +9,18 @@ import (
 	"github.com/docent-zk/docent/internal/seqnode"
 )
 
-// sign is the node "ready" as it was seen last, under a watch.
+// sign is the last known state of the ready node, with a watch.
 type sign struct {
-	czxid   int64 // which round it opened; 0 if it was not there
+	czxid   int64 // identifies the round that it opened; 0 if it did not exist
 	version int32 // grows by one for each late member of the round
 	watch   *framework.Watch
 
-	fired bool            // the watch has
-	event framework.Event // what it has delivered
+	fired bool            // the watch has fired
+	event framework.Event // the event of the watch
 }
 
-// look reads and watches the node "ready".
-func (d *Double) look(ctx context.Context, s *framework.Session) (*sign, error) {
+// readSign reads and watches the ready node.
+func (d *Double) readSign(ctx context.Context, s *framework.Session) (*sign, error) {
 	stat, there, watch, err := s.WatchExists(ctx, d.at(readyName))
 	if err != nil {
 		return nil, err
@@ -31,7 +31,7 @@ func (d *Double) look(ctx context.Context, s *framework.Session) (*sign, error) 
 	return &sign{czxid: stat.Czxid, version: stat.Version, watch: watch}, nil
 }
 
-// changed delivers an event when the sign is no longer as it was seen; see note. There is none if it has been noted already.
+// changed delivers the event of the watch, unless it has been recorded already: see note.
 func (s *sign) changed() <-chan framework.Event {
 	if s == nil || s.fired {
 		return nil
@@ -39,10 +39,10 @@ func (s *sign) changed() <-chan framework.Event {
 	return s.watch.C
 }
 
-// note takes down the event of the watch.
+// note records the event of the watch.
 func (s *sign) note(ev framework.Event) { s.fired, s.event = true, ev }
 
-// current reports whether the sign is still as it was seen, by everything that this session has heard.
+// current reports whether the state is still current, as far as this session knows.
 func (s *sign) current() bool {
 	select {
 	case ev := <-s.changed():
@@ -59,17 +59,17 @@ func (s *sign) stop() {
 	}
 }
 
-// mark is the data of the node of a late member: the round that it is in.
+// mark returns the data of a late member's node: the number of its round.
 func mark(round int64) []byte { return strconv.AppendInt(nil, round, 10) }
 
-// marked reports whether a node of docent's is that of a late member of the round.
+// marked reports whether a docent node belongs to a late member of the round.
 func marked(name string, data []byte, round int64) bool {
 	_, ours := seqnode.GUIDOf(name)
 	return ours && string(data) == string(mark(round))
 }
 
-// member returns the path of a node of the round among names, "" if there is none. Nodes with the own id do not count: the
-// member itself has left them behind.
+// member returns the path of a node of the round among names; "" if there is none. It skips nodes with this member's
+// id, which the member has left behind.
 func (e *entrant) member(ctx context.Context, names []string, round int64) (string, error) {
 	for _, name := range names {
 		id, ok := idOf(name)
@@ -84,7 +84,7 @@ func (e *entrant) member(ctx context.Context, names []string, round int64) (stri
 	return "", nil
 }
 
-// isIn reports whether a child is a member's node of the round.
+// isIn reports whether a child is the node of a member of the round.
 func (e *entrant) isIn(ctx context.Context, name string, round int64) (bool, error) {
 	stat, there, err := e.session.Exists(ctx, e.at(name))
 	switch {
@@ -102,9 +102,9 @@ func (e *entrant) isIn(ctx context.Context, name string, round int64) (bool, err
 	return err == nil && marked(name, node.Data, round), err
 }
 
-// joinLate makes the entrant a member of a round that is under way, as one change with a check that another member's node is
-// there: as long as it is, the round is. The change counts up the version of the sign, so that nobody ends the round
-// meanwhile. It returns [again] if the round is over.
+// joinLate makes the entrant a member of the current round, in one transaction with a check that another member's node
+// exists, which proves that the round has not ended. The transaction changes the version of the ready node, so that no
+// member ends the round meanwhile. It returns [again] if the round has ended.
 func (e *entrant) joinLate(ctx context.Context, round int64, member string) (verdict, error) {
 	results, err := e.session.Multi(ctx, []framework.Op{
 		framework.CheckOp(member, framework.AnyVersion),
@@ -115,12 +115,12 @@ func (e *entrant) joinLate(ctx context.Context, round int64, member string) (ver
 	case err == nil && results[1].Stat.Czxid == round:
 		e.round = round
 		return inside, nil
-	case err == nil: // it is the sign of another round already
+	case err == nil: // the ready node already belongs to another round
 		return again, nil
 	case !errors.Is(err, framework.ErrNoNode):
 		return waits, err
 	}
-	// A try whose answer was lost may have been applied.
+	// An attempt whose reply was lost may have been applied.
 	node, err := e.session.Get(ctx, e.node.Path)
 	if err != nil {
 		return waits, e.orDeleted(err)

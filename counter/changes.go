@@ -9,21 +9,21 @@ import (
 	"github.com/docent-zk/docent/framework"
 )
 
-// Changes are the states of a value as they come. It ends with the ctx that it was asked for with, with the client, or
-// when the servers refuse to show the value for the first time. Later refusals are tried again, with growing pauses, and are in
-// [framework.Client.Health] and the log meanwhile.
+// Changes delivers the current state of a value and each change. It ends with its ctx, with the client, or when the
+// servers refuse the first read. Later refusals are retried with growing pauses; until then they are in
+// [framework.Client.Health] and in the log.
 type Changes[T any] struct {
-	// C gives the present state and later ones, the latest if several have come since it was read last. It is closed at the
-	// end; a state that was not read by then can still be.
+	// C delivers the current state and later ones. If several changes have come since the last receive, it delivers the
+	// latest. It is closed at the end; a state that was not received can still be received then.
 	C <-chan Versioned[T]
 
-	c   chan Versioned[T] // with room for one
+	c   chan Versioned[T] // has room for one
 	err error             // set before c is closed
 	end chan struct{}     // closed when err is set
 }
 
-// Err is why C was closed: the cause of ctx, framework.ErrClosed, [ErrWidth], or what the servers refused
-// (framework.ErrNoAuth, ...). It is nil before.
+// Err returns why C was closed: the cause of ctx, framework.ErrClosed, [ErrWidth], or what the servers refused
+// (framework.ErrNoAuth, ...). It returns nil while C is open.
 func (c *Changes[T]) Err() error {
 	select {
 	case <-c.end:
@@ -33,18 +33,18 @@ func (c *Changes[T]) Err() error {
 	}
 }
 
-// Policy is how Changes answers SUSPENDED and LOST: it goes on.
+// Policy returns how Changes responds to SUSPENDED and LOST: it continues.
 func (v *Value) Policy() framework.Policy {
 	return framework.Policy{OnSuspended: framework.Hold, OnLost: framework.Rebuild}
 }
 
-// Changes follows the value: the present state comes first, then later ones. See the package documentation for what may be
-// skipped. It runs until ctx ends; there is nothing else to close.
+// Changes delivers the current state and then later ones. The package documentation says which can be skipped. It runs
+// until ctx ends; there is nothing to close.
 func (v *Value) Changes(ctx context.Context) *Changes[[]byte] {
 	return follow(ctx, v, func(data []byte) ([]byte, error) { return data, nil })
 }
 
-// follow starts to follow a value. The client waits for it when it is closed.
+// follow starts to follow a value. The client's Close waits for it.
 func follow[T any](ctx context.Context, v *Value, decode func([]byte) (T, error)) *Changes[T] {
 	ch := &Changes[T]{c: make(chan Versioned[T], 1), end: make(chan struct{})}
 	ch.C = ch.c
@@ -65,22 +65,23 @@ type follower[T any] struct {
 	value  *Value
 	decode func([]byte) (T, error)
 	to     chan Versioned[T]
-	given  int64 // transaction that made the latest state, which is given once: 0 for no node
-	any    bool  // a state was given
-	unfit  error // why the latest state could not be given, which ends Changes
+	given  int64 // zxid of the last delivered state; 0 for a missing node
+	any    bool  // whether a state was delivered
+	unfit  error // why the latest state could not be delivered, which ends Changes
 }
 
-// run follows the value in one session. The server must not be behind what was given in the session before.
+// run follows the value in one session. It first waits until the server has seen all that the previous session has
+// seen.
 func (f *follower[T]) run(ctx context.Context, s *framework.Session) error {
 	if err := s.Sync(ctx, f.value.path); err != nil {
 		return err
 	}
 	for {
-		node, watch, err := f.look(ctx, s)
+		node, watch, err := f.read(ctx, s)
 		if err != nil {
 			return err
 		}
-		if f.unfit = f.give(node); f.unfit != nil {
+		if f.unfit = f.deliver(node); f.unfit != nil {
 			watch.Stop()
 			return nil
 		}
@@ -98,8 +99,8 @@ func (f *follower[T]) run(ctx context.Context, s *framework.Session) error {
 	}
 }
 
-// look reads and watches the node, a zero one if there is none.
-func (f *follower[T]) look(ctx context.Context, s *framework.Session) (framework.Node, *framework.Watch, error) {
+// read reads and watches the node; the zero Node if it does not exist.
+func (f *follower[T]) read(ctx context.Context, s *framework.Session) (framework.Node, *framework.Watch, error) {
 	for {
 		node, watch, err := s.WatchData(ctx, f.value.path)
 		if !errors.Is(err, framework.ErrNoNode) {
@@ -109,12 +110,12 @@ func (f *follower[T]) look(ctx context.Context, s *framework.Session) (framework
 		if err != nil || !there {
 			return framework.Node{}, watch, err
 		}
-		watch.Stop() // created in between
+		watch.Stop() // created meanwhile
 	}
 }
 
-// give hands a state on, unless it was already. A state that nobody has read is replaced.
-func (f *follower[T]) give(node framework.Node) error {
+// deliver delivers a state unless it was the last one delivered. It replaces a state that was not received.
+func (f *follower[T]) deliver(node framework.Node) error {
 	if f.any && f.given == node.Stat.Mzxid {
 		return nil
 	}
@@ -132,6 +133,6 @@ func (f *follower[T]) give(node framework.Node) error {
 	case <-f.to:
 	default:
 	}
-	f.to <- Versioned[T]{Value: value, Version: raw.Version} // there is room: nobody else sends
+	f.to <- Versioned[T]{Value: value, Version: raw.Version} // there is room: no other goroutine sends
 	return nil
 }

@@ -12,31 +12,31 @@ import (
 
 // Errors of an [Int], besides those of package framework.
 var (
-	// ErrWidth says that the node holds data of another length than the Int has.
+	// ErrWidth means that the node's data does not have the length of the Int.
 	ErrWidth = errors.New("the data has another width")
-	// ErrOverflow says that a number does not fit into the Int. Nothing was written.
+	// ErrOverflow means that a number does not fit into the Int. Nothing was written.
 	ErrOverflow = errors.New("the number does not fit")
 )
 
-// Int is an integer on a path, in the formats of Curator's counters. It is safe for use by many goroutines, whose writes
-// take turns.
+// Int is an integer on a path, in the formats of Curator's counters. It is safe for concurrent use; its writes are done
+// one after the other.
 type Int struct {
 	value *Value
 	width int // in bytes
 }
 
-// IntOption changes how an Int behaves: [Long] or [WithoutReceipt].
+// IntOption configures an Int: [Long] or [WithoutReceipt].
 type IntOption interface{ applyInt(*Int) }
 
 type intOption func(*Int)
 
 func (f intOption) applyInt(i *Int) { f(i) }
 
-// Long makes it an integer of 8 bytes, as Curator's DistributedAtomicLong. Without it an Int has 4, as SharedCount,
-// DistributedAtomicInteger and kazoo's Counter with support_curator.
+// Long selects 8 bytes, as Curator's DistributedAtomicLong.
+// Defaults to 4 bytes, as SharedCount, DistributedAtomicInteger, and kazoo's Counter with support_curator.
 var Long IntOption = intOption(func(i *Int) { i.width = 8 })
 
-// NewInt returns the integer on path. It asks nothing of the servers; an invalid path is an error of the methods.
+// NewInt returns the integer on path. It does not contact the servers; an invalid path is reported by the methods.
 func NewInt(cli *framework.Client, path string, opts ...IntOption) *Int {
 	i := &Int{value: newValue(cli, path), width: 4}
 	for _, opt := range opts {
@@ -58,7 +58,7 @@ func (i *Int) Get(ctx context.Context) (Versioned[int64], error) {
 	return Versioned[int64]{Value: n, Version: state.Version}, err
 }
 
-// Set replaces the number, whatever it is.
+// Set replaces the number, whatever its version.
 //
 // Errors: [ErrWidth], [ErrOverflow], and those of [Value.Set].
 func (i *Int) Set(ctx context.Context, n int64) error {
@@ -66,8 +66,8 @@ func (i *Int) Set(ctx context.Context, n int64) error {
 	return err
 }
 
-// Add adds delta, which may be negative, and returns the sum. It is applied once, or an error says that it was not or that
-// nobody knows.
+// Add adds delta, which may be negative, and returns the sum. The addition is applied exactly once, or the error says
+// that it was not applied or that this is not known.
 //
 // Errors: [ErrWidth], [ErrOverflow], and those of [Value.Set].
 func (i *Int) Add(ctx context.Context, delta int64) (int64, error) {
@@ -85,8 +85,8 @@ func (i *Int) Add(ctx context.Context, delta int64) (int64, error) {
 	return sum, nil
 }
 
-// CompareAndSet replaces the number if it has this version, and returns the new version. With [NoVersion] it creates the
-// node, if there is none.
+// CompareAndSet replaces the number if it has this version, and returns the new version. With [NoVersion], it creates
+// the node if it does not exist.
 //
 // Errors: [ErrWidth], [ErrOverflow], and those of [Value.CompareAndSet].
 func (i *Int) CompareAndSet(ctx context.Context, version int32, n int64) (int32, error) {
@@ -107,16 +107,16 @@ func (i *Int) CompareAndSet(ctx context.Context, version int32, n int64) (int32,
 	return done.Version, err
 }
 
-// Changes follows the number: see [Value.Changes]. Data of another width ends it with [ErrWidth].
+// Changes follows the number: see [Value.Changes]. Data of another length ends it with [ErrWidth].
 func (i *Int) Changes(ctx context.Context) *Changes[int64] { return follow(ctx, i.value, i.decode) }
 
 // Close removes the Int's receipt: see [Value.Close].
 func (i *Int) Close(ctx context.Context) error { return i.value.Close(ctx) }
 
-// Policy is how Changes answers SUSPENDED and LOST.
+// Policy returns how Changes responds to SUSPENDED and LOST.
 func (i *Int) Policy() framework.Policy { return i.value.Policy() }
 
-// update is Value.Update on numbers.
+// update is Value.Update for numbers.
 func (i *Int) update(ctx context.Context, f func(int64) (int64, error)) (Versioned[[]byte], error) {
 	return i.value.Update(ctx, func(old []byte) ([]byte, error) {
 		n, err := i.decode(old)

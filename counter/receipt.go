@@ -11,20 +11,21 @@ import (
 	"github.com/docent-zk/docent/internal/seqnode"
 )
 
-// receipts makes the writes of one Value exact: see the package documentation. It belongs to whoever has the Value's turn.
+// receipts makes the writes of one Value exact: see the package documentation. It is used by the call that has the
+// Value's turn.
 type receipts struct {
 	cli   *framework.Client
 	value string // path
 
-	path    string // of the receipt that is there, or may be; empty while there is none
-	made    bool   // it is there
-	version int32  // of the receipt, as far as is known; a change that asks for an older one is refused
-	keeper  int64  // session of the node that keeps the receipt from being swept, which is there, or may be; 0 for none
-	kept    bool   // it is there
-	writes  uint64 // that were tried
+	path    string // of the receipt that exists or may exist; empty if there is none
+	made    bool   // the receipt exists
+	version int32  // of the receipt, as far as known; a change that requires an older one is refused
+	keeper  int64  // session of the node that keeps the servers from removing the receipt, which exists or may exist; 0 for none
+	kept    bool   // that node exists
+	writes  uint64 // number of attempted writes
 }
 
-// apply makes a change once, or finds out that it was not made.
+// apply makes a change exactly once, or returns that it was not made.
 func (r *receipts) apply(ctx context.Context, c change) (int32, error) {
 	if err := r.ready(ctx); err != nil {
 		return 0, err
@@ -48,7 +49,7 @@ func (r *receipts) apply(ctx context.Context, c change) (int32, error) {
 	return 0, missingIsChanged(err)
 }
 
-// next is the version behind one. Newer servers leave out -1 (ZOOKEEPER-4743).
+// next returns the version after one. Newer servers skip -1 (ZOOKEEPER-4743).
 func next(version int32) int32 {
 	if version == -2 {
 		return 0
@@ -56,8 +57,8 @@ func next(version int32) int32 {
 	return version + 1
 }
 
-// refused is for a change that was refused on account of its receipt: it is gone, or a write that was given up before with
-// its outcome open has been applied after all. That one's caller was told that nobody knows; this change was not applied.
+// refused handles a change that was refused because of its receipt. Either the receipt is gone, or an earlier write
+// with an unknown outcome has been applied late. The caller of that write was told so. This change was not applied.
 func (r *receipts) refused(ctx context.Context, cause error) error {
 	switch {
 	case errors.Is(cause, framework.ErrNoNode):
@@ -74,11 +75,12 @@ func (r *receipts) refused(ctx context.Context, cause error) error {
 	return fmt.Errorf("%w: %w", errNotApplied, cause)
 }
 
-// forget gives the receipt up. The next one gets another name: what is still under way for this one can never be applied.
+// forget abandons the receipt. The next one has another name, so pending requests for this one can never be applied.
 func (r *receipts) forget() { r.path, r.made, r.version, r.keeper, r.kept = "", false, 0, 0, false }
 
-// settle finds out what became of a change whose answer was lost. Either it makes the change impossible, by a set of the
-// receipt which asks for the same version, or the change has been faster.
+// settle finds out the outcome of a change whose reply was lost. It sets the receipt at the version that the change
+// requires. If the set succeeds, the change can no longer be applied. If the version has changed, the receipt's data says
+// whether the change was applied.
 func (r *receipts) settle(ctx context.Context, c change, number string, cause error) error {
 	for {
 		stat, err := r.cli.Set(ctx, r.path, nil, r.version)
@@ -99,9 +101,9 @@ func (r *receipts) settle(ctx context.Context, c change, number string, cause er
 	}
 }
 
-// look reads a node behind a sync in one session: what a server says that lags behind, and to which a new session may have
-// led, is no proof.
-func (r *receipts) look(ctx context.Context, path string) (framework.Node, error) {
+// read reads a node after a sync, in one session. A server that lags behind, to which a new session may have led, would
+// prove nothing.
+func (r *receipts) read(ctx context.Context, path string) (framework.Node, error) {
 	for {
 		epoch := r.cli.State().Epoch
 		if err := r.cli.Sync(ctx, path); err != nil {
@@ -116,13 +118,13 @@ func (r *receipts) look(ctx context.Context, path string) (framework.Node, error
 
 // examine reads the receipt after it has changed, or may have.
 func (r *receipts) examine(ctx context.Context, c change, number string, cause error) (settled bool, _ error) {
-	node, err := r.look(ctx, r.path)
+	node, err := r.read(ctx, r.path)
 	switch {
 	case errors.Is(err, framework.ErrNoNode):
 		return true, r.swept(ctx, c, cause)
 	case err != nil:
 		return true, fmt.Errorf("%w; to find out: %w", cause, err)
-	case node.Stat.Version == r.version: // neither the change nor the set of the receipt was applied, so far
+	case node.Stat.Version == r.version: // neither the change nor the set of the receipt has been applied so far
 		return false, nil
 	}
 	r.version = node.Stat.Version
@@ -132,10 +134,11 @@ func (r *receipts) examine(ctx context.Context, c change, number string, cause e
 	return true, fmt.Errorf("%w: %w", errNotApplied, cause)
 }
 
-// swept decides without the receipt. Nothing that asks for it can be applied any more; nothing was, if the value has not changed.
+// swept decides without the receipt. No change that requires it can be applied any more, and none was if the value has
+// not changed.
 func (r *receipts) swept(ctx context.Context, c change, cause error) error {
 	r.forget()
-	node, err := r.look(ctx, r.value)
+	node, err := r.read(ctx, r.value)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%w; to find out: %w", cause, err)
@@ -145,7 +148,7 @@ func (r *receipts) swept(ctx context.Context, c change, cause error) error {
 	return fmt.Errorf("%w; the receipt is gone, and %s has been written since", cause, r.value)
 }
 
-// ready makes sure that there is a receipt and that it is kept.
+// ready makes sure that the receipt exists and is kept.
 func (r *receipts) ready(ctx context.Context) error {
 	if !r.made {
 		if err := r.create(ctx); err != nil {
@@ -158,8 +161,8 @@ func (r *receipts) ready(ctx context.Context) error {
 	return nil
 }
 
-// create makes a new receipt, or the one of which nobody knows whether it was made. It may be found to be there, when the answer to a
-// first try was lost: its name is nobody else's.
+// create creates a new receipt, or the one whose create has an unknown outcome. It may already exist if the reply to a
+// first attempt was lost: no other client uses its name.
 func (r *receipts) create(ctx context.Context) error {
 	if r.path == "" {
 		guid, err := seqnode.ReadGUID(recipekit.Random(r.cli))
@@ -183,9 +186,10 @@ func (r *receipts) create(ctx context.Context) error {
 	return missingIsChanged(err)
 }
 
-// keep puts an ephemeral node into the receipt, so that it is not swept while this session lives. It is created in the session that
-// it is named after, or not at all: under the name of another one nobody would find it again. It is noted ahead of the request: one
-// that is given up may be applied all the same, and the node would stay as long as the session.
+// keep creates an ephemeral node in the receipt, so that the servers do not remove the receipt while this session
+// lives. It is only created in the session that its name contains, because in another session it could not be found
+// again. It is recorded before the request: an abandoned request may still be applied, and the node would remain as
+// long as the session.
 func (r *receipts) keep(ctx context.Context) error {
 	s, err := r.cli.Session(ctx)
 	if err != nil {
@@ -203,13 +207,13 @@ func (r *receipts) keep(ctx context.Context) error {
 	return nil
 }
 
-// keeperOf is the path of the ephemeral node by which a session keeps the receipt.
+// keeperOf returns the path of the ephemeral node with which a session keeps the receipt.
 func (r *receipts) keeperOf(session int64) string {
 	return framework.Join(r.path, fmt.Sprintf("keeper-%x", uint64(session)))
 }
 
-// remove deletes the receipt with its keeper, or one after the other, now or in the background. A receipt that another session still
-// keeps is the servers' to sweep.
+// remove deletes the receipt with its keeper, together or one after the other, now or in the background. If another
+// session also keeps the receipt, the servers remove it later.
 func (r *receipts) remove(ctx context.Context) error {
 	if r.path == "" {
 		return nil
@@ -229,7 +233,7 @@ func (r *receipts) remove(ctx context.Context) error {
 			unkept = nil
 		}
 	}
-	// Also when ctx has ended: what goes on in the background has to include both.
+	// Even if ctx has ended, because the background removal has to include both.
 	err := r.cli.Delete(ctx, path, framework.AnyVersion, framework.Guaranteed)
 	if errors.Is(err, framework.ErrNoNode) || errors.Is(err, framework.ErrNotEmpty) {
 		err = nil
@@ -237,7 +241,8 @@ func (r *receipts) remove(ctx context.Context) error {
 	return errors.Join(unkept, err)
 }
 
-// lost is for an error around a change that was not applied: without its receipt it is tried again with a new one.
+// lost handles an error around a change that was not applied. Without its receipt, the change is retried with a new
+// one.
 func (r *receipts) lost(err error) error {
 	if errors.Is(err, framework.ErrNoNode) {
 		r.forget()

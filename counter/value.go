@@ -9,33 +9,34 @@ import (
 	"github.com/docent-zk/docent/framework"
 )
 
-// Versioned is a value as it was read or written, with its version.
+// Versioned is a value with its version.
 type Versioned[T any] struct {
 	Value   T     // as it was read or written
-	Version int32 // NoVersion if there is no node
+	Version int32 // NoVersion if the node does not exist
 }
 
 // NoVersion is the version of a value whose node does not exist.
 const NoVersion int32 = -1
 
-// Value is a sequence of bytes on a path. It is safe for use by many goroutines, whose writes take turns. Values on the same
-// path, in any process, are the same value.
+// Value is a sequence of bytes on a path. It is safe for concurrent use; its writes are done one after the other.
+// Values on the same path, in any process, share the same data.
 type Value struct {
 	cli      *framework.Client
 	path     string
 	seed     []byte
-	turn     chan struct{} // holds a token while somebody writes
-	receipts *receipts     // nil without
+	turn     chan struct{} // holds a token while a call writes
+	receipts *receipts     // nil with WithoutReceipt
 }
 
-// ValueOption changes how a Value behaves: [WithSeed] or [WithoutReceipt].
+// ValueOption configures a Value: [WithSeed] or [WithoutReceipt].
 type ValueOption interface{ applyValue(*Value) }
 
 type valueOption func(*Value)
 
 func (f valueOption) applyValue(v *Value) { f(v) }
 
-// WithSeed sets what a value reads as whose node does not exist, and what the node is created with. Defaults to no bytes.
+// WithSeed sets the value that is read if the node does not exist, and the data with which the node is created.
+// Defaults to no bytes.
 func WithSeed(data []byte) ValueOption {
 	return valueOption(func(v *Value) { v.seed = bytes.Clone(data) })
 }
@@ -45,11 +46,11 @@ type withoutReceipt struct{}
 func (withoutReceipt) applyValue(v *Value) { v.receipts = nil }
 func (o withoutReceipt) applyInt(i *Int)   { o.applyValue(i.value) }
 
-// WithoutReceipt writes with a single set, as Curator does, and leaves no nodes beside the value's. A write whose answer is
-// lost then returns framework.ErrOutcomeUnknown unless it certainly was not applied.
+// WithoutReceipt writes with a single set, as Curator does, and creates no nodes other than the value's. If a reply is
+// lost, the write then returns framework.ErrOutcomeUnknown, unless it certainly was not applied.
 var WithoutReceipt = withoutReceipt{}
 
-// NewValue returns the value on path. It asks nothing of the servers; an invalid path is an error of the methods.
+// NewValue returns the value on path. It does not contact the servers; an invalid path is reported by the methods.
 func NewValue(cli *framework.Client, path string, opts ...ValueOption) *Value {
 	v := newValue(cli, path)
 	for _, opt := range opts {
@@ -63,15 +64,15 @@ func newValue(cli *framework.Client, path string) *Value {
 	return &Value{cli: cli, path: path, seed: []byte{}, turn: make(chan struct{}, 1), receipts: &receipts{cli: cli, value: path}}
 }
 
-// Get reads the value. The bytes are the caller's.
+// Get reads the value. The caller may modify the bytes.
 //
-// Errors: those of [framework.Client]'s Get, but for a node that does not exist.
+// Errors: those of [framework.Client]'s Get, except that a node that does not exist is not an error.
 func (v *Value) Get(ctx context.Context) (Versioned[[]byte], error) {
 	node, err := v.cli.Get(ctx, v.path)
 	return v.state(node, err)
 }
 
-// state is what a node says, or its absence.
+// state returns the value of a node, or of a missing one.
 func (v *Value) state(node framework.Node, err error) (Versioned[[]byte], error) {
 	if errors.Is(err, framework.ErrNoNode) {
 		return Versioned[[]byte]{Value: bytes.Clone(v.seed), Version: NoVersion}, nil
@@ -82,7 +83,7 @@ func (v *Value) state(node framework.Node, err error) (Versioned[[]byte], error)
 	return Versioned[[]byte]{Value: notNull(node.Data), Version: node.Stat.Version}, nil
 }
 
-// notNull reads null data, which some clients write, as empty.
+// notNull returns empty data for null, which some clients write.
 func notNull(data []byte) []byte {
 	if data == nil {
 		return []byte{}
@@ -90,20 +91,20 @@ func notNull(data []byte) []byte {
 	return data
 }
 
-// Set replaces the value, whatever it is.
+// Set replaces the value, whatever its version.
 //
-// Errors: the cause of ctx, framework.ErrClosed, framework.ErrOutcomeUnknown when nobody can say whether it was applied, and
-// what the servers refuse (framework.ErrNoAuth, ...).
+// Errors: the cause of ctx; framework.ErrClosed; framework.ErrOutcomeUnknown if it is not known whether the write was
+// applied; and what the servers refuse (framework.ErrNoAuth, ...).
 func (v *Value) Set(ctx context.Context, data []byte) error {
 	_, err := v.Update(ctx, func([]byte) ([]byte, error) { return data, nil })
 	return err
 }
 
-// CompareAndSet replaces the value if it has this version, and returns the new version. With [NoVersion] it creates the
-// node, if there is none.
+// CompareAndSet replaces the value if it has this version, and returns the new version. With [NoVersion], it creates
+// the node if it does not exist.
 //
-// Errors: those of Set; framework.ErrBadVersion when the value has another version, or none. A create whose answer is lost,
-// and that others may have made, is framework.ErrOutcomeUnknown.
+// Errors: those of Set, and framework.ErrBadVersion if the value has another version or does not exist. It returns
+// framework.ErrOutcomeUnknown for a create whose reply was lost and which another client may have made.
 func (v *Value) CompareAndSet(ctx context.Context, version int32, data []byte) (int32, error) {
 	if version == NoVersion {
 		return v.create(ctx, data)
@@ -123,9 +124,9 @@ func (v *Value) create(ctx context.Context, data []byte) (int32, error) {
 	return node.Stat.Version, err
 }
 
-// Update replaces the value by what f makes of it, and returns the new one. f may be called several times, each time with
-// what the value has become; an error of f is returned as it is, and nothing is written then. f must not write to the same
-// Value: it would wait for its own end.
+// Update replaces the value with the result of f, and returns it. f may be called more than once, each time with the
+// current value. If f returns an error, Update returns it and writes nothing. f must not write to the same Value, which
+// would deadlock.
 //
 // Errors: those of f and of Set.
 func (v *Value) Update(ctx context.Context, f func(old []byte) ([]byte, error)) (Versioned[[]byte], error) {
@@ -142,7 +143,7 @@ func (v *Value) Update(ctx context.Context, f func(old []byte) ([]byte, error)) 
 	})
 }
 
-// read returns the node, and creates it first if need be.
+// read returns the node. It creates the node first if needed.
 func (v *Value) read(ctx context.Context) (framework.Node, error) {
 	for {
 		node, err := v.cli.Get(ctx, v.path)
@@ -156,10 +157,9 @@ func (v *Value) read(ctx context.Context) (framework.Node, error) {
 	}
 }
 
-// Close removes the Value's receipt, which otherwise stays until the client's session ends: for programs that use many
-// values, each for a while. It waits for a write that is under way. What ctx leaves undone is done in the background, while
-// the session lives. A later write makes another receipt, so that nothing but nodes is lost when a Value is closed
-// too early.
+// Close removes the Value's receipt, which otherwise remains until the client's session ends. It is for programs that
+// use many values for a short time each. Close waits for a running write. If ctx ends first, the rest is done in the
+// background while the session lives. A later write creates a new receipt, so closing a Value too early does no harm.
 //
 // Errors: the cause of ctx, framework.ErrClosed, and what the servers refuse (framework.ErrNoAuth, ...).
 func (v *Value) Close(ctx context.Context) error {
@@ -169,6 +169,6 @@ func (v *Value) Close(ctx context.Context) error {
 	if err := v.take(ctx); err != nil {
 		return err
 	}
-	defer v.give()
+	defer v.release()
 	return v.receipts.remove(ctx)
 }

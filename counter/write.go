@@ -16,23 +16,23 @@ import (
 // change is what a write does to the value's node.
 type change struct {
 	data    []byte
-	version int32 // of the node that it is for
-	czxid   int64 // of that node; 0 if it was not read
+	version int32 // required version of the node
+	czxid   int64 // of the node; 0 if it was not read
 }
 
-// errNotApplied says that a try certainly was not applied and may be repeated.
+// errNotApplied means that an attempt was certainly not applied and may be repeated.
 var errNotApplied = errors.New("not applied")
 
-// collisions spaces the tries of writes that meet.
+// collisions spaces the retries of concurrent writes.
 var collisions = retry.Exponential(time.Millisecond, 200*time.Millisecond)
 
-// write makes one change: what prepare says, which is asked again before each further try. An insistent write goes on when
-// another one was faster.
+// write makes one change, which prepare returns before each attempt. With insistent, it retries if another write was
+// faster.
 func (v *Value) write(ctx context.Context, insistent bool, prepare func(context.Context) (change, error)) (Versioned[[]byte], error) {
 	if err := v.take(ctx); err != nil {
 		return Versioned[[]byte]{}, err
 	}
-	defer v.give()
+	defer v.release()
 	pauses := collisions.WithRand(v.chance).Start()
 	for {
 		c, err := prepare(ctx)
@@ -68,17 +68,17 @@ func (v *Value) take(ctx context.Context) error {
 	}
 }
 
-func (v *Value) give() { <-v.turn }
+func (v *Value) release() { <-v.turn }
 
-// chance is a number in [0,1) from the client's source.
+// chance returns a number in [0,1) from the client's source of randomness.
 func (v *Value) chance() float64 {
 	var b [8]byte
-	_, _ = io.ReadFull(recipekit.Random(v.cli), b[:]) // a source that fails costs jitter
+	_, _ = io.ReadFull(recipekit.Random(v.cli), b[:]) // if the source fails, there is less jitter
 	return float64(binary.BigEndian.Uint64(b[:])>>11) / (1 << 53)
 }
 
-// apply makes a change once, and returns the version that it has made. It returns errNotApplied when it may be tried again and
-// framework.ErrBadVersion when it is not for the node that is there.
+// apply makes a change once, and returns the new version. It returns errNotApplied if the change may be retried, and
+// framework.ErrBadVersion if the node has changed.
 func (v *Value) apply(ctx context.Context, c change) (int32, error) {
 	if c.version == framework.AnyVersion {
 		return 0, fmt.Errorf("counter %s: after 2^32 writes the node has version -1, by which ZooKeeper means any: "+
@@ -91,7 +91,7 @@ func (v *Value) apply(ctx context.Context, c change) (int32, error) {
 	return stat.Version, missingIsChanged(err)
 }
 
-// missingIsChanged reads the absence of the node that a change was for as another version of it.
+// missingIsChanged treats a missing node as a changed version.
 func missingIsChanged(err error) error {
 	if errors.Is(err, framework.ErrNoNode) {
 		return fmt.Errorf("%w: %w", framework.ErrBadVersion, err)

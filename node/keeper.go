@@ -13,45 +13,46 @@ import (
 
 // Errors of this package, besides those of package framework.
 var (
-	// ErrTaken says that the node at the path is not the Keeper's: another session owns it, or it is not ephemeral.
+	// ErrTaken means that another session owns the node at the path, or that the node is not ephemeral.
 	ErrTaken = errors.New("somebody else's node stands at the path")
-	// ErrKeeperClosed is what a Keeper has ended with after Close.
+	// ErrKeeperClosed means that the Keeper has ended because of Close.
 	ErrKeeperClosed = errors.New("the Keeper is closed")
-	// ErrDeleted is why a node does not stand that somebody else has deleted; it is put back at once.
+	// ErrDeleted means that another client has deleted the node. The Keeper creates it again immediately.
 	ErrDeleted = errors.New("somebody else has deleted the node")
 )
 
-// keeping is the policy of everything that is kept here.
+// keeping is the policy of all recipes of this package.
 var keeping = framework.Policy{OnSuspended: framework.Hold, OnLost: framework.Rebuild}
 
-// Keeper keeps one node. It is safe for use by many goroutines.
+// Keeper keeps one node. It is safe for concurrent use.
 type Keeper struct {
 	cli  *framework.Client
 	spec spec
 
 	life context.Context // ends on Close, with ErrKeeperClosed
 	end  context.CancelCauseFunc
-	work context.Context // of the engine; ends on Close when there is nothing to remove
+	work context.Context // of the engine; ends on Close if there is nothing to remove
 	stop context.CancelCauseFunc
-	done chan struct{} // closed when the goroutine that keeps the node has ended
+	done chan struct{} // closed when the Keeper's goroutine has ended
 	wake chan struct{} // holds a token when there is something to write
 
-	mu      sync.Mutex // guards the following
-	atStake bool       // something may exist on the servers, or a request for it is about to be sent
+	mu      sync.Mutex // guards the fields below
+	atStake bool       // the node may exist on the servers, or its create is about to be sent
 	board   board
 	payload payload
 	err     error // why the Keeper has ended
-	removal error // what Close returns
+	removal error // the result of Close
 }
 
-// Keep makes a node stand at path, with data, until the Keeper is closed or the client is. Missing parents are made as
-// containers. It returns when the node stands for the first time; ctx bounds that only. On an error nothing is left behind:
-// while there is a connection Keep waits until what it has created is removed, for an eighth of the session timeout at most. What
-// cannot be removed by then is removed in the background.
+// Keep creates a node at path with data, and recreates it whenever it is lost, until the Keeper or the client is
+// closed. Missing parents are created as containers. Keep returns when the node exists; ctx bounds only that. If Keep
+// returns an error, it removes what it has created: with a connection, it waits for that, for an eighth of the session
+// timeout at most, and the rest is done in the background.
 //
-// Errors: what the servers refuse the first time (framework.ErrNoAuth, ErrInvalidACL, ErrTooLarge, ErrNoChildrenForEphemerals,
-// ErrInvalidPath, ...), framework.ErrClosed, and the cause of ctx, with [ErrTaken] or framework.ErrNotConnected if that is why
-// it took so long. Once the node has stood, refusals are no end: they are retried, and [Keeper.Standing] shows them.
+// Keep returns what the servers refuse the first time (framework.ErrNoAuth, ErrInvalidACL, ErrTooLarge,
+// ErrNoChildrenForEphemerals, ErrInvalidPath, ...), framework.ErrClosed, or the cause of ctx, with [ErrTaken] or
+// framework.ErrNotConnected if that was the reason for the wait. Once the node has existed, refusals are retried, and
+// [Keeper.Standing] shows them.
 func Keep(ctx context.Context, cli *framework.Client, path string, data []byte, opts ...Option) (*Keeper, error) {
 	s, err := newSpec(cli, path, opts)
 	if err != nil {
@@ -72,7 +73,7 @@ func Keep(ctx context.Context, cli *framework.Client, path string, data []byte, 
 	return k, nil
 }
 
-// linger waits until what there is has been removed, if there is a connection: for an eighth of the session timeout at most.
+// linger waits until the node has been removed, if there is a connection: for an eighth of the session timeout at most.
 func (k *Keeper) linger() {
 	state := k.cli.State()
 	if !state.State.Connected() {
@@ -86,7 +87,7 @@ func (k *Keeper) linger() {
 	}
 }
 
-// run is the goroutine of a Keeper. The client waits for it when it is closed.
+// run is the Keeper's goroutine. The client's Close waits for it.
 func (k *Keeper) run() {
 	defer close(k.done)
 	defer recipekit.Telemetry(k.cli).Kept(func() bool { return k.Standing().Stands })()
@@ -98,7 +99,7 @@ func (k *Keeper) run() {
 	k.stop(ErrKeeperClosed)
 }
 
-// finish notes why the Keeper has ended.
+// finish records why the Keeper has ended.
 func (k *Keeper) finish(err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -120,16 +121,17 @@ func (k *Keeper) finish(err error) {
 	k.payload.fail(k.err)
 }
 
-// Close removes the node and ends the Keeper, in any state of the connection. It returns nil when the node is gone, or goes
-// with the client's session. When ctx ends first, the removal goes on in the background until it is done or the client is
-// closed, and the error is framework.ErrReleasing with the cause of ctx. An error of the servers says that they refuse it. The client
-// goes on trying to remove an ephemeral node that they refuse to remove. Somebody else's node at the path is left alone. Further calls wait for the same.
+// Close removes the node and ends the Keeper, with or without a connection. It returns nil when the node is gone, or
+// will be removed with the client's session. If ctx ends first, the removal continues in the background until it
+// succeeds or the client is closed, and the error is framework.ErrReleasing with the cause of ctx. Other errors are
+// refusals by the servers. If they refuse to remove an ephemeral node, the client keeps retrying. A node of another
+// client at the path is not touched. Further calls wait for the same removal.
 //
-// A container with children of others stays, for the servers to remove when those are gone.
+// A container that has children of other clients remains, and is removed by the servers when they are gone.
 func (k *Keeper) Close(ctx context.Context) error {
 	k.beginClose()
 	select {
-	case <-k.done: // also if ctx has ended
+	case <-k.done: // even if ctx has ended
 	default:
 		select {
 		case <-k.done:
@@ -140,7 +142,7 @@ func (k *Keeper) Close(ctx context.Context) error {
 	return k.removal
 }
 
-// beginClose tells the goroutine to remove the node. It need not wait for a session if there is nothing to remove.
+// beginClose makes the goroutine remove the node. If there is nothing to remove, it does not wait for a session.
 func (k *Keeper) beginClose() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -151,10 +153,10 @@ func (k *Keeper) beginClose() {
 	}
 }
 
-// ended is the error of a Keeper that Close has ended.
+// ended returns the error of a Keeper that was closed.
 func (k *Keeper) ended() error { return fmt.Errorf("node %s: %w", k.spec.path, ErrKeeperClosed) }
 
-// stakes notes whether something may exist on the servers. It returns false, and changes nothing, once Close was called.
+// stakes records whether the node may exist on the servers. After Close, it changes nothing and returns false.
 func (k *Keeper) stakes(atStake bool) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -165,13 +167,14 @@ func (k *Keeper) stakes(atStake bool) bool {
 	return true
 }
 
-// Policy is how a Keeper answers SUSPENDED and LOST.
+// Policy returns how a Keeper responds to SUSPENDED and LOST.
 func (k *Keeper) Policy() framework.Policy { return keeping }
 
-// Done is closed when the Keeper has ended: after Close, when the node is gone, or when the client was closed.
+// Done returns a channel that is closed when the Keeper has ended: after Close, when the node is gone, or when the
+// client was closed.
 func (k *Keeper) Done() <-chan struct{} { return k.done }
 
-// Err says why the Keeper has ended, with [ErrKeeperClosed] or framework.ErrClosed, and is nil until then.
+// Err returns why the Keeper has ended, [ErrKeeperClosed] or framework.ErrClosed, or nil while it has not.
 func (k *Keeper) Err() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -11,27 +11,27 @@ import (
 	"github.com/docent-zk/docent/framework"
 )
 
-// Member is one node in the directory of a group.
+// Member is a node in the directory of a group.
 type Member struct {
-	ID   string         // the node's name
-	Data []byte         // its payload; not to be changed
-	Stat framework.Stat // EphemeralOwner is the member's session, 0 for a node that no session keeps
+	ID   string         // the name of the node
+	Data []byte         // its payload; do not modify it
+	Stat framework.Stat // EphemeralOwner is the member's session; 0 for a persistent node
 	Err  error          // why the payload cannot be read; Data and Stat are then empty
 }
 
-// Group is a group as it was seen.
+// Group is the state of a group.
 type Group struct {
-	// Members are in the order of their IDs. Every child of the directory is one, whoever has made it.
+	// Members are ordered by ID. Every child of the directory is a member, whichever client has created it.
 	Members []Member
-	// Err says why Members cannot be brought up to date: what the servers refuse. They are as seen last then.
+	// Err is why Members cannot be updated: what the servers refuse. Members is then the last known state.
 	Err error
 }
 
-// Join makes id a member of the group at dir, with a payload, until the Keeper is closed: it is [Keep] of the node dir/id.
-// Set changes the payload, Close leaves the group. The layout is that of Apache Curator's GroupMember.
+// Join adds id to the group at dir, with a payload, until the Keeper is closed. It is [Keep] for the node dir/id. Set
+// changes the payload, and Close leaves the group. The layout is that of Apache Curator's GroupMember.
 //
-// An id belongs to one member at a time. Whoever joins with one that is taken waits until it is free; with [Replace] a
-// process that was restarted need not.
+// An id belongs to one member at a time. If it is taken, Join waits until it is free. With [Replace], a restarted
+// process need not wait.
 func Join(ctx context.Context, cli *framework.Client, dir, id string, payload []byte, opts ...Option) (*Keeper, error) {
 	dir = framework.Abs(dir)
 	if err := validateMember(dir, id); err != nil {
@@ -54,8 +54,8 @@ func validateMember(dir, id string) error {
 	return nil
 }
 
-// Members looks at a group once. A group that nobody has joined yet is empty. Each member is as it was at some moment of the
-// call; one that leaves meanwhile is left out.
+// Members reads a group once. A group that has never been joined is empty. Each member is as it was at some moment
+// during the call. A member that leaves meanwhile is omitted.
 func Members(ctx context.Context, cli *framework.Client, dir string) ([]Member, error) {
 	dir = framework.Abs(dir)
 	names, _, err := cli.Children(ctx, dir)
@@ -82,10 +82,10 @@ func Members(ctx context.Context, cli *framework.Client, dir string) ([]Member, 
 	return members, nil
 }
 
-// reads is how many members are read at the same time.
+// reads is how many members are read concurrently.
 const reads = 64
 
-// together calls f for 0 to n-1, several at a time, and returns when all calls have.
+// together calls f for 0 to n-1 concurrently, a few at a time, and returns when all calls have returned.
 func together(n int, f func(i int)) {
 	next := make(chan int)
 	var workers sync.WaitGroup

@@ -9,22 +9,23 @@ import (
 	"github.com/docent-zk/docent/framework"
 )
 
-// place is a node in a session. A session belongs to one process.
+// place is a node and its session, which belongs to one process.
 type place struct {
 	session int64
 	path    string
 }
 
-// places are the numbered nodes that Keepers of this process have.
+// places are the numbered nodes of this process's Keepers.
 type places struct {
 	mu sync.Mutex
 	m  map[place]struct{}
 }
 
-// taken keeps a Keeper that looks for its node among its siblings from taking another Keeper's.
+// taken prevents a Keeper that looks for its node among its siblings from taking another Keeper's.
 var taken places
 
-// take returns false if another Keeper has the node. The owner tells Keepers apart for ephemeral nodes only.
+// take records that a Keeper has the node. It returns false if another Keeper has it. Only ephemeral sequential nodes
+// are recorded, since a session can be shared by several Keepers of the same name.
 func (p *places) take(m framework.Mode, at place) bool {
 	if m != framework.EphemeralSequential {
 		return true
@@ -58,66 +59,66 @@ func (p *places) free(m framework.Mode, at place) {
 	delete(p.m, at)
 }
 
-// have makes c the Keeper's node, nil for none.
+// have makes c the Keeper's node; nil for none.
 func (u *upkeep) have(c *claim) {
 	if u.mine != nil {
 		taken.free(u.spec.mode, place{u.mine.session, u.mine.path})
 	}
 	if c != nil {
-		taken.take(u.spec.mode, place{c.session, c.path}) // if it has not already, in a search
+		taken.take(u.spec.mode, place{c.session, c.path}) // unless a search has taken it already
 	}
 	u.mine = c
 }
 
-// raiseNumbered creates a sequential node, in one transaction with the removal of what is left of the one before it.
+// raiseNumbered creates a sequential node. The same transaction removes the Keeper's leftovers of earlier sessions.
 func (t *tenure) raiseNumbered() error {
-	ghosts, err := t.ghosts()
+	leftovers, err := t.leftovers()
 	switch {
 	case err != nil || t.mine != nil && t.mine.session == t.s.ID():
 		return err
-	case len(ghosts) > 0:
-		return t.succeed(ghosts)
+	case len(leftovers) > 0:
+		return t.replaceLeftovers(leftovers)
 	}
 	t.have(nil)
 	return t.create()
 }
 
-// succeed replaces ghosts by a new node.
-func (t *tenure) succeed(ghosts []framework.Node) error {
+// replaceLeftovers replaces leftovers by a new node.
+func (t *tenure) replaceLeftovers(leftovers []framework.Node) error {
 	if !t.stakes(true) {
 		return nil
 	}
 	data, n := t.wanted()
 	var operations []framework.Op
-	for _, g := range ghosts {
+	for _, g := range leftovers {
 		operations = append(operations, framework.DeleteOp(g.Path, g.Stat.Version))
 	}
 	before := t.s.LastZxid()
 	results, err := t.s.Multi(t.op, append(operations, t.spec.createOp(data)))
 	switch {
-	case errors.Is(err, framework.ErrNoNode), errors.Is(err, framework.ErrBadVersion): // one of them has gone meanwhile
+	case errors.Is(err, framework.ErrNoNode), errors.Is(err, framework.ErrBadVersion): // one of them has been removed meanwhile
 		return nil
 	case err != nil:
 		return t.failed(err, n, before)
 	}
-	t.raise(&claim{path: results[len(ghosts)].Path}, data, n)
+	t.raise(&claim{path: results[len(leftovers)].Path}, data, n)
 	return nil
 }
 
-// ghosts lists the nodes that this Keeper has left behind in earlier sessions. If it finds one of this session on the way,
-// whose create was not answered, that becomes the Keeper's.
-func (t *tenure) ghosts() ([]framework.Node, error) {
+// leftovers lists the nodes of this Keeper from earlier sessions. If it finds a node of this session, whose create was
+// not answered, that becomes the Keeper's node.
+func (t *tenure) leftovers() ([]framework.Node, error) {
 	if t.doubt != nil {
-		own, ghosts, err := t.search(t.op)
+		own, leftovers, err := t.search(t.op)
 		switch {
 		case err != nil:
 			return nil, err
 		case own != nil:
 			t.accept(*own)
-		case len(ghosts) == 0:
+		case len(leftovers) == 0:
 			t.doubt = nil
 		}
-		return ghosts, nil
+		return leftovers, nil
 	}
 	if t.mine == nil {
 		return nil, nil
@@ -129,9 +130,9 @@ func (t *tenure) ghosts() ([]framework.Node, error) {
 	return []framework.Node{{Path: t.mine.path, Stat: stat}}, nil
 }
 
-// search goes through the siblings, the newest first, for what a create has made whose answer was lost. The look is behind
-// a sync: the server may be another one, which lags behind.
-func (t *tenure) search(ctx context.Context) (own *framework.Node, ghosts []framework.Node, err error) {
+// search looks through the siblings, the newest first, for the result of a create whose reply was lost. It syncs first,
+// because this server may lag behind the previous one.
+func (t *tenure) search(ctx context.Context) (own *framework.Node, leftovers []framework.Node, err error) {
 	dir, _ := framework.Split(t.spec.path)
 	if err := t.s.Sync(ctx, dir); err != nil {
 		return nil, nil, err
@@ -150,16 +151,17 @@ func (t *tenure) search(ctx context.Context) (own *framework.Node, ghosts []fram
 		case err != nil:
 			return nil, nil, err
 		case own:
-			return &node, ghosts, nil
-		case t.haunts(node):
-			ghosts = append(ghosts, node)
+			return &node, leftovers, nil
+		case t.isLeftover(node):
+			leftovers = append(leftovers, node)
 		}
 	}
-	return nil, ghosts, nil
+	return nil, leftovers, nil
 }
 
-// examine reads a sibling, and takes it if it is this Keeper's own. To look at one keeps it from nobody: another Keeper of the same name, which
-// goes on removing its node after its Keep was given up, may look at the same time.
+// examine reads a sibling, and takes it if it is this Keeper's. A read alone does not prevent others from taking it:
+// another Keeper of the same name, which is still removing its node after its Keep has failed, may read it at the same
+// time.
 func (t *tenure) examine(ctx context.Context, path string) (node framework.Node, own bool, err error) {
 	at := place{t.s.ID(), path}
 	if taken.has(at) {
@@ -169,13 +171,14 @@ func (t *tenure) examine(ctx context.Context, path string) (node framework.Node,
 	if err == nil && t.found(node.Stat) && taken.take(t.spec.mode, at) {
 		return node, true, nil
 	}
-	if errors.Is(err, framework.ErrNoNode) || errors.Is(err, framework.ErrNoAuth) { // gone, or somebody else's
+	if errors.Is(err, framework.ErrNoNode) || errors.Is(err, framework.ErrNoAuth) { // removed, or another client's
 		err = nil
 	}
 	return node, false, err
 }
 
-// found reports whether a sibling is this Keeper's, in this session. Of persistent ones the GUID alone can say it.
+// found reports whether a sibling is this Keeper's, in this session. Persistent nodes are recognised by their GUID
+// only.
 func (t *tenure) found(stat framework.Stat) bool {
 	if t.spec.ephemeral() {
 		return t.created(stat)
@@ -183,9 +186,9 @@ func (t *tenure) found(stat framework.Stat) bool {
 	return t.spec.protected && stat.EphemeralOwner == 0
 }
 
-// haunts reports whether a sibling is what this Keeper has left behind in an earlier session: the node that it had, or one whose
+// isLeftover reports whether a sibling is this Keeper's node of an earlier session: the node that it had, or one whose
 // create was not answered.
-func (t *tenure) haunts(node framework.Node) bool {
+func (t *tenure) isLeftover(node framework.Node) bool {
 	had := t.mine != nil && t.mine.path == node.Path
 	return t.s.Former(node.Stat.EphemeralOwner) && (had || node.Stat.Czxid > t.doubt.before)
 }

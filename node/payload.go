@@ -8,30 +8,30 @@ import (
 	"github.com/docent-zk/docent/framework"
 )
 
-// payload is the data that the node should have, and who waits for it. Guarded by the Keeper's mutex.
+// payload is the data that the node is to have, and the calls that wait for it. Guarded by the Keeper's mutex.
 type payload struct {
-	data    []byte // what should stand
-	n       uint64 // counts what should stand, from 1
-	good    []byte // what has stood last; data goes back to it when the servers refuse data
-	landed  uint64 // n of good; 0 when nothing has stood
+	data    []byte // the data to write
+	n       uint64 // its number, counted from 1
+	good    []byte // the data last written; used again if the servers refuse data
+	landed  uint64 // the number of good; 0 if nothing has been written
 	waiting []*setting
 }
 
-// setting is a call of Set that waits.
+// setting is a waiting call of Set.
 type setting struct {
 	n    uint64
-	done chan error // holds the result
+	done chan error // receives the result
 }
 
 func newPayload(data []byte) payload { return payload{data: bytes.Clone(data), n: 1} }
 
-// land notes that the n-th data stands. Whoever has set it, or anything before it, is done.
+// land records that the n-th data has been written. This ends the calls that have set it or earlier data.
 func (p *payload) land(n uint64, data []byte) {
 	p.good, p.landed = data, n
 	p.answer(n, nil)
 }
 
-// reject notes that the servers refuse the n-th data. It returns false if there is nothing else that could stand.
+// reject records that the servers refuse the n-th data. It returns false if there is no other data to write.
 func (p *payload) reject(n uint64, err error) bool {
 	if p.landed == 0 || p.landed == n {
 		return false
@@ -43,7 +43,7 @@ func (p *payload) reject(n uint64, err error) bool {
 	return true
 }
 
-// fail ends every wait.
+// fail ends all waiting calls.
 func (p *payload) fail(err error) { p.answer(p.n, err) }
 
 func (p *payload) answer(n uint64, err error) {
@@ -59,7 +59,7 @@ func (p *payload) answer(n uint64, err error) {
 	p.waiting = later
 }
 
-// wanted returns what should stand.
+// wanted returns the data to write.
 func (k *Keeper) wanted() (data []byte, n uint64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -78,12 +78,11 @@ func (k *Keeper) rejected(n uint64, err error) bool {
 	return k.payload.reject(n, err)
 }
 
-// Set makes data the node's data and returns when it stands, or that of a later Set does. It goes on over reconnects
-// and new sessions. When ctx ends first, data is still what the Keeper wants to stand, and will be written when that is
-// possible.
+// Set sets the node's data, and returns when it, or the data of a later Set, has been written. It continues through
+// reconnects and new sessions. If ctx ends first, the data is still written as soon as possible.
 //
-// What the servers refuse is the error of those Sets that asked for it, and the node keeps the data that it had:
-// framework.ErrTooLarge, ErrNoAuth, ... The error is [ErrKeeperClosed] or framework.ErrClosed when the Keeper has ended.
+// If the servers refuse the data (framework.ErrTooLarge, ErrNoAuth, ...), Set returns that and the node keeps its data.
+// Set returns [ErrKeeperClosed] or framework.ErrClosed if the Keeper has ended.
 func (k *Keeper) Set(ctx context.Context, data []byte) error {
 	s, err := k.want(data)
 	if err != nil {
@@ -91,7 +90,7 @@ func (k *Keeper) Set(ctx context.Context, data []byte) error {
 	}
 	select {
 	case k.wake <- struct{}{}:
-	default: // it is awake
+	default: // already awake
 	}
 	select {
 	case err := <-s.done:
@@ -119,7 +118,7 @@ func (k *Keeper) want(data []byte) (*setting, error) {
 	return s, nil
 }
 
-// forget takes a wait back.
+// forget removes a waiting call.
 func (k *Keeper) forget(s *setting) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

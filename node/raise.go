@@ -30,7 +30,7 @@ func (t *tenure) create() error {
 	return nil
 }
 
-// failed notes what a failed create leaves behind. The data may be the reason: then the data that stood before is tried.
+// failed records what a failed create leaves behind. If the data may be the reason, the previous data is tried.
 func (t *tenure) failed(err error, n uint64, before int64) error {
 	switch {
 	case t.inDoubt(err):
@@ -41,7 +41,8 @@ func (t *tenure) failed(err error, n uint64, before int64) error {
 	return err
 }
 
-// raise notes that the node was created with the n-th data. With a TTL it does not count as standing before it was touched.
+// raise records that the node was created with the n-th data. With a TTL, it does not count as existing until it has
+// been touched.
 func (t *tenure) raise(c *claim, data []byte, n uint64) {
 	t.adopt(c)
 	t.written, t.touched = n, time.Time{}
@@ -52,17 +53,17 @@ func (t *tenure) raise(c *claim, data []byte, n uint64) {
 	}
 }
 
-// adopt makes a node of this session the Keeper's.
+// adopt makes a node of this session the Keeper's node.
 func (t *tenure) adopt(c *claim) {
 	c.session, c.since = t.s.ID(), time.Now()
 	t.have(c)
 	t.doubt, t.occupied = nil, false
 }
 
-// inspect looks at the node that occupies the path: it may be the Keeper's own, whose create was not answered; a ghost; or
-// somebody else's.
+// inspect examines the node that occupies the path. It may be the Keeper's own, whose create was not answered, or a
+// leftover of an earlier session, or another client's.
 func (t *tenure) inspect() error {
-	if t.doubt != nil { // the server may be another one, which lags behind
+	if t.doubt != nil { // this server may lag behind the previous one
 		if err := t.s.Sync(t.op, t.spec.path); err != nil {
 			return err
 		}
@@ -90,7 +91,7 @@ func (t *tenure) inspect() error {
 	return t.yield(node, w)
 }
 
-// usable reports whether the node that occupies the path can be the Keeper's as it is.
+// usable reports whether the node that occupies the path can become the Keeper's as it is.
 func (t *tenure) usable(stat framework.Stat) bool {
 	if t.spec.ephemeral() {
 		return t.created(stat)
@@ -98,7 +99,7 @@ func (t *tenure) usable(stat framework.Stat) bool {
 	return stat.EphemeralOwner == 0
 }
 
-// created reports whether an ephemeral node is what a create made whose answer was lost.
+// created reports whether an ephemeral node is the result of a create whose reply was lost.
 func (t *tenure) created(stat framework.Stat) bool {
 	return t.doubt != nil && t.doubt.session == t.s.ID() && stat.EphemeralOwner == t.s.ID() && stat.Czxid > t.doubt.before
 }
@@ -114,7 +115,7 @@ func (t *tenure) accept(node framework.Node) {
 	}
 }
 
-// replace puts the Keeper's node in the place of another one, in one transaction. (A container cannot be created in one.)
+// replace replaces another node by the Keeper's, in one transaction. (A transaction cannot create a container.)
 func (t *tenure) replace(node framework.Node) error {
 	if !t.stakes(true) {
 		return nil
@@ -127,7 +128,7 @@ func (t *tenure) replace(node framework.Node) error {
 	before := t.s.LastZxid()
 	results, err := t.s.Multi(t.op, operations)
 	switch {
-	case errors.Is(err, framework.ErrNoNode), errors.Is(err, framework.ErrBadVersion): // it is another one already
+	case errors.Is(err, framework.ErrNoNode), errors.Is(err, framework.ErrBadVersion): // it has been replaced already
 		return nil
 	case err != nil:
 		return t.failed(err, n, before)
@@ -139,7 +140,7 @@ func (t *tenure) replace(node framework.Node) error {
 	return nil
 }
 
-// yield waits until something happens to somebody else's node.
+// yield waits for an event of another client's node.
 func (t *tenure) yield(node framework.Node, w *framework.Watch) error {
 	t.have(nil)
 	t.stakes(t.doubt != nil)

@@ -7,7 +7,7 @@ import (
 	"github.com/docent-zk/docent/framework"
 )
 
-// remove removes what there is of the Keeper's. It returns nil when that is done, and the refusal if the servers refuse it.
+// remove removes the Keeper's nodes. It returns nil when that is done, or the refusal if the servers refuse it.
 func (t *tenure) remove() error {
 	for {
 		err := t.removeAll()
@@ -17,7 +17,7 @@ func (t *tenure) remove() error {
 				err = context.Cause(t.ctx)
 			}
 			return err
-		case errors.Is(err, framework.ErrBadVersion), errors.Is(err, framework.ErrOutcomeUnknown): // look again
+		case errors.Is(err, framework.ErrBadVersion), errors.Is(err, framework.ErrOutcomeUnknown): // examine it again
 		default:
 			return err
 		}
@@ -27,7 +27,7 @@ func (t *tenure) remove() error {
 func (t *tenure) removeAll() error {
 	if t.spec.lasting && t.mine != nil {
 		err := t.delete(t.spec.touchPath(), framework.AnyVersion)
-		if err != nil && !errors.Is(err, framework.ErrNoAuth) { // what may not be deleted goes when its time is over
+		if err != nil && !errors.Is(err, framework.ErrNoAuth) { // a node that must not be deleted expires with its TTL
 			return err
 		}
 	}
@@ -45,8 +45,8 @@ func (t *tenure) removeAll() error {
 	return nil
 }
 
-// delete removes a node, unless somebody else has. If the servers refuse to remove an ephemeral one, the client goes on trying
-// while the session lives, and names it in Health.
+// delete removes a node that another client may already have removed. If the servers refuse to remove an ephemeral
+// node, the client retries while the session lives, and Health reports it.
 func (t *tenure) delete(path string, version int32) error {
 	err := t.s.Delete(t.ctx, path, version)
 	if errors.Is(err, framework.ErrNoAuth) && t.spec.ephemeral() {
@@ -58,15 +58,15 @@ func (t *tenure) delete(path string, version int32) error {
 	return err
 }
 
-// remains lists what there is of the Keeper's on the servers.
+// remains lists the Keeper's nodes on the servers.
 func (t *tenure) remains() ([]framework.Node, error) {
 	if t.doubt != nil && t.spec.sequential() {
-		own, ghosts, err := t.search(t.ctx)
+		own, leftovers, err := t.search(t.ctx)
 		if own != nil {
 			t.accept(*own)
-			ghosts = append(ghosts, *own)
+			leftovers = append(leftovers, *own)
 		}
-		return ghosts, err
+		return leftovers, err
 	}
 	path := t.spec.path
 	switch {
@@ -75,7 +75,7 @@ func (t *tenure) remains() ([]framework.Node, error) {
 	case t.doubt == nil:
 		return nil, nil
 	}
-	if t.doubt != nil { // the server may be another one, which lags behind
+	if t.doubt != nil { // this server may lag behind the previous one
 		if err := t.s.Sync(t.ctx, path); err != nil {
 			return nil, err
 		}

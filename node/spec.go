@@ -12,61 +12,63 @@ import (
 	"github.com/docent-zk/docent/internal/seqnode"
 )
 
-// Option changes what a Keeper keeps, and how.
+// Option configures a Keeper.
 type Option func(*spec)
 
-// WithMode sets the kind of the node: framework.Ephemeral, EphemeralSequential, Persistent, PersistentSequential or
-// Container. Defaults to Ephemeral.
+// WithMode sets the mode of the node: framework.Ephemeral, EphemeralSequential, Persistent, PersistentSequential or
+// Container.
+// Defaults to Ephemeral.
 func WithMode(m framework.Mode) Option { return func(s *spec) { s.mode = m } }
 
-// Protected puts a GUID into the node's name, "_c_<GUID>-name" as Curator does. It is drawn once for a Keeper. Nobody else
-// uses the name then, and a sequential node is found again when the answer to its create was lost.
+// Protected puts a GUID into the node's name, "_c_<GUID>-name" as Curator does, the same one for the life of the
+// Keeper. So no other client uses the name, and a sequential node can be found if the reply to its create is lost.
 func Protected() Option { return func(s *spec) { s.protected = true } }
 
-// Replace takes the name over from another session that has it, in one transaction, instead of waiting until its node
-// goes. It is for names that belong to one process at a time, like the id of an instance: a process that was restarted
-// does not wait for the end of its old session. The newest Keeper wins: see the package documentation.
+// Replace takes the name over from another session in one transaction, instead of waiting until that session's node is
+// removed. It is for names that belong to one process at a time, such as the id of an instance: a restarted process
+// need not wait for its old session to end. The newest Keeper wins: see the package documentation.
 func Replace() Option { return func(s *spec) { s.replace = true } }
 
-// WithTTL keeps a container, with a child "touch" of that time to live which is written every half of it. The servers
-// remove the container some time after the process has stopped doing so. The TTL is at least 100 ms, in whole milliseconds.
-// Servers need extendedTypesEnabled. The mode is Container.
+// WithTTL keeps a container with a child "touch" that has this time to live, and is written every half of it. The
+// servers remove the container some time after the process has stopped. The TTL is in whole milliseconds, at least 100
+// ms. Servers need extendedTypesEnabled. The mode is Container.
 func WithTTL(ttl time.Duration) Option {
 	return func(s *spec) { s.ttl, s.lasting = ttl, true }
 }
 
 // WithACL sets the access-control list of the node. It must allow this client to read the node, to write it for
-// [Keeper.Set], and to delete children of its parent. Defaults to the client's.
+// [Keeper.Set], and to delete children of its parent.
+// Defaults to the client's ACL.
 func WithACL(acl []framework.ACL) Option {
 	own := slices.Clone(acl)
 	return func(s *spec) { s.acl = own }
 }
 
-// ListedAs says under which name framework.Client.Recipes lists the Keeper, and what else there is to know of it. Defaults to
-// "node".
+// ListedAs sets the name under which framework.Client.Recipes lists the Keeper, and further details.
+// Defaults to "node".
 func ListedAs(name string, attrs ...slog.Attr) Option {
 	return func(s *spec) { s.listed, s.attrs = name, slices.Clone(attrs) }
 }
 
-// spec says what is kept. It does not change.
+// spec says what is kept. It is immutable.
 type spec struct {
-	path      string // of the node, or what the servers append the sequence number to
+	path      string // of the node, without the sequence number
 	mode      framework.Mode
 	protected bool
 	replace   bool
-	lasting   bool // with a TTL
+	lasting   bool // has a TTL
 	ttl       time.Duration
 	acl       []framework.ACL
 	listed    string // name for framework.Client.Recipes
 	attrs     []slog.Attr
 }
 
-// modes are those that can be kept.
+// modes are the modes that can be kept.
 var modes = []framework.Mode{
 	framework.Ephemeral, framework.EphemeralSequential, framework.Persistent, framework.PersistentSequential, framework.Container,
 }
 
-// minTTL leaves time for a renewal to reach the servers.
+// minTTL leaves time for a renewal.
 const minTTL = 100 * time.Millisecond
 
 func newSpec(cli *framework.Client, path string, opts []Option) (spec, error) {
@@ -112,7 +114,7 @@ func (s *spec) validate() error {
 	return nil
 }
 
-// ephemeral reports whether the node goes with the session.
+// ephemeral reports whether the node is removed with the session.
 func (s *spec) ephemeral() bool {
 	return s.mode == framework.Ephemeral || s.mode == framework.EphemeralSequential
 }
@@ -122,7 +124,7 @@ func (s *spec) sequential() bool {
 	return s.mode == framework.EphemeralSequential || s.mode == framework.PersistentSequential
 }
 
-// createOptions are for a create of the node, or with another mode of what belongs to it.
+// createOptions returns the options for creating the node or, with another mode, a node that belongs to it.
 func (s *spec) createOptions(opts ...framework.CreateOption) []framework.CreateOption {
 	if len(s.acl) > 0 {
 		opts = append(opts, framework.WithACL(s.acl))
@@ -130,12 +132,12 @@ func (s *spec) createOptions(opts ...framework.CreateOption) []framework.CreateO
 	return opts
 }
 
-// createOp creates the node in a multi.
+// createOp returns the operation that creates the node in a multi.
 func (s *spec) createOp(data []byte) framework.Op {
 	return framework.CreateOp(s.path, data, s.mode).WithACL(s.acl)
 }
 
-// numbers reports whether name, in the node's directory, is the node's name with a sequence number.
+// numbers reports whether name is the node's name with a sequence number.
 func (s *spec) numbers(name string) bool {
 	_, own := framework.Split(s.path)
 	number, ok := strings.CutPrefix(name, own)

@@ -9,26 +9,26 @@ import (
 	"github.com/docent-zk/docent/framework"
 )
 
-// Standing says whether a Keeper's node stands, as far as its client knows.
+// Standing says whether a Keeper's node exists, as far as its client knows.
 type Standing struct {
-	// Stands says that the node was created, or found to be there, and that nothing has been heard to the contrary. It
-	// stays true while the connection is suspended.
+	// Stands means that the node was created or found, and that nothing indicates its loss. It stays true while the
+	// connection is suspended.
 	Stands bool
-	// Since is when Stands became what it is, with a monotonic reading.
+	// Since is when Stands last changed, with a monotonic reading.
 	Since time.Time
-	// Path is the node's path, the latest one when it does not stand; empty before the first time.
+	// Path is the node's path, or its last one while it does not exist. It is empty before the first creation.
 	Path string
-	// Session is the id of the session in which it was created or found.
+	// Session is the session in which the node was created or found.
 	Session int64
-	// Err says why it does not stand: ErrTaken, ErrDeleted, framework.ErrSessionLost, what the servers refuse, or why the
-	// Keeper has ended. It is nil while the node stands, and before the first attempt.
+	// Err is why the node does not exist: ErrTaken, ErrDeleted, framework.ErrSessionLost, what the servers refuse, or
+	// why the Keeper has ended. It is nil while the node exists, and before the first attempt.
 	Err error
 }
 
-// board shows the Standing, to those who look and to those who wait.
+// board publishes the Standing.
 type board struct {
 	Standing
-	changed chan struct{} // closed and replaced at every change
+	changed chan struct{} // closed and replaced on every change
 }
 
 func newBoard() board {
@@ -42,7 +42,7 @@ func (b *board) show(s Standing) {
 	b.changed = make(chan struct{})
 }
 
-// stand notes that the node stands.
+// stand records that the node exists.
 func (b *board) stand(path string, session int64) {
 	since := b.Since
 	switch {
@@ -54,7 +54,7 @@ func (b *board) stand(path string, session int64) {
 	b.show(Standing{Stands: true, Since: since, Path: path, Session: session})
 }
 
-// fall notes why the node does not stand.
+// fall records why the node does not exist.
 func (b *board) fall(err error) {
 	since := b.Since
 	if b.Stands {
@@ -63,7 +63,7 @@ func (b *board) fall(err error) {
 	b.show(Standing{Since: since, Path: b.Path, Session: b.Session, Err: err})
 }
 
-// stood notes that the node stands. It reports whether it did not before, or in another session.
+// stood records that the node exists. It reports whether it did not before, or in another session.
 func (k *Keeper) stood(path string, session int64) (news bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -78,24 +78,24 @@ func (k *Keeper) fell(err error) {
 	k.board.fall(err)
 }
 
-// Standing says whether the node stands, since when, and why not.
+// Standing returns whether the node exists, since when, and why not.
 func (k *Keeper) Standing() Standing {
 	s, _ := k.look()
 	return s
 }
 
-// look returns the Standing and what is closed when it changes.
+// look returns the Standing, and a channel that is closed when it changes.
 func (k *Keeper) look() (Standing, <-chan struct{}) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.board.Standing, k.board.changed
 }
 
-// Path is the node's path in the client's namespace: the latest one, while it does not stand.
+// Path returns the node's path in the client's namespace, or its last one while it does not exist.
 func (k *Keeper) Path() string { return k.Standing().Path }
 
-// WaitStanding waits until the node stands. It returns why the Keeper has ended, or the cause of ctx, with [ErrTaken],
-// framework.ErrNotConnected or a refusal of the servers if that is why the node does not stand.
+// WaitStanding waits until the node exists. It returns why the Keeper has ended, or the cause of ctx, with [ErrTaken],
+// framework.ErrNotConnected or a refusal of the servers if that is why the node does not exist.
 func (k *Keeper) WaitStanding(ctx context.Context) error {
 	for {
 		s, changed := k.look()
@@ -112,7 +112,7 @@ func (k *Keeper) WaitStanding(ctx context.Context) error {
 	}
 }
 
-// notStanding describes why a wait for the node was in vain.
+// notStanding returns the error of a wait for the node that was not successful.
 func (k *Keeper) notStanding(why, cause error) error {
 	err := fmt.Errorf("node %s does not stand: %w", k.spec.path, cause)
 	if !k.cli.State().State.Connected() {

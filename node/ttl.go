@@ -7,10 +7,10 @@ import (
 	"github.com/docent-zk/docent/framework"
 )
 
-// touchPath is the node whose time to live keeps a container from being removed.
+// touchPath returns the node whose TTL keeps a container from being removed.
 func (s *spec) touchPath() string { return framework.Join(s.path, "touch") }
 
-// renewal fires when the TTL is to be renewed: never, if there is none.
+// renewal returns a channel that receives when the TTL is to be renewed; never without one.
 func (t *tenure) renewal() (due <-chan time.Time, stop func() bool) {
 	if !t.spec.lasting {
 		return nil, func() bool { return true }
@@ -19,7 +19,7 @@ func (t *tenure) renewal() (due <-chan time.Time, stop func() bool) {
 	return timer.C, timer.Stop
 }
 
-// touch renews the TTL if it is time.
+// touch renews the TTL if it is due.
 func (t *tenure) touch() error {
 	if !t.spec.lasting || time.Since(t.touched) < t.spec.ttl/2 {
 		return nil

@@ -13,45 +13,45 @@ import (
 	"github.com/docent-zk/docent/retry"
 )
 
-// refusals spaces what is tried again although the servers have refused it, and what others undo as soon as it is done.
+// refusals spaces retries of refused requests, and of writes that other clients undo immediately.
 var refusals = retry.Exponential(100*time.Millisecond, 30*time.Second)
 
 const (
-	// brief is how long a node must have stood for its end to be news and not a habit.
+	// brief is how long a node must have existed for its loss not to cause a pause.
 	brief = time.Second
-	// calm is the time without pauses after which they begin small again.
+	// calm is the time without pauses after which they start over.
 	calm = time.Minute
 )
 
-// claim is a node that stands, or may still stand, because of this Keeper.
+// claim is a node of this Keeper that exists, or may exist.
 type claim struct {
 	path    string
-	session int64 // in which it was created or found
-	czxid   int64 // 0 while it is not known
+	session int64 // in which the node was created or found
+	czxid   int64 // 0 if not known
 	version int32
 	since   time.Time
 }
 
-// doubt is what is known of a create whose answer was lost: if the node is there, it is newer than this. An ephemeral one belongs
-// to the session in which the create was sent, and to no later one.
+// doubt is what is known about a create whose reply was lost. If the node exists, it is newer than before. If it is
+// ephemeral, it belongs to the session in which the create was sent.
 type doubt struct{ before, session int64 }
 
-// upkeep is what the goroutine of a Keeper knows. It outlives sessions.
+// upkeep is the state of a Keeper's goroutine. It outlives sessions.
 type upkeep struct {
 	*Keeper
 	mine     *claim
 	doubt    *doubt
-	occupied bool   // there was a node at the path which is not known to be the Keeper's
-	raised   bool   // the node has stood
-	written  uint64 // which data it was given; 0 if another one
+	occupied bool   // a node at the path is not known to be the Keeper's
+	raised   bool   // the node has existed
+	written  uint64 // the number of its data; 0 for other data
 	late     *late
 	touched  time.Time // when the TTL was last renewed
 	pauses   *retry.Attempts
 	paused   time.Time // when the last pause ended
 }
 
-// late is data that was on its way when its session ended. A server that stood still may apply it afterwards, to the node
-// of the next session, if that has the version that the old one had.
+// late is data that was being written when its session ended. A server that hung may apply it afterwards, to the node
+// of the next session if the versions are equal.
 type late struct {
 	data  []byte
 	epoch uint64
@@ -62,10 +62,10 @@ type tenure struct {
 	*upkeep
 	s   *framework.Session
 	ctx context.Context // of the session
-	op  context.Context // of everything but the removal: ends with ctx, and on Close
+	op  context.Context // of everything except the removal: ends with ctx, and on Close
 }
 
-// stood and fell are the Keeper's, and tell those who look at the client's recipes.
+// stood and fell do the same as the Keeper's, and also report to the client's recipes.
 func (t *tenure) stood(path string, session int64) {
 	if t.Keeper.stood(path, session) && t.raised {
 		recipekit.Rebuilt(t.s, t.spec.listed, path)
@@ -78,7 +78,7 @@ func (t *tenure) fell(err error) {
 	t.s.Report("not standing", err)
 }
 
-// session keeps the node in one session. It returns nil when the node was removed.
+// session keeps the node in one session. It returns nil when the node has been removed.
 func (u *upkeep) session(ctx context.Context, s *framework.Session) error {
 	op, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -87,7 +87,7 @@ func (u *upkeep) session(ctx context.Context, s *framework.Session) error {
 		u.late = nil
 	}
 	if u.doubt != nil {
-		u.occupied = false // a create tells as much as a look does
+		u.occupied = false // the first create will show
 	}
 	err := (&tenure{upkeep: u, s: s, ctx: ctx, op: op}).keep()
 	if u.spec.ephemeral() && u.life.Err() == nil && u.raised {
@@ -96,7 +96,7 @@ func (u *upkeep) session(ctx context.Context, s *framework.Session) error {
 	return err
 }
 
-// keep does one thing after the other until the session or the Keeper is over.
+// keep runs rounds until the session or the Keeper has ended.
 func (t *tenure) keep() error {
 	for {
 		if t.life.Err() != nil {
@@ -104,14 +104,14 @@ func (t *tenure) keep() error {
 		}
 		err := t.round()
 		switch {
-		case err == nil, errors.Is(err, framework.ErrOutcomeUnknown): // look again, if that is possible
+		case err == nil, errors.Is(err, framework.ErrOutcomeUnknown): // examine again, if that is possible
 		case t.ctx.Err() != nil:
 			return context.Cause(t.ctx)
 		case errors.Is(err, framework.ErrSessionLost), errors.Is(err, framework.ErrClosed):
 			return err
-		case t.life.Err() != nil: // Close has cut it short
+		case t.life.Err() != nil: // Close has ended it
 		case !t.raised:
-			_ = t.remove() // of what there is already: the refusal is what counts
+			_ = t.remove() // of what exists already; the refusal is the error that counts
 			return err
 		default:
 			t.fell(err)
@@ -120,7 +120,7 @@ func (t *tenure) keep() error {
 	}
 }
 
-// round does the next thing that brings the node closer to standing, or keeps it for as long as nothing happens.
+// round does the next step towards the node's existence, or keeps it until something happens.
 func (t *tenure) round() error {
 	t.stakes(t.mine != nil || t.doubt != nil)
 	switch {
@@ -134,7 +134,7 @@ func (t *tenure) round() error {
 	return t.create()
 }
 
-// stand watches the node and keeps its data, until something happens to it.
+// stand watches the node and writes its data, until something happens to the node.
 func (t *tenure) stand() error {
 	w, err := t.verify()
 	if w == nil {
@@ -153,7 +153,7 @@ func (t *tenure) stand() error {
 	}
 }
 
-// idle waits until something happens. It returns true if that is something to write.
+// idle waits until something happens. It returns true if there is something to write.
 func (t *tenure) idle(w *framework.Watch) (again bool, _ error) {
 	renewal, stop := t.renewal()
 	defer stop()
@@ -172,7 +172,7 @@ func (t *tenure) idle(w *framework.Watch) (again bool, _ error) {
 	}
 }
 
-// verify looks whether the node is there and still the Keeper's, and watches it. It returns no watch if it is not.
+// verify checks that the node exists and is the Keeper's, and watches it. Otherwise it returns no watch.
 func (t *tenure) verify() (*framework.Watch, error) {
 	node, w, err := t.watch()
 	if errors.Is(err, framework.ErrNoNode) {
@@ -192,9 +192,8 @@ func (t *tenure) verify() (*framework.Watch, error) {
 	return w, nil
 }
 
-// watch reads the node and watches it. An ephemeral node has no children, so that a watch on them tells of nothing but its
-// end: neither the Keeper's own writes nor those of others cost an event and another read. Data is read only where it
-// matters.
+// watch reads the node and watches it. An ephemeral node has no children, so a child watch fires only when the node is
+// deleted: writes cause no event and no further read. Data is read only if it is needed.
 func (t *tenure) watch() (framework.Node, *framework.Watch, error) {
 	if t.spec.ephemeral() && t.late == nil {
 		_, stat, w, err := t.s.WatchChildren(t.op, t.mine.path)
@@ -203,8 +202,8 @@ func (t *tenure) watch() (framework.Node, *framework.Watch, error) {
 	return t.s.WatchData(t.op, t.mine.path)
 }
 
-// owns reports whether the node that stands at the claim's path is the Keeper's. A persistent node without a number is, whoever
-// has made it.
+// owns reports whether the node at the claim's path is the Keeper's. A persistent node without a number is the
+// Keeper's, whichever client has created it.
 func (t *tenure) owns(stat framework.Stat) bool {
 	known := t.mine.czxid == 0 || t.mine.czxid == stat.Czxid
 	switch {
@@ -216,7 +215,7 @@ func (t *tenure) owns(stat framework.Stat) bool {
 	return stat.EphemeralOwner == 0
 }
 
-// recognise notes how the node was found.
+// recognise records the state of the node that was found.
 func (t *tenure) recognise(node framework.Node) {
 	data, _ := t.wanted()
 	another := t.mine.czxid != 0 && t.mine.czxid != node.Stat.Czxid
@@ -227,8 +226,8 @@ func (t *tenure) recognise(node framework.Node) {
 	t.mine.session, t.mine.czxid, t.mine.version = t.s.ID(), node.Stat.Czxid, node.Stat.Version
 }
 
-// gone notes that the node does not stand any more. If it had hardly stood, a pause keeps two who undo each other's work from
-// doing so in a tight loop.
+// gone records that the node no longer exists. If it existed only briefly, a pause prevents two clients from undoing
+// each other's work in a tight loop.
 func (t *tenure) gone(why error) {
 	stood := time.Since(t.mine.since)
 	t.have(nil)
@@ -238,27 +237,27 @@ func (t *tenure) gone(why error) {
 	}
 }
 
-// pause waits a little, longer each time.
+// pause waits, longer each time.
 func (t *tenure) pause() {
 	if t.pauses == nil || time.Since(t.paused) > calm {
 		t.pauses = refusals.WithRand(func() float64 { return draw(t.cli) }).Start()
 	}
-	_ = t.pauses.Wait(t.op) // whoever comes next sees that op has ended
+	_ = t.pauses.Wait(t.op) // the next request fails if op has ended
 	t.paused = time.Now()
 }
 
 // draw returns a number in [0,1) from the client's source of randomness.
 func draw(cli *framework.Client) float64 {
 	var b [8]byte
-	_, _ = io.ReadFull(recipekit.Random(cli), b[:]) // a source that fails costs jitter
+	_, _ = io.ReadFull(recipekit.Random(cli), b[:]) // if the source fails, there is less jitter
 	return float64(binary.BigEndian.Uint64(b[:])>>11) / (1 << 53)
 }
 
-// update renews the TTL and writes new data, if there is need. It returns false, with the error if it is one, when the node has to
-// be looked at again.
+// update renews the TTL and writes new data, if needed. It returns false, and an error if there is one, if the node has
+// to be examined again.
 func (t *tenure) update() (current bool, _ error) {
 	err := t.touch()
-	if errors.Is(err, framework.ErrNoNode) { // not even the container is there
+	if errors.Is(err, framework.ErrNoNode) { // the container is gone as well
 		return false, nil
 	}
 	if err != nil {
@@ -275,7 +274,7 @@ func (t *tenure) update() (current bool, _ error) {
 	}
 }
 
-// write sets the node's data, at the version that is known, so that another node at the path is left alone.
+// write sets the data of the node's known version, so that another node at the path is not changed.
 func (t *tenure) write(data []byte, n uint64) (current bool, _ error) {
 	stat, err := t.s.Set(t.op, t.mine.path, data, t.mine.version)
 	switch {
@@ -294,7 +293,7 @@ func (t *tenure) write(data []byte, n uint64) (current bool, _ error) {
 	return false, err
 }
 
-// inDoubt reports whether a write may have been applied although it has failed, and waits until nothing of it is under way.
+// inDoubt reports whether a failed write may have been applied. It waits until no request of it is pending.
 func (t *tenure) inDoubt(err error) bool {
 	var op *framework.OpError
 	if errors.As(err, &op) {
@@ -306,7 +305,7 @@ func (t *tenure) inDoubt(err error) bool {
 	return errors.Is(err, framework.ErrOutcomeUnknown)
 }
 
-// refuses reports whether err is a server's answer, or one that needs no server, and not the end of something.
+// refuses reports whether err is a refusal, by a server or before sending, and not the end of a context or session.
 func (t *tenure) refuses(err error) bool {
 	return t.op.Err() == nil && !errors.Is(err, framework.ErrSessionLost) && !errors.Is(err, framework.ErrClosed) &&
 		!errors.Is(err, framework.ErrOutcomeUnknown)

@@ -12,18 +12,18 @@ import (
 	"github.com/docent-zk/docent/retry"
 )
 
-// WatchMembers follows a group: it returns a channel that has the group as soon as it was read for the first time, and again
-// after every change: somebody has joined or left, was replaced, or has another payload. A reader that is slow gets the
-// latest group and not those in between. The channel is closed when ctx ends and when the client is closed.
+// WatchMembers follows a group. The channel receives the group when it has been read for the first time, and after
+// every change: a member has joined, left, been replaced, or has a new payload. A slow reader receives the latest
+// group, not those in between. The channel is closed when ctx ends and when the client is closed.
 //
-// After a reconnect, and in a new session, the group is brought up to date; while the connection is away the channel is
-// silent (see framework's States). Idle, it costs no requests. Somebody who joins costs two reads, who leaves one, and a
-// new payload one; changes within a few milliseconds are read together, and nothing is read again that has not changed, but in
-// a new session. Every member is as it was at some moment
-// since its last change was reported, and not all at one moment.
+// After a reconnect and in a new session, the group is read again. Nothing is sent while there is no connection (see
+// framework's States). An unchanged group costs no requests. A new member costs two reads, and a leaving one or a new
+// payload one each. Changes within a few milliseconds are read together, and only what has changed is read again,
+// except in a new session. Each member is as it was at some moment since its last reported change; different members
+// may be from different moments.
 //
-// What the servers refuse is a Group with Err, and is tried again, with growing pauses. A member that may not be read has an
-// Err of its own and is tried again whenever the list changes.
+// If the servers refuse a read of the group, Err says so, and the read is retried with growing pauses. A member that
+// must not be read has an Err of its own, and is read again whenever the list changes.
 func WatchMembers(ctx context.Context, cli *framework.Client, dir string) <-chan Group {
 	dir = framework.Abs(dir)
 	w := &watcher{cli: cli, dir: dir, out: make(chan Group, 1)}
@@ -33,22 +33,22 @@ func WatchMembers(ctx context.Context, cli *framework.Client, dir string) <-chan
 			w.publish(Group{Err: err})
 			return
 		}
-		_ = cli.Run(ctx, framework.Recipe{Name: "group", Path: dir, Policy: keeping, Run: w.session}) // ended by ctx or the client
+		_ = cli.Run(ctx, framework.Recipe{Name: "group", Path: dir, Policy: keeping, Run: w.session}) // ctx or the client has ended
 	}()
 	return w.out
 }
 
-// watcher is one WatchMembers.
+// watcher is one call of WatchMembers.
 type watcher struct {
 	cli    *framework.Client
 	dir    string
-	out    chan Group // holds the latest group until it is read
+	out    chan Group // holds the latest group until it is received
 	shown  bool
 	last   Group
 	pauses *retry.Attempts
 }
 
-// publish puts a group in the place of one that was not read.
+// publish replaces a group that was not received.
 func (w *watcher) publish(g Group) {
 	w.shown, w.last = true, g
 	for {
@@ -59,7 +59,7 @@ func (w *watcher) publish(g Group) {
 		}
 		select {
 		case <-w.out:
-		default: // read at this moment
+		default: // received at this moment
 		}
 	}
 }
@@ -92,8 +92,7 @@ func (w *watcher) session(ctx context.Context, s *framework.Session) error {
 	}
 }
 
-// burst is how long a first change waits for others that came along with it: who leaves is told of twice, and many join
-// at once.
+// burst is how long a first change waits for others: a leaving member causes two events, and many members join at once.
 const burst = 5 * time.Millisecond
 
 // await returns when something has changed.
@@ -111,37 +110,37 @@ func (r *roster) await(ctx context.Context) {
 	}
 }
 
-// pause waits a little, longer each time.
+// pause waits, longer each time.
 func (w *watcher) pause(ctx context.Context) {
 	if w.pauses == nil {
 		w.pauses = refusals.WithRand(func() float64 { return draw(w.cli) }).Start()
 	}
-	_ = w.pauses.Wait(ctx) // whoever comes next sees that ctx has ended
+	_ = w.pauses.Wait(ctx) // the next request fails if ctx has ended
 }
 
-// same reports whether two groups show no difference. No two changes have the same zxid, the creation of a node included.
+// same reports whether two groups are equal. Every change has its own zxid, including the creation of a node.
 func same(a, b []Member) bool {
 	return slices.EqualFunc(a, b, func(a, b Member) bool {
 		return a.ID == b.ID && a.Stat.Mzxid == b.Stat.Mzxid && (a.Err == nil) == (b.Err == nil)
 	})
 }
 
-// entry is one member, as it was read.
+// entry is one member as it was read.
 type entry struct {
 	member Member
 	stale  bool // it has changed since, or was never read
 }
 
-// roster is a group in one session.
+// roster is the group in one session.
 type roster struct {
 	*watcher
 	s         *framework.Session
 	wake      chan struct{} // holds a token when something has changed
 	followers sync.WaitGroup
 
-	mu       sync.Mutex // guards the following against the followers of watches
+	mu       sync.Mutex // guards the fields below, which the goroutines of watches use
 	unlisted bool       // the list has changed since it was read, or was never read
-	lists    int        // how often it was read
+	lists    int        // how often the list was read
 	entries  map[string]*entry
 }
 
@@ -156,7 +155,7 @@ func (r *roster) refresh(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// list reads who is in the group, if that has changed.
+// list reads the list of members if it has changed.
 func (r *roster) list(ctx context.Context) error {
 	n, due := r.begin()
 	if !due {
@@ -172,7 +171,7 @@ func (r *roster) list(ctx context.Context) error {
 	return nil
 }
 
-// begin counts a reading of the list, if one is due.
+// begin counts a read of the list, if one is due.
 func (r *roster) begin() (n int, due bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -184,7 +183,7 @@ func (r *roster) begin() (n int, due bool) {
 	return r.lists, true
 }
 
-// children lists and watches the directory. If there is none it waits for one, which is a watch on its existence.
+// children lists and watches the directory. If it does not exist, it waits for its creation.
 func (r *roster) children(ctx context.Context) ([]string, *framework.Watch, error) {
 	for {
 		names, _, w, err := r.s.WatchChildren(ctx, r.dir)
@@ -199,7 +198,7 @@ func (r *roster) children(ctx context.Context) ([]string, *framework.Watch, erro
 	}
 }
 
-// enrol makes the entries those of names.
+// enrol sets the entries to those of names.
 func (r *roster) enrol(names []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -261,8 +260,8 @@ func (r *roster) put(name string, e *entry) {
 	r.entries[name] = e
 }
 
-// note takes down what a watch says of a member, unless it is about one that was replaced since. A member that has left is not
-// read: the list tells whether another one of that name has come.
+// note records the event of a member's watch, unless the member has been replaced since. A member that has left is not
+// read again: the list shows whether there is a new one of the same name.
 func (r *roster) note(name string, e *entry, ev framework.Event) {
 	switch {
 	case r.entries[name] != e:
@@ -274,7 +273,7 @@ func (r *roster) note(name string, e *entry, ev framework.Event) {
 	}
 }
 
-// follow waits for a watch and has its event taken down.
+// follow waits for the event of a watch and records it.
 func (r *roster) follow(ctx context.Context, w *framework.Watch, note func(framework.Event)) {
 	r.followers.Go(func() {
 		select {
@@ -299,7 +298,7 @@ func (r *roster) changed(change func()) {
 	}
 }
 
-// group is what was read.
+// group returns the group as read.
 func (r *roster) group() Group {
 	r.mu.Lock()
 	defer r.mu.Unlock()

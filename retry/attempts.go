@@ -7,8 +7,8 @@ import (
 	"github.com/cenkalti/backoff/v4"
 )
 
-// Attempts is the progress of one operation through its policy: a sequence of
-// delays, and the time since its start. It belongs to one goroutine at a time.
+// Attempts is the progress of one operation through its policy: a sequence of delays, and the time since its start. It
+// must not be used concurrently.
 type Attempts struct {
 	policy  Policy
 	err     error // what is wrong with the policy
@@ -17,8 +17,7 @@ type Attempts struct {
 	retries int
 }
 
-// Start begins the sequence of delays of one operation. Elapsed time counts
-// from here.
+// Start begins the sequence of delays of one operation. Elapsed time counts from here.
 func (p Policy) Start() *Attempts {
 	a := &Attempts{policy: p, err: p.Err(), start: time.Now()}
 	if a.err == nil {
@@ -27,9 +26,8 @@ func (p Policy) Start() *Attempts {
 	return a
 }
 
-// Next returns how long to wait before the next try. It returns false when
-// there is none: the policy is exhausted, or it is not valid. Once false, it
-// stays false.
+// Next returns how long to wait before the next attempt. It returns false if there is none, because the policy is
+// exhausted or not valid. Once false, it stays false.
 func (a *Attempts) Next() (delay time.Duration, ok bool) {
 	if a.backoff == nil {
 		return 0, false
@@ -59,16 +57,15 @@ func (a *Attempts) shorten(delay time.Duration) time.Duration {
 	return delay - time.Duration(factor*min(part, 1)*float64(delay))
 }
 
-// tooLate reports whether a try after delay would begin beyond the limit.
+// tooLate reports whether an attempt after delay would begin after the limit.
 func (a *Attempts) tooLate(delay time.Duration) bool {
 	limit := a.policy.elapsed
 	return limit.set && delay > limit.value-a.Elapsed()
 }
 
-// Wait sleeps until the next try is due. It returns nil when it is,
-// context.Cause(ctx) as soon as ctx ends, ErrExhausted at once when the policy
-// allows no further try, and the policy's own error if it has one. A context
-// that has ended before the call uses up no retry.
+// Wait waits until the next attempt is due. It returns nil when it is, context.Cause(ctx) as soon as ctx ends,
+// ErrExhausted immediately if the policy allows no further attempt, and the policy's own error if it has one. If ctx
+// has ended before the call, no retry is used up.
 func (a *Attempts) Wait(ctx context.Context) error {
 	if a.err != nil {
 		return a.err
@@ -83,14 +80,14 @@ func (a *Attempts) Wait(ctx context.Context) error {
 	return sleep(ctx, delay)
 }
 
-// Retries returns how many delays have been handed out.
+// Retries returns how many delays have been returned.
 func (a *Attempts) Retries() int { return a.retries }
 
 // Elapsed returns the time since Start by the monotonic clock.
 func (a *Attempts) Elapsed() time.Duration { return time.Since(a.start) }
 
-// sleep waits for d. If ctx has ended by then, ctx wins: which of two ready
-// channels a select picks must not decide whether there is another try.
+// sleep waits for d. If ctx has ended by then, it returns the cause of ctx, so that the result does not depend on which
+// of two ready channels select picks.
 func sleep(ctx context.Context, d time.Duration) error {
 	if d > 0 {
 		timer := time.NewTimer(d)

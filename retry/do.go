@@ -7,18 +7,18 @@ import (
 	"github.com/cenkalti/backoff/v4"
 )
 
-// Do runs fn until it returns nil, and waits between its tries as the policy
-// says. fn gets ctx unchanged.
+// Do calls fn until it returns nil, and waits between the calls as the policy says. fn gets ctx unchanged.
 //
 // It stops early, and returns
-//   - context.Cause(ctx), without running fn, if ctx has ended already;
-//   - the error of fn, if it was marked with Permanent;
-//   - an *Error with reason ErrExhausted when the policy allows no more tries;
-//   - an *Error with reason context.Cause(ctx) when ctx ends between two tries;
-//   - the policy's error, without running fn, if the policy is not valid.
 //
-// ctx never stops a try that is running: fn must watch it. A result of nil
-// counts even if ctx has ended meanwhile.
+//   - context.Cause(ctx), without calling fn, if ctx has already ended;
+//   - the error of fn, if it was marked with Permanent;
+//   - an *Error with reason ErrExhausted if the policy allows no more attempts;
+//   - an *Error with reason context.Cause(ctx) if ctx ends between two attempts;
+//   - the policy's error, without calling fn, if the policy is not valid.
+//
+// The end of ctx does not stop a running call: fn must watch ctx. If fn returns nil, Do does so even if ctx has ended
+// meanwhile.
 func Do(ctx context.Context, p Policy, fn func(context.Context) error) error {
 	_, err := DoValue(ctx, p, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, fn(ctx)
@@ -26,8 +26,7 @@ func Do(ctx context.Context, p Policy, fn func(context.Context) error) error {
 	return err
 }
 
-// DoValue is Do for a function that also returns a value. With an error the
-// value is the zero value of its type.
+// DoValue is Do for a function that also returns a value. If it returns an error, the value is the zero value.
 func DoValue[T any](ctx context.Context, p Policy, fn func(context.Context) (T, error)) (T, error) {
 	var zero T
 	if err := p.Err(); err != nil {
@@ -51,11 +50,9 @@ func DoValue[T any](ctx context.Context, p Policy, fn func(context.Context) (T, 
 	}
 }
 
-// Permanent marks an error of fn as final, so that Do stops at once and
-// returns err itself. The mark does not change the text, and errors.Is and
-// errors.As see through it; it works under further wrapping too. It is the mark
-// of github.com/cenkalti/backoff/v4, so errors that were marked there count.
-// Permanent(nil) is nil.
+// Permanent marks an error of fn as final: Do stops immediately and returns err itself. The mark does not change the
+// text, is transparent to errors.Is and errors.As, and may be wrapped. It is the mark of
+// github.com/cenkalti/backoff/v4, so errors marked by that package work as well. Permanent(nil) is nil.
 func Permanent(err error) error { return backoff.Permanent(err) }
 
 func isPermanent(err error) bool {
@@ -63,8 +60,8 @@ func isPermanent(err error) bool {
 	return errors.As(err, &mark)
 }
 
-// unmark takes marks off the outside. One under further wrapping stays: the
-// text around it belongs to the error.
+// unmark removes the outermost marks. A mark inside a wrapping error stays, because the text around it belongs to the
+// error.
 func unmark(err error) error {
 	for {
 		mark, ok := err.(*backoff.PermanentError)

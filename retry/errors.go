@@ -6,26 +6,23 @@ import (
 	"time"
 )
 
-// ErrExhausted says that a policy allows no further try.
+// ErrExhausted means that a policy allows no further attempt.
 var ErrExhausted = errors.New("no retries left")
 
-// Error is returned by Do and DoValue when they stop before a try succeeded.
-// errors.Is and errors.As look into both Reason and Last.
+// Error is returned by Do and DoValue if they stop before an attempt succeeded. errors.Is and errors.As check both
+// Reason and Last.
 type Error struct {
-	// Reason is why there was no further try: ErrExhausted, or the cause of
-	// the context that ended.
+	// Reason is why there was no further attempt: ErrExhausted, or the cause of the context that ended.
 	Reason error
-	// Last is the error of the last try.
+	// Last is the error of the last attempt.
 	Last error
-	// Attempts is the number of tries, at least 1.
+	// Attempts is the number of attempts, at least 1.
 	Attempts int
-	// Elapsed is the time from the start of the first try to the decision to
-	// stop.
+	// Elapsed is the time from the start of the first attempt to the decision to stop.
 	Elapsed time.Duration
 }
 
-// Error says how many tries were made in what time, why they ended, and what
-// the last one met.
+// Error returns the number of attempts, the elapsed time, the reason and the last error.
 func (e *Error) Error() string {
 	tries := "tries"
 	if e.Attempts == 1 {

@@ -12,7 +12,7 @@ import (
 	"github.com/cenkalti/backoff/v4"
 )
 
-// The zero Policy's values.
+// Values of the zero Policy.
 const (
 	// DefaultInitial is the first delay of the zero Policy.
 	DefaultInitial = 50 * time.Millisecond
@@ -22,26 +22,24 @@ const (
 	DefaultJitter = 0.5
 )
 
-// multiplier is the growth from one exponential delay to the next.
+// multiplier is the factor between successive exponential delays.
 const multiplier = 2
 
-// shape is the rule by which delays follow each other.
+// shape is how delays are calculated.
 type shape uint8
 
 const (
 	standard    shape = iota // the zero Policy: exponential, default values
 	exponential              // initial, then doubling up to longest
-	constant                 // initial, again and again
-	custom                   // whatever the caller's BackOff says
+	constant                 // always initial
+	custom                   // from the caller's BackOff
 )
 
-// Policy says how long to wait between the tries of an operation, and when to
-// give up. It is immutable and holds no progress: copy it and share it freely.
-// The zero value retries for ever with exponential delays from DefaultInitial
-// to DefaultMax and DefaultJitter.
+// Policy says how long to wait between the attempts of an operation, and when to give up. It is immutable and holds no
+// state of an operation, so it can be copied and shared. The zero value retries for ever, with exponential delays from
+// DefaultInitial to DefaultMax and DefaultJitter.
 //
-// Every method named With returns a changed copy and leaves its receiver
-// alone. Using the same With method twice keeps the second value.
+// Every method With... returns a changed copy. If the same one is called twice, the second value counts.
 type Policy struct {
 	shape   shape
 	initial time.Duration
@@ -54,7 +52,7 @@ type Policy struct {
 	rand    func() float64
 }
 
-// setting is a value that may have been left unset.
+// setting is a value that may be unset.
 type setting[T any] struct {
 	value T
 	set   bool
@@ -62,22 +60,20 @@ type setting[T any] struct {
 
 func set[T any](v T) setting[T] { return setting[T]{value: v, set: true} }
 
-// Exponential returns a policy whose delays start at initial and double up to
-// longest, with DefaultJitter and no limit on the number of tries. Both
-// durations must be positive, and longest not below initial.
+// Exponential returns a policy whose delays start at initial and double up to longest, with DefaultJitter and no limit
+// on the number of attempts. Both durations must be positive, and longest must not be less than initial.
 func Exponential(initial, longest time.Duration) Policy {
 	return Policy{shape: exponential, initial: initial, longest: longest}
 }
 
-// Forever returns a policy that retries without end, delay apart and without
-// jitter. The delay must be positive: endless retries without a pause would
-// occupy a processor and the server.
+// Forever returns a policy that retries without end, with this delay and without jitter. The delay must be positive:
+// endless retries without a pause would overload the processor and the server.
 func Forever(delay time.Duration) Policy {
 	return Policy{shape: constant, initial: delay}
 }
 
-// NTimes returns a policy of at most n retries (n+1 tries), delay apart and
-// without jitter. Both may be zero, neither may be negative.
+// NTimes returns a policy of at most n retries (n+1 attempts), with this delay and without jitter. Both may be zero but
+// not negative.
 func NTimes(n int, delay time.Duration) Policy {
 	return Forever(delay).WithMaxRetries(n)
 }
@@ -85,30 +81,26 @@ func NTimes(n int, delay time.Duration) Policy {
 // Once returns a policy of one retry after delay.
 func Once(delay time.Duration) Policy { return NTimes(1, delay) }
 
-// Never returns a policy without any retry: one try, and its result stands.
+// Never returns a policy without retries: there is one attempt.
 func Never() Policy { return NTimes(0, 0) }
 
-// UntilElapsed returns a policy that retries, delay apart and without jitter,
-// as long as no try would begin later than total after the start. Both must be
-// positive.
+// UntilElapsed returns a policy that retries with this delay and without jitter, as long as the next attempt would
+// begin within total after the start. Both must be positive.
 func UntilElapsed(total, delay time.Duration) Policy {
 	return Forever(delay).WithMaxElapsed(total)
 }
 
-// BackOff is a source of delays that keeps its progress in itself, such as
-// those of github.com/cenkalti/backoff in any version.
+// BackOff is a stateful source of delays, such as those of github.com/cenkalti/backoff in any version.
 type BackOff interface {
-	// NextBackOff returns the next delay. A negative one ends the tries.
+	// NextBackOff returns the next delay. A negative one ends the attempts.
 	NextBackOff() time.Duration
-	// Reset begins again with the first delay.
+	// Reset starts over with the first delay.
 	Reset()
 }
 
-// FromBackOff returns a policy whose delays come from a [BackOff]. A Policy
-// needs a function that makes a new one: it is called, and the BackOff Reset,
-// once for every Start, from any goroutine. A negative delay, or a nil BackOff,
-// ends the tries. The delays are used as they come, unless WithJitter is given
-// too.
+// FromBackOff returns a policy whose delays come from a [BackOff]. For every Start, from any goroutine, fresh is called
+// once to create a BackOff, which is then Reset. A negative delay, or a nil BackOff, ends the attempts. The delays are
+// used unchanged, unless WithJitter is set.
 func FromBackOff[B BackOff](fresh func() B) Policy {
 	if fresh == nil {
 		return Policy{shape: custom}
@@ -116,45 +108,40 @@ func FromBackOff[B BackOff](fresh func() B) Policy {
 	return Policy{shape: custom, custom: func() BackOff { return fresh() }}
 }
 
-// WithMaxRetries limits the number of retries to n; 0 means none, so that a
-// first failure is final. n must not be negative.
+// WithMaxRetries limits the number of retries to n. 0 means none, so the first failure is final. n must not be
+// negative.
 func (p Policy) WithMaxRetries(n int) Policy {
 	p.retries = set(n)
 	return p
 }
 
-// WithMaxElapsed forbids every try that would begin later than d after Start.
-// d must be positive.
+// WithMaxElapsed limits the time: no attempt begins later than d after Start. d must be positive.
 func (p Policy) WithMaxElapsed(d time.Duration) Policy {
 	p.elapsed = set(d)
 	return p
 }
 
-// WithJitter shortens each delay by a random part of it, evenly between none
-// and factor. factor must lie in [0, 1]: 0 takes delays as they are, 1 draws
-// them from the whole range down to zero.
+// WithJitter shortens each delay at random, by up to the fraction factor, which is in [0, 1]. 0 uses the full delays; 1
+// draws them from the whole range down to zero.
 func (p Policy) WithJitter(factor float64) Policy {
 	p.jitter = set(factor)
 	return p
 }
 
-// WithRand sets the source of randomness for jitter: a function that returns
-// numbers in [0, 1). It is for simulations that must replay, and must be safe
-// for concurrent use if the policy is. Defaults to Float64 of math/rand/v2,
-// also when source is nil.
+// WithRand sets the source of randomness for jitter: a function that returns numbers in [0, 1). Simulations use it to
+// be reproducible. It must be safe for concurrent use if the policy is used concurrently.
+// Defaults to Float64 of math/rand/v2, also if source is nil.
 func (p Policy) WithRand(source func() float64) Policy {
 	p.rand = source
 	return p
 }
 
-// IsZero reports whether p is the zero Policy, so that a configuration can tell
-// a policy that was left unset.
+// IsZero reports whether p is the zero Policy, which means that a configuration has not set one.
 func (p Policy) IsZero() bool {
 	return p.shape == standard && !p.jitter.set && !p.retries.set && !p.elapsed.set && p.rand == nil
 }
 
-// Err reports everything that is wrong with the policy, or nil. A policy with
-// an error allows no try at all.
+// Err returns everything that is wrong with the policy, or nil. A policy with an error allows no attempt.
 func (p Policy) Err() error {
 	problems := p.delayProblems()
 	if j := p.jitter; j.set && !(j.value >= 0 && j.value <= 1) {
@@ -197,12 +184,11 @@ func (p Policy) delayProblems() []string {
 	return problems
 }
 
-// newBackOff returns the delays of one operation before jitter, limited in
-// number. The policy has been checked.
+// newBackOff returns the delays of one operation before jitter, limited in number. The policy has been validated.
 func (p Policy) newBackOff() backoff.BackOff {
 	b := p.delays()
 	if p.retries.set {
-		b = backoff.WithMaxRetries(b, uint64(p.retries.value)) // not negative: Err has refused that
+		b = backoff.WithMaxRetries(b, uint64(p.retries.value)) // not negative: Err has checked that
 	}
 	b.Reset()
 	return b
@@ -223,8 +209,7 @@ func (p Policy) delays() backoff.BackOff {
 			backoff.WithInitialInterval(initial),
 			backoff.WithMaxInterval(longest),
 			backoff.WithMultiplier(multiplier),
-			// Its jitter draws from the global source, which no seed
-			// reaches, and its clock would be a second one.
+			// Its jitter uses the global source, which cannot be seeded, and its clock would be a second one.
 			backoff.WithRandomizationFactor(0),
 			backoff.WithMaxElapsedTime(0),
 		)
@@ -239,7 +224,7 @@ func (p Policy) bounds() (initial, longest time.Duration) {
 	return p.initial, p.longest
 }
 
-// jitterFactor returns the jitter that applies when none was chosen, too.
+// jitterFactor returns the jitter, or its default.
 func (p Policy) jitterFactor() float64 {
 	switch {
 	case p.jitter.set:
@@ -258,8 +243,8 @@ func (p Policy) source() func() float64 {
 	return rand.Float64
 }
 
-// String describes the policy for logs: "exponential 50ms..5s jitter 0.5, at
-// most 10 retries", "every 1s, at most 1m0s in all", "never".
+// String describes the policy for logs: "exponential 50ms..5s jitter 0.5, at most 10 retries", "every 1s, at most 1m0s
+// in all", "never".
 func (p Policy) String() string {
 	if p.retries.set && p.retries.value == 0 {
 		return "never"
@@ -302,5 +287,5 @@ func (p Policy) describeLimits() string {
 	return limits
 }
 
-// LogValue makes slog print what String says.
+// LogValue returns the same as String.
 func (p Policy) LogValue() slog.Value { return slog.StringValue(p.String()) }

@@ -8,7 +8,7 @@ import (
 	"github.com/docent-zk/docent/internal/digestmd5"
 )
 
-// Server is the one that an exchange is with.
+// Server is the server of an exchange.
 type Server struct {
 	// Host is the host name or address in the connect string, without the port.
 	Host string
@@ -16,47 +16,50 @@ type Server struct {
 	Address string
 }
 
-// Mechanism is a way to authenticate. Its methods may be called by several goroutines.
+// Mechanism is a way to authenticate. Its methods must be safe for concurrent use.
 type Mechanism interface {
-	// Name is the registered name, as "DIGEST-MD5". It appears in logs and errors.
+	// Name returns the registered name, such as "DIGEST-MD5". It appears in logs and errors.
 	Name() string
-	// Start begins an exchange, once for each connection. Ctx ends with the time that is left for the connection's
-	// handshake.
+	// Start begins an exchange. It is called once for each connection. ctx ends when the time for the connection's
+	// handshake is over.
 	Start(ctx context.Context, server Server) (Exchange, error)
 }
 
-// Preparer is a [Mechanism] that needs something from a third party, such as a Kerberos ticket. The client calls Prepare before each
-// connection. While Prepare fails, the client does not connect, so servers do not see sessions that cannot be used. A session that is already
-// connected stays on its connection. An error of Prepare is reported like an error of an exchange. Ctx ends after the time that a handshake may take.
+// Preparer is a [Mechanism] that depends on a third party, for example on a KDC for a ticket. The client calls Prepare
+// before each connection. While Prepare fails, the client does not connect, so servers do not see sessions that cannot
+// be used. An established connection is kept. An error of Prepare is reported like an error of an exchange. ctx ends
+// after the time that a handshake may take.
 type Preparer interface {
 	Mechanism
 	Prepare(ctx context.Context) error
 }
 
-// Exchange is one authentication, on one connection. One goroutine uses it.
+// Exchange is one authentication on one connection. It is not used concurrently.
 type Exchange interface {
-	// Next answers a message of the server. The first call, whose challenge is nil, returns the initial response, which is
-	// empty for a mechanism in which the server speaks first. Done says that the client has got everything it wants, a proof of
-	// the server's if there is to be one: a response that comes with done and is not nil is still sent, and has to be
-	// accepted. A nil response without done is sent as an empty one. An error ends the connection.
+	// Next answers a message of the server. In the first call, challenge is nil, and Next returns the initial response;
+	// it is empty for a mechanism in which the server speaks first. done means that the exchange is complete for the
+	// client, including the server's proof if the mechanism has one. A non-nil response that comes with done is still
+	// sent, and the server has to accept it. Without done, a nil response is sent as an empty one. An error ends the
+	// connection.
 	Next(ctx context.Context, challenge []byte) (response []byte, done bool, err error)
 }
 
-// The name under which ZooKeeper's servers take part in DIGEST-MD5, unless zookeeper.server.realm or a patched server says
-// otherwise.
+// Name with which ZooKeeper's servers take part in DIGEST-MD5, unless zookeeper.server.realm or a patched server
+// changes it.
 const (
 	digestService = "zookeeper"
 	digestHost    = "zk-sasl-md5"
 )
 
-// DigestMD5 authenticates by a name and a password (DIGEST-MD5, RFC 2831) that the servers' JAAS file has as user_<name>.
+// DigestMD5 authenticates with a name and a password (DIGEST-MD5, RFC 2831), which the servers' JAAS file has as
+// user_<name>.
 func DigestMD5(name, password string) Mechanism { return digest{name, password} }
 
 type digest struct{ name, password string }
 
 func (digest) Name() string { return "DIGEST-MD5" }
 
-// String and GoString leave the password out.
+// String and GoString omit the password.
 func (d digest) String() string   { return fmt.Sprintf("DIGEST-MD5 as %q", d.name) }
 func (d digest) GoString() string { return d.String() }
 
