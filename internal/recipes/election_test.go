@@ -43,16 +43,16 @@ func leading() recipe {
 		}}
 	}
 	return recipe{"leader, leading", map[framework.Reaction]string{
-		framework.Cancel:  "the term ends; Run stands again, in the same queue",
+		framework.Cancel:  "the term ends; Run campaigns again, in the same queue",
 		framework.Hold:    "the term is kept while the session can be trusted, for `grace` at most if that is not 0",
-		framework.Rebuild: "the term ends; Run stands again in the next session",
+		framework.Rebuild: "the term ends; Run campaigns again in the next session",
 	}, []way{with(""), with("leader.Hold(grace)", leader.Hold(0))}}
 }
 
 func candidate() recipe {
 	return recipe{"leader, candidate", map[framework.Reaction]string{
 		framework.Hold:    "keeps its place",
-		framework.Rebuild: "stands again in the next session",
+		framework.Rebuild: "campaigns again in the next session",
 	}, always(leader.New(nil, path).WaitPolicy(), func(s *stage) work {
 		first, err := leader.New(s.other, path).Campaign(s.Context())
 		require.NoError(s, err)
@@ -73,7 +73,7 @@ func candidate() recipe {
 // observer lets the leader change and looks whether that is seen. It runs in a bubble.
 func observer() recipe {
 	return recipe{"election, observed", map[framework.Reaction]string{
-		framework.Hold:    "`Observe` goes on when the connection is back, with the present leader",
+		framework.Hold:    "`Observe` continues after the reconnect, with the current leader",
 		framework.Rebuild: "the same in the next session",
 	}, always(leader.New(nil, path).ObservePolicy(), func(s *stage) work {
 		seen := leader.New(s.cli, path).Observe(s.Context())

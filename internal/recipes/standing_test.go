@@ -37,8 +37,8 @@ func kept(keep func(ctx context.Context, s *stage) (*node.Keeper, error)) []way 
 }
 
 var stays = map[framework.Reaction]string{
-	framework.Hold:    "stays, without a write",
-	framework.Rebuild: "created anew in the next session, which takes the old node's place in one transaction",
+	framework.Hold:    "the node stays; nothing is written",
+	framework.Rebuild: "created again in the next session; one transaction replaces the old node if it still exists",
 }
 
 func keeper() recipe {
@@ -55,8 +55,8 @@ func member() recipe {
 
 func barrierWaiting() recipe {
 	return recipe{"barrier, waiting", map[framework.Reaction]string{
-		framework.Hold:    "goes on waiting",
-		framework.Rebuild: "goes on waiting in the next session",
+		framework.Hold:    "keeps waiting",
+		framework.Rebuild: "keeps waiting in the next session",
 	}, always(barrier.New(nil, path).Policy(), func(s *stage) work {
 		b, waiting := barrier.New(s.cli, path), newCalls()
 		require.NoError(s, barrier.New(s.other, path).Set(s.Context()))
@@ -72,7 +72,7 @@ func doubleBarrier() recipe {
 		return barrier.NewDouble(cli, path, 1, barrier.WithID("subject"))
 	}
 	return recipe{"double barrier", map[framework.Reaction]string{
-		framework.Hold: "inside or on the way in or out, it stays",
+		framework.Hold: "the member stays, whether it is entering, inside or leaving",
 		framework.Stop: "the call, or the `Entered`, ends with `framework.ErrSessionLost`",
 	}, always(barrier.NewDouble(nil, path, 1, barrier.WithID("subject")).Policy(), func(s *stage) work {
 		var inside contexts
@@ -90,7 +90,7 @@ func doubleBarrier() recipe {
 // counterFollower changes the counter and looks whether that arrives. It runs in a bubble.
 func counterFollower() recipe {
 	return recipe{"counter, followed", map[framework.Reaction]string{
-		framework.Hold:    "`Changes` goes on when the connection is back, with the latest state",
+		framework.Hold:    "`Changes` continues after the reconnect, with the latest state",
 		framework.Rebuild: "the same in the next session",
 	}, always(counter.NewInt(nil, path).Policy(), func(s *stage) work {
 		follow := counter.NewInt(s.cli, path).Changes(s.Context())

@@ -17,7 +17,7 @@ import (
 var serves = map[framework.Reaction]string{
 	framework.Hold:    "serves what it has, marked stale",
 	framework.Rebuild: "the same, until it is complete again in the next session; reports the exact difference",
-	framework.Serve:   "the same, marked stale; one that has nothing yet reads what the server has",
+	framework.Serve:   "the same, marked stale; loads from the read-only server if it has no content yet",
 }
 
 // cached changes a node and looks whether the cache has it. It runs in a bubble.
