@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Client is a host that connections come from, so that faults can be aimed at it. In memory each has an IP address that
-// follows from its name; over TCP, and in memory for clients without a name, it is 127.0.0.1.
+// Client is a host from which connections come, so that faults can be aimed at it. In memory, its IP address is derived
+// from its name. Over TCP, and in memory for clients without a name, the address is 127.0.0.1.
 type Client struct {
 	s    *Server
 	name string
@@ -17,7 +17,7 @@ type Client struct {
 	dial uint64 // number of connections it has opened
 }
 
-// Client returns the client host with the name, which is made at the first call.
+// Client returns the client host with the name. The first call creates it.
 func (s *Server) Client(name string) *Client {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -45,13 +45,13 @@ func (c *Client) Name() string {
 	return c.name
 }
 
-// Dial opens a connection to one of the server's addresses. It ends when ctx does. Its errors are of the kind that
-// net.Dialer returns.
+// Dial opens a connection to one of the server's addresses, within ctx. Its errors are of the kind that net.Dialer
+// returns.
 func (c *Client) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	return c.s.net.dial(ctx, c, network, addr)
 }
 
-// DialTimeout is Dial with a timeout in place of a context; its signature is that of net.DialTimeout and of
+// DialTimeout is Dial with a timeout instead of a context. Its signature is that of net.DialTimeout and of
 // go-zookeeper's Dialer.
 func (c *Client) DialTimeout(network, addr string, timeout time.Duration) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)

@@ -8,14 +8,15 @@ import (
 	"github.com/docent-zk/docent/internal/jute"
 )
 
-// Cluster is a Server whose endpoints are members of an ensemble, each with a state of its own. The package doc says what
-// it models. The methods of Server that take endpoints take members. Those that read or change the tree do so at the leader.
+// Cluster is a Server whose endpoints are the members of an ensemble, each with its own state. The package
+// documentation says what it models. Where methods of Server take endpoints, they take members. Methods that read or
+// change the tree use the leader.
 type Cluster struct {
 	*Server
 }
 
-// StartCluster starts an ensemble of n members on free TCP ports of 127.0.0.1. It has a leader when StartCluster returns.
-// Config.Endpoints is ignored.
+// StartCluster starts an ensemble of n members on free TCP ports of 127.0.0.1. It returns when the ensemble has a
+// leader. Config.Endpoints is ignored.
 func StartCluster(n int, cfg Config) (*Cluster, error) {
 	cfg.Endpoints = n
 	s, err := startWith(cfg, func(s *Server) network { return newTCPNetwork(s) }, found)
@@ -39,19 +40,19 @@ func clusterOf(s *Server, err error) (*Cluster, error) {
 	return &Cluster{s}, nil
 }
 
-// MemberState is what a member of a cluster does.
+// MemberState is the state of a member of a cluster.
 type MemberState uint8
 
 const (
 	// Looking is the state of a member without a leader. It closes the connections of clients at their handshake.
 	Looking MemberState = iota
-	// Following is the state of a member that has a leader, or has not noticed that it lost it.
+	// Following is the state of a member that has a leader, or has not noticed yet that it has lost it.
 	Following
 	// Leading is the state of the leader.
 	Leading
 )
 
-// String returns the state as the four-letter words say it.
+// String returns the state as in the four-letter words.
 func (s MemberState) String() string {
 	return [...]string{"looking", "follower", "leader"}[s]
 }
@@ -61,7 +62,7 @@ type MemberInfo struct {
 	State MemberState // what the member does
 	Zxid  int64       // last transaction that the member has applied
 	Lag   int         // number of transactions that it has not applied
-	// ReadOnly says that the member has no leader and serves reads: see Config.ReadOnlyMode.
+	// ReadOnly means that the member has no leader and serves reads: see Config.ReadOnlyMode.
 	ReadOnly bool
 }
 
@@ -73,15 +74,15 @@ func (c *Cluster) Member(i int) MemberInfo {
 	return MemberInfo{State: m.state, Zxid: m.rep.zxid, Lag: len(m.queue), ReadOnly: m.readOnly}
 }
 
-// Leader returns the number of the leader, or -1 while there is none. A leader that has lost its quorum and has not noticed
-// is still returned.
+// Leader returns the number of the leader; -1 if there is none. It also returns a leader that has lost its quorum and
+// not noticed yet.
 func (c *Cluster) Leader() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.cluster.leader
 }
 
-// Followers returns the numbers of the members that follow, in order.
+// Followers returns the numbers of the followers, in order.
 func (c *Cluster) Followers() []int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -94,9 +95,9 @@ func (c *Cluster) Followers() []int {
 	return list
 }
 
-// Lag makes members, or all of them if none is named, apply every transaction d after it was committed, until heal is called. Their clients read what was d
-// ago; a client's own writes through the member are answered when the member has applied them, and so is sync. The leader never lags,
-// and neither does a member that joins: it begins with all there is.
+// Lag delays members (all if none are named): until heal is called, they apply every transaction d after it was
+// committed. Their clients read old data. A client's own writes, and sync, are answered when the member has applied
+// them. The leader never lags, and a member that joins starts up to date.
 func (c *Cluster) Lag(d time.Duration, members ...int) (heal func()) {
 	chosen := c.selected(members)
 	add := func(d time.Duration) {
@@ -116,9 +117,10 @@ func (c *Cluster) Lag(d time.Duration, members ...int) (heal func()) {
 	return sync.OnceFunc(func() { add(-d) })
 }
 
-// CutOff separates members, or each of them if none is named, from all other members, and not from clients, until heal is called. A member that is cut off answers reads
-// and pings, ever staler, until it has been so for Config.SyncLimit; writes, sync and handshakes wait. Then it closes the
-// connections of its clients and takes no others. A leader that is cut off ends so with all its followers, which then elect another.
+// CutOff separates members (each of them if none are named) from all other members, but not from clients, until heal is
+// called. For Config.SyncLimit, such a member answers reads and pings with increasingly old data, while writes, sync
+// and handshakes wait. Then it closes the connections of its clients and accepts no more. If the leader is cut off, its
+// followers do the same, and elect another one.
 func (c *Cluster) CutOff(members ...int) (heal func()) {
 	chosen := c.selected(members)
 	add := func(n int) {

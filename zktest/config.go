@@ -7,87 +7,103 @@ import (
 	"time"
 )
 
-// Config configures a Server. The zero value is a single server that suits most tests.
+// Config configures a Server. The zero value is a single server that is suitable for most tests.
 type Config struct {
-	// TickTime is the server's unit of time: a silent session ends between its timeout and one tick later. Defaults
-	// to 100 ms.
+	// TickTime is the server's unit of time. A silent session expires between its timeout and one tick later.
+	// Defaults to 100 ms.
 	TickTime time.Duration
-	// MinSessionTimeout is the shortest session timeout that is granted. Defaults to two ticks.
+	// MinSessionTimeout is the shortest session timeout that the server grants.
+	// Defaults to two ticks.
 	MinSessionTimeout time.Duration
-	// MaxSessionTimeout is the longest session timeout that is granted. A real server's default is 20 ticks; here a
-	// client is meant to get what it asks for unless a test wants otherwise. Defaults to one hour.
+	// MaxSessionTimeout is the longest session timeout that the server grants. A real server's default is 20 ticks;
+	// here, clients get the timeout that they request unless a test wants otherwise.
+	// Defaults to one hour.
 	MaxSessionTimeout time.Duration
-	// Endpoints is the number of addresses under which the one state can be reached: members that a client can fail
-	// over between. None of them ever lags behind another; those of a Cluster do. Defaults to 1.
+	// Endpoints is the number of addresses of the server, between which clients can fail over. They share one state and
+	// never lag behind each other; the members of a Cluster do.
+	// Defaults to 1.
 	Endpoints int
-	// Addrs are the addresses of the endpoints, "host:port" each, whose number is that of the endpoints then; in memory they must be
-	// IP literals. Defaults to free ports of 127.0.0.1, and in memory to addresses reserved for documentation.
+	// Addrs are the addresses of the endpoints, as "host:port". Their number replaces Endpoints. In memory they must be
+	// IP literals.
+	// Defaults to free ports of 127.0.0.1, and in memory to addresses reserved for documentation.
 	Addrs []string
-	// Nodes are nodes that are there from the beginning, with their data. Parents that are not among them are made without data.
+	// Nodes are the initial nodes with their data. Missing parents are created without data.
 	// Defaults to none.
 	Nodes map[string]string
-	// SyncLimit is how long members of a Cluster go without hearing from each other before they give each other up. Defaults
-	// to five ticks.
+	// SyncLimit is the time without contact after which members of a Cluster consider each other lost.
+	// Defaults to five ticks.
 	SyncLimit time.Duration
-	// ElectionTime is how long a Cluster takes to elect a leader. Defaults to two ticks.
+	// ElectionTime is how long a Cluster takes to elect a leader.
+	// Defaults to two ticks.
 	ElectionTime time.Duration
 	// ReadOnlyMode makes members of a Cluster serve reads while they have no leader, to clients that accept it, as
-	// readonlymode.enabled=true does. The package doc says how. Defaults to false.
+	// readonlymode.enabled=true does. See the package documentation.
+	// Defaults to false.
 	ReadOnlyMode bool
-	// MaxRequestSize is the largest request that is read, in bytes, which servers call jute.maxbuffer. A larger one
-	// ends its connection. Defaults to 1 048 575.
+	// MaxRequestSize is the largest accepted request, in bytes (jute.maxbuffer). A larger one ends its connection.
+	// Defaults to 1 048 575.
 	MaxRequestSize int
-	// SuperDigest is the digest identity "user:base64(sha1(user:password))" that may do everything. Defaults to none.
+	// SuperDigest is the digest identity "user:base64(sha1(user:password))" with all permissions.
+	// Defaults to none.
 	SuperDigest string
-	// SASLUsers are the names and passwords that clients can authenticate with by SASL's DIGEST-MD5, as a JAAS file has them for a real
-	// server. Identities have the scheme "sasl". Defaults to none: then exchanges are answered, but prove nothing.
+	// SASLUsers are the names and passwords for SASL's DIGEST-MD5, as in a real server's JAAS file. Identities have the
+	// scheme "sasl". If it is empty, exchanges are answered but prove nothing.
+	// Defaults to none.
 	SASLUsers map[string]string
-	// SASL begins the server's side of an exchange with any mechanism, in place of DIGEST-MD5 with SASLUsers. Like SASLExchange's methods
-	// it must not call the server. Defaults to DIGEST-MD5.
+	// SASL begins the server's side of an exchange with any mechanism, instead of DIGEST-MD5 with SASLUsers. Like the
+	// methods of SASLExchange, it must not call the server.
+	// Defaults to DIGEST-MD5.
 	SASL func() SASLExchange
-	// RequireSASL ends connections on which anything is asked ahead of an exchange, as sessionRequireClientSASLAuth does.
+	// RequireSASL ends connections on which a request precedes the exchange, as sessionRequireClientSASLAuth does.
 	RequireSASL bool
-	// EnforceQuota refuses what would exceed the hard limits of a quota below /zookeeper/quota, as enforceQuota does since 3.7. What is
-	// used is counted in any case.
+	// EnforceQuota refuses requests that would exceed the hard limits of a quota below /zookeeper/quota, as
+	// enforceQuota does since 3.7. Usage is counted in any case.
 	EnforceQuota bool
-	// Lacks are the requests that the server does not know, as a server of another version does not. It answers them as unimplemented and ends the
-	// connection, as ZooKeeper does. Defaults to none.
+	// Lacks are requests that the server does not support. Like ZooKeeper, it answers them as unimplemented and ends
+	// the connection.
+	// Defaults to none.
 	Lacks []Op
-	// TLS turns on TLS for all connections to a server of Start. A client whose certificate it verifies has an identity of scheme "x509" with the
-	// certificate's subject. A server of StartMemory has none. Defaults to none.
+	// TLS enables TLS for all connections to a server of Start. A client whose certificate is verified has an identity
+	// of scheme "x509" with the certificate's subject. A server of StartMemory does not support TLS.
+	// Defaults to none.
 	TLS *tls.Config
-	// ContainerCheckInterval is the time between two searches for empty containers and outlived TTL nodes. Defaults
-	// to 60 s.
+	// ContainerCheckInterval is the time between two searches for empty containers and expired TTL nodes.
+	// Defaults to 60 s.
 	ContainerCheckInterval time.Duration
-	// Watches says how servers of a certain age treat standing watches. Defaults to SideBySide.
+	// Watches says how servers of different versions treat recursive and persistent watches.
+	// Defaults to SideBySide.
 	Watches WatchModes
-	// Latency is the mean one-way delay of the in-memory network. Each message takes between half and one and a half
-	// of it, drawn from Seed, and no two arrive at the same instant. Start does not use it. Defaults to 200 µs.
+	// Latency is the mean one-way delay of the in-memory network. Each message takes between half and one and a half of
+	// it, drawn from Seed, and no two arrive at the same instant. Start ignores it.
+	// Defaults to 200 µs.
 	Latency time.Duration
-	// Seed determines everything that is drawn: latencies and the secret behind session passwords. Defaults to 0.
+	// Seed determines all random values: latencies and the secret behind session passwords.
+	// Defaults to 0.
 	Seed uint64
-	// Trace, if set, is called with a line for everything that happens, in order, each starting with the time since
-	// the start. It is called with the server's lock held and so must not call the server. Defaults to none.
+	// Trace, if set, is called with a line for every event, in order. Each line starts with the time since the start.
+	// It is called while the server's lock is held, and so must not call the server.
+	// Defaults to none.
 	Trace func(line string)
-	// Log, if set, is called with every change of a node, in the order of the transactions, before anybody is told of
-	// it. It is called with the server's lock held and so must not call the server. Defaults to none.
+	// Log, if set, is called with every change of a node, in the order of the transactions, before clients are
+	// notified. It is called while the server's lock is held, and so must not call the server.
+	// Defaults to none.
 	Log func(Change)
 
 	maxQueued int // bytes that may wait in one direction of a connection before it is reset; 256 MiB but for tests
 }
 
-// WatchModes is what a server makes of several kinds of watch of one connection on one path.
+// WatchModes is how a server combines different kinds of watches of one connection on one path.
 type WatchModes uint8
 
-// How servers treat standing watches, those that addWatch sets.
+// How servers treat recursive and persistent watches, which addWatch sets.
 const (
 	// SideBySide keeps all kinds of watch on a path, as ZooKeeper does since 3.9.
 	SideBySide WatchModes = iota
-	// LastWins lets the last kind of watch on a path replace the one before, as ZooKeeper 3.6 to 3.8 do
-	// (ZOOKEEPER-4466): a getData with a watch makes an end of a recursive watch on the same node.
+	// LastWins makes the last kind of watch on a path replace the one before, as ZooKeeper 3.6 to 3.8 do
+	// (ZOOKEEPER-4466): a getData with a watch ends a recursive watch on the same node.
 	LastWins
-	// OneShotOnly knows one-shot watches only, as ZooKeeper before 3.6: addWatch and setWatches2 are not implemented,
-	// which ends the connection.
+	// OneShotOnly supports one-shot watches only, as ZooKeeper before 3.6: addWatch and setWatches2 are not
+	// implemented, and end the connection.
 	OneShotOnly
 )
 

@@ -5,16 +5,16 @@ import (
 	"sync"
 )
 
-// Rule selects requests, or their replies, or events, for [Server.Inject]. What is left zero matches everything.
+// Rule selects requests, replies or events for [Server.Inject]. Zero fields match everything.
 type Rule struct {
-	Stage Stage  // Request for a request that is not processed, Reply for one that was, Event for a watch event
-	Op    Op     // operation; not looked at for events
+	Stage Stage  // Request for a request before it is processed, Reply for its reply, Event for a watch event
+	Op    Op     // operation; ignored for events
 	Path  string // first path of the request, or path of the event; one that ends with "/" matches what is below it
 	Conns Match  // connections, such as SessionConns(id)
 	Times int    // number of frames; 0 for all until Remove
 }
 
-// Injected is a fault that [Server.Inject] has made.
+// Injected is a fault of [Server.Inject].
 type Injected struct {
 	rule    Rule
 	verdict Verdict
@@ -24,15 +24,15 @@ type Injected struct {
 	fired int
 }
 
-// Inject makes verdict the fate of the frames that a rule selects, up to Rule.Times of them: AnswerWith for a chosen error, Drop, Cut,
-// CutAfter or DelayBy. Handshakes are selected by OpConnect only.
+// Inject applies verdict to the frames that rule selects, up to Rule.Times of them: AnswerWith for a chosen error,
+// Drop, Cut, CutAfter or DelayBy. Handshakes are selected only by OpConnect.
 func (s *Server) Inject(rule Rule, verdict Verdict) *Injected {
 	f := &Injected{rule: rule, verdict: verdict}
 	f.remove = s.OnFrame(f.decide)
 	return f
 }
 
-// Fired returns how many frames the fault has met.
+// Fired returns to how many frames the fault was applied.
 func (f *Injected) Fired() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -66,8 +66,9 @@ func (r *Rule) selects(f Frame) bool {
 	return f.Op == r.Op
 }
 
-// LimitConns makes every endpoint take no more than n connections at a time from one IP address, as maxClientCnxns does, until heal is called. Those
-// that are open stay. In memory a client has an address of its own; one more connection is refused there, and reset on TCP.
+// LimitConns limits the connections of one IP address to n at each endpoint, as maxClientCnxns does, until heal is
+// called. Open connections stay. In memory each client has its own address, and a further connection is refused. Over
+// TCP it is reset.
 func (s *Server) LimitConns(n int) (heal func()) {
 	set := func(n int) {
 		s.mu.Lock()

@@ -18,7 +18,7 @@ import (
 // Node is one node of a Dump.
 type Node struct {
 	Data []byte        // nil if the node's data is null
-	Stat Stat          // as a client would see it
+	Stat Stat          // as clients see it
 	Mode Mode          // never one of the sequential modes
 	TTL  time.Duration // of a TTL node
 }
@@ -50,7 +50,7 @@ func (s *Server) Get(path string) ([]byte, Stat, error) {
 	return bytes.Clone(n.data), n.stat(), nil
 }
 
-// Exists reports whether there is a node at path.
+// Exists reports whether the node at path exists.
 func (s *Server) Exists(path string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,8 +70,8 @@ func (s *Server) Children(path string) ([]string, error) {
 	return names, nil
 }
 
-// Create creates a node that is open to everybody and returns its path. The parent must exist. Ephemeral modes need an
-// owner (see CreateFor), and TTL modes a request.
+// Create creates a node with an open ACL and returns its path. The parent must exist. For ephemeral modes, use
+// CreateFor; TTL modes are not supported.
 func (s *Server) Create(path string, data []byte, mode Mode) (string, error) {
 	if mode.ephemeral() {
 		return "", pathError("create", path, ErrSessionExpired)
@@ -82,7 +82,7 @@ func (s *Server) Create(path string, data []byte, mode Mode) (string, error) {
 	return s.createFor(0, path, data, mode)
 }
 
-// CreateFor creates a node on behalf of a living session, which will own it if it is ephemeral.
+// CreateFor creates a node for a live session, which owns the node if it is ephemeral.
 func (s *Server) CreateFor(session int64, path string, data []byte, mode Mode) (string, error) {
 	s.mu.Lock()
 	defer s.wake()
@@ -123,7 +123,7 @@ func (s *Server) createFor(session int64, path string, data []byte, mode Mode) (
 	return n.path, nil
 }
 
-// Set gives a node new data, whatever its version.
+// Set sets the data of a node, whatever its version.
 func (s *Server) Set(path string, data []byte) error {
 	s.mu.Lock()
 	defer s.wake()
@@ -134,7 +134,7 @@ func (s *Server) Set(path string, data []byte) error {
 	return pathError("set", path, t.end(code))
 }
 
-// Delete deletes a node, whatever its version. It must not have children.
+// Delete deletes a node without children, whatever its version.
 func (s *Server) Delete(path string) error {
 	s.mu.Lock()
 	defer s.wake()
@@ -145,7 +145,7 @@ func (s *Server) Delete(path string) error {
 	return pathError("delete", path, t.end(code))
 }
 
-// Dump returns every node but /zookeeper and what is below it, by path.
+// Dump returns all nodes by path, except /zookeeper and the nodes below it.
 func (s *Server) Dump() map[string]Node {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -171,7 +171,7 @@ func (s *Server) Zxid() int64 {
 	return s.zxid
 }
 
-// Sessions returns the sessions that live, by id.
+// Sessions returns the live sessions, by id.
 func (s *Server) Sessions() []SessionInfo {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -187,7 +187,7 @@ func (s *Server) Sessions() []SessionInfo {
 	return list
 }
 
-// Conns returns the connections that are open, oldest first. Those without a session have not finished their handshake.
+// Conns returns the open connections, oldest first. Those without a session have not completed their handshake.
 func (s *Server) Conns() []ConnInfo {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -5,16 +5,16 @@ import (
 	"slices"
 )
 
-// RestartMode says what a restart does to the server's state.
+// RestartMode is what a restart does with the server's state.
 type RestartMode uint8
 
 const (
-	// KeepState keeps the tree and the sessions, as a server does that finds its data directory again. Every session
-	// has its full timeout before it.
+	// KeepState keeps the tree and the sessions, as a server with its data directory does. Every session has its full
+	// timeout again.
 	KeepState RestartMode = iota
-	// WipeState forgets everything, as a server does whose data directory was deleted: no nodes, no sessions, and
-	// transactions that start again at 1. Such a server closes the connections of clients that have seen more
-	// transactions than it has, without a word.
+	// WipeState drops everything, as a server whose data directory was deleted: there are no nodes and no sessions, and
+	// transactions start at 1 again. Such a server closes the connections of clients that have seen more transactions,
+	// without a reply.
 	WipeState
 )
 
@@ -48,20 +48,21 @@ func (s *Server) change(numbers []int, f func(*endpoint)) {
 	s.net.changed()
 }
 
-// Pause freezes endpoints, or all of them if none is named, like a process that got SIGSTOP: connections are still
-// accepted, as the kernel does, but nothing is read, answered or sent. When all are paused, no session expires either.
+// Pause freezes endpoints (all if none are named), like a process that received SIGSTOP. Connections are still
+// accepted, as the kernel does, but nothing is read, answered or sent. While all endpoints are paused, no session
+// expires.
 func (s *Server) Pause(endpoints ...int) {
 	s.change(endpoints, func(e *endpoint) { e.paused = true })
 }
 
-// Resume ends a Pause. Sessions whose deadline passed while all endpoints were paused expire first; then what has
-// arrived meanwhile is processed. (A real server does the one or the other first, as its threads happen to wake up.)
+// Resume ends a Pause. Sessions whose deadline passed while all endpoints were paused expire first. Then everything
+// that has arrived is processed. (In a real server, the order is not defined.)
 func (s *Server) Resume(endpoints ...int) {
 	s.change(endpoints, func(e *endpoint) { e.paused = false })
 	s.reopen()
 }
 
-// Refuse makes endpoints, or all of them if none is named, refuse new connections. Those that exist stay.
+// Refuse makes endpoints (all if none are named) refuse new connections. Open connections stay.
 func (s *Server) Refuse(endpoints ...int) {
 	s.change(endpoints, func(e *endpoint) { e.refusing = true })
 	for _, e := range s.selected(endpoints) {
@@ -69,14 +70,14 @@ func (s *Server) Refuse(endpoints ...int) {
 	}
 }
 
-// Accept ends a Refuse. It fails if an endpoint's port has been taken by somebody else meanwhile.
+// Accept ends a Refuse. It fails if another process has taken the endpoint's port.
 func (s *Server) Accept(endpoints ...int) error {
 	s.change(endpoints, func(e *endpoint) { e.refusing = false })
 	return s.relisten(endpoints)
 }
 
-// Stop ends endpoints, or all of them if none is named, like processes that were killed: connections are reset and new
-// ones refused. Sessions live on at the other endpoints; when all are stopped, no session expires.
+// Stop ends endpoints (all if none are named), like processes that were killed: connections are reset and new ones
+// refused. Sessions continue at the other endpoints. If all are stopped, no session expires.
 func (s *Server) Stop(endpoints ...int) {
 	s.change(endpoints, func(e *endpoint) { e.down, e.paused = true, false })
 	for _, e := range s.selected(endpoints) {
@@ -91,9 +92,8 @@ func (s *Server) Stop(endpoints ...int) {
 	s.wake()
 }
 
-// StartEndpoint starts stopped endpoints, or all of them if none is named, with the state kept. When all were stopped,
-// every session has its full timeout before it. It fails if an endpoint's port has been taken by somebody else
-// meanwhile.
+// StartEndpoint starts stopped endpoints (all if none are named) with the state kept. If all were stopped, every
+// session has its full timeout again. It fails if another process has taken an endpoint's port.
 func (s *Server) StartEndpoint(endpoints ...int) error {
 	s.mu.Lock()
 	if !slices.ContainsFunc(s.endpoints, func(e *endpoint) bool { return !e.down }) {
@@ -129,7 +129,7 @@ func (s *Server) relisten(numbers []int) error {
 	return errors.Join(errs...)
 }
 
-// Restart stops all endpoints and starts them again at once, with the state kept or wiped.
+// Restart stops all endpoints and starts them again immediately, with the state kept or wiped.
 func (s *Server) Restart(mode RestartMode) error {
 	s.Stop()
 	s.mu.Lock()

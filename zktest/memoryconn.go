@@ -94,7 +94,7 @@ func (m *memoryConn) end(err error) {
 	m.changed.Broadcast()
 }
 
-// Read reads what has arrived, and waits if there is nothing.
+// Read reads what has arrived, and waits if that is nothing.
 func (m *memoryConn) Read(b []byte) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -160,8 +160,8 @@ func passed(deadline time.Time) bool {
 	return !deadline.IsZero() && !time.Now().Before(deadline)
 }
 
-// Write sends b as one message. The network takes whatever it is given, unless the server has stopped listening: then
-// Write waits when the window is full, as one of TCP does.
+// Write sends b as one message. It does not block, unless the server has stopped reading: then it waits when the window
+// is full, as TCP does.
 func (m *memoryConn) Write(b []byte) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -238,7 +238,7 @@ func (m *memoryConn) heard() {
 	m.changed.Broadcast()
 }
 
-// Close closes the connection. What was written before still reaches the server.
+// Close closes the connection. Data written before still reaches the server.
 func (m *memoryConn) Close() error {
 	m.mu.Lock()
 	peer, already := m.peer, m.closed

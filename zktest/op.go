@@ -94,13 +94,13 @@ const (
 	ErrInvalidACL              ErrCode = -114
 	ErrAuthFailed              ErrCode = -115
 	ErrNotReadOnly             ErrCode = -119 // from a member that serves only reads: see Config.ReadOnlyMode
-	ErrEphemeralOnLocalSession ErrCode = -120 // for AnswerWith; the server itself never says so
+	ErrEphemeralOnLocalSession ErrCode = -120 // only for AnswerWith
 	ErrNoWatcher               ErrCode = -121
-	ErrRequestTimeout          ErrCode = -122 // for AnswerWith, as well
+	ErrRequestTimeout          ErrCode = -122 // only for AnswerWith
 	ErrReconfigDisabled        ErrCode = -123
 	ErrSASLRequired            ErrCode = -124
 	ErrQuotaExceeded           ErrCode = -125 // with Config.EnforceQuota
-	ErrThrottled               ErrCode = -127 // for AnswerWith; the server itself never says so
+	ErrThrottled               ErrCode = -127 // only for AnswerWith
 )
 
 var errTexts = map[ErrCode]string{

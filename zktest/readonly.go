@@ -56,9 +56,10 @@ func (e *ensemble) endReads(m *member) {
 	}
 }
 
-// Stray makes a member that serves only reads have a transaction that was never committed: it had stored it from a leader that failed before
-// a majority had, and will throw it away when it finds another leader. The transaction sets the data of a node, or creates the node. Its
-// parent must exist. Stray panics if the member does not serve only reads.
+// Stray gives a member that serves only reads a transaction that was never committed. It is as if the member had stored
+// it from a leader that failed before a majority had. The member drops it when it finds another leader. The transaction
+// sets the data of a node, or creates the node, whose parent must exist. Stray panics if the member does not serve only
+// reads.
 func (c *Cluster) Stray(i int, path string, data []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

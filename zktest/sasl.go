@@ -11,13 +11,14 @@ import (
 // saslScheme is that of an identity that SASL has proved.
 const saslScheme = "sasl"
 
-// SASLExchange is the server's side of one authentication, on one connection.
+// SASLExchange is the server's side of one authentication on one connection.
 type SASLExchange interface {
-	// Next answers a message of the client. Done says that the client has proved that it is User; the answer that comes with it is
-	// still sent. A nil answer is sent as a null token, as a ZooKeeper server sends it at the end of GSSAPI. An error is answered with AUTHFAILED and ends the connection.
-	// It is called with the server's lock held, and so must not call the server or wait.
+	// Next answers a message of the client. done means that the client has proved that it is User; the answer that
+	// comes with it is still sent. A nil answer is sent as a null token, as ZooKeeper does at the end of GSSAPI. An
+	// error is answered with AUTHFAILED and ends the connection. Next is called while the server's lock is held, so it
+	// must not call the server or wait.
 	Next(message []byte) (answer []byte, done bool, err error)
-	// User is the id of the client, once it has proved it.
+	// User returns the id of the client, once proved.
 	User() string
 }
 

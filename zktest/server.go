@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Server is a running server. Its methods may be called from any goroutine.
+// Server is a running server. It is safe for concurrent use.
 type Server struct {
 	cfg     Config
 	net     network
@@ -82,9 +82,9 @@ func Start(cfg Config) (*Server, error) {
 	return start(cfg, func(s *Server) network { return newTCPNetwork(s) })
 }
 
-// StartMemory starts a server on a network in memory. Inside a testing/synctest bubble everything about it, including
-// the deadlines of its connections, follows the bubble's clock; the bubble can end when Close has returned. The addresses
-// in ConnectString are IP literals, so that a client may resolve them without leaving the bubble; the names zk1:2181,
+// StartMemory starts a server on a network in memory. Inside a testing/synctest bubble it follows the bubble's clock,
+// including the deadlines of its connections; the bubble can end when Close has returned. The addresses in
+// ConnectString are IP literals, so that a client can resolve them without leaving the bubble. The names zk1:2181,
 // zk2:2181 and so on reach the same endpoints.
 func StartMemory(cfg Config) (*Server, error) {
 	if cfg.TLS != nil {
@@ -162,8 +162,8 @@ func (s *Server) Addrs() []string {
 	return addrs
 }
 
-// Close stops the server, ends every connection and waits until nothing of it is left. Paused endpoints and black holes
-// do not hold it up. It may be called more than once, but not by a hook.
+// Close stops the server, ends every connection and waits for its goroutines. Paused endpoints and black holes do not
+// delay it. It may be called more than once, but not by a hook.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	s.closing = true

@@ -75,13 +75,13 @@ func (t *txn) log() {
 
 // Change is one change of a node, for Config.Log.
 type Change struct {
-	Zxid    int64     // transaction; a multi and the end of a session are one each
+	Zxid    int64     // transaction; a multi, or the end of a session, is one transaction
 	Event   EventType // EventCreated, EventDeleted or EventDataChanged
 	Path    string    // node
-	Data    []byte    // its data behind the change; before it, if the node was deleted
+	Data    []byte    // its data after the change; before it, if the node was deleted
 	Czxid   int64     // transaction that created the node
 	Owner   int64     // session that owns it if it is ephemeral; 0 otherwise
-	Session int64     // session that asked for the change, or that ended; 0 for the server itself and for tests
+	Session int64     // session that requested the change, or that ended; 0 for the server itself and for tests
 	Ending  bool      // whether the change is part of the end of Session
 }
 

@@ -6,20 +6,20 @@ import (
 	"github.com/docent-zk/docent/discovery"
 )
 
-// attribute is the key of what is known of an instance.
+// attribute is the key of an instance's traits.
 type attribute struct{}
 
-// traits are what is known of an instance.
+// traits are what a balancer may know about an instance.
 type traits struct {
 	key    string
 	weight float64
 	zone   string
 }
 
-// Equal makes attributes comparable.
+// Equal implements the comparison of attributes.
 func (t traits) Equal(other any) bool { return t == other }
 
-// describe puts what is known of an instance into attributes.
+// describe returns an instance's traits as attributes.
 func describe(c *discovery.Candidate) *attributes.Attributes {
 	return attributes.New(attribute{}, traits{key: c.Key(), weight: c.Weight(), zone: c.Zone()})
 }
@@ -32,11 +32,11 @@ func traitsOf(a *attributes.Attributes) traits {
 	return t
 }
 
-// Weight is what discovery.WithWeight says of an instance, 1 for an endpoint that is not of this package.
+// Weight returns the result of discovery.WithWeight for an instance; 1 for an endpoint that is not from this package.
 func Weight(a *attributes.Attributes) float64 { return traitsOf(a).weight }
 
-// Zone is what discovery.WithZone says of an instance, "" for an endpoint that is not of this package.
+// Zone returns the result of discovery.WithZone for an instance; "" for an endpoint that is not from this package.
 func Zone(a *attributes.Attributes) string { return traitsOf(a).zone }
 
-// Key is the name of an instance's node, "" for an endpoint that is not of this package.
+// Key returns the name of an instance's node; "" for an endpoint that is not from this package.
 func Key(a *attributes.Attributes) string { return traitsOf(a).key }

@@ -12,10 +12,10 @@ import (
 	"github.com/docent-zk/docent/discovery"
 )
 
-// Scheme is the scheme of targets unless another one is set.
+// Scheme is the default scheme of targets.
 const Scheme = "zk"
 
-// Option changes how targets are resolved.
+// Option configures how targets are resolved.
 type Option func(*config)
 
 type config struct {
@@ -23,10 +23,12 @@ type config struct {
 	tls    bool
 }
 
-// WithScheme sets the scheme, for channels of different registries in one process. It is in lower case. Defaults to [Scheme].
+// WithScheme sets the scheme, for channels of different registries in one process. It is converted to lower case.
+// Defaults to [Scheme].
 func WithScheme(scheme string) Option { return func(c *config) { c.scheme = strings.ToLower(scheme) } }
 
-// WithSSLPort calls the instances on their SSLPort. Those without one have no address. Defaults to their Port.
+// WithSSLPort calls the instances on their SSLPort. Instances without one have no address.
+// Defaults to their Port.
 func WithSSLPort() Option { return func(c *config) { c.tls = true } }
 
 // New returns a builder of resolvers for the services of a registry, for grpc.WithResolvers or resolver.Register.
@@ -43,7 +45,7 @@ type builder[T any] struct {
 	reg *discovery.Registry[T]
 }
 
-// Scheme is the scheme of the targets.
+// Scheme returns the scheme of the targets.
 func (b *builder[T]) Scheme() string { return b.scheme }
 
 // Build starts to resolve a target. It does not wait for the registry.
@@ -55,7 +57,7 @@ func (b *builder[T]) Build(target resolver.Target, cc resolver.ClientConn, _ res
 	if name == "" {
 		return nil, fmt.Errorf("target %s: it names no service: write %s:///name", target.URL.String(), b.scheme)
 	}
-	if _, err := b.reg.Path(name); err != nil { // nor will it ever be one
+	if _, err := b.reg.Path(name); err != nil { // the name will never be valid
 		return nil, fmt.Errorf("target %s: %w", target.URL.String(), err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -64,12 +66,12 @@ func (b *builder[T]) Build(target resolver.Target, cc resolver.ClientConn, _ res
 	return f, nil
 }
 
-// address is where an instance is called, "" if that is nowhere.
+// address returns where an instance is called; "" if it cannot be called.
 func (c *config) address(host string, port, sslPort int) string {
 	if c.tls {
 		port = sslPort
 	}
-	if host == "" || port == 0 { // no host would be this one
+	if host == "" || port == 0 { // an empty host would mean this machine
 		return ""
 	}
 	return net.JoinHostPort(host, strconv.Itoa(port))

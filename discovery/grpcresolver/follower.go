@@ -14,13 +14,13 @@ import (
 )
 
 const (
-	// patience is how long a view is waited for before a channel is told that there is none.
+	// patience is how long a channel waits for the view before it receives an error.
 	patience = 10 * time.Second
-	// pause is the time between a view that could not be opened and the next attempt.
+	// pause is the time between attempts to open a view.
 	pause = time.Second
 )
 
-// follower tells a channel where the instances of a service are.
+// follower passes the addresses of a service's instances to a channel.
 type follower[T any] struct {
 	*builder[T]
 	name   string
@@ -29,16 +29,16 @@ type follower[T any] struct {
 	done   chan struct{}
 }
 
-// ResolveNow does nothing: what is known is up to date, or cannot be brought up to date.
+// ResolveNow does nothing: the addresses are always up to date, or cannot be updated.
 func (f *follower[T]) ResolveNow(resolver.ResolveNowOptions) {}
 
-// Close ends it, and waits for that.
+// Close ends the follower and waits for its goroutine.
 func (f *follower[T]) Close() {
 	f.cancel()
 	<-f.done
 }
 
-// run is the goroutine of a follower.
+// run is the follower's goroutine.
 func (f *follower[T]) run(ctx context.Context) {
 	defer close(f.done)
 	svc := f.open(ctx)
@@ -51,7 +51,7 @@ func (f *follower[T]) run(ctx context.Context) {
 	}
 }
 
-// open opens a view, however long that takes. It returns nil when there is nobody to open it for, or the client is closed.
+// open opens a view, however long that takes. It returns nil when the follower or the client is closed.
 func (f *follower[T]) open(ctx context.Context) *discovery.Service[T] {
 	for {
 		svc, err := f.attempt(ctx)
@@ -78,8 +78,8 @@ func (f *follower[T]) attempt(ctx context.Context) (*discovery.Service[T], error
 	return f.reg.Open(ctx, f.name)
 }
 
-// push tells the channel what there is. What it makes of that does not change what there is: its error, which asks to resolve again,
-// is ignored.
+// push passes the addresses to the channel. The channel's error, which asks to resolve again, is ignored, since that
+// would return the same addresses.
 func (f *follower[T]) push(change discovery.Change[T]) {
 	state := f.state(change)
 	_ = f.cc.UpdateState(state)
@@ -88,8 +88,8 @@ func (f *follower[T]) push(change discovery.Change[T]) {
 	}
 }
 
-// state are the addresses of the instances in service. Those whose weight is 0 are left out while others have more: most
-// balancers know no weights.
+// state returns the addresses of the instances in service. Instances with weight 0 are omitted while others have more,
+// because most balancers ignore weights.
 func (f *follower[T]) state(change discovery.Change[T]) resolver.State {
 	var all, weighty resolver.State
 	for e := range change.Instances() {
@@ -115,7 +115,7 @@ func add(s *resolver.State, at string, known *attributes.Attributes) {
 	s.Endpoints = append(s.Endpoints, resolver.Endpoint{Addresses: []resolver.Address{{Addr: at}}, Attributes: known})
 }
 
-// why says why there are no addresses.
+// why returns why there are no addresses.
 func (f *follower[T]) why(change discovery.Change[T]) string {
 	if change.Missing {
 		return fmt.Sprintf("there is no node %s", framework.Join(f.reg.BasePath(), f.name))

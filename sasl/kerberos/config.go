@@ -6,52 +6,57 @@ import (
 	"log/slog"
 )
 
-// Config names the client and the source of its tickets. At most one of Keytab, Password and CredentialCache is set. If none is
-// set, tickets come from the user's credential cache.
+// Config names the client and the source of its tickets. Set at most one of Keytab, Password and CredentialCache. If
+// none is set, the tickets of the user's credential cache are used.
 //
-// A Config prints without its password.
+// The password is not printed with a Config.
 type Config struct {
-	// Principal is the client's name, as "orders@EXAMPLE.COM" or "orders/host.example.com". Without a realm it is one of the
-	// default_realm of krb5.conf. It is required with Password. Defaults to the only principal in the keytab, and to the owner of the
-	// credential cache.
+	// Principal is the client's name, such as "orders@EXAMPLE.COM" or "orders/host.example.com". Without a realm, the
+	// default_realm of krb5.conf is used. It is required with Password.
+	// Defaults to the only principal in the keytab, or to the owner of the credential cache.
 	Principal string
-	// Keytab is the path of a file with the principal's keys. The file is read again for each login, so that it can be replaced.
+	// Keytab is the path of a file with the principal's keys. The file is read for each login, so it can be replaced.
 	Keytab string
-	// Password is the principal's.
+	// Password is the principal's password.
 	Password string
-	// CredentialCache names the cache that kinit fills: a path, FILE:path or DIR:path. It is read again when it changes. Defaults
-	// to KRB5CCNAME, then to default_ccache_name of krb5.conf, then to /tmp/krb5cc_<uid>.
+	// CredentialCache names the cache that kinit fills: a path, FILE:path or DIR:path. It is read again when it
+	// changes.
+	// Defaults to KRB5CCNAME, then to default_ccache_name of krb5.conf, then to /tmp/krb5cc_<uid>.
 	CredentialCache string
 
-	// ServerPrincipal is the principal of the servers, such as "zookeeper/_HOST@EXAMPLE.COM". The client replaces _HOST with the host of the
-	// server that it connects to. Without a realm, domain_realm in krb5.conf gives it, or the KDC of the client's realm. It
-	// replaces zookeeper.server.principal and zookeeper.sasl.client.username of Java clients.
+	// ServerPrincipal is the principal of the servers, such as "zookeeper/_HOST@EXAMPLE.COM". _HOST is replaced by the
+	// host of the server that the client connects to. Without a realm, domain_realm in krb5.conf or the KDC of the
+	// client's realm determines it. It corresponds to zookeeper.server.principal and zookeeper.sasl.client.username of
+	// Java clients.
 	// Defaults to "zookeeper/_HOST".
 	ServerPrincipal string
-	// HostNames says which name of a server's host _HOST is. Defaults to DefaultHostNames.
+	// HostNames says which host name replaces _HOST.
+	// Defaults to DefaultHostNames.
 	HostNames HostNames
 
-	// Krb5Conf is the path of krb5.conf, or several, separated as in PATH, of which earlier ones take precedence. Defaults to
-	// KRB5_CONFIG, then to /etc/krb5.conf.
+	// Krb5Conf is the path of krb5.conf, or several paths, separated as in PATH; earlier ones take precedence.
+	// Defaults to KRB5_CONFIG, then to /etc/krb5.conf.
 	Krb5Conf string
-	// Logger gets a warning when tickets cannot be refreshed in the background. Defaults to none.
+	// Logger receives a warning if tickets cannot be refreshed in the background.
+	// Defaults to none.
 	Logger *slog.Logger
 }
 
-// HostNames is a rule for the name of a server's host in its principal.
+// HostNames is a rule for the host name in a server's principal.
 type HostNames int
 
 const (
-	// DefaultHostNames is CanonicalHostNames, unless krb5.conf has dns_canonicalize_hostname or rdns switched off.
+	// DefaultHostNames is CanonicalHostNames, unless krb5.conf disables dns_canonicalize_hostname or rdns.
 	DefaultHostNames HostNames = iota
-	// CanonicalHostNames asks DNS for the name of the address that the client is connected to, as Java clients do. The name counts if
-	// DNS resolves it to this address. Otherwise the host in the connect string does.
+	// CanonicalHostNames uses the name that DNS returns for the connected address, as Java clients do, if DNS resolves
+	// the name to this address. Otherwise it uses the host in the connect string.
 	CanonicalHostNames
-	// PlainHostNames takes the host in the connect string, as Java clients do with zookeeper.sasl.client.canonicalize.hostname=false.
+	// PlainHostNames uses the host in the connect string, as Java clients do with
+	// zookeeper.sasl.client.canonicalize.hostname=false.
 	PlainHostNames
 )
 
-// String shows who logs in with what, and no password.
+// String returns the principal and the source of the tickets, without the password.
 func (c Config) String() string {
 	who := c.Principal
 	if who == "" {
@@ -68,13 +73,13 @@ func (c Config) String() string {
 	return fmt.Sprintf("%s as %s of the user's credential cache", mechanismName, who)
 }
 
-// GoString is String.
+// GoString returns the same as String.
 func (c Config) GoString() string { return c.String() }
 
-// LogValue is String, for package log/slog.
+// LogValue returns the same as String.
 func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
-// MarshalText is String, for encoders such as package encoding/json.
+// MarshalText returns the same as String, for encoders such as package encoding/json.
 func (c Config) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
 // validate parses the principals.

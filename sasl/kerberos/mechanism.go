@@ -11,8 +11,8 @@ import (
 	"github.com/docent-zk/docent/sasl"
 )
 
-// Mechanism authenticates with Kerberos. It is safe for use by several goroutines, and by several clients at once, which share its
-// tickets then.
+// Mechanism authenticates with Kerberos. It is safe for concurrent use. Several clients may use it, and then share its
+// tickets.
 type Mechanism struct {
 	cfg      Config
 	server   principal
@@ -31,8 +31,8 @@ var (
 	_ sasl.Refusable = (*exchange)(nil)
 )
 
-// New returns a Mechanism for framework.Config.SASL. It reads krb5.conf and the keytab, and talks to nobody yet. An error is a [sasl.Error] of the kind
-// sasl.ErrConfiguration. Call Close when no client uses it any more.
+// New returns a Mechanism for framework.Config.SASL. It reads krb5.conf and the keytab, and sends nothing yet. Its
+// error is a [sasl.Error] of the kind sasl.ErrConfiguration. Call Close when no client uses the Mechanism any more.
 func New(cfg Config) (*Mechanism, error) {
 	return newMechanism(cfg, (&net.Dialer{}).DialContext, net.DefaultResolver)
 }
@@ -91,18 +91,18 @@ func (m *Mechanism) current() *settings {
 // Name returns "GSSAPI".
 func (*Mechanism) Name() string { return mechanismName }
 
-// String shows who logs in with what, and no password.
+// String returns the principal and the source of the tickets, without the password.
 func (m *Mechanism) String() string { return m.cfg.String() }
 
-// GoString is String.
+// GoString returns the same as String.
 func (m *Mechanism) GoString() string { return m.String() }
 
-// Prepare gets a ticket-granting ticket, if there is none and no other ticket either. So a client makes no connection that it could not use. It
-// implements [sasl.Preparer].
+// Prepare obtains a ticket-granting ticket if there are no tickets. So a client does not open connections that it could
+// not use. It implements [sasl.Preparer].
 func (m *Mechanism) Prepare(ctx context.Context) error { return m.tickets.prepare(ctx) }
 
-// Start gets a ticket for the server, if none is in use, and begins an exchange with it. An error is a [sasl.Error]. Ctx bounds how
-// long KDCs and DNS are waited for.
+// Start obtains a ticket for the server, if there is none, and begins an exchange with the server. Its error is a
+// [sasl.Error]. ctx bounds how long it waits for KDCs and DNS.
 func (m *Mechanism) Start(ctx context.Context, server sasl.Server) (sasl.Exchange, error) {
 	name, doubt := m.serverPrincipal(ctx, m.current(), server)
 	t, err := m.tickets.service(ctx, name)
@@ -123,8 +123,8 @@ func doubted(err error, server sasl.Server, doubt error) error {
 	return &explained
 }
 
-// Close ends the refreshing of tickets and waits for what is under way. Start fails from then on, and connections that are there
-// live on.
+// Close stops the refreshing of tickets and waits for requests that are pending. From then on, Start fails. Established
+// connections are kept.
 func (m *Mechanism) Close() error {
 	m.tickets.close()
 	return nil
