@@ -20,7 +20,7 @@ func wait(ctx context.Context, t *testing.T, b *barrier.Barrier) *call {
 
 func TestWaitAtAnOpenBarrier(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		b := barrier.New(w.client("a"), path)
+		b := barrier.New(w.Connect("a"), path)
 		before := w.Counts()
 		require.NoError(t, b.Wait(t.Context()))
 		cost := w.Counts().Sub(before)
@@ -31,7 +31,7 @@ func TestWaitAtAnOpenBarrier(t *testing.T) {
 
 func TestRemoveLetsEverybodyGo(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		b := barrier.New(w.client("setter"), path)
+		b := barrier.New(w.Connect("setter"), path)
 		before := w.Counts()
 		require.NoError(t, b.Set(t.Context()))
 		cost := w.Counts().Sub(before)
@@ -47,7 +47,7 @@ func TestRemoveLetsEverybodyGo(t *testing.T) {
 		const clients, each = 3, 2
 		var calls []*call
 		for i := range clients {
-			cli := w.client(fmt.Sprint(i))
+			cli := w.Connect(fmt.Sprint(i))
 			for range each {
 				calls = append(calls, wait(t.Context(), t, barrier.New(cli, path)).waits())
 			}
@@ -70,10 +70,10 @@ func TestRemoveLetsEverybodyGo(t *testing.T) {
 // A removal counts even if the barrier is set again before anybody could look.
 func TestRemovedAndSetAgainAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise(path)
-		c := wait(t.Context(), t, barrier.New(w.client("a"), path)).waits()
+		w.Put(path, "")
+		c := wait(t.Context(), t, barrier.New(w.Connect("a"), path)).waits()
 		require.NoError(t, w.Delete(path))
-		w.raise(path)
+		w.Put(path, "")
 		c.ok()
 		assert.True(t, w.Exists(path))
 	})
@@ -90,17 +90,17 @@ func TestRemovedAndSetAgainWhileAway(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				w.raise(path)
-				cli := w.client("a")
-				session := w.session(cli)
+				w.Put(path, "")
+				cli := w.Connect("a")
+				session := cli.State().SessionID
 				waiting := wait(t.Context(), t, barrier.New(cli, path)).waits()
-				w.away("a", func() {
+				w.Blip("a", func() {
 					if c.lost {
 						w.ExpireSession(session)
 					}
 					if c.removed {
 						require.NoError(t, w.Delete(path))
-						w.raise(path)
+						w.Put(path, "")
 					}
 					require.NoError(t, w.Set(path, []byte("changed")))
 				})
@@ -121,8 +121,8 @@ func TestRemovedAndSetAgainWhileAway(t *testing.T) {
 // Somebody who writes to the node lets nobody go.
 func TestAChangeOfDataIsNoRemoval(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise(path)
-		c := wait(t.Context(), t, barrier.New(w.client("a"), path)).waits()
+		w.Put(path, "")
+		c := wait(t.Context(), t, barrier.New(w.Connect("a"), path)).waits()
 		for range 3 {
 			require.NoError(t, w.Set(path, []byte("127.0.0.1")))
 			c.waits()
@@ -135,11 +135,11 @@ func TestAChangeOfDataIsNoRemoval(t *testing.T) {
 // A server that has not seen the barrier set yet must not let anybody through: the first look is behind a sync, in each session.
 func TestEverySessionBeginsWithASync(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise(path)
-		cli := w.client("a")
+		w.Put(path, "")
+		cli := w.Connect("a")
 		before := w.Counts()
 		c := wait(t.Context(), t, barrier.New(cli, path)).waits()
-		w.expire(cli)
+		w.LoseSession("a")
 		c.waits()
 		assert.EqualValues(t, 2, w.Counts().Sub(before).Requests[zktest.OpSync])
 		require.NoError(t, w.Delete(path))
@@ -149,8 +149,8 @@ func TestEverySessionBeginsWithASync(t *testing.T) {
 
 func TestEndOfAWait(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise(path)
-		cli := w.client("a")
+		w.Put(path, "")
+		cli := w.Connect("a")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		at := time.Now()
@@ -171,9 +171,9 @@ func TestEndOfAWait(t *testing.T) {
 
 func TestWaitHonoursItsDeadlineWhileTheServerHangs(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise(path)
-		cli := w.client("a")
-		defer w.silence("a")()
+		w.Put(path, "")
+		cli := w.Connect("a")
+		defer w.Silence("a")()
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
 		at := time.Now()
@@ -184,7 +184,7 @@ func TestWaitHonoursItsDeadlineWhileTheServerHangs(t *testing.T) {
 
 func TestInvalidPath(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		b := barrier.New(w.client("a"), "/a//b")
+		b := barrier.New(w.Connect("a"), "/a//b")
 		for _, err := range []error{b.Set(t.Context()), b.Remove(t.Context()), b.Wait(t.Context())} {
 			assert.ErrorIs(t, err, framework.ErrInvalidPath)
 			assert.ErrorContains(t, err, "/a//b")
@@ -197,7 +197,7 @@ func TestSetAndRemoveWithALostAnswer(t *testing.T) {
 	for _, stage := range []zktest.Stage{zktest.Request, zktest.Reply} {
 		t.Run(stage.String(), func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				b := barrier.New(w.client("a"), "/b")
+				b := barrier.New(w.Connect("a"), "/b")
 				cut := 0
 				w.OnFrame(func(f zktest.Frame) zktest.Verdict {
 					if f.Stage == stage && f.Path == "/b" && (f.Op == zktest.OpCreate2 || f.Op == zktest.OpDelete) && cut%2 == 0 {
@@ -220,14 +220,14 @@ func TestSetAndRemoveWithALostAnswer(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		owner := w.client("owner", func(c *framework.Config) {
+		owner := w.Connect("owner", func(c *framework.Config) {
 			c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("me:s3cr3t")}}
 		})
 		_, err := owner.Create(t.Context(), "/mine", nil, framework.WithACL(framework.CreatorACL()))
 		require.NoError(t, err)
 		_, err = owner.Create(t.Context(), "/mine/b", nil, framework.WithACL(framework.CreatorACL()))
 		require.NoError(t, err)
-		cli := w.client("a")
+		cli := w.Connect("a")
 		assert.ErrorIs(t, barrier.New(cli, "/mine/c").Set(t.Context()), framework.ErrNoAuth)
 		assert.ErrorIs(t, barrier.New(cli, "/mine/b").Remove(t.Context()), framework.ErrNoAuth)
 		assert.ErrorIs(t, barrier.New(cli, "/mine/b").Wait(t.Context()), framework.ErrNoAuth)

@@ -17,7 +17,7 @@ import (
 
 // member is a Double on a client of its own, which is named as it is.
 func (w *world) member(name string, members int, opts ...barrier.DoubleOption) (*barrier.Double, *framework.Client) {
-	cli := w.client(name)
+	cli := w.Connect(name)
 	return barrier.NewDouble(cli, path, members, opts...), cli
 }
 
@@ -40,7 +40,7 @@ func TestMembersEnterAndLeaveTogether(t *testing.T) {
 			entering = append(entering, enter(t.Context(), t, d))
 			if i < n-1 {
 				entering[i].waits()
-				assert.Len(t, w.inside(), i+1)
+				assert.Len(t, w.List(path), i+1)
 			}
 		}
 		for _, c := range entering {
@@ -49,7 +49,7 @@ func TestMembersEnterAndLeaveTogether(t *testing.T) {
 			assert.True(t, strings.HasPrefix(c.in.Path(), path+"/_c_"), c.in.Path())
 			assert.True(t, w.Exists(c.in.Path()))
 		}
-		assert.Len(t, w.inside(), n+1)
+		assert.Len(t, w.List(path), n+1)
 
 		var leaving []*call
 		for i, c := range entering {
@@ -62,7 +62,7 @@ func TestMembersEnterAndLeaveTogether(t *testing.T) {
 		for _, c := range leaving {
 			c.ok()
 		}
-		assert.Empty(t, w.inside())
+		assert.Empty(t, w.List(path))
 		for _, c := range entering {
 			assert.ErrorIs(t, context.Cause(c.in.Context()), barrier.ErrLeft)
 			assert.NoError(t, c.in.Leave(t.Context()), "again")
@@ -78,7 +78,7 @@ func TestNodesOfADouble(t *testing.T) {
 		assert.Regexp(t, `^`+path+`/_c_[-0-9a-f]{36}-pod 7$`, in.Path())
 		dump := w.Dump()
 		assert.Equal(t, zktest.Container, dump[path].Mode)
-		for p, owner := range map[string]int64{in.Path(): w.session(cli), ready: 0} {
+		for p, owner := range map[string]int64{in.Path(): cli.State().SessionID, ready: 0} {
 			assert.Equal(t, owner, dump[p].Stat.EphemeralOwner, p)
 			assert.NotNil(t, dump[p].Data, p)
 			assert.Empty(t, dump[p].Data, p)
@@ -89,7 +89,7 @@ func TestNodesOfADouble(t *testing.T) {
 
 func TestCostOfADouble(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise(path)
+		w.Put(path, "")
 		a, _ := w.member("a", 2)
 		b, _ := w.member("b", 2)
 		late, _ := w.member("late", 2)
@@ -111,7 +111,7 @@ func TestCostOfADouble(t *testing.T) {
 
 func TestCostOfLeaving(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise(path)
+		w.Put(path, "")
 		const n = 5
 		party := w.party(n)
 		ins := entered(t, party...)
@@ -144,7 +144,7 @@ func TestCostOfLeaving(t *testing.T) {
 			assert.Equal(t, map[zktest.Op]int64{zktest.OpDelete: 1, zktest.OpGetData: 1, zktest.OpGetChildren2: 2}, cost.Requests)
 			assert.LessOrEqual(t, cost.Events, int64(2), "the lowest's end, and the sign's, which was watched in Enter")
 		}
-		assert.Empty(t, w.inside())
+		assert.Empty(t, w.List(path))
 	})
 }
 
@@ -159,14 +159,14 @@ func TestLateMember(t *testing.T) {
 		left(t, late)
 		first.ok()
 		second.ok()
-		assert.Empty(t, w.inside())
+		assert.Empty(t, w.List(path))
 	})
 }
 
 // A sign without members is what a crash has left. It lets nobody in, and does not keep the next round from beginning.
 func TestSignOfACrashedRound(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise(ready)
+		w.Put(ready, "")
 		_, old, err := w.Get(ready)
 		require.NoError(t, err)
 		party := w.party(3)
@@ -179,30 +179,30 @@ func TestSignOfACrashedRound(t *testing.T) {
 		require.NoError(t, err)
 		assert.Greater(t, now.Czxid, old.Czxid)
 		left(t, first.in, second.in, last.in)
-		assert.Empty(t, w.inside())
+		assert.Empty(t, w.List(path))
 	})
 }
 
 // The same, when somebody cleans it up: that is an event, and opens nothing.
 func TestSignOfACrashedRoundIsRemoved(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise(ready)
+		w.Put(ready, "")
 		party := w.party(2)
 		first := enter(t.Context(), t, party[0]).waits()
 		require.NoError(t, w.Delete(ready))
 		first.waits()
 		second := enter(t.Context(), t, party[1]).ok()
 		left(t, first.ok().in, second.in)
-		assert.Empty(t, w.inside())
+		assert.Empty(t, w.List(path))
 	})
 }
 
 // What opened a round that was over before this member joined does not let it in, though it saw the event.
 func TestOpenedAndOverBeforeJoining(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise(path)
+		w.Put(path, "")
 		d, _ := w.member("a", 2)
-		other := w.session(w.client("other"))
+		other := w.Connect("other").State().SessionID
 		w.OnFrame(func(f zktest.Frame) zktest.Verdict {
 			if f.Conn.Client == "a" && f.Stage == zktest.Request && f.Op == zktest.OpCreate2 {
 				_, _ = w.CreateFor(other, path+"/0e4bbf9574324b419a4905259a7202c5", nil, zktest.Ephemeral)
@@ -223,7 +223,7 @@ func TestOpenedAndOverAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		d, _ := w.member("a", 2)
 		c := enter(t.Context(), t, d).waits()
-		w.raise(ready)
+		w.Put(ready, "")
 		require.NoError(t, w.Delete(ready))
 		left(t, c.ok().in)
 	})
@@ -232,17 +232,17 @@ func TestOpenedAndOverAtOnce(t *testing.T) {
 func TestMemberThatDiesBeforeTheBarrierIsComplete(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		party := w.party(3)
-		d, mortal := w.member("mortal", 3)
+		d, _ := w.member("mortal", 3)
 		first := enter(t.Context(), t, party[0]).waits()
 		dead := enter(t.Context(), t, d).waits()
-		w.expire(mortal)
+		w.LoseSession("mortal")
 		require.ErrorIs(t, dead.result(), framework.ErrSessionLost)
 		assert.Nil(t, dead.in)
 		second := enter(t.Context(), t, party[1]).waits()
 		first.waits()
 		third := enter(t.Context(), t, party[2]).ok()
 		left(t, first.ok().in, second.ok().in, third.in)
-		assert.Empty(t, w.inside())
+		assert.Empty(t, w.List(path))
 	})
 }
 
@@ -258,13 +258,13 @@ func TestEnterIsGivenUp(t *testing.T) {
 		assert.ErrorContains(t, c.err, path)
 		assert.Nil(t, c.in)
 		time.Sleep(10 * time.Millisecond)
-		assert.Empty(t, w.inside())
+		assert.Empty(t, w.List(path))
 
 		c = enter(t.Context(), t, d).waits()
 		require.Equal(t, d.Policy(), cli.Recipes()[0].Policy)
 		require.NoError(t, cli.Close())
 		require.ErrorIs(t, c.result(), framework.ErrClosed)
-		assert.Empty(t, w.inside())
+		assert.Empty(t, w.List(path))
 	})
 }
 
@@ -273,7 +273,7 @@ func TestEnterIsGivenUpWithTheCreateUnanswered(t *testing.T) {
 	for _, stage := range []zktest.Stage{zktest.Request, zktest.Reply} {
 		t.Run(stage.String(), func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				w.raise(path)
+				w.Put(path, "")
 				d, _ := w.member("a", 2)
 				done := false
 				w.OnFrame(func(f zktest.Frame) zktest.Verdict {
@@ -290,7 +290,7 @@ func TestEnterIsGivenUpWithTheCreateUnanswered(t *testing.T) {
 				require.ErrorIs(t, err, context.DeadlineExceeded)
 				assert.Equal(t, 50*time.Millisecond+timeout/8, time.Since(at))
 				time.Sleep(5 * time.Second)
-				assert.Empty(t, w.inside())
+				assert.Empty(t, w.List(path))
 			})
 		})
 	}
@@ -298,7 +298,7 @@ func TestEnterIsGivenUpWithTheCreateUnanswered(t *testing.T) {
 
 func TestArgumentsOfADouble(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		before := w.Counts()
 		for name, d := range map[string]*barrier.Double{
 			"members": barrier.NewDouble(cli, path, 0),

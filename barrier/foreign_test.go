@@ -30,7 +30,7 @@ func TestForeignMembersCount(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		d, _ := w.member("a", 3)
 		c := enter(t.Context(), t, d).waits()
-		session := w.session(w.client("foreign"))
+		session := w.Connect("foreign").State().SessionID
 		w.foreign(session, "0e4bbf95-7432-4b41-9a49-05259a7202c5")
 		w.foreign(session, "0e4bbf9574324b419a4905259a7202c5")
 		c.waits() // it is for the last one who joins to open the barrier
@@ -50,11 +50,11 @@ func TestForeignMemberOfTheNextRound(t *testing.T) {
 				bubble(t, func(t *testing.T, w *world) {
 					d, _ := w.member("a", 1)
 					in := entered(t, d)[0]
-					session := w.session(w.client("foreign"))
+					session := w.Connect("foreign").State().SessionID
 					w.foreign(session, member)
 					c := leave(t.Context(), t, in).waits()
 					if away {
-						w.away("a", func() { w.again(session, member) })
+						w.Blip("a", func() { w.again(session, member) })
 					} else {
 						w.again(session, member)
 					}
@@ -71,7 +71,7 @@ func TestForeignMemberIsQuick(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		d, _ := w.member("a", 1)
 		in := entered(t, d)[0]
-		session := w.session(w.client("foreign"))
+		session := w.Connect("foreign").State().SessionID
 		w.foreign(session, "0e4bbf95-7432-4b41-9a49-05259a7202c5")
 		w.OnFrame(func(f zktest.Frame) zktest.Verdict {
 			if f.Stage == zktest.Request && f.Op == zktest.OpGetData {
@@ -94,26 +94,26 @@ func TestForeignMemberRemovesTheSign(t *testing.T) {
 			return zktest.Pass
 		})
 		left(t, ins[0])
-		assert.Empty(t, w.inside())
+		assert.Empty(t, w.List(path))
 
 		ins = entered(t, w.party(2)...)
 		require.NoError(t, w.Delete(ready))
 		left(t, ins...)
-		assert.Empty(t, w.inside())
+		assert.Empty(t, w.List(path))
 	})
 }
 
 // The leftover is replaced by a transaction whose answer is lost, or which comes too late.
 func TestReplacementOfALeftoverSign(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise(ready)
+		w.Put(ready, "")
 		w.LoseReply(zktest.OpMulti, 1)
 		ins := entered(t, w.party(2)...)
 		w.LoseReply(zktest.OpMulti, 1)
 		left(t, ins...)
-		assert.Empty(t, w.inside())
+		assert.Empty(t, w.List(path))
 
-		w.raise(ready)
+		w.Put(ready, "")
 		w.OnFrame(func(f zktest.Frame) zktest.Verdict {
 			if f.Stage == zktest.Request && f.Op == zktest.OpMulti {
 				_ = w.Delete(ready)
@@ -121,7 +121,7 @@ func TestReplacementOfALeftoverSign(t *testing.T) {
 			return zktest.Pass
 		})
 		left(t, entered(t, w.party(2)...)...)
-		assert.Empty(t, w.inside())
+		assert.Empty(t, w.List(path))
 	})
 }
 
@@ -130,12 +130,12 @@ func TestLeaveBesideOnesOwnGhost(t *testing.T) {
 	bubbleWith(t, zktest.Config{TickTime: 40 * time.Second, MinSessionTimeout: time.Second}, func(t *testing.T, w *world) {
 		d, cli := w.member("a", 1, barrier.WithID("worker"))
 		in := entered(t, d)[0]
-		heal := w.silence("a")
+		heal := w.Silence("a")
 		<-in.Context().Done()
 		heal()
 		require.NoError(t, cli.WaitConnected(t.Context()))
 		again := entered(t, d)[0]
-		require.Len(t, w.inside(), 3)
+		require.Len(t, w.List(path), 3)
 		at := time.Now()
 		left(t, again)
 		assert.Less(t, time.Since(at), time.Second)

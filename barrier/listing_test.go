@@ -25,7 +25,7 @@ func states(cli *framework.Client) []string {
 
 func TestWhatIsListed(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		a, b := w.client("a"), w.client("b")
+		a, b := w.Connect("a"), w.Connect("b")
 		gate := barrier.New(a, "/gate")
 		require.NoError(t, gate.Set(t.Context()))
 		open := make(chan error, 1)
@@ -56,7 +56,7 @@ func TestWhatIsListed(t *testing.T) {
 		go func() { left <- in.Leave(t.Context()) }()
 		time.Sleep(time.Second)
 		assert.Equal(t, []string{"double barrier: leaving"}, states(a))
-		w.ExpireSession(w.session(b))
+		w.ExpireSession(b.State().SessionID)
 		require.NoError(t, <-left)
 		<-other.Context().Done()
 		assert.Equal(t, []string{"double barrier: ended, not left"}, states(b))

@@ -21,13 +21,13 @@ func TestInsideThroughABlipAndALoss(t *testing.T) {
 		a, cli := w.member("a", 2)
 		b, _ := w.member("b", 2)
 		ins := entered(t, a, b)
-		w.away("a", func() { assert.Equal(t, framework.Suspended, cli.State().State) })
+		w.Blip("a", func() { assert.Equal(t, framework.Suspended, cli.State().State) })
 		require.NoError(t, cli.WaitConnected(t.Context()))
 		require.NoError(t, context.Cause(ins[0].Context()))
 		assert.True(t, w.Exists(ins[0].Path()))
 
 		leaving := leave(t.Context(), t, ins[1]).waits()
-		w.expire(cli)
+		w.LoseSession("a")
 		assert.ErrorIs(t, context.Cause(ins[0].Context()), framework.ErrSessionLost)
 		leaving.ok()
 		before := w.Counts()
@@ -35,7 +35,7 @@ func TestInsideThroughABlipAndALoss(t *testing.T) {
 		require.ErrorIs(t, err, framework.ErrSessionLost)
 		assert.ErrorContains(t, err, ins[0].Path())
 		assert.Zero(t, w.Counts().Sub(before).RoundTrips())
-		assert.Empty(t, w.inside())
+		assert.Empty(t, w.List(path))
 		left(t, entered(t, a, b)...)
 	})
 }
@@ -48,7 +48,7 @@ func TestEnterThroughABlip(t *testing.T) {
 				b, _ := w.member("b", 2)
 				first := enter(t.Context(), t, a).waits()
 				var second *call
-				w.away("a", func() {
+				w.Blip("a", func() {
 					if meanwhile {
 						second = enter(t.Context(), t, b).ok()
 						second = leave(t.Context(), t, second.in).waits()
@@ -63,7 +63,7 @@ func TestEnterThroughABlip(t *testing.T) {
 				left(t, first.ok().in)
 				second.ok()
 				assert.EqualValues(t, 1, cli.State().Epoch)
-				assert.Empty(t, w.inside())
+				assert.Empty(t, w.List(path))
 			})
 		})
 	}
@@ -81,7 +81,7 @@ func TestMemberCountsOnceAcrossItsSessions(t *testing.T) {
 				a, cli := w.member("a", 2, opts...)
 				first := enter(t.Context(), t, a).waits()
 				held := w.holdDeletes()
-				heal := w.silence("a")
+				heal := w.Silence("a")
 				require.ErrorIs(t, first.result(), framework.ErrSessionLost)
 				heal()
 				require.NoError(t, cli.WaitConnected(t.Context()))
@@ -89,12 +89,12 @@ func TestMemberCountsOnceAcrossItsSessions(t *testing.T) {
 					a, _ = w.member("restarted", 2, opts...)
 				}
 				again := enter(t.Context(), t, a).waits()
-				require.Len(t, w.inside(), 2, "the ghost is still there")
+				require.Len(t, w.List(path), 2, "the ghost is still there")
 				b, _ := w.member("b", 2)
 				second := enter(t.Context(), t, b).ok()
 				held()
 				left(t, again.ok().in, second.in)
-				assert.Empty(t, w.inside())
+				assert.Empty(t, w.List(path))
 			})
 		})
 	}
@@ -126,12 +126,12 @@ func TestMemberCountsOnceWithARemovalUnderWay(t *testing.T) {
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 		}
 		c := enter(t.Context(), t, a).waits()
-		require.Len(t, w.inside(), 3)
+		require.Len(t, w.List(path), 3)
 		b, _ := w.member("b", 2)
 		second := enter(t.Context(), t, b).ok()
 		held()
 		left(t, c.ok().in, second.in)
-		assert.Empty(t, w.inside())
+		assert.Empty(t, w.List(path))
 	})
 }
 
@@ -140,12 +140,7 @@ func TestMemberThatDiesInside(t *testing.T) {
 		t.Run(dying, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
 				const n = 3
-				var clients []*framework.Client
-				var party []*barrier.Double
-				for i := range n {
-					d, cli := w.member(fmt.Sprint(i), n)
-					clients, party = append(clients, cli), append(party, d)
-				}
+				party := w.party(n)
 				ins := entered(t, party...)
 				victim := 0
 				for i := range ins {
@@ -159,7 +154,7 @@ func TestMemberThatDiesInside(t *testing.T) {
 						leaving = append(leaving, leave(t.Context(), t, ins[i]).waits())
 					}
 				}
-				w.expire(clients[victim])
+				w.LoseSession(fmt.Sprint(victim))
 				for _, c := range leaving {
 					c.ok()
 				}
@@ -167,7 +162,7 @@ func TestMemberThatDiesInside(t *testing.T) {
 				// A member without a node cannot tell one sign from the next, so it does not remove any.
 				assert.Equal(t, dying == "lowest", w.Exists(ready))
 				left(t, entered(t, party...)...)
-				assert.Empty(t, w.inside())
+				assert.Empty(t, w.List(path))
 			})
 		})
 	}
@@ -188,7 +183,7 @@ func TestLeaveIsGivenUp(t *testing.T) {
 			assert.ErrorIs(t, ins[i].Leave(t.Context()), context.DeadlineExceeded, "the same again")
 		}
 		left(t, ins[2])
-		assert.Empty(t, w.inside())
+		assert.Empty(t, w.List(path))
 	})
 }
 
@@ -202,7 +197,7 @@ func TestLeaveWithoutWaiting(t *testing.T) {
 		require.ErrorIs(t, ins[0].Leave(now), context.Canceled)
 		assert.Zero(t, time.Since(at))
 		left(t, ins[1])
-		assert.Empty(t, w.inside())
+		assert.Empty(t, w.List(path))
 	})
 }
 
@@ -243,7 +238,7 @@ func TestCloseInside(t *testing.T) {
 		require.NoError(t, cli.Close())
 		require.ErrorIs(t, c.result(), framework.ErrClosed)
 		left(t, ins[1])
-		assert.Empty(t, w.inside())
+		assert.Empty(t, w.List(path))
 	})
 }
 
@@ -255,7 +250,7 @@ func TestNodeIsDeletedByOthers(t *testing.T) {
 		err := ins[0].Leave(t.Context())
 		require.ErrorIs(t, err, barrier.ErrDeleted)
 		assert.ErrorContains(t, err, ins[0].Path())
-		assert.Empty(t, w.inside())
+		assert.Empty(t, w.List(path))
 	})
 }
 
@@ -266,7 +261,7 @@ func TestNodeIsDeletedByOthersInEnter(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
 				w.OnFrame(func(f zktest.Frame) zktest.Verdict {
 					if f.Stage == zktest.Request && f.Op == zktest.OpGetChildren2 {
-						for _, name := range w.inside() {
+						for _, name := range w.List(path) {
 							_ = w.Delete(path + "/" + name)
 						}
 						if all {
@@ -277,7 +272,7 @@ func TestNodeIsDeletedByOthersInEnter(t *testing.T) {
 				})
 				_, err := w.party(1)[0].Enter(t.Context())
 				require.ErrorIs(t, err, barrier.ErrDeleted)
-				assert.Empty(t, w.inside())
+				assert.Empty(t, w.List(path))
 			})
 		})
 	}

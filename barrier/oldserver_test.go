@@ -28,7 +28,7 @@ func (w *world) deletedAtOnce(is func(path string) bool) {
 func TestEnterWhoseNodeIsDeletedBeforeItsStatIsReadSaysSo(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.deletedAtOnce(func(at string) bool { return at != "/" && at != ready })
-		_, err := barrier.NewDouble(w.client("a"), path, 1).Enter(t.Context())
+		_, err := barrier.NewDouble(w.Connect("a"), path, 1).Enter(t.Context())
 		require.ErrorIs(t, err, barrier.ErrDeleted)
 		assert.ErrorIs(t, err, framework.ErrNoNode)
 	})
@@ -38,9 +38,9 @@ func TestEnterWhoseNodeIsDeletedBeforeItsStatIsReadSaysSo(t *testing.T) {
 func TestEnterWhoseSignIsDeletedBeforeItsStatIsReadIsInside(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.deletedAtOnce(func(at string) bool { return at == ready })
-		in, err := barrier.NewDouble(w.client("a"), path, 1).Enter(t.Context())
+		in, err := barrier.NewDouble(w.Connect("a"), path, 1).Enter(t.Context())
 		require.NoError(t, err)
 		require.NoError(t, in.Leave(t.Context()))
-		assert.Empty(t, w.inside())
+		assert.Empty(t, w.List(path))
 	})
 }

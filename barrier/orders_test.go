@@ -205,7 +205,7 @@ func (w *world) restart(t *testing.T, o outage) {
 	ids := []string{"x", "y", "z"}
 	start := func(i int, name string, rank byte) *member {
 		m := &member{name: name, before: time.Duration(i) * pace, within: time.Duration(1+i) * pace, phases: make(chan string, 1)}
-		m.cli = w.client(name, func(cfg *framework.Config) { cfg.Random = ranked{rank, rand.NewChaCha8(sha256.Sum256([]byte(name)))} })
+		m.cli = w.Connect(name, func(cfg *framework.Config) { cfg.Random = ranked{rank, rand.NewChaCha8(sha256.Sum256([]byte(name)))} })
 		m.double = barrier.NewDouble(m.cli, path, len(ids), barrier.WithID(ids[i]))
 		all.Go(func() { m.live(ctx, r) })
 		return m
@@ -220,10 +220,10 @@ func (w *world) restart(t *testing.T, o outage) {
 	time.Sleep(pace / 2)
 	for i := range o.victims {
 		if o.restart < 0 {
-			require.True(t, w.ExpireSession(w.session(members[i].cli)))
+			require.True(t, w.ExpireSession(members[i].cli.State().SessionID))
 			continue
 		}
-		w.silence(ids[i])
+		w.Silence(ids[i])
 	}
 	time.Sleep(max(0, o.restart))
 	if o.restart >= 0 {
@@ -238,6 +238,6 @@ func (w *world) restart(t *testing.T, o outage) {
 	}
 	time.Sleep(30 * pace)
 	for i, m := range members {
-		assert.GreaterOrEqual(t, m.completed(), before[i]+3, "%s is stuck, children are %v", m.name, w.inside())
+		assert.GreaterOrEqual(t, m.completed(), before[i]+3, "%s is stuck, children are %v", m.name, w.List(path))
 	}
 }

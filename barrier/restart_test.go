@@ -18,7 +18,7 @@ import (
 
 // named is a Double whose nodes' names begin with a rank.
 func (w *world) named(name string, rank byte, members int, opts ...barrier.DoubleOption) *barrier.Double {
-	cli := w.client(name, func(cfg *framework.Config) { cfg.Random = ranked{rank, rand.NewChaCha8(sha256.Sum256([]byte(name)))} })
+	cli := w.Connect(name, func(cfg *framework.Config) { cfg.Random = ranked{rank, rand.NewChaCha8(sha256.Sum256([]byte(name)))} })
 	return barrier.NewDouble(cli, path, members, opts...)
 }
 
@@ -31,7 +31,7 @@ func TestMemberRestartedLateForItsRound(t *testing.T) {
 				x0 := w.named("x", ranks[0], 3, barrier.WithID("x"))
 				y, z := w.named("y", ranks[1], 3), w.named("z", ranks[2], 3)
 				enter(t.Context(), t, x0).waits()
-				w.silence("x")
+				w.Silence("x")
 				iny, inz := enter(t.Context(), t, y), enter(t.Context(), t, z)
 				lefty, leftz := leave(t.Context(), t, iny.ok().in), leave(t.Context(), t, inz.ok().in)
 				x := enter(t.Context(), t, w.named("x again", 4, 3, barrier.WithID("x")))
@@ -52,7 +52,7 @@ func TestMemberRestartedLateForItsRound(t *testing.T) {
 				iny = enter(t.Context(), t, y).waits()
 				inz = enter(t.Context(), t, z)
 				left(t, iny.ok().in, inz.ok().in, x.ok().in)
-				assert.Empty(t, w.inside())
+				assert.Empty(t, w.List(path))
 			})
 		})
 	}
@@ -94,13 +94,13 @@ func TestWaitingMemberWhoseNodeIsDeleted(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		a, _ := w.member("a", 2)
 		waiting := enter(t.Context(), t, a).waits()
-		require.NoError(t, w.Delete(path+"/"+w.inside()[0]))
+		require.NoError(t, w.Delete(path+"/"+w.List(path)[0]))
 		require.ErrorIs(t, waiting.waitsLess(), barrier.ErrDeleted)
 		again := enter(t.Context(), t, a).waits()
 		b, _ := w.member("b", 2)
 		second := enter(t.Context(), t, b).ok()
 		left(t, again.ok().in, second.in)
-		assert.Empty(t, w.inside())
+		assert.Empty(t, w.List(path))
 	})
 }
 
@@ -121,7 +121,7 @@ func TestWaitingMemberWhoseNodeIsWritten(t *testing.T) {
 		a, _ := w.member("a", 2)
 		b, cli := w.member("b", 2)
 		waiting := enter(t.Context(), t, a).waits()
-		own := path + "/" + w.inside()[0]
+		own := path + "/" + w.List(path)[0]
 		_, err := cli.Set(t.Context(), own, []byte("x"), framework.AnyVersion)
 		require.NoError(t, err)
 		waiting.waits()
@@ -133,9 +133,9 @@ func TestWaitingMemberWhoseNodeIsWritten(t *testing.T) {
 // The session ends: that is what a waiting member is told, though its node has gone first.
 func TestWaitingMemberWhoseSessionEnds(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		a, cli := w.member("a", 2)
+		a, _ := w.member("a", 2)
 		waiting := enter(t.Context(), t, a).waits()
-		w.expire(cli)
+		w.LoseSession("a")
 		require.ErrorIs(t, waiting.result(), framework.ErrSessionLost)
 	})
 }
@@ -192,7 +192,7 @@ func (w *world) lateAtTheEnd(t *testing.T, op zktest.Op, n int) {
 		next := enter(t.Context(), t, a).ok()
 		left(t, next.in, late.ok().in)
 	}
-	assert.Empty(t, w.inside())
+	assert.Empty(t, w.List(path))
 }
 
 // Two see the sign of a round that has crashed, and both find all members there: one of them replaces it, and only once.
@@ -200,8 +200,8 @@ func TestSignIsReplacedOnce(t *testing.T) {
 	for version := range 3 {
 		t.Run(fmt.Sprint("version ", version), func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				w.raise(ready)
-				cli := w.client("admin")
+				w.Put(ready, "")
+				cli := w.Connect("admin")
 				for range version {
 					_, err := cli.Set(t.Context(), ready, nil, framework.AnyVersion)
 					require.NoError(t, err)
@@ -216,7 +216,7 @@ func TestSignIsReplacedOnce(t *testing.T) {
 				a, b := enter(t.Context(), t, w.party(2)[0]), enter(t.Context(), t, barrier.NewDouble(cli, path, 2))
 				left(t, a.ok().in, b.ok().in)
 				assert.Greater(t, w.Counts().Sub(before).Requests[zktest.OpMulti], int64(2))
-				assert.Empty(t, w.inside())
+				assert.Empty(t, w.List(path))
 			})
 		})
 	}
@@ -232,7 +232,7 @@ func TestForeignChildrenAreNoMembers(t *testing.T) {
 		first := enter(t.Context(), t, party[0]).waits()
 		second := enter(t.Context(), t, party[1]).ok()
 		left(t, first.ok().in, second.in)
-		assert.Len(t, w.inside(), 4)
+		assert.Len(t, w.List(path), 4)
 	})
 }
 
@@ -240,7 +240,7 @@ func TestForeignChildrenAreNoMembers(t *testing.T) {
 func (w *world) raiseBeside(name string) {
 	w.t.Helper()
 	if !w.Exists(path) {
-		w.raise(path)
+		w.Put(path, "")
 	}
 	_, err := w.Create(path+"/"+name, nil, zktest.Persistent)
 	require.NoError(w.t, err)
@@ -250,7 +250,7 @@ func (w *world) raiseBeside(name string) {
 func TestEnterGivenUpAtAnyRequest(t *testing.T) {
 	for n := range 6 {
 		bubble(t, func(t *testing.T, w *world) {
-			w.raise(ready) // left behind
+			w.Put(ready, "") // left behind
 			party := w.party(2)
 			other := enter(t.Context(), t, party[1]).waits()
 			ctx, cancel := context.WithCancel(t.Context())
@@ -273,7 +273,7 @@ func TestEnterGivenUpAtAnyRequest(t *testing.T) {
 			if err != nil {
 				third := enter(t.Context(), t, party[0]).ok()
 				left(t, third.in, other.ok().in)
-				assert.Empty(t, w.inside())
+				assert.Empty(t, w.List(path))
 			}
 		})
 	}

@@ -45,7 +45,7 @@ func TestRoundsOnOneBarrier(t *testing.T) {
 			all.Go(func() { play(t, d, rounds, members) })
 		}
 		all.Wait()
-		assert.Empty(t, w.inside())
+		assert.Empty(t, w.List(path))
 	})
 }
 
@@ -73,7 +73,7 @@ func TestRoundsOverBadLinks(t *testing.T) {
 				all.Wait()
 				calm()
 				time.Sleep(2 * time.Second)
-				assert.Empty(t, w.inside())
+				assert.Empty(t, w.List(path))
 				assert.Greater(t, cuts.Load(), int32(20))
 				assert.Len(t, w.Sessions(), members, "no session was lost")
 			})
@@ -121,7 +121,7 @@ func cutAt(t *testing.T, w *world, at int, verdict zktest.Verdict) (reached bool
 	}
 	all.Wait()
 	time.Sleep(time.Second)
-	assert.Empty(t, w.inside())
+	assert.Empty(t, w.List(path))
 	assert.Len(t, w.Sessions(), 2)
 	return reached
 }

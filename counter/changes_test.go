@@ -15,7 +15,7 @@ import (
 
 func TestChanges(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		v, i := counter.NewValue(cli, path, counter.WithSeed([]byte("seed"))), counter.NewInt(cli, path)
 		changes := v.Changes(t.Context())
 		assert.Equal(t, bytesAt(counter.NoVersion, "seed"), next(t, changes))
@@ -47,7 +47,7 @@ func TestChanges(t *testing.T) {
 func TestCostOfChanges(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.raise(path, nil)
-		v := counter.NewValue(w.client("a"), path)
+		v := counter.NewValue(w.Connect("a"), path)
 		before := w.Counts()
 		changes := v.Changes(t.Context())
 		next(t, changes)
@@ -69,9 +69,9 @@ func TestCostOfChanges(t *testing.T) {
 // Whoever reads slowly gets the latest state, and it is the last one.
 func TestSlowReader(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		i := counter.NewInt(w.client("a"), path)
+		i := counter.NewInt(w.Connect("a"), path)
 		changes, quick := i.Changes(t.Context()), i.Changes(t.Context())
-		writer := counter.NewInt(w.client("writer"), path)
+		writer := counter.NewInt(w.Connect("writer"), path)
 		var seen []int64
 		done := make(chan struct{})
 		go func() {
@@ -101,13 +101,13 @@ func TestChangesWhileAway(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
 				w.raise(path, []byte("0"))
-				cli := w.client("a")
+				cli := w.Connect("a")
 				changes := counter.NewValue(cli, path).Changes(t.Context())
 				assert.Equal(t, bytesAt(0, "0"), next(t, changes))
 				require.Equal(t, framework.Policy{OnSuspended: framework.Hold, OnLost: framework.Rebuild}, cli.Recipes()[0].Policy)
 				away := func(f func()) {
-					session := w.session(cli)
-					w.away("a", func() {
+					session := cli.State().SessionID
+					w.Blip("a", func() {
 						f()
 						if lost {
 							require.True(t, w.ExpireSession(session))
@@ -139,7 +139,7 @@ func TestChangesWhileAway(t *testing.T) {
 // Created between the look that did not find it and the one that watches its absence.
 func TestCreatedBetweenTheLooks(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		v := counter.NewValue(w.client("a"), path)
+		v := counter.NewValue(w.Connect("a"), path)
 		w.onceOn(zktest.Request, zktest.OpExists, zktest.Pass, func() { w.raise(path, []byte("x")) })
 		changes := v.Changes(t.Context())
 		assert.Equal(t, bytesAt(0, "x"), next(t, changes))
@@ -152,7 +152,7 @@ func TestCreatedBetweenTheLooks(t *testing.T) {
 func TestEndOfChanges(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.raise(path, be32(7))
-		cli := w.client("a")
+		cli := w.Connect("a")
 		i := counter.NewInt(cli, path)
 		require.Equal(t, counter.NewValue(cli, path).Policy(), i.Policy())
 		ctx, cancel := context.WithCancel(t.Context())
@@ -182,7 +182,7 @@ func TestEndOfChanges(t *testing.T) {
 // The value cannot be read for a while: Changes goes on when it can.
 func TestChangesRefusedLater(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		admin, cli := w.client("admin"), w.client("a")
+		admin, cli := w.Connect("admin"), w.Connect("a")
 		v := counter.NewValue(cli, path)
 		require.NoError(t, v.Set(t.Context(), []byte("1")))
 		changes := v.Changes(t.Context())
@@ -213,7 +213,7 @@ func TestChangesRefusedLater(t *testing.T) {
 
 func TestUpdateWithNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		_, err := counter.NewValue(w.client("a"), path).Update(t.Context(), nil)
+		_, err := counter.NewValue(w.Connect("a"), path).Update(t.Context(), nil)
 		assert.ErrorContains(t, err, "nil")
 	})
 }

@@ -20,7 +20,7 @@ import (
 func TestClose(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.raise(path, be32(0))
-		cli := w.client("a")
+		cli := w.Connect("a")
 		unused := counter.NewInt(cli, path)
 		require.NoError(t, unused.Close(t.Context()))
 		require.NoError(t, counter.NewInt(cli, path, counter.WithoutReceipt).Close(t.Context()))
@@ -28,9 +28,9 @@ func TestClose(t *testing.T) {
 			i := counter.NewInt(cli, path)
 			_, err := i.Add(t.Context(), 1)
 			require.NoError(t, err)
-			assert.Len(t, w.receipts(), 1)
+			assert.Len(t, w.List(path), 1)
 			require.NoError(t, i.Close(t.Context()))
-			assert.Empty(t, w.receipts(), "at once")
+			assert.Empty(t, w.List(path), "at once")
 			before := w.Counts()
 			require.NoError(t, i.Close(t.Context()), "again")
 			assert.Empty(t, w.Counts().Sub(before).Requests)
@@ -41,7 +41,7 @@ func TestClose(t *testing.T) {
 		sum, err := unused.Add(t.Context(), 1)
 		require.NoError(t, err)
 		assert.EqualValues(t, 5, sum, "it can be used again")
-		assert.Len(t, w.receipts(), 1)
+		assert.Len(t, w.List(path), 1)
 	})
 }
 
@@ -53,20 +53,20 @@ func TestCloseInTrouble(t *testing.T) {
 	for name, trouble := range map[string]func(w *world, cli *framework.Client){
 		"never arrived":        lose(zktest.Request),
 		"applied":              lose(zktest.Reply),
-		"in the next session":  func(w *world, cli *framework.Client) { w.expire(cli) },
+		"in the next session":  func(w *world, cli *framework.Client) { w.LoseSession("a") },
 		"deleted before":       func(w *world, _ *framework.Client) { w.clear() },
 		"deleted with a value": func(w *world, _ *framework.Client) { w.remove() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				cli := w.client("a")
+				cli := w.Connect("a")
 				i := counter.NewInt(cli, path)
 				_, err := i.Add(t.Context(), 1)
 				require.NoError(t, err)
 				trouble(w, cli)
 				require.NoError(t, i.Close(t.Context()))
 				time.Sleep(3 * time.Minute) // of the servers' sweeping
-				assert.Empty(t, w.receipts())
+				assert.Empty(t, w.List(path))
 			})
 		})
 	}
@@ -79,7 +79,7 @@ func TestCloseAfterAWriteThatIsGivenUp(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
 				w.raise(path, be32(0))
-				cli := w.client("a")
+				cli := w.Connect("a")
 				var made atomic.Int32
 				remove := w.OnFrame(func(f zktest.Frame) zktest.Verdict {
 					_, last := framework.Split(f.Path)
@@ -95,10 +95,10 @@ func TestCloseAfterAWriteThatIsGivenUp(t *testing.T) {
 				_, err := i.Add(ctx, 1)
 				require.ErrorIs(t, err, context.DeadlineExceeded)
 				require.Positive(t, made.Load())
-				require.NotEmpty(t, w.receipts())
+				require.NotEmpty(t, w.List(path))
 				remove()
 				require.NoError(t, i.Close(t.Context()))
-				assert.Empty(t, w.receipts(), "at once")
+				assert.Empty(t, w.List(path), "at once")
 			})
 		})
 	}
@@ -107,16 +107,16 @@ func TestCloseAfterAWriteThatIsGivenUp(t *testing.T) {
 // A Close that is given up goes on in the background.
 func TestCloseIsGivenUp(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		i := counter.NewInt(w.client("a"), path)
+		i := counter.NewInt(w.Connect("a"), path)
 		_, err := i.Add(t.Context(), 1)
 		require.NoError(t, err)
 		w.onceOn(zktest.Request, zktest.OpMulti, zktest.Drop, nothing)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		require.ErrorIs(t, i.Close(ctx), context.DeadlineExceeded)
-		require.Len(t, w.receipts(), 1)
+		require.Len(t, w.List(path), 1)
 		time.Sleep(3 * time.Minute)
-		assert.Empty(t, w.receipts())
+		assert.Empty(t, w.List(path))
 	})
 }
 
@@ -124,7 +124,7 @@ func TestCloseIsGivenUp(t *testing.T) {
 func TestCloseIsGivenUpBehindAWriteThatWas(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.raise(path, be32(0))
-		i := counter.NewInt(w.client("a"), path)
+		i := counter.NewInt(w.Connect("a"), path)
 		for _, given := range []struct {
 			op zktest.Op
 			up func(ctx context.Context) error
@@ -137,16 +137,16 @@ func TestCloseIsGivenUpBehindAWriteThatWas(t *testing.T) {
 			require.ErrorIs(t, given.up(ctx), context.DeadlineExceeded)
 			cancel()
 		}
-		require.Len(t, w.receipts(), 1)
+		require.Len(t, w.List(path), 1)
 		time.Sleep(3 * time.Minute)
-		assert.Empty(t, w.receipts())
+		assert.Empty(t, w.List(path))
 	})
 }
 
 // Close waits for a write, as long as ctx allows.
 func TestCloseWaitsForAWrite(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		v := counter.NewValue(w.client("a"), path)
+		v := counter.NewValue(w.Connect("a"), path)
 		_, err := v.Update(t.Context(), func([]byte) ([]byte, error) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
@@ -155,7 +155,7 @@ func TestCloseWaitsForAWrite(t *testing.T) {
 		})
 		require.NoError(t, err)
 		require.NoError(t, v.Close(t.Context()))
-		assert.Empty(t, w.receipts())
+		assert.Empty(t, w.List(path))
 	})
 }
 
@@ -165,7 +165,7 @@ func TestLookInANewSessionIsNotBehind(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
 				w.raise(path, be32(0))
-				cli := w.client("a", func(c *framework.Config) { c.OperationTimeout = -1 })
+				cli := w.Connect("a", func(c *framework.Config) { c.OperationTimeout = -1 })
 				i := counter.NewInt(cli, path)
 				_, err := i.Add(t.Context(), 1)
 				require.NoError(t, err)
@@ -194,7 +194,7 @@ func TestLookInANewSessionIsNotBehind(t *testing.T) {
 func TestKeeperIsMadeLater(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.raise(path, be32(0))
-		cli := w.client("a", func(c *framework.Config) { c.OperationTimeout = -1 })
+		cli := w.Connect("a", func(c *framework.Config) { c.OperationTimeout = -1 })
 		i := counter.NewInt(cli, path)
 		w.onceOn(zktest.Request, zktest.OpCreate2, zktest.Drop, nothing)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -213,8 +213,8 @@ func TestKeeperIsMadeLater(t *testing.T) {
 		time.Sleep(time.Second)
 		require.NoError(t, w.Accept())
 		require.NoError(t, <-done)
-		require.Len(t, w.receipts(), 1)
-		keepers, err := w.Children(path + "/" + w.receipts()[0])
+		require.Len(t, w.List(path), 1)
+		keepers, err := w.Children(path + "/" + w.List(path)[0])
 		require.NoError(t, err)
 		assert.Len(t, keepers, 1)
 	})
@@ -228,7 +228,7 @@ func TestCloseAfterALostSession(t *testing.T) {
 			var sessions []int64
 			var ints []*counter.Int
 			for _, name := range []string{"a", "b"} {
-				cli := w.client(name)
+				cli := w.Connect(name)
 				s, err := cli.Session(t.Context())
 				require.NoError(t, err)
 				sessions, ints = append(sessions, s.ID()), append(ints, counter.NewInt(cli, path))

@@ -35,7 +35,7 @@ func TestAddWithALostAnswer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
 				w.raise(path, be32(0))
-				i := counter.NewInt(w.client("a"), path)
+				i := counter.NewInt(w.Connect("a"), path)
 				meanwhile := nothing
 				if c.meanwhile {
 					meanwhile = w.others(be32(1))
@@ -64,7 +64,7 @@ func TestAddWithALostAnswer(t *testing.T) {
 func TestVersionOfARecoveredWrite(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.raise(path, nil)
-		v := counter.NewValue(w.client("a"), path)
+		v := counter.NewValue(w.Connect("a"), path)
 		lose := func() { w.onceOn(zktest.Reply, zktest.OpMulti, zktest.Cut, w.others([]byte("theirs"))) }
 		lose()
 		version, err := v.CompareAndSet(t.Context(), 0, []byte("mine"))
@@ -95,7 +95,7 @@ func TestEveryAnswerIsLost(t *testing.T) {
 				t.Run(fmt.Sprint(add, " ", fence, " ", look), func(t *testing.T) {
 					bubble(t, func(t *testing.T, w *world) {
 						w.raise(path, be32(0))
-						i := counter.NewInt(w.client("a"), path)
+						i := counter.NewInt(w.Connect("a"), path)
 						_, err := i.Add(t.Context(), 100)
 						require.NoError(t, err)
 						w.onceOn(add, zktest.OpMulti, zktest.Cut, func() {
@@ -143,7 +143,7 @@ func TestAddInASessionThatIsLost(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
 				w.raise(path, be32(0))
-				cli := w.client("a", func(c *framework.Config) { c.OperationTimeout = -1 })
+				cli := w.Connect("a", func(c *framework.Config) { c.OperationTimeout = -1 })
 				i := counter.NewInt(cli, path)
 				meanwhile := nothing
 				if c.others {
@@ -155,7 +155,7 @@ func TestAddInASessionThatIsLost(t *testing.T) {
 				healed := make(chan struct{})
 				w.onceOn(c.stage, zktest.OpMulti, zktest.Cut, func() {
 					meanwhile()
-					heal := w.silence("a")
+					heal := w.Silence("a")
 					time.AfterFunc(c.away, func() { heal(); close(healed) })
 				})
 				sum, err := i.Add(t.Context(), 1)
@@ -180,7 +180,7 @@ func TestRequestThatComesLate(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubbleWith(t, zktest.Config{TickTime: 40 * time.Second, MinSessionTimeout: time.Second}, func(t *testing.T, w *world) {
 				w.raise(path, be32(0))
-				cli := w.client("a", func(c *framework.Config) { c.OperationTimeout = -1 })
+				cli := w.Connect("a", func(c *framework.Config) { c.OperationTimeout = -1 })
 				i := counter.NewInt(cli, path)
 				_, err := i.Add(t.Context(), 100)
 				require.NoError(t, err)
@@ -214,7 +214,7 @@ func TestRequestThatComesLate(t *testing.T) {
 func TestSetOfTheReceiptIsLost(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.raise(path, be32(0))
-		cli := w.client("a", func(c *framework.Config) { c.RetryPolicy = retry.NTimes(1, time.Second) })
+		cli := w.Connect("a", func(c *framework.Config) { c.RetryPolicy = retry.NTimes(1, time.Second) })
 		i := counter.NewInt(cli, path)
 		w.onceOn(zktest.Request, zktest.OpMulti, zktest.Cut, nothing)
 		w.onceOn(zktest.Request, zktest.OpSetData, zktest.Cut, func() {
@@ -234,7 +234,7 @@ func TestAddIsGivenUp(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
 				w.raise(path, be32(0))
-				i := counter.NewInt(w.client("a"), path)
+				i := counter.NewInt(w.Connect("a"), path)
 				_, err := i.Add(t.Context(), 100)
 				require.NoError(t, err)
 				w.onceOn(stage, zktest.OpMulti, zktest.DelayBy(2*time.Second), nothing)
@@ -263,7 +263,7 @@ func TestAddThatWasNotSent(t *testing.T) {
 		t.Run(op.String(), func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
 				w.raise(path, be32(0))
-				i := counter.NewInt(w.client("a"), path)
+				i := counter.NewInt(w.Connect("a"), path)
 				w.OnFrame(func(f zktest.Frame) zktest.Verdict {
 					if f.Op == op {
 						return zktest.Drop
@@ -287,7 +287,7 @@ func TestLostAnswerWithoutReceipt(t *testing.T) {
 		t.Run(stage.String(), func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
 				w.raise(path, be32(0))
-				i := counter.NewInt(w.client("a"), path, counter.WithoutReceipt)
+				i := counter.NewInt(w.Connect("a"), path, counter.WithoutReceipt)
 				w.onceOn(stage, zktest.OpSetData, zktest.Cut, nothing)
 				_, err := i.Add(t.Context(), 1)
 				require.ErrorIs(t, err, want)
@@ -300,20 +300,20 @@ func TestLostAnswerWithoutReceipt(t *testing.T) {
 // Receipts go by themselves: with the client, after a crash, and not while they are needed.
 func TestReceiptsAreSwept(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		closing, crashing := w.client("closing"), w.client("crashing")
-		kept := counter.NewInt(w.client("kept"), path)
+		closing, crashing := w.Connect("closing"), w.Connect("crashing")
+		kept := counter.NewInt(w.Connect("kept"), path)
 		for _, i := range []*counter.Int{kept, counter.NewInt(closing, path), counter.NewInt(crashing, path)} {
 			_, err := i.Add(t.Context(), 1)
 			require.NoError(t, err)
 		}
-		require.Len(t, w.receipts(), 3)
-		for _, name := range w.receipts() {
+		require.Len(t, w.List(path), 3)
+		for _, name := range w.List(path) {
 			assert.Equal(t, zktest.Container, w.Dump()[path+"/"+name].Mode)
 		}
 		require.NoError(t, closing.Close())
-		heal := w.silence("crashing")
+		heal := w.Silence("crashing")
 		time.Sleep(3 * time.Minute)
-		assert.Len(t, w.receipts(), 1)
+		assert.Len(t, w.List(path), 1)
 		before := w.Counts()
 		_, err := kept.Add(t.Context(), 1)
 		require.NoError(t, err)
@@ -325,7 +325,7 @@ func TestReceiptsAreSwept(t *testing.T) {
 // A Value whose receipt is gone makes another: swept in between two sessions, or deleted together with the value.
 func TestReceiptIsReplaced(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		i := counter.NewInt(w.client("a"), path)
+		i := counter.NewInt(w.Connect("a"), path)
 		_, err := i.Add(t.Context(), 1)
 		require.NoError(t, err)
 		w.clear()
@@ -334,8 +334,8 @@ func TestReceiptIsReplaced(t *testing.T) {
 		require.NoError(t, err)
 		assert.EqualValues(t, 2, sum)
 		assert.EqualValues(t, 2, w.Counts().Sub(before).Requests[zktest.OpMulti], "a refused one, and again")
-		require.Len(t, w.receipts(), 1)
-		keepers, err := w.Children(path + "/" + w.receipts()[0])
+		require.Len(t, w.List(path), 1)
+		keepers, err := w.Children(path + "/" + w.List(path)[0])
 		require.NoError(t, err)
 		assert.Len(t, keepers, 1)
 		w.onceOn(zktest.Request, zktest.OpMulti, zktest.Pass, func() {
@@ -350,13 +350,13 @@ func TestReceiptIsReplaced(t *testing.T) {
 // The client was away for so long that the receipt was swept, with nothing under way.
 func TestReceiptIsSweptWhileAway(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		i := counter.NewInt(cli, path)
 		_, err := i.Add(t.Context(), 1)
 		require.NoError(t, err)
-		heal := w.silence("a")
+		heal := w.Silence("a")
 		time.Sleep(time.Hour)
-		require.Empty(t, w.receipts())
+		require.Empty(t, w.List(path))
 		heal()
 		require.NoError(t, cli.WaitConnected(t.Context()))
 		sum, err := i.Add(t.Context(), 1)
@@ -368,11 +368,11 @@ func TestReceiptIsSweptWhileAway(t *testing.T) {
 // Whoever writes to a receipt that is not his disturbs nothing.
 func TestReceiptIsWrittenByOthers(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		i := counter.NewInt(w.client("a"), path)
+		i := counter.NewInt(w.Connect("a"), path)
 		for n := range 3 {
 			w.onceOn(zktest.Request, zktest.OpMulti, zktest.Pass, func() {
 				for range n {
-					require.NoError(t, w.Set(path+"/"+w.receipts()[0], []byte("1")))
+					require.NoError(t, w.Set(path+"/"+w.List(path)[0], []byte("1")))
 				}
 			})
 			sum, err := i.Add(t.Context(), 1)
@@ -386,7 +386,7 @@ func TestReceiptIsWrittenByOthers(t *testing.T) {
 // A value that was deleted and created again has old versions anew. A write for the old one does not hit the new one.
 func TestValueIsReplaced(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		v := counter.NewValue(w.client("a"), path)
+		v := counter.NewValue(w.Connect("a"), path)
 		require.NoError(t, v.Set(t.Context(), nil))
 		w.onceOn(zktest.Request, zktest.OpMulti, zktest.Pass, func() {
 			w.remove()

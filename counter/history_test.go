@@ -85,7 +85,7 @@ func (w *world) trouble(rng *rand.Rand, names []string) (calm func()) {
 		case n < 18:
 			return zktest.DelayBy(time.Duration(rng.IntN(300)) * time.Millisecond)
 		case n == 18:
-			heal := w.silence(names[rng.IntN(len(names))])
+			heal := w.Silence(names[rng.IntN(len(names))])
 			time.AfterFunc(time.Duration(rng.IntN(25_000))*time.Millisecond, heal)
 			return zktest.Cut
 		}
@@ -118,7 +118,7 @@ func countAmidTrouble(t *testing.T, w *world, seed uint64) (*history, int) {
 	names := []string{"a", "b", "c"}
 	var clients []*framework.Client
 	for _, name := range names {
-		clients = append(clients, w.client(name, func(c *framework.Config) { c.OperationTimeout = -1 }))
+		clients = append(clients, w.Connect(name, func(c *framework.Config) { c.OperationTimeout = -1 }))
 	}
 	rng := rand.New(rand.NewPCG(seed, 1))
 	calm := w.trouble(rng, names)
@@ -142,7 +142,7 @@ func countAmidTrouble(t *testing.T, w *world, seed uint64) (*history, int) {
 	all.Wait()
 	calm()
 	time.Sleep(40 * time.Second) // whatever is still on its way arrives
-	got, err := counter.NewInt(w.client("judge"), path).Get(t.Context())
+	got, err := counter.NewInt(w.Connect("judge"), path).Get(t.Context())
 	require.NoError(t, err)
 	h.check(t, got.Value)
 	lost := 0

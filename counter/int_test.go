@@ -14,7 +14,7 @@ import (
 
 func TestFormats(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		short, long := counter.NewInt(cli, "/short"), counter.NewInt(cli, "/long", counter.Long)
 		for _, n := range []int64{258, -2, 0, math.MaxInt32, math.MinInt32} {
 			require.NoError(t, short.Set(t.Context(), n))
@@ -37,7 +37,7 @@ func TestFormats(t *testing.T) {
 
 func TestAdd(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		i := counter.NewInt(w.client("a"), path)
+		i := counter.NewInt(w.Connect("a"), path)
 		got, err := i.Get(t.Context())
 		require.NoError(t, err)
 		assert.Equal(t, counter.Versioned[int64]{Version: counter.NoVersion}, got)
@@ -54,9 +54,9 @@ func TestAdd(t *testing.T) {
 		assert.Equal(t, w.version(path), version)
 		_, err = i.CompareAndSet(t.Context(), version-1, 8)
 		require.ErrorIs(t, err, framework.ErrBadVersion)
-		_, err = counter.NewInt(w.client("b"), "/new").CompareAndSet(t.Context(), 0, 8)
+		_, err = counter.NewInt(w.Connect("b"), "/new").CompareAndSet(t.Context(), 0, 8)
 		require.ErrorIs(t, err, framework.ErrBadVersion)
-		version, err = counter.NewInt(w.client("c"), "/new", counter.Long).CompareAndSet(t.Context(), counter.NoVersion, 8)
+		version, err = counter.NewInt(w.Connect("c"), "/new", counter.Long).CompareAndSet(t.Context(), counter.NoVersion, 8)
 		require.NoError(t, err)
 		assert.Zero(t, version)
 		assert.Equal(t, be64(8), w.data("/new"))
@@ -68,7 +68,7 @@ func TestAddOfManyProcesses(t *testing.T) {
 		var all sync.WaitGroup
 		seen := make(chan int64, 200)
 		for _, name := range []string{"a", "b", "c", "d", "e"} {
-			i := counter.NewInt(w.client(name), path)
+			i := counter.NewInt(w.Connect(name), path)
 			for range 2 {
 				all.Go(func() {
 					for range 20 {
@@ -91,7 +91,7 @@ func TestAddOfManyProcesses(t *testing.T) {
 
 func TestNullAndEmptyDataIsZero(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		for at, data := range map[string][]byte{"/null": nil, "/empty": {}} {
 			w.raise(at, data)
 			got, err := counter.NewInt(cli, at).Get(t.Context())
@@ -108,13 +108,13 @@ func TestNullAndEmptyDataIsZero(t *testing.T) {
 // SharedCount cannot read an empty node: it must never meet one.
 func TestNodeIsCreatedAsZero(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		for want, i := range map[string]*counter.Int{
 			string(be32(0)): counter.NewInt(cli, "/short"),
 			string(be64(0)): counter.NewInt(cli, "/long", counter.Long),
 		} {
 			at := map[int]string{4: "/short", 8: "/long"}[len(want)]
-			watcher := counter.NewValue(w.client(at[1:]), at).Changes(t.Context())
+			watcher := counter.NewValue(w.Connect(at[1:]), at).Changes(t.Context())
 			next(t, watcher)
 			_, err := i.Add(t.Context(), 5)
 			require.NoError(t, err)
@@ -132,7 +132,7 @@ func TestNodeIsCreatedAsZero(t *testing.T) {
 
 func TestAnotherWidthIsNotTouched(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		for at, c := range map[string]struct {
 			data []byte
 			i    *counter.Int
@@ -161,7 +161,7 @@ func TestAnotherWidthIsNotTouched(t *testing.T) {
 
 func TestOverflow(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		for at, c := range map[string]struct {
 			i        *counter.Int
 			low, top int64

@@ -15,7 +15,7 @@ import (
 
 func TestFollowerIsListed(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		v := counter.NewValue(cli, path)

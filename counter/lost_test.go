@@ -35,7 +35,7 @@ func TestCutAtEveryFrameOfAWrite(t *testing.T) {
 // cutAdd cuts at one frame of a first Add and returns how many there were.
 func cutAdd(t *testing.T, w *world, at int, how zktest.Verdict, outage time.Duration) (frames int) {
 	w.raise(path, be32(0))
-	i := counter.NewInt(w.client("a"), path)
+	i := counter.NewInt(w.Connect("a"), path)
 	w.OnFrame(func(f zktest.Frame) zktest.Verdict {
 		if f.Op == zktest.OpPing || f.Op == zktest.OpConnect {
 			return zktest.Pass

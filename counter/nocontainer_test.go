@@ -19,7 +19,7 @@ func TestReceiptOnAServerWithoutContainers(t *testing.T) {
 			}
 			return zktest.Pass
 		})
-		i := counter.NewInt(w.client("a"), path)
+		i := counter.NewInt(w.Connect("a"), path)
 		for want := range int64(3) {
 			n, err := i.Add(t.Context(), 1)
 			require.NoError(t, err)

@@ -23,7 +23,7 @@ func bytesAt(version int32, data string) counter.Versioned[[]byte] {
 
 func TestValueThatDoesNotExist(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		seeded, bare := counter.NewValue(cli, path, counter.WithSeed([]byte("seed"))), counter.NewValue(cli, "/bare")
 		got, err := seeded.Get(t.Context())
 		require.NoError(t, err)
@@ -55,7 +55,7 @@ func TestValueThatDoesNotExist(t *testing.T) {
 
 func TestNullAndEmptyData(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		for path, data := range map[string][]byte{"/null": nil, "/empty": {}} {
 			w.raise(path, data)
 			v := counter.NewValue(cli, path, counter.WithSeed([]byte("seed")))
@@ -76,7 +76,7 @@ func TestCompareAndSet(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		for name, opts := range map[string][]counter.ValueOption{"exact": nil, "plain": {counter.WithoutReceipt}} {
 			at := "/" + name
-			v := counter.NewValue(w.client(name), at, opts...)
+			v := counter.NewValue(w.Connect(name), at, opts...)
 			_, err := v.CompareAndSet(t.Context(), 0, []byte("x"))
 			require.ErrorIs(t, err, framework.ErrBadVersion, "no node")
 			version, err := v.CompareAndSet(t.Context(), counter.NoVersion, []byte("one"))
@@ -102,7 +102,7 @@ func TestCompareAndSet(t *testing.T) {
 func TestUpdateGoesOnUntilItIsFirst(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.raise(path, []byte("0"))
-		v := counter.NewValue(w.client("a"), path)
+		v := counter.NewValue(w.Connect("a"), path)
 		calls := 0
 		done, err := v.Update(t.Context(), func(old []byte) ([]byte, error) {
 			if calls++; calls <= 3 {
@@ -119,7 +119,7 @@ func TestUpdateGoesOnUntilItIsFirst(t *testing.T) {
 func TestUpdateIsGivenUp(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.raise(path, []byte("0"))
-		v := counter.NewValue(w.client("a"), path)
+		v := counter.NewValue(w.Connect("a"), path)
 		mine := errors.New("mine")
 		_, err := v.Update(t.Context(), func([]byte) ([]byte, error) { return nil, mine })
 		assert.Equal(t, mine, err, "as it is")
@@ -144,7 +144,7 @@ func TestUpdateIsGivenUp(t *testing.T) {
 // Writes of one process take turns: they cost what they would cost alone.
 func TestWritesOfOneProcessDoNotMeet(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		v := counter.NewValue(w.client("a"), path)
+		v := counter.NewValue(w.Connect("a"), path)
 		require.NoError(t, v.Set(t.Context(), nil))
 		before := w.Counts()
 		var all sync.WaitGroup
@@ -162,7 +162,7 @@ func TestWritesOfOneProcessDoNotMeet(t *testing.T) {
 
 func TestWaitForTheTurnIsGivenUp(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		v := counter.NewValue(w.client("a"), path)
+		v := counter.NewValue(w.Connect("a"), path)
 		_, err := v.Update(t.Context(), func([]byte) ([]byte, error) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
@@ -182,7 +182,7 @@ func TestWaitForTheTurnIsGivenUp(t *testing.T) {
 func TestCosts(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.raise(path, be32(0))
-		cli := w.client("a")
+		cli := w.Connect("a")
 		type requests = map[zktest.Op]int64
 		v, i := counter.NewValue(cli, path), counter.NewInt(cli, path)
 		cost := func(f func() error) requests {
@@ -209,7 +209,7 @@ func TestCosts(t *testing.T) {
 			}))
 			assert.Equal(t, requests{zktest.OpGetData: 1}, cost(func() error { _, err := v.Get(t.Context()); return err }))
 		}
-		w.expire(cli)
+		w.LoseSession("a")
 		assert.Equal(t, requests{zktest.OpGetData: 1, zktest.OpCreate2: 1, zktest.OpMulti: 1}, cost(add), "a new session")
 		w.LoseReply(zktest.OpMulti, 1)
 		assert.Equal(t, requests{zktest.OpConnect: 1, zktest.OpSync: 1, zktest.OpGetData: 2, zktest.OpMulti: 1, zktest.OpSetData: 1}, cost(add), "an answer lost")
@@ -217,12 +217,12 @@ func TestCosts(t *testing.T) {
 		assert.Equal(t, requests{zktest.OpConnect: 1, zktest.OpGetData: 2, zktest.OpMulti: 1, zktest.OpSetData: 1}, cost(add), "a request lost")
 
 		plain := counter.NewInt(cli, path, counter.WithoutReceipt)
-		before := len(w.receipts())
+		before := len(w.List(path))
 		assert.Equal(t, requests{zktest.OpGetData: 1, zktest.OpSetData: 1}, cost(func() error {
 			_, err := plain.Add(t.Context(), 1)
 			return err
 		}))
-		assert.Len(t, w.receipts(), before)
+		assert.Len(t, w.List(path), before)
 		missing := counter.NewInt(cli, "/missing")
 		assert.Equal(t, requests{zktest.OpGetData: 2, zktest.OpCreate2: 2, zktest.OpCreateContainer: 1, zktest.OpMulti: 1}, cost(func() error {
 			_, err := missing.Add(t.Context(), 1)
@@ -233,7 +233,7 @@ func TestCosts(t *testing.T) {
 
 func TestErrorsOfTheServers(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		owner := w.client("owner", func(c *framework.Config) {
+		owner := w.Connect("owner", func(c *framework.Config) {
 			c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("me:s3cr3t")}}
 		})
 		readWrite := []framework.ACL{{Scheme: "world", ID: "anyone", Perms: 1 | 2}}
@@ -243,7 +243,7 @@ func TestErrorsOfTheServers(t *testing.T) {
 		require.NoError(t, err)
 		_, err = owner.Create(t.Context(), "/passing", be32(1), framework.Ephemeral)
 		require.NoError(t, err)
-		cli := w.client("a")
+		cli := w.Connect("a")
 		_, err = counter.NewInt(cli, "/mine").Get(t.Context())
 		assert.ErrorIs(t, err, framework.ErrNoAuth)
 		_, err = counter.NewInt(cli, "/mine/new").Add(t.Context(), 1)
@@ -260,7 +260,7 @@ func TestErrorsOfTheServers(t *testing.T) {
 			require.NoError(t, err)
 			assert.EqualValues(t, 2, sum)
 		}
-		readOnly := w.client("b", func(c *framework.Config) {
+		readOnly := w.Connect("b", func(c *framework.Config) {
 			c.ACL = []framework.ACL{{Scheme: "world", ID: "anyone", Perms: 1 | 4}} // of its receipts
 		})
 		w.raise("/open", be32(1))

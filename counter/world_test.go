@@ -1,11 +1,7 @@
 package counter_test
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
-	"math/rand/v2"
-	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-zk/docent/counter"
-	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/docenttest"
 	"github.com/docent-zk/docent/zktest"
 )
 
@@ -24,7 +20,7 @@ const (
 
 // world is a server on a network in memory.
 type world struct {
-	*zktest.Server
+	*docenttest.Server
 	t *testing.T
 }
 
@@ -34,103 +30,14 @@ func bubble(t *testing.T, f func(t *testing.T, w *world)) {
 	bubbleWith(t, zktest.Config{}, f)
 }
 
-// bubbleWith is bubble with a server of one's own choice. When the test fails it shows what the server has seen last.
+// bubbleWith is bubble with a server of one's own choice.
 func bubbleWith(t *testing.T, cfg zktest.Config, f func(t *testing.T, w *world)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		var mu sync.Mutex
-		var trace []string
-		cfg.Trace = func(line string) {
-			mu.Lock()
-			defer mu.Unlock()
-			if !strings.Contains(line, " ping ") {
-				trace = append(trace, line)
-			}
-		}
-		s, err := zktest.StartMemory(cfg)
-		require.NoError(t, err)
-		t.Cleanup(func() {
-			require.NoError(t, s.Close())
-			if t.Failed() {
-				t.Logf("server:\n%s", strings.Join(trace[max(0, len(trace)-80):], "\n"))
-			}
-		})
-		watchdog := time.AfterFunc(24*time.Hour, func() { panic("a test has waited for a day of its own time") })
-		t.Cleanup(func() { watchdog.Stop() })
-		f(t, &world{s, t})
-	})
-}
-
-// client starts a client on a host of that name and waits for its session.
-func (w *world) client(name string, tune ...func(*framework.Config)) *framework.Client {
-	w.t.Helper()
-	cfg := framework.Config{
-		ConnectString: w.ConnectString(), SessionTimeout: timeout, Dialer: w.Client(name).Dial,
-		Random: rand.NewChaCha8(sha256.Sum256([]byte(name))), // so that a run repeats itself
-	}
-	for _, f := range tune {
-		f(&cfg)
-	}
-	cli, err := framework.New(cfg)
-	require.NoError(w.t, err)
-	w.t.Cleanup(func() { require.NoError(w.t, cli.Close()) })
-	require.NoError(w.t, cli.WaitConnected(w.t.Context()))
-	return cli
-}
-
-// silence swallows a client's packets, both ways, until the result is called.
-func (w *world) silence(name string) (heal func()) {
-	return w.Blackhole(zktest.ClientConns(name), zktest.Both)
-}
-
-// away breaks a client's connection and lets it have no other, for longer than f takes and less than the session timeout. It
-// runs in a bubble.
-func (w *world) away(name string, f func()) {
-	w.t.Helper()
-	heal := w.OnFrame(func(f zktest.Frame) zktest.Verdict {
-		if f.Conn.Client == name {
-			return zktest.Cut
-		}
-		return zktest.Pass
-	})
-	require.Positive(w.t, w.Cut(zktest.ClientConns(name)))
-	time.Sleep(time.Second)
-	f()
-	time.Sleep(time.Second)
-	heal()
-}
-
-// session is the id of a client's session.
-func (w *world) session(cli *framework.Client) int64 {
-	w.t.Helper()
-	s, err := cli.Session(w.t.Context())
-	require.NoError(w.t, err)
-	return s.ID()
-}
-
-// expire ends a client's session at the server and waits until the client has the next one. It runs in a bubble.
-func (w *world) expire(cli *framework.Client) {
-	w.t.Helper()
-	old := w.session(cli)
-	require.True(w.t, w.ExpireSession(old))
-	for cli.State().SessionID == old { // it may be Lost for an instant only
-		time.Sleep(time.Millisecond)
-	}
-	require.NoError(w.t, cli.WaitConnected(w.t.Context()))
+	synctest.Test(t, func(t *testing.T) { f(t, &world{docenttest.Start(t, cfg), t}) })
 }
 
 // raise creates a node with that data, and its parents.
-func (w *world) raise(path string, data []byte) {
-	w.t.Helper()
-	for i := 1; i < len(path); i++ {
-		if path[i] == '/' && !w.Exists(path[:i]) {
-			_, err := w.Create(path[:i], nil, zktest.Persistent)
-			require.NoError(w.t, err)
-		}
-	}
-	_, err := w.Create(path, data, zktest.Persistent)
-	require.NoError(w.t, err)
-}
+func (w *world) raise(path string, data []byte) { w.Put(path, string(data)) }
 
 // data is what a node holds.
 func (w *world) data(path string) []byte {
@@ -148,19 +55,10 @@ func (w *world) version(path string) int32 {
 	return stat.Version
 }
 
-// receipts is the names of what stands below the value.
-func (w *world) receipts() []string {
-	names, err := w.Children(path)
-	if err != nil {
-		return nil
-	}
-	return names
-}
-
 // clear deletes what stands below the value.
 func (w *world) clear() {
 	w.t.Helper()
-	for _, name := range w.receipts() {
+	for _, name := range w.List(path) {
 		keepers, _ := w.Children(path + "/" + name)
 		for _, keeper := range keepers {
 			require.NoError(w.t, w.Delete(path+"/"+name+"/"+keeper))

@@ -15,7 +15,7 @@
 //
 // [Run] puts the test into a bubble of package testing/synctest, with a [zktest.Server] on a network in memory. Time in a bubble moves on when every
 // goroutine in it waits. A session timeout of ten seconds therefore passes in less than a millisecond, and time.Sleep makes tests neither
-// slow nor unreliable. A test that has a bubble already calls [Start].
+// slow nor unreliable. A test that has a bubble already calls [Start], or [Wrap] if it has a server, too.
 //
 // The bubble ends when every goroutine in it has ended. Clients of [Server.Connect] are closed at the end of the test, and the server after them.
 // Goroutines that the test starts should end with t.Context() at the latest, which is canceled just before.

@@ -144,3 +144,17 @@ func TestStartTakesAConfigurationAndPassesItsTraceOn(t *testing.T) {
 		assert.Equal(t, 100*time.Second, time.Since(begun))
 	})
 }
+
+func TestWrapUsesTheServersOfACluster(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cluster, err := zktest.StartMemoryCluster(3, zktest.Config{})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, cluster.Close()) })
+		srv := docenttest.Wrap(t, cluster.Server)
+		cli := srv.Connect("worker")
+		id := cli.State().SessionID
+		srv.LoseSession("worker")
+		assert.NotEqual(t, id, cli.State().SessionID)
+		srv.Settle()
+	})
+}

@@ -42,10 +42,7 @@ func Run(t *testing.T, f func(t *testing.T, srv *Server)) {
 // if the caller is not in a bubble. Trace in cfg is called as usual.
 func Start(tb testing.TB, cfg zktest.Config) *Server {
 	tb.Helper()
-	if !inBubble() {
-		tb.Fatal("docenttest: not in a bubble: use docenttest.Run, or call Start in a function that synctest.Test runs")
-	}
-	s := &Server{tb: tb, settle: 20 * time.Millisecond, named: map[string]int{}}
+	s := newServer(tb)
 	if cfg.Latency > 0 {
 		s.settle = 100 * cfg.Latency
 	}
@@ -56,12 +53,30 @@ func Start(tb testing.TB, cfg zktest.Config) *Server {
 	}
 	s.Server = server
 	tb.Cleanup(s.end)
+	return s
+}
+
+// Wrap makes a Server of one that the caller has started in the bubble, such as that of a [zktest.Cluster]. The caller closes it, after the test's
+// clients: with Cleanup, called before Wrap.
+func Wrap(tb testing.TB, server *zktest.Server) *Server {
+	tb.Helper()
+	s := newServer(tb)
+	s.Server = server
+	return s
+}
+
+// newServer makes a Server without its zktest.Server, and sets the test's time limit.
+func newServer(tb testing.TB) *Server {
+	tb.Helper()
+	if !inBubble() {
+		tb.Fatal("docenttest: not in a bubble: use docenttest.Run, or call Start in a function that synctest.Test runs")
+	}
 	watchdog := time.AfterFunc(lifetime, func() {
 		debug.SetTraceback("all")
 		panic("docenttest: " + tb.Name() + " has lasted for two days of fake time")
 	})
 	tb.Cleanup(func() { watchdog.Stop() })
-	return s
+	return &Server{tb: tb, settle: 20 * time.Millisecond, named: map[string]int{}}
 }
 
 // inBubble reports whether the caller runs in a bubble.
