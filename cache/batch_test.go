@@ -18,7 +18,7 @@ import (
 // crowd raises n nodes below /r, each with that data.
 func (w *world) crowd(n int, data string) {
 	w.t.Helper()
-	w.raise("/r", "")
+	w.Put("/r", "")
 	for i := range n {
 		_, err := w.Create(fmt.Sprintf("/r/%04d", i), []byte(data), zktest.Persistent)
 		require.NoError(w.t, err)
@@ -48,7 +48,7 @@ func (w *world) lacking(how zktest.Verdict) (asked func() int) {
 func TestALoadReadsManyNodesInOneRequest(t *testing.T) {
 	once(t, zktest.Config{}, nil, func(t *testing.T, w *world) {
 		w.crowd(1000, "data")
-		cli := w.client("c")
+		cli := w.Connect("c")
 		var tree *cache.Tree
 		cost := w.cost("c", func() { tree = w.open(cli, "/r") })
 		w.equal(tree, "/r")
@@ -61,7 +61,7 @@ func TestALoadReadsManyNodesInOneRequest(t *testing.T) {
 func TestNodesThatChangeMeanwhileAreReadTogether(t *testing.T) {
 	once(t, zktest.Config{}, nil, func(t *testing.T, w *world) {
 		w.crowd(250, "0")
-		cli := w.client("c")
+		cli := w.Connect("c")
 		tree := w.open(cli, "/r")
 		defer w.Delay(zktest.ClientConns("c"), 10*time.Millisecond)()
 		cost := w.cost("c", func() {
@@ -94,7 +94,7 @@ func TestFewBatchesAreUnderWay(t *testing.T) {
 				}
 				return zktest.Pass
 			})
-			tree := w.open(w.client("c"), "/r", cache.Parallel(parallel), cache.NoWait())
+			tree := w.open(w.Connect("c"), "/r", cache.Parallel(parallel), cache.NoWait())
 			time.Sleep(time.Second)
 			assert.EqualValues(t, min(parallel, 4), w.ClientCounts("c").Requests[zktest.OpMultiRead])
 			heal()
@@ -114,9 +114,9 @@ func TestServersWithoutMultiRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
 				w.crowd(200, "0")
-				w.raise("/q/a", "0")
+				w.Put("/q/a", "0")
 				asked := w.lacking(how.verdict)
-				cli := w.client("c")
+				cli := w.Connect("c")
 				tree, second := w.open(cli, "/r"), w.open(cli, "/q")
 				assert.Equal(t, 201, tree.Len(), "everything is read at once, one by one")
 				require.NoError(t, tree.Refresh(t.Context()))
@@ -126,7 +126,7 @@ func TestServersWithoutMultiRead(t *testing.T) {
 				}
 				time.Sleep(time.Second)
 				assert.LessOrEqual(t, w.ClientCounts("c").Accepted, 1+how.broken)
-				w.expire("c", cli, func() { w.raise("/r/later", "") })
+				w.expire("c", cli, func() { w.Put("/r/later", "") })
 				w.equal(tree, "/r")
 				w.equal(second, "/q")
 				assert.LessOrEqual(t, asked(), how.asked, "four that are under way, and one alone where that was not enough")
@@ -143,7 +143,7 @@ func TestServersWithoutMultiRead(t *testing.T) {
 func TestANodeOfABatchThatHasGrownTooLong(t *testing.T) {
 	once(t, zktest.Config{}, nil, func(t *testing.T, w *world) {
 		w.crowd(200, "0")
-		cli := w.client("c", func(c *framework.Config) { c.MaxReplySize = 100 << 10 })
+		cli := w.Connect("c", func(c *framework.Config) { c.MaxReplySize = 100 << 10 })
 		tree := w.open(cli, "/r")
 		accepted := w.ClientCounts("c").Accepted
 		heal := w.Delay(zktest.ClientConns("c"), 10*time.Millisecond)
@@ -184,7 +184,7 @@ func TestRefusedNodesOfABatch(t *testing.T) {
 		for i := range 10 {
 			private(w, fmt.Sprintf("/r/%03d9-private", 5*i))
 		}
-		cli := w.client("c")
+		cli := w.Connect("c")
 		var tree *cache.Tree
 		cost := w.cost("c", func() { tree = w.open(cli, "/r") })
 		assert.Equal(t, 501, tree.Len())
@@ -201,7 +201,7 @@ func TestAnswersToBatchesAreShort(t *testing.T) {
 	for _, size := range []int{100, 3 << 10, 30 << 10} {
 		once(t, zktest.Config{}, nil, func(t *testing.T, w *world) {
 			w.crowd(120, strings.Repeat("x", size))
-			cli := w.client("c", func(c *framework.Config) { c.MaxReplySize = 64 << 10 })
+			cli := w.Connect("c", func(c *framework.Config) { c.MaxReplySize = 64 << 10 })
 			tree := w.open(cli, "/r")
 			require.NoError(t, tree.Refresh(t.Context()))
 			w.equal(tree, "/r")
@@ -218,10 +218,10 @@ func TestAnswersToBatchesAreShort(t *testing.T) {
 func TestLongDataIsNotTransferredAgain(t *testing.T) {
 	once(t, zktest.Config{}, nil, func(t *testing.T, w *world) {
 		for i := range 5 {
-			w.raise(fmt.Sprintf("/r/short%d", i), "data")
-			w.raise(fmt.Sprintf("/r/long%d", i), strings.Repeat("x", 1000))
+			w.Put(fmt.Sprintf("/r/short%d", i), "data")
+			w.Put(fmt.Sprintf("/r/long%d", i), strings.Repeat("x", 1000))
 		}
-		w.open(w.client("c"), "/r")
+		w.open(w.Connect("c"), "/r")
 		cost := w.cost("c", func() { time.Sleep(13 * timeout) })
 		assert.Equal(t, map[zktest.Op]int64{zktest.OpExists: 6, zktest.OpMultiRead: 1}, cost.Requests, "it has looked at each of the few nodes")
 	})

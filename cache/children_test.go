@@ -27,10 +27,10 @@ func (w *world) children(cli *framework.Client, dir string) *cache.Children {
 
 func TestChildren(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise("/hosts/b", "2")
-		w.raise("/hosts/a", "1")
-		w.raise("/hosts/a/below", "not in it")
-		cli := w.client("c")
+		w.Put("/hosts/b", "2")
+		w.Put("/hosts/a", "1")
+		w.Put("/hosts/a/below", "not in it")
+		cli := w.Connect("c")
 		dir := w.children(cli, "/hosts")
 		names := func() (all []string) {
 			for name, node := range dir.Each() {
@@ -46,7 +46,7 @@ func TestChildren(t *testing.T) {
 		_, ok = dir.Get("/hosts/a/below")
 		assert.False(t, ok)
 
-		host := w.client("host")
+		host := w.Connect("host")
 		_, err := host.Create(t.Context(), "/hosts/c", []byte("3"), framework.Ephemeral)
 		require.NoError(t, err)
 		time.Sleep(time.Second)
@@ -58,7 +58,7 @@ func TestChildren(t *testing.T) {
 		r.take()
 		w.away("c", func() {
 			w.raze("/hosts/a")
-			w.raise("/hosts/a", "1")
+			w.Put("/hosts/a", "1")
 		})
 		assert.Equal(t, []string{"Stale /hosts", "Removed /hosts/a", `Added /hosts/a "1"`, "Synced /hosts"}, r.take())
 	})
@@ -67,12 +67,12 @@ func TestChildren(t *testing.T) {
 // Members come and go with their sessions.
 func TestEphemeralChurn(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise("/hosts", "")
-		cli := w.client("c")
+		w.Put("/hosts", "")
+		cli := w.Connect("c")
 		dir := w.children(cli, "/hosts")
 		r := w.record(dir)
 		for range 30 {
-			host := w.client("host")
+			host := w.Connect("host")
 			for _, name := range []string{"/hosts/same", "/hosts/other", "/hosts/s-"} {
 				mode := framework.Ephemeral
 				if name == "/hosts/s-" {

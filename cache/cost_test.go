@@ -35,7 +35,7 @@ func (w *world) wood() {
 	w.t.Helper()
 	for d := range 3 {
 		for i := range 10 {
-			w.raise(fmt.Sprintf("/r/d%d/n%d", d, i), "data")
+			w.Put(fmt.Sprintf("/r/d%d/n%d", d, i), "data")
 		}
 	}
 }
@@ -43,7 +43,7 @@ func (w *world) wood() {
 func TestWhatALoadCosts(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.wood()
-		cli := w.client("c")
+		cli := w.Connect("c")
 		want := map[zktest.Op]int64{zktest.OpSync: 1, zktest.OpGetData: 1, zktest.OpGetChildren2: 1, zktest.OpMultiRead: 4, zktest.OpAddWatch: 1}
 		if len(w.opts) > 0 {
 			delete(want, zktest.OpAddWatch)
@@ -59,7 +59,7 @@ func TestWhatALoadCosts(t *testing.T) {
 func TestWhatRestCosts(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.wood()
-		cli := w.client("c")
+		cli := w.Connect("c")
 		w.open(cli, "/r")
 		rest, checks := w.cost("c", func() { time.Sleep(time.Hour) }).Requests, int64(time.Hour/(8*timeout))
 		if len(w.opts) > 0 {
@@ -98,7 +98,7 @@ func TestWhatRestCosts(t *testing.T) {
 func TestWhatAChangeCosts(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.wood()
-		cli := w.client("c")
+		cli := w.Connect("c")
 		tree := w.open(cli, "/r")
 		settle := func() { time.Sleep(time.Second) }
 		oneShot := len(w.opts) > 0
@@ -114,7 +114,7 @@ func TestWhatAChangeCosts(t *testing.T) {
 			settle()
 		}).Requests, "set")
 		assert.Equal(t, either(map[zktest.Op]int64{get: 1}, map[zktest.Op]int64{get: 1, list: 2}), w.cost("c", func() {
-			w.raise("/r/d1/new", "")
+			w.Put("/r/d1/new", "")
 			settle()
 		}).Requests, "create")
 		deleted := w.cost("c", func() {
@@ -142,8 +142,8 @@ func TestChildrenOneAfterTheOther(t *testing.T) {
 		if len(w.opts) > 0 {
 			n = 200 // each brings a list of all
 		}
-		w.raise("/r", "")
-		cli := w.client("c")
+		w.Put("/r", "")
+		cli := w.Connect("c")
 		tree := w.open(cli, "/r")
 		cost := w.cost("c", func() {
 			for i := range n {

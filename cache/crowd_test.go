@@ -32,7 +32,7 @@ func TestCachesInOneClient(t *testing.T) {
 
 // crowd is one run, in a bubble.
 func crowd(w *world, seed uint64) {
-	cli := w.client("c")
+	cli := w.Connect("c")
 	roots := []string{"/r", "/r", "/r/n0", "/r/n1/n1", "/r/n2", "/r"}
 	opts := [][]cache.TreeOption{nil, {cache.NoWait(), cache.QueueBound(3)}, nil, {cache.Parallel(2)}, {cache.OneShot()}, {cache.OneShot()}}
 	var trees []*cache.Tree

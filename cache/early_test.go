@@ -71,15 +71,15 @@ func TestFreshIncludesWhatIsBelowANodeThatChanges(t *testing.T) {
 
 // changesAbove is one run, in a bubble.
 func changesAbove(t *testing.T, w *world, op zktest.Op, absence func(*world, *framework.Client)) {
-	w.raise("/r/a/b", "old")
-	w.raise("/r/again", "old")
-	cli := w.client("c")
+	w.Put("/r/a/b", "old")
+	w.Put("/r/again", "old")
+	cli := w.Connect("c")
 	tree := w.open(cli, "/r")
-	heal := w.cutOff("c")
+	heal := w.Disconnect("c")
 	time.Sleep(time.Second)
 	w.set("/r/a/b", "new")
 	w.raze("/r/again")
-	w.raise("/r/again/kid", "new")
+	w.Put("/r/again/kid", "new")
 	absence(w, cli)
 	time.Sleep(time.Second)
 	for _, path := range []string{"/r/a", "/r/again"} {
@@ -100,13 +100,13 @@ func TestSyncOverABlipThatTheCacheHasNotNoticed(t *testing.T) {
 	for range 10 { // which of the two it notices first is up to the scheduler
 		bubble(t, func(t *testing.T, w *world) {
 			var g gate
-			w.raise("/r/a", "0")
-			cli := w.client("c")
+			w.Put("/r/a", "0")
+			cli := w.Connect("c")
 			tree := w.open(cli, "/r", g.filter())
 			open := g.shut()
-			w.raise("/r/skip", "")
+			w.Put("/r/skip", "")
 			time.Sleep(time.Second)
-			heal := w.cutOff("c")
+			heal := w.Disconnect("c")
 			time.Sleep(time.Second)
 			w.set("/r/a", "2")
 			heal()
@@ -121,7 +121,7 @@ func TestSyncOverABlipThatTheCacheHasNotNoticed(t *testing.T) {
 			done := make(chan error, 1)
 			go func() { done <- tree.Sync(context.Background()) }()
 			time.Sleep(time.Second)
-			heal = w.cutOff("c")
+			heal = w.Disconnect("c")
 			deaf()
 			time.Sleep(time.Second)
 			open()
@@ -141,12 +141,12 @@ func TestSyncWhenEventsWereLost(t *testing.T) {
 	once(t, zktest.Config{}, nil, func(t *testing.T, w *world) {
 		var g gate
 		long := "/r/a" + strings.Repeat("x", 4000)
-		w.raise(long, "0")
-		cli := w.client("c")
+		w.Put(long, "0")
+		cli := w.Connect("c")
 		tree := w.open(cli, "/r", g.filter())
 		for i := range 2 {
 			open := g.shut()
-			w.raise(fmt.Sprintf("/r/skip%d", i), "")
+			w.Put(fmt.Sprintf("/r/skip%d", i), "")
 			time.Sleep(time.Second)
 			last := fmt.Sprintf("last %d", i)
 			for range 3000 {
@@ -169,10 +169,10 @@ func TestABurst(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		var g gate
 		for i := range 100 {
-			w.raise(fmt.Sprintf("/r/n%d", i), "")
+			w.Put(fmt.Sprintf("/r/n%d", i), "")
 		}
-		w.raise("/r/busy", "")
-		cli := w.client("c")
+		w.Put("/r/busy", "")
+		cli := w.Connect("c")
 		tree := w.open(cli, "/r", g.filter())
 		for _, n := range []int{1, 2, 3, 7, 8, 9, 10, 16, 17, 64, 65, 100} {
 			open := g.shut()
@@ -201,9 +201,9 @@ func TestAListIsReadToItsEndLater(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
 				for i := range 30 {
-					w.raise(fmt.Sprintf("/r/%d/kid", i), "1")
+					w.Put(fmt.Sprintf("/r/%d/kid", i), "1")
 				}
-				cli := w.client("c")
+				cli := w.Connect("c")
 				broken := false
 				w.OnFrame(func(f zktest.Frame) zktest.Verdict {
 					if f.Conn.Client != "c" || f.Op != zktest.OpGetData && f.Op != zktest.OpMultiRead || !strings.HasSuffix(f.Path, "/kid") || broken {

@@ -24,11 +24,11 @@ func pathsOf(tree *cache.Tree) []string {
 // A filter that panics for a path leaves the node as it is, and touches no other.
 func TestAFilterThatPanics(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise("/r/a", "1")
-		w.raise("/r/bad", "1")
-		w.raise("/r/later", "1")
+		w.Put("/r/a", "1")
+		w.Put("/r/bad", "1")
+		w.Put("/r/later", "1")
 		var log journal
-		cli := w.client("c", log.logging)
+		cli := w.Connect("c", log.logging)
 		var mu sync.Mutex
 		broken := map[string]bool{"/r/bad": true}
 		tree := w.open(cli, "/r", cache.Filter(func(path string) bool {
@@ -44,7 +44,7 @@ func TestAFilterThatPanics(t *testing.T) {
 		broken["/r/later"] = true
 		mu.Unlock()
 		w.set("/r/later", "2")
-		w.raise("/r/b", "1")
+		w.Put("/r/b", "1")
 		w.set("/r/a", "2")
 		time.Sleep(time.Second)
 		require.NoError(t, tree.Sync(t.Context()))

@@ -17,15 +17,15 @@ import (
 // Scenario 35: unreachable for an hour.
 func TestAwayForAnHour(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise("/a/b", "1")
-		w.raise("/a/gone", "")
-		cli := w.client("c")
+		w.Put("/a/b", "1")
+		w.Put("/a/gone", "")
+		cli := w.Connect("c")
 		tree := w.open(cli, "/a")
 		r := w.record(tree)
 		r.take()
 		_, err := tree.Fresh()
 		require.NoError(t, err)
-		heal := w.cutOff("c")
+		heal := w.Disconnect("c")
 		for cli.State().State != framework.Suspended {
 			time.Sleep(time.Microsecond)
 		}
@@ -64,16 +64,16 @@ func TestAwayForAnHour(t *testing.T) {
 func TestFreshMeansEverythingIsIn(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		for _, path := range []string{"/a/b", "/a/c", "/a/d/e"} {
-			w.raise(path, "1")
+			w.Put(path, "1")
 		}
-		cli := w.client("c")
+		cli := w.Connect("c")
 		tree := w.open(cli, "/a")
 		for range 2 {
 			for _, lost := range []bool{false, true} {
-				heal := w.cutOff("c")
+				heal := w.Disconnect("c")
 				time.Sleep(time.Second)
 				w.set("/a/d/e", "2")
-				w.raise("/a/new", "")
+				w.Put("/a/new", "")
 				if lost {
 					w.ExpireSession(cli.State().SessionID)
 				}
@@ -96,8 +96,8 @@ func TestFreshMeansEverythingIsIn(t *testing.T) {
 // What was committed before a Sync is in the cache when it returns.
 func TestSync(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise("/a", "")
-		cli := w.client("c")
+		w.Put("/a", "")
+		cli := w.Connect("c")
 		tree := w.open(cli, "/a")
 		slow := w.Delay(zktest.ClientConns("c"), 50*time.Millisecond)
 		defer slow()
@@ -109,7 +109,7 @@ func TestSync(t *testing.T) {
 			case w.Exists(path):
 				w.set(path, time.Duration(i).String())
 			default:
-				w.raise(path+"/x/y", "")
+				w.Put(path+"/x/y", "")
 			}
 			if i%10 == 9 {
 				w.Cut(zktest.ClientConns("c"))
@@ -126,8 +126,8 @@ func TestSync(t *testing.T) {
 // A tree in which something changes all the time can be synced, and becomes fresh.
 func TestNoRestIsNeeded(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise("/a/busy", "")
-		cli := w.client("c")
+		w.Put("/a/busy", "")
+		cli := w.Connect("c")
 		stop := make(chan struct{})
 		ended := make(chan struct{})
 		go func() {
@@ -160,8 +160,8 @@ func TestNoRestIsNeeded(t *testing.T) {
 // A Sync that begins in one session and ends in the next still keeps its word.
 func TestSyncOverSessions(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise("/a/b", "1")
-		cli := w.client("c")
+		w.Put("/a/b", "1")
+		cli := w.Connect("c")
 		tree := w.open(cli, "/a")
 		for after := range 20 {
 			w.set("/a/b", time.Duration(after).String())

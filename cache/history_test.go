@@ -21,22 +21,22 @@ func TestOtherDataUnderTheSameTransactions(t *testing.T) {
 				bubble(t, func(t *testing.T, w *world) {
 					write := func(data string) {
 						for i := range nodes {
-							w.raise(fmt.Sprintf("/r/n%d", i), data)
+							w.Put(fmt.Sprintf("/r/n%d", i), data)
 						}
 					}
 					write("old")
-					w.raise("/conf", "old")
-					cli := w.client("c")
+					w.Put("/conf", "old")
+					cli := w.Connect("c")
 					tree := w.open(cli, "/r")
 					value := openValue(w, cli, "/conf", cache.Text())
 					r := w.record(tree)
 					r.take()
 					r.anew = true
-					heal := w.cutOff("c")
+					heal := w.Disconnect("c")
 					require.NoError(t, w.Restart(zktest.WipeState))
 					write("new")
-					w.raise("/conf", "new")
-					w.raise("/other", "")
+					w.Put("/conf", "new")
+					w.Put("/other", "")
 					for i := range more {
 						w.set("/other", fmt.Sprint(i))
 					}
@@ -75,17 +75,17 @@ func TestALostPartOfTheHistory(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
 				common := func() {
 					for i := range 30 {
-						w.raise(fmt.Sprintf("/r/n%d", i), "common")
+						w.Put(fmt.Sprintf("/r/n%d", i), "common")
 					}
 				}
 				common()
-				cli := w.client("c")
+				cli := w.Connect("c")
 				tree := w.open(cli, "/r")
 				w.set("/r/n1", "lost")
 				require.NoError(t, w.Delete("/r/n2"))
-				w.raise("/r/lost", "")
+				w.Put("/r/lost", "")
 				require.NoError(t, tree.Sync(t.Context()))
-				heal := w.cutOff("c")
+				heal := w.Disconnect("c")
 				require.NoError(t, w.Restart(zktest.WipeState))
 				common()
 				for i := range 100 {
@@ -103,7 +103,7 @@ func TestALostPartOfTheHistory(t *testing.T) {
 // The root of a new server has the transaction 0 everywhere.
 func TestTheRootOfANewServer(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("c")
+		cli := w.Connect("c")
 		value, err := cache.OpenValueOr(t.Context(), cli, "/", func(data []byte) (int, error) { return len(data), nil }, -1, cache.AllowEmpty())
 		require.NoError(t, err)
 		defer value.Close()
@@ -115,7 +115,7 @@ func TestTheRootOfANewServer(t *testing.T) {
 		defer children.Close()
 		for name, absence := range absences {
 			t.Log(name)
-			absence(w, cli, func() { w.raise("/"+name[:3], "") })
+			absence(w, cli, func() { w.Put("/"+name[:3], "") })
 			_, ok := children.Child(name[:3])
 			assert.True(t, ok)
 			_, ok = tree.Get("/" + name[:3])
@@ -130,12 +130,12 @@ func TestTheRootOfANewServer(t *testing.T) {
 // A node that was refused for long, and readable since, is tried again soon when it is refused once more.
 func TestPatienceBeginsAgain(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise("/r/a", "a")
+		w.Put("/r/a", "a")
 		o := owner(w)
 		for _, name := range []string{"p", "q"} {
 			private(w, "/r/"+name)
 		}
-		tree := w.open(w.client("c"), "/r")
+		tree := w.open(w.Connect("c"), "/r")
 		require.Equal(t, 2, tree.Snapshot().RefusedLen())
 		time.Sleep(10 * time.Minute)
 		allow := func(path string, acl []framework.ACL) {
@@ -165,8 +165,8 @@ func TestPatienceBeginsAgain(t *testing.T) {
 // In a new session a small cache reads its data, and not only whether it has changed: the servers may count other transactions.
 func TestASmallCacheReadsItsDataInANewSession(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise("/r/a", "1")
-		cli := w.client("c")
+		w.Put("/r/a", "1")
+		cli := w.Connect("c")
 		tree := w.open(cli, "/r")
 		cost := w.cost("c", func() { w.expire("c", cli, func() {}) })
 		assert.EqualValues(t, 2, cost.Requests[zktest.OpGetData])

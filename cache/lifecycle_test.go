@@ -25,13 +25,13 @@ func (w *world) all(opts ...cache.TreeOption) []cache.TreeOption {
 
 func TestARootThatComesAndGoes(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		tree := w.open(w.client("c"), "/a/b")
+		tree := w.open(w.Connect("c"), "/a/b")
 		r := w.record(tree)
 		assert.Zero(t, tree.Len())
 		assert.Equal(t, []string{"Synced /a/b"}, r.take(), "that there is nothing is known")
 		for range 3 {
-			w.raise("/a/b", "root")
-			w.raise("/a/b/c", "child")
+			w.Put("/a/b", "root")
+			w.Put("/a/b/c", "child")
 			time.Sleep(time.Second)
 			assert.Equal(t, []string{`Added /a/b "root"`, `Added /a/b/c "child"`}, r.take())
 			w.equal(tree, "/a/b")
@@ -39,7 +39,7 @@ func TestARootThatComesAndGoes(t *testing.T) {
 			time.Sleep(time.Second)
 			assert.Equal(t, []string{"Removed /a/b/c", "Removed /a/b"}, r.take())
 			assert.Zero(t, tree.Len())
-			w.raise("/a/b", "again")
+			w.Put("/a/b", "again")
 			w.set("/a/b", "and changed")
 			time.Sleep(time.Second)
 			w.equal(tree, "/a/b")
@@ -54,12 +54,12 @@ func TestARootThatComesAndGoes(t *testing.T) {
 func TestServersThatHaveLostTheirData(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		for i := range 30 {
-			w.raise(fmt.Sprintf("/a/b%d", i), "former")
+			w.Put(fmt.Sprintf("/a/b%d", i), "former")
 		}
-		cli := w.client("c")
+		cli := w.Connect("c")
 		tree := w.open(cli, "/a")
 		require.NoError(t, w.Restart(zktest.WipeState))
-		w.raise("/a/b1", "restored")
+		w.Put("/a/b1", "restored")
 		time.Sleep(2 * timeout)
 		require.NoError(t, tree.WaitFresh(t.Context()))
 		w.equal(tree, "/a")
@@ -71,9 +71,9 @@ func TestServersThatHaveLostTheirData(t *testing.T) {
 
 func TestNamespaces(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise("/ns/a/b", "1")
-		w.raise("/other", "2")
-		inside, err := w.client("c").Namespace("ns")
+		w.Put("/ns/a/b", "1")
+		w.Put("/other", "2")
+		inside, err := w.Connect("c").Namespace("ns")
 		require.NoError(t, err)
 		for _, root := range []string{"/", "/a", "a"} {
 			tree := w.open(inside, root)
@@ -92,7 +92,7 @@ func TestNamespaces(t *testing.T) {
 			time.Sleep(time.Second)
 			assert.Equal(t, []string{`Changed /a/b "3"`}, r.take(), root)
 		}
-		whole := w.open(w.client("d"), "/")
+		whole := w.open(w.Connect("d"), "/")
 		_, ok := whole.Get("/ns/a/b")
 		assert.True(t, ok)
 	})
@@ -100,9 +100,9 @@ func TestNamespaces(t *testing.T) {
 
 func TestOpenWaitsWithItsContext(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("c")
-		w.raise("/a/b", "")
-		heal := w.cutOff("c")
+		cli := w.Connect("c")
+		w.Put("/a/b", "")
+		heal := w.Disconnect("c")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		begin := time.Now()
@@ -135,7 +135,7 @@ func TestOpenWaitsWithItsContext(t *testing.T) {
 
 func TestWhatCannotBeOpened(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("c")
+		cli := w.Connect("c")
 		for text, opts := range map[string][]cache.TreeOption{
 			"Depth of -1":   {cache.Depth(-1)},
 			"Parallel(0)":   {cache.Parallel(0)},
@@ -161,8 +161,8 @@ func TestWhatCannotBeOpened(t *testing.T) {
 
 func TestClose(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise("/a/b", "kept")
-		cli := w.client("c")
+		w.Put("/a/b", "kept")
+		cli := w.Connect("c")
 		tree := w.open(cli, "/a")
 		events := tree.Events(t.Context())
 		idle := tree.Events(t.Context())
@@ -193,8 +193,8 @@ func TestClose(t *testing.T) {
 
 func TestTheEndOfTheClientIsTheEndOfTheCache(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise("/a", "x")
-		cli := w.client("c")
+		w.Put("/a", "x")
+		cli := w.Connect("c")
 		tree := w.open(cli, "/a")
 		value, err := cache.OpenValue(t.Context(), cli, "/a", cache.Text())
 		require.NoError(t, err)
@@ -222,9 +222,9 @@ func TestTheEndOfTheClientIsTheEndOfTheCache(t *testing.T) {
 func TestCloseAtAnyMoment(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		for _, path := range []string{"/a/b/c", "/a/d", "/a/e/f"} {
-			w.raise(path, "")
+			w.Put(path, "")
 		}
-		cli := w.client("c")
+		cli := w.Connect("c")
 		for after := range 40 {
 			tree, err := cache.Open(t.Context(), cli, "/a", w.all(cache.NoWait(), cache.Parallel(1))...)
 			require.NoError(t, err)

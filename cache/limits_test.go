@@ -20,11 +20,11 @@ import (
 func TestADeepTree(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		deep := "/r" + strings.Repeat("/level", 50)
-		w.raise(deep, "bottom")
-		cli := w.client("c")
+		w.Put(deep, "bottom")
+		cli := w.Connect("c")
 		tree := w.open(cli, "/r")
 		assert.Equal(t, 51, tree.Len())
-		w.expire("c", cli, func() { w.raise(deep+"/more", "") })
+		w.expire("c", cli, func() { w.Put(deep+"/more", "") })
 		w.equal(tree, "/r")
 		w.raze("/r/level")
 		time.Sleep(time.Second)
@@ -35,15 +35,15 @@ func TestADeepTree(t *testing.T) {
 func TestNamesInUnicode(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		for _, name := range []string{"ü", "日本語", "a b", "ключ", "%2F", "é", "_c_x", "0000000001", "-"} {
-			w.raise("/r/"+name+"/ß", name)
+			w.Put("/r/"+name+"/ß", name)
 		}
-		tree := w.open(w.client("c"), "/r")
+		tree := w.open(w.Connect("c"), "/r")
 		w.equal(tree, "/r")
 		node, ok := tree.Get("/r/日本語/ß")
 		require.True(t, ok)
 		assert.Equal(t, "日本語", string(node.Data))
 		w.set("/r/日本語/ß", "x")
-		w.raise("/r/日本語/新", "")
+		w.Put("/r/日本語/新", "")
 		time.Sleep(time.Second)
 		w.equal(tree, "/r")
 	})
@@ -51,11 +51,11 @@ func TestNamesInUnicode(t *testing.T) {
 
 func TestALargeNode(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise("/r", "")
+		w.Put("/r", "")
 		large := bytes.Repeat([]byte("x"), 1<<20)
 		_, err := w.Create("/r/large", large, zktest.Persistent)
 		require.NoError(t, err)
-		tree := w.open(w.client("c"), "/r")
+		tree := w.open(w.Connect("c"), "/r")
 		node, _ := tree.Get("/r/large")
 		assert.True(t, bytes.Equal(large, node.Data))
 		require.NoError(t, w.Set("/r/large", large[:len(large)-1]))
@@ -72,15 +72,15 @@ func TestManyChildren(t *testing.T) {
 		n = 5000
 	}
 	once(t, zktest.Config{}, nil, func(t *testing.T, w *world) {
-		w.raise("/r", "")
+		w.Put("/r", "")
 		for i := range n {
 			_, err := w.Create(fmt.Sprintf("/r/a-name-that-is-long-%06d", i), nil, zktest.Persistent)
 			require.NoError(t, err)
 		}
-		cli := w.client("c")
+		cli := w.Connect("c")
 		tree := w.open(cli, "/r")
 		assert.Equal(t, n+1, tree.Len())
-		w.raise("/r/one-more", "")
+		w.Put("/r/one-more", "")
 		w.raze("/r/a-name-that-is-long-000100")
 		require.NoError(t, tree.Sync(t.Context()))
 		assert.Equal(t, n+1, tree.Len())
@@ -103,10 +103,10 @@ func TestManyChildren(t *testing.T) {
 func TestOthersBreakTheConnection(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		for i := range 3 {
-			w.raise(fmt.Sprintf("/big/%d", i), strings.Repeat("x", 500<<10))
-			w.raise(fmt.Sprintf("/a/%d", i), "x")
+			w.Put(fmt.Sprintf("/big/%d", i), strings.Repeat("x", 500<<10))
+			w.Put(fmt.Sprintf("/a/%d", i), "x")
 		}
-		cli := w.client("c", func(c *framework.Config) { c.MaxReplySize = 100 << 10 })
+		cli := w.Connect("c", func(c *framework.Config) { c.MaxReplySize = 100 << 10 })
 		tree := w.open(cli, "/a")
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
@@ -122,7 +122,7 @@ func TestOthersBreakTheConnection(t *testing.T) {
 		events := tree.Events(t.Context())
 		for i := range 14 {
 			w.set("/a/1", fmt.Sprint(i))
-			w.raise(fmt.Sprintf("/a/2/%02d", i), "z")
+			w.Put(fmt.Sprintf("/a/2/%02d", i), "z")
 			time.Sleep(time.Second)
 		}
 		late := w.open(cli, "/a", cache.NoWait())

@@ -17,8 +17,8 @@ import (
 // Scenario 33: a listener that blocks for ever, and one that waits for something that needs the same client.
 func TestAListenerThatBlocksDelaysNobody(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise("/a/b", "")
-		cli := w.client("c")
+		w.Put("/a/b", "")
+		cli := w.Connect("c")
 		tree := w.open(cli, "/a")
 		ctx, cancel := context.WithCancel(t.Context())
 		never := tree.Events(ctx)
@@ -50,7 +50,7 @@ func TestAListenerThatBlocksDelaysNobody(t *testing.T) {
 			node, _ := tree.Get("/a/b")
 			assert.Equal(t, fmt.Sprint(i), string(node.Data))
 		}
-		w.expire("c", cli, func() { w.raise("/a/c", "") })
+		w.expire("c", cli, func() { w.Put("/a/c", "") })
 		w.equal(tree, "/a")
 		r.equal(tree)
 		require.NoError(t, tree.Sync(t.Context()))
@@ -63,9 +63,9 @@ func TestAListenerThatBlocksDelaysNobody(t *testing.T) {
 // A listener that falls behind is told by how much, and then the difference: what it has in the end is right.
 func TestASlowListenerLags(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise("/a/b", "first")
-		w.raise("/a/gone", "")
-		tree := w.open(w.client("c"), "/a", cache.QueueBound(3))
+		w.Put("/a/b", "first")
+		w.Put("/a/gone", "")
+		tree := w.open(w.Connect("c"), "/a", cache.QueueBound(3))
 		events := tree.Events(t.Context())
 		next := func() string {
 			synctest.Wait()
@@ -92,7 +92,7 @@ func TestASlowListenerLags(t *testing.T) {
 		assert.Regexp(t, `^Lagged /a by \d+$`, lag)
 		assert.Equal(t, "Changed /a/b 9", next(), "the difference")
 		assert.Equal(t, "Removed /a/gone ", next())
-		w.raise("/a/new", "")
+		w.Put("/a/new", "")
 		assert.Equal(t, "Added /a/new ", next(), "and on as usual")
 	})
 }
@@ -100,8 +100,8 @@ func TestASlowListenerLags(t *testing.T) {
 // A node that was deleted and created again while a listener was behind is both to it.
 func TestALaggingListenerLearnsOfAnotherNode(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise("/a/b/c", "")
-		tree := w.open(w.client("c"), "/a", cache.QueueBound(1))
+		w.Put("/a/b/c", "")
+		tree := w.open(w.Connect("c"), "/a", cache.QueueBound(1))
 		events := tree.Events(t.Context())
 		for range 4 {
 			<-events
@@ -110,7 +110,7 @@ func TestALaggingListenerLearnsOfAnotherNode(t *testing.T) {
 		time.Sleep(time.Second)
 		for range 3 {
 			w.raze("/a/b")
-			w.raise("/a/b/c", "another")
+			w.Put("/a/b/c", "another")
 			time.Sleep(time.Second)
 		}
 		var got []cache.EventType
@@ -124,11 +124,11 @@ func TestALaggingListenerLearnsOfAnotherNode(t *testing.T) {
 // Whenever a listener begins, it gets the present and what follows, without a gap.
 func TestListenersBeginAtAnyTime(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise("/a", "")
-		tree := w.open(w.client("c"), "/a")
+		w.Put("/a", "")
+		tree := w.open(w.Connect("c"), "/a")
 		var all []*recorder
 		for i := range 30 {
-			w.raise(fmt.Sprintf("/a/%d", i), "")
+			w.Put(fmt.Sprintf("/a/%d", i), "")
 			all = append(all, w.record(tree))
 			time.Sleep(time.Duration(i) * 100 * time.Microsecond)
 		}
@@ -141,8 +141,8 @@ func TestListenersBeginAtAnyTime(t *testing.T) {
 
 func TestEventsEndWithTheirContext(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise("/a", "")
-		tree := w.open(w.client("c"), "/a")
+		w.Put("/a", "")
+		tree := w.open(w.Connect("c"), "/a")
 		ctx, cancel := context.WithCancel(t.Context())
 		events := tree.Events(ctx)
 		<-events
@@ -159,9 +159,9 @@ func TestEventsEndWithTheirContext(t *testing.T) {
 // A listener is told of a loss of freshness once for each, and what was refused.
 func TestEventsSayHowThingsAre(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise("/a", "")
+		w.Put("/a", "")
 		private(w, "/a/private")
-		cli := w.client("c")
+		cli := w.Connect("c")
 		tree := w.open(cli, "/a")
 		events := tree.Events(t.Context())
 		assert.Equal(t, "Added /a", (<-events).String())

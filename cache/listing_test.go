@@ -27,15 +27,15 @@ func listed(t *testing.T, cli *framework.Client) framework.LiveRecipe {
 // What is listed follows the freshness of the cache, and shows its size when somebody looks.
 func TestWhatIsListed(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise("/c/a", "1")
-		cli := w.client("a")
+		w.Put("/c/a", "1")
+		cli := w.Connect("a")
 		tree, err := cache.Open(t.Context(), cli, "/c", cache.ListedAs("settings", slog.String("of", "us")))
 		require.NoError(t, err)
 		defer tree.Close()
 		r := listed(t, cli)
 		assert.Equal(t, []any{"settings", "/c", "fresh"}, []any{r.Name, r.Path, r.Status.State})
 		assert.Equal(t, "[nodes=2 refused=0 of=us]", fmt.Sprint(r.Attrs))
-		w.raise("/c/b", "2")
+		w.Put("/c/b", "2")
 		time.Sleep(time.Second)
 		assert.Equal(t, "[nodes=3 refused=0 of=us]", fmt.Sprint(listed(t, cli).Attrs), "without another report")
 

@@ -27,8 +27,8 @@ func paths(tree snapshotter) []string {
 
 func TestDepth(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise("/a/b/c/d", "")
-		cli := w.client("c")
+		w.Put("/a/b/c/d", "")
+		cli := w.Connect("c")
 		for depth, want := range [][]string{{"/a"}, {"/a", "/a/b"}, {"/a", "/a/b", "/a/b/c"}} {
 			tree := w.open(cli, "/a", cache.Depth(depth))
 			assert.Equal(t, want, paths(tree))
@@ -36,11 +36,11 @@ func TestDepth(t *testing.T) {
 		one := w.open(cli, "/a", cache.Depth(1))
 		r := w.record(one)
 		r.take()
-		w.raise("/a/b/c/e", "")
-		w.raise("/a/f/g", "")
+		w.Put("/a/b/c/e", "")
+		w.Put("/a/f/g", "")
 		time.Sleep(time.Second)
 		assert.Equal(t, []string{`Added /a/f ""`}, r.take())
-		w.away("c", func() { w.raise("/a/h/i", "") })
+		w.away("c", func() { w.Put("/a/h/i", "") })
 		assert.Equal(t, []string{"/a", "/a/b", "/a/f", "/a/h"}, paths(one))
 	})
 }
@@ -48,11 +48,11 @@ func TestDepth(t *testing.T) {
 // Nodes at the limit that were read together, which sets watches on their children as well: what happens to these is not the cache's.
 func TestDepthWhenChildrenChangeBelowTheLimit(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise("/a/b/c", "")
-		w.raise("/a/f/g", "")
-		one := w.open(w.client("c"), "/a", cache.Depth(1))
-		w.raise("/a/b/d", "")
-		w.raise("/a/f/h", "")
+		w.Put("/a/b/c", "")
+		w.Put("/a/f/g", "")
+		one := w.open(w.Connect("c"), "/a", cache.Depth(1))
+		w.Put("/a/b/d", "")
+		w.Put("/a/f/h", "")
 		time.Sleep(time.Second)
 		assert.Equal(t, []string{"/a", "/a/b", "/a/f"}, paths(one))
 	})
@@ -60,18 +60,18 @@ func TestDepthWhenChildrenChangeBelowTheLimit(t *testing.T) {
 
 func TestFilter(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise("/a/b/c", "")
-		w.raise("/a/secret/c", "")
+		w.Put("/a/b/c", "")
+		w.Put("/a/secret/c", "")
 		keep := func(path string) bool { return !strings.Contains(path, "secret") }
-		tree := w.open(w.client("c"), "/a", cache.Filter(keep))
+		tree := w.open(w.Connect("c"), "/a", cache.Filter(keep))
 		r := w.record(tree)
 		r.take()
 		assert.Equal(t, []string{"/a", "/a/b", "/a/b/c"}, paths(tree))
 		before := w.ClientCounts("c")
 		w.set("/a/secret/c", "not our business")
-		w.raise("/a/secret/d", "")
-		w.raise("/a/b/secret", "")
-		w.raise("/a/b/d", "")
+		w.Put("/a/secret/d", "")
+		w.Put("/a/b/secret", "")
+		w.Put("/a/b/d", "")
 		time.Sleep(time.Second)
 		assert.Equal(t, []string{`Added /a/b/d ""`}, r.take())
 		assert.EqualValues(t, 1, w.ClientCounts("c").Sub(before).Requests[zktest.OpGetData])
@@ -81,8 +81,8 @@ func TestFilter(t *testing.T) {
 
 func TestStatsOnly(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise("/a/b", "long")
-		cli := w.client("c")
+		w.Put("/a/b", "long")
+		cli := w.Connect("c")
 		tree := w.open(cli, "/a", cache.StatsOnly())
 		r := w.record(tree)
 		node, ok := tree.Get("/a/b")
@@ -90,7 +90,7 @@ func TestStatsOnly(t *testing.T) {
 		assert.Empty(t, node.Data)
 		assert.EqualValues(t, 4, node.Stat.DataLength)
 		w.set("/a/b", "longer")
-		w.raise("/a/c", "")
+		w.Put("/a/c", "")
 		time.Sleep(time.Second)
 		node, _ = tree.Get("/a/b")
 		assert.EqualValues(t, 6, node.Stat.DataLength)
@@ -118,13 +118,13 @@ func TestGunzip(t *testing.T) {
 	t.Cleanup(cache.UnpackAtMost(limit))
 	bomb := packed(make([]byte, limit+1))
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise("/a/b", packed([]byte("hello")))
-		w.raise("/a/empty", "")
-		w.raise("/a/plain", "not packed")
-		w.raise("/a/short", packed([]byte("hello"))[:20])
-		w.raise("/a/bomb", bomb)
-		w.raise("/a/most", packed(make([]byte, limit)))
-		tree := w.open(w.client("c"), "/a", cache.Gunzip())
+		w.Put("/a/b", packed([]byte("hello")))
+		w.Put("/a/empty", "")
+		w.Put("/a/plain", "not packed")
+		w.Put("/a/short", packed([]byte("hello"))[:20])
+		w.Put("/a/bomb", bomb)
+		w.Put("/a/most", packed(make([]byte, limit)))
+		tree := w.open(w.Connect("c"), "/a", cache.Gunzip())
 		node, _ := tree.Get("/a/b")
 		assert.Equal(t, "hello", string(node.Data))
 		assert.Equal(t, []string{"/a", "/a/b", "/a/empty", "/a/most"}, paths(tree))
@@ -155,9 +155,9 @@ func TestParallel(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.lacking(zktest.AnswerWith(zktest.ErrUnimplemented))
 		for i := range 20 {
-			w.raise(fmt.Sprintf("/a/%02d", i), "")
+			w.Put(fmt.Sprintf("/a/%02d", i), "")
 		}
-		cli := w.client("c")
+		cli := w.Connect("c")
 		for _, limit := range []int{1, 3, 7} {
 			var mu sync.Mutex
 			gets, heal := 0, func() {}
@@ -188,8 +188,8 @@ func TestParallel(t *testing.T) {
 
 func TestOneShotIsAChoice(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise("/a", "")
-		w.open(w.client("c"), "/a")
+		w.Put("/a", "")
+		w.open(w.Connect("c"), "/a")
 		oneShot := len(w.opts) > 0
 		assert.Equal(t, oneShot, w.ClientCounts("c").Requests[zktest.OpAddWatch] == 0)
 	})
@@ -204,14 +204,14 @@ func TestServersWithoutRecursiveWatches(t *testing.T) {
 			}
 			return zktest.Pass
 		})
-		w.raise("/a/b", "")
-		cli := w.client("c")
+		w.Put("/a/b", "")
+		cli := w.Connect("c")
 		tree := w.open(cli, "/a")
-		w.raise("/a/c", "")
+		w.Put("/a/c", "")
 		time.Sleep(time.Second)
 		w.equal(tree, "/a")
 		require.NoError(t, tree.Sync(t.Context()))
-		w.expire("c", cli, func() { w.raise("/a/d", "") })
+		w.expire("c", cli, func() { w.Put("/a/d", "") })
 		w.equal(tree, "/a")
 	})
 }

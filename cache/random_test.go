@@ -122,7 +122,7 @@ func TestRandomKillsExpiriesAndWrites(t *testing.T) {
 
 // ordeal is one run, in a bubble.
 func ordeal(w *world, seed uint64) {
-	cli := w.client("c")
+	cli := w.Connect("c")
 	tree := w.open(cli, "/r", cache.Parallel(1+int(seed%5)))
 	r := w.record(tree)
 	late := w.record(tree)

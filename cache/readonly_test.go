@@ -1,11 +1,8 @@
 package cache_test
 
 import (
-	"context"
-	"crypto/sha256"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -14,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/docent-zk/docent/docenttest"
 	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/zktest"
 )
@@ -36,7 +34,7 @@ func withoutQuorum(t *testing.T, f func(t *testing.T, w *readers)) {
 				c, err := zktest.StartMemoryCluster(3, zktest.Config{ReadOnlyMode: true, Nodes: nodes})
 				require.NoError(t, err)
 				t.Cleanup(func() { require.NoError(t, c.Close()) })
-				f(t, &readers{&world{c.Server, t, ways[way]}, c})
+				f(t, &readers{&world{docenttest.Wrap(t, c.Server), t, ways[way]}, c})
 			})
 		})
 	}
@@ -44,28 +42,7 @@ func withoutQuorum(t *testing.T, f func(t *testing.T, w *readers)) {
 
 // reader starts a client that accepts read-only servers.
 func (w *readers) reader() *framework.Client {
-	cfg := framework.Config{
-		ConnectString: w.world.ConnectString(), SessionTimeout: timeout, Dialer: w.world.Client("c").Dial, ReadOnly: true,
-		Random: rand.NewChaCha8(sha256.Sum256([]byte("c"))),
-	}
-	cli, err := framework.New(cfg)
-	require.NoError(w.t, err)
-	w.t.Cleanup(func() { require.NoError(w.t, cli.Close()) })
-	require.NoError(w.t, cli.WaitConnected(w.t.Context()))
-	return cli
-}
-
-// reach waits until the client is in a state.
-func (w *readers) reach(cli *framework.Client, state framework.State) {
-	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), time.Hour)
-	defer cancel()
-	for ch := range cli.States(ctx) {
-		if ch.State == state {
-			return
-		}
-	}
-	require.FailNow(w.t, "the state does not come", state.String())
+	return w.Connect("c", func(cfg *framework.Config) { cfg.ReadOnly = true })
 }
 
 func TestCacheServesOnWhileReadOnlyAndCatchesUp(t *testing.T) {
@@ -75,7 +52,7 @@ func TestCacheServesOnWhileReadOnlyAndCatchesUp(t *testing.T) {
 		r := w.record(tree)
 		r.take()
 		w.Cluster.Stop(1, 2)
-		w.reach(cli, framework.ReadOnly)
+		w.WaitState(cli, framework.ReadOnly)
 		time.Sleep(5 * time.Minute)
 		node, ok := tree.Get("/r/0/7")
 		require.True(t, ok)
@@ -86,8 +63,8 @@ func TestCacheServesOnWhileReadOnlyAndCatchesUp(t *testing.T) {
 		assert.True(t, cli.Health().Ready(), "%v", cli.Health())
 
 		require.NoError(t, w.Cluster.StartEndpoint(1, 2))
-		w.reach(cli, framework.Connected)
-		writer := w.client("w")
+		w.WaitState(cli, framework.Connected)
+		writer := w.Connect("w")
 		_, err := writer.Set(t.Context(), "/r/0/7", []byte("new"), framework.AnyVersion)
 		require.NoError(t, err)
 		require.NoError(t, tree.Sync(t.Context()))
@@ -120,7 +97,7 @@ func TestCacheThatIsOpenedWhileReadOnly(t *testing.T) {
 		}
 
 		require.NoError(t, w.Cluster.StartEndpoint(1, 2))
-		w.reach(cli, framework.Connected)
+		w.WaitState(cli, framework.Connected)
 		require.NoError(t, tree.Sync(t.Context()))
 		time.Sleep(time.Second)
 		assert.Equal(t, []string{"Synced /r"}, r.take(), "it was right")
@@ -143,7 +120,7 @@ func TestCacheForgetsWhatOnlyAReadOnlyServerHas(t *testing.T) {
 		_, there := tree.Get("/r/0/stray")
 		require.True(t, there)
 		require.NoError(t, w.Cluster.StartEndpoint(1, 2))
-		w.reach(cli, framework.Connected)
+		w.WaitState(cli, framework.Connected)
 		require.NoError(t, tree.Sync(t.Context()))
 		w.equal(tree, "/r")
 		node, _ = tree.Get("/r/0/7")

@@ -26,10 +26,10 @@ func (w *world) deaf() (heal func()) {
 // upset changes a tree of wood in every way.
 func (w *world) upset() {
 	w.set("/r/d0/n0", "set")
-	w.raise("/r/d0/new/kid", "")
+	w.Put("/r/d0/new/kid", "")
 	w.raze("/r/d1")
 	w.raze("/r/d2/n3")
-	w.raise("/r/d2/n3", "again")
+	w.Put("/r/d2/n3", "again")
 }
 
 // Scenario 44: a cache finds changes that no event told of within 10 session timeouts and the jitter.
@@ -38,16 +38,16 @@ func TestEventsThatNeverCome(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
 				w.wood()
-				tree := w.open(w.client("c"), "/r", opts...)
+				tree := w.open(w.Connect("c"), "/r", opts...)
 				for range 3 {
-					w.raise("/r/top", "1")
+					w.Put("/r/top", "1")
 					require.NoError(t, tree.Sync(t.Context()))
 					heal := w.deaf()
 					w.upset()
 					w.set("/r/top", "2")
 					time.Sleep(time.Second)
 					heal()
-					w.raise("/r/seen", "") // other events come
+					w.Put("/r/seen", "") // other events come
 					time.Sleep(12*timeout + time.Second)
 					top, _ := tree.Get("/r/top")
 					assert.Equal(t, "2", string(top.Data))
@@ -68,7 +68,7 @@ func TestEventsThatNeverCome(t *testing.T) {
 func TestRefresh(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.wood()
-		tree := w.open(w.client("c"), "/r")
+		tree := w.open(w.Connect("c"), "/r")
 		r := w.record(tree)
 		heal := w.deaf()
 		w.upset()
@@ -84,7 +84,7 @@ func TestRefresh(t *testing.T) {
 func TestRefreshWhileTheConnectionBreaks(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.wood()
-		cli := w.client("c")
+		cli := w.Connect("c")
 		tree := w.open(cli, "/r", cache.Parallel(1))
 		for after := range 20 {
 			w.set("/r/d0/n0", fmt.Sprint(after))
@@ -106,7 +106,7 @@ func TestRefreshWhileTheConnectionBreaks(t *testing.T) {
 func TestWhatARefreshCosts(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.wood()
-		cli := w.client("c")
+		cli := w.Connect("c")
 		tree := w.open(cli, "/r")
 		once := w.cost("c", func() { require.NoError(t, tree.Refresh(t.Context())) })
 		want := map[zktest.Op]int64{zktest.OpSync: 1, zktest.OpGetData: 1, zktest.OpGetChildren2: 1, zktest.OpMultiRead: 4}
@@ -131,9 +131,9 @@ func TestWhatARefreshCosts(t *testing.T) {
 // Scenario 44: a cache whose root does not exist finds within the same time that it was created.
 func TestARootWhoseCreationNoEventTells(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		tree := w.open(w.client("c"), "/r")
+		tree := w.open(w.Connect("c"), "/r")
 		heal := w.deaf()
-		w.raise("/r/a", "1")
+		w.Put("/r/a", "1")
 		time.Sleep(time.Second)
 		heal()
 		time.Sleep(12*timeout + time.Second)

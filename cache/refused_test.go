@@ -15,7 +15,7 @@ import (
 
 // owner is a client that may do what others may not.
 func owner(w *world) *framework.Client {
-	return w.client("owner", func(c *framework.Config) {
+	return w.Connect("owner", func(c *framework.Config) {
 		c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("owner:s3cr3t")}}
 	})
 }
@@ -23,14 +23,14 @@ func owner(w *world) *framework.Client {
 // A node that may not be read costs its siblings nothing, and is there when it may be.
 func TestRefusedNodes(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise("/a/b", "1")
+		w.Put("/a/b", "1")
 		o := owner(w)
 		_, err := o.Create(t.Context(), "/a/private", []byte("2"), framework.WithACL(framework.CreatorACL()))
 		require.NoError(t, err)
 		_, err = o.Create(t.Context(), "/a/private/below", nil)
 		require.NoError(t, err)
-		w.raise("/a/z", "3")
-		cli := w.client("c")
+		w.Put("/a/z", "3")
+		cli := w.Connect("c")
 		tree := w.open(cli, "/a")
 		assert.Equal(t, []string{"/a", "/a/b", "/a/z"}, paths(tree))
 		assert.Zero(t, tree.StaleSince(), "it is as fresh as can be")
@@ -68,10 +68,10 @@ func TestRefusedNodes(t *testing.T) {
 // What was refused and is deleted is not refused any more.
 func TestRefusedNodesGo(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise("/a/b", "")
+		w.Put("/a/b", "")
 		private(w, "/a/private")
 		private(w, "/a/b/private")
-		cli := w.client("c")
+		cli := w.Connect("c")
 		tree := w.open(cli, "/a")
 		assert.Equal(t, 2, tree.Snapshot().RefusedLen())
 		w.raze("/a/b")
@@ -87,8 +87,8 @@ func TestRefusedNodesGo(t *testing.T) {
 func TestRefusedLater(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		o := owner(w)
-		w.raise("/a/b", "1")
-		cli := w.client("c")
+		w.Put("/a/b", "1")
+		cli := w.Connect("c")
 		tree := w.open(cli, "/a")
 		_, err := o.SetACL(t.Context(), "/a/b", framework.CreatorACL(), framework.AnyVersion)
 		require.NoError(t, err)
@@ -112,7 +112,7 @@ func TestRefusedLater(t *testing.T) {
 func TestARefusedRoot(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		private(w, "/a")
-		cli := w.client("c")
+		cli := w.Connect("c")
 		_, err := cache.Open(t.Context(), cli, "/a", w.all()...)
 		require.ErrorIs(t, err, framework.ErrNoAuth)
 		assert.Empty(t, cli.Recipes())
@@ -129,13 +129,13 @@ func TestARefusedRoot(t *testing.T) {
 // A list that is longer than MaxReplySize names the limit, and does not go on breaking the connection.
 func TestAListThatIsTooLong(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise("/a/big", "")
+		w.Put("/a/big", "")
 		for i := range 3000 {
 			_, err := w.Create("/a/big/a-name-that-is-rather-long-for-a-node-", nil, zktest.PersistentSequential)
 			require.NoError(t, err, i)
 		}
-		w.raise("/a/small/x", "")
-		cli := w.client("c", func(c *framework.Config) { c.MaxReplySize = 100 << 10 })
+		w.Put("/a/small/x", "")
+		cli := w.Connect("c", func(c *framework.Config) { c.MaxReplySize = 100 << 10 })
 		tree := w.open(cli, "/a")
 		assert.Equal(t, []string{"/a", "/a/big", "/a/small", "/a/small/x"}, paths(tree))
 		var refused error

@@ -99,9 +99,9 @@ func TestTheLastGoodValueStaysAndEverybodyIsTold(t *testing.T) {
 	} {
 		t.Run(c.data, func(t *testing.T) {
 			alone(t, func(t *testing.T, w *world) {
-				w.raise("/app", `{"Limit": 7}`)
+				w.Put("/app", `{"Limit": 7}`)
 				var log journal
-				cli := w.client("c", log.logging)
+				cli := w.Connect("c", log.logging)
 				v := openValue(w, cli, "/app", decodeApp, check)
 				require.Equal(t, 7, v.Load().Limit)
 				if c.data == "-" {
@@ -141,7 +141,7 @@ func TestTheLastGoodValueStaysAndEverybodyIsTold(t *testing.T) {
 				assert.True(t, h.Ready(), "it is no reason to stop")
 				assert.Contains(t, h.String(), c.text)
 				if c.data == "-" {
-					w.raise("/app", `{"Limit": 8}`)
+					w.Put("/app", `{"Limit": 8}`)
 				} else {
 					w.set("/app", `{"Limit": 8}`)
 				}
@@ -159,8 +159,8 @@ func TestTheLastGoodValueStaysAndEverybodyIsTold(t *testing.T) {
 // Without any good value a process is not ready.
 func TestAValueThatWasNeverGoodIsNoNotice(t *testing.T) {
 	alone(t, func(t *testing.T, w *world) {
-		w.raise("/app", "null")
-		cli := w.client("c")
+		w.Put("/app", "null")
+		cli := w.Connect("c")
 		v := openValue(w, cli, "/app", cache.JSON[app](), cache.NoWait())
 		time.Sleep(2 * timeout)
 		require.ErrorIs(t, v.Err(), cache.ErrEmpty)
@@ -170,7 +170,7 @@ func TestAValueThatWasNeverGoodIsNoNotice(t *testing.T) {
 
 func TestADefaultIsNotTakenForADeletedNode(t *testing.T) {
 	alone(t, func(t *testing.T, w *world) {
-		cli := w.client("c")
+		cli := w.Connect("c")
 		open := func(opts ...cache.ValueOption) *cache.Value[string] {
 			v, err := cache.OpenValueOr(t.Context(), cli, "/app", cache.Text(), "default", opts...)
 			require.NoError(t, err)
@@ -180,7 +180,7 @@ func TestADefaultIsNotTakenForADeletedNode(t *testing.T) {
 			return v
 		}
 		kept, given := open(), open(cache.DefaultOnDelete())
-		w.raise("/app", "text")
+		w.Put("/app", "text")
 		time.Sleep(time.Second)
 		w.raze("/app")
 		time.Sleep(time.Second)
@@ -190,7 +190,7 @@ func TestADefaultIsNotTakenForADeletedNode(t *testing.T) {
 		assert.Equal(t, "/app", kept.Read().Node.Path)
 		assert.Empty(t, given.Read().Node.Path)
 		open() // anew, it knows of no node
-		w.raise("/app", "more")
+		w.Put("/app", "more")
 		time.Sleep(time.Second)
 		assert.Equal(t, []string{"more", "more"}, []string{kept.Load(), given.Load()})
 		assert.NoError(t, kept.Err())
@@ -200,8 +200,8 @@ func TestADefaultIsNotTakenForADeletedNode(t *testing.T) {
 // A node that is as it was when it comes back is good again, as is one whose refusal ends.
 func TestEmptyDataIsForCodecsThatWantIt(t *testing.T) {
 	alone(t, func(t *testing.T, w *world) {
-		w.raise("/app", "")
-		cli := w.client("c")
+		w.Put("/app", "")
+		cli := w.Connect("c")
 		_, err := cache.OpenValue(t.Context(), cli, "/app", cache.Text())
 		require.ErrorIs(t, err, cache.ErrEmpty)
 		v := openValue(w, cli, "/app", cache.Text(), cache.AllowEmpty())
@@ -224,8 +224,8 @@ func TestACodecThatDoesNotReturn(t *testing.T) {
 			}
 			return string(data), nil
 		}
-		w.raise("/app", "good")
-		cli := w.client("c")
+		w.Put("/app", "good")
+		cli := w.Connect("c")
 		v, other := openValue(w, cli, "/app", codec), openValue(w, cli, "/app", cache.Text())
 		w.set("/app", "hold 1")
 		time.Sleep(9 * time.Second)
@@ -260,8 +260,8 @@ func TestResultsOfACodecThatComeLate(t *testing.T) {
 			}
 			return string(data), nil
 		}
-		w.raise("/app", "good")
-		cli := w.client("c")
+		w.Put("/app", "good")
+		cli := w.Connect("c")
 		v := openValue(w, cli, "/app", codec)
 		w.set("/app", "hold")
 		time.Sleep(11 * time.Second)
@@ -287,8 +287,8 @@ func TestCodecsThatNeverReturnAreFew(t *testing.T) {
 	alone(t, func(t *testing.T, w *world) {
 		hold := make(chan struct{})
 		var calls atomic.Int32
-		w.raise("/app", "good")
-		cli := w.client("c")
+		w.Put("/app", "good")
+		cli := w.Connect("c")
 		v := openValue(w, cli, "/app", func(data []byte) (string, error) {
 			if string(data) != "good" {
 				calls.Add(1)
@@ -318,8 +318,8 @@ func TestCodecsThatNeverReturnAreFew(t *testing.T) {
 func TestOpeningWithACodecThatDoesNotReturn(t *testing.T) {
 	alone(t, func(t *testing.T, w *world) {
 		hold := make(chan struct{})
-		w.raise("/app", "x")
-		cli := w.client("c")
+		w.Put("/app", "x")
+		cli := w.Connect("c")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		began := time.Now()
@@ -336,7 +336,7 @@ func TestOpeningWithACodecThatDoesNotReturn(t *testing.T) {
 
 func TestOptionsOfAValueThatCannotBe(t *testing.T) {
 	alone(t, func(t *testing.T, w *world) {
-		cli := w.client("c")
+		cli := w.Connect("c")
 		refuse := func(text string, codec cache.Codec[string], opts ...cache.ValueOption) {
 			t.Helper()
 			_, err := cache.OpenValue(t.Context(), cli, "/app", codec, opts...)

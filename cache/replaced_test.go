@@ -73,10 +73,10 @@ func TestWhatIsReplacedIsNeverAbsent(t *testing.T) {
 			t.Run(fmt.Sprint(name, " ", latency), func(t *testing.T) {
 				bubble(t, func(t *testing.T, w *world) {
 					for _, path := range replacements["everything"] {
-						w.raise(path, "0")
+						w.Put(path, "0")
 					}
-					writer := w.client("writer")
-					tree := w.open(w.client("c"), "/r")
+					writer := w.Connect("writer")
+					tree := w.open(w.Connect("c"), "/r")
 					defer w.Delay(zktest.ClientConns("c"), latency)()
 					rec := w.record(tree)
 					w.neverAbsent(tree, replacements["everything"]...)
@@ -110,9 +110,9 @@ func TestWhatIsReplacedMeanwhileIsNeverAbsent(t *testing.T) {
 						}
 						bubble(t, func(t *testing.T, w *world) {
 							for _, path := range replacements["everything"] {
-								w.raise(path, "0")
+								w.Put(path, "0")
 							}
-							cli, writer := w.client("c"), w.client("writer")
+							cli, writer := w.Connect("c"), w.Connect("writer")
 							tree := w.open(cli, "/r")
 							rec := w.record(tree)
 							w.neverAbsent(tree, replacements["everything"]...)
@@ -135,10 +135,10 @@ func TestWhatIsReplacedMeanwhileIsNeverAbsent(t *testing.T) {
 func TestEventsOfAReplacement(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		for _, path := range replacements["everything"] {
-			w.raise(path, "0")
+			w.Put(path, "0")
 		}
-		writer := w.client("writer")
-		rec := w.record(w.open(w.client("c"), "/r"))
+		writer := w.Connect("writer")
+		rec := w.record(w.open(w.Connect("c"), "/r"))
 		rec.take()
 		replacement{"/r/f/g", "/r/f/g/h"}.replace(w, writer, "1")
 		time.Sleep(time.Second)
@@ -152,10 +152,10 @@ func TestEventsOfAReplacement(t *testing.T) {
 func TestReplacedWithoutEnd(t *testing.T) {
 	once(t, zktest.Config{}, nil, func(t *testing.T, w *world) {
 		for _, path := range replacements["everything"] {
-			w.raise(path, "0")
+			w.Put(path, "0")
 		}
-		writer := w.client("writer")
-		tree := w.open(w.client("c"), "/r")
+		writer := w.Connect("writer")
+		tree := w.open(w.Connect("c"), "/r")
 		defer w.Delay(zktest.ClientConns("c"), 20*time.Millisecond)()
 		for i := range 750 { // for more than 10 s
 			replacements["two levels"].replace(w, writer, fmt.Sprint(i+1))
@@ -173,10 +173,10 @@ func TestReplacedWithoutEnd(t *testing.T) {
 func TestANodeIsShownAlthoughWhatIsBelowItIsReplacedWithoutEnd(t *testing.T) {
 	once(t, zktest.Config{}, nil, func(t *testing.T, w *world) {
 		for _, path := range replacements["everything"] {
-			w.raise(path, "0")
+			w.Put(path, "0")
 		}
-		writer := w.client("writer")
-		tree := w.open(w.client("c"), "/r")
+		writer := w.Connect("writer")
+		tree := w.open(w.Connect("c"), "/r")
 		defer w.Delay(zktest.ClientConns("c"), 20*time.Millisecond)()
 		replacements["two levels"].replace(w, writer, "1")
 		for i := range 750 { // for more than 10 s
@@ -196,10 +196,10 @@ func TestANodeReplacedBeforeTheConnectionBreaksIsReadAgain(t *testing.T) {
 	t.Cleanup(cache.AskAlways())
 	once(t, zktest.Config{}, nil, func(t *testing.T, w *world) {
 		for _, path := range replacements["everything"] {
-			w.raise(path, "0")
+			w.Put(path, "0")
 		}
-		w.raise("/r/z", "0")
-		cli, writer := w.client("c"), w.client("writer")
+		w.Put("/r/z", "0")
+		cli, writer := w.Connect("c"), w.Connect("writer")
 		tree := w.open(cli, "/r")
 		heal := w.Delay(zktest.ClientConns("c"), 20*time.Millisecond)
 		replacements["a node with kids"].replace(w, writer, "1")
@@ -226,8 +226,8 @@ func TestANodeReplacedBeforeTheConnectionBreaksIsReadAgain(t *testing.T) {
 // The former node does not stay when the one in its place cannot be read.
 func TestANodeReplacedByOneThatCannotBeReadGoes(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise("/r/a", "old")
-		tree := w.open(w.client("c"), "/r")
+		w.Put("/r/a", "old")
+		tree := w.open(w.Connect("c"), "/r")
 		_, err := owner(w).Multi(t.Context(), []framework.Op{
 			framework.DeleteOp("/r/a", framework.AnyVersion),
 			framework.CreateOp("/r/a", []byte("new"), framework.Persistent).WithACL(framework.CreatorACL()),
@@ -244,9 +244,9 @@ var deletions = flag.Int("cache.deletions", 1010, "how many nodes are deleted in
 // What a deletion costs: no more than one read each, and less where a list, or a look at what is above, answers for many.
 func TestWhatDeletionsCost(t *testing.T) {
 	once(t, zktest.Config{}, nil, func(t *testing.T, w *world) {
-		w.raise("/r", "")
-		writer := w.client("writer")
-		tree := w.open(w.client("c"), "/r")
+		w.Put("/r", "")
+		writer := w.Connect("writer")
+		tree := w.open(w.Connect("c"), "/r")
 		defer w.Delay(zktest.ClientConns("c"), 5*time.Millisecond)()
 		for way, transactions := range map[string]struct {
 			names  []string      // of what is deleted
@@ -262,7 +262,7 @@ func TestWhatDeletionsCost(t *testing.T) {
 			names := transactions.names
 			for _, path := range names {
 				if !w.Exists(path) {
-					w.raise(path, "")
+					w.Put(path, "")
 				}
 			}
 			require.NoError(t, tree.Sync(t.Context()))

@@ -28,22 +28,22 @@ func TestTheExactDifference(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
 				for i := range 30 {
-					w.raise(fmt.Sprintf("/r/same/%d", i), "")
+					w.Put(fmt.Sprintf("/r/same/%d", i), "")
 				}
-				w.raise("/r/again/kid/kid", "old")
-				w.raise("/r/again/other", "old")
-				w.raise("/r/set/kid", "old")
-				w.raise("/r/gone/kid/kid", "old")
-				cli := w.client("c")
+				w.Put("/r/again/kid/kid", "old")
+				w.Put("/r/again/other", "old")
+				w.Put("/r/set/kid", "old")
+				w.Put("/r/gone/kid/kid", "old")
+				cli := w.Connect("c")
 				r := w.record(w.open(cli, "/r"))
 				for range 3 {
 					r.take()
 					absence(w, cli, func() {
 						w.raze("/r/again")
-						w.raise("/r/again/kid/kid", "new")
+						w.Put("/r/again/kid/kid", "new")
 						w.set("/r/set/kid", "new")
 						w.raze("/r/gone")
-						w.raise("/r/fresh/kid/kid", "new")
+						w.Put("/r/fresh/kid/kid", "new")
 					})
 					got := slices.DeleteFunc(r.take(), func(l string) bool { return strings.HasSuffix(l, " /r") })
 					slices.Sort(got)
@@ -56,8 +56,8 @@ func TestTheExactDifference(t *testing.T) {
 					require.Equal(t, want, got)
 					absence(w, cli, func() {
 						w.raze("/r/fresh")
-						w.raise("/r/gone/kid/kid", "old")
-						w.raise("/r/again/other", "old")
+						w.Put("/r/gone/kid/kid", "old")
+						w.Put("/r/again/other", "old")
 					})
 				}
 			})
@@ -73,10 +73,10 @@ func TestChangesWhileItAsks(t *testing.T) {
 				pad := strings.Repeat("x", 160)
 				for i := range 40 {
 					for j := range 25 {
-						w.raise(fmt.Sprintf("/r/%02d-%s/%s-%02d", i, pad, pad, j), "")
+						w.Put(fmt.Sprintf("/r/%02d-%s/%s-%02d", i, pad, pad, j), "")
 					}
 				}
-				cli := w.client("c")
+				cli := w.Connect("c")
 				tree := w.open(cli, "/r")
 				r := w.record(tree)
 				asked := make(chan int, 100)
@@ -97,10 +97,10 @@ func TestChangesWhileItAsks(t *testing.T) {
 						select {
 						case i := <-asked:
 							dir := fmt.Sprintf("/r/%02d-%s", i, pad)
-							w.raise(dir+"/fresh/kid", "new")
+							w.Put(dir+"/fresh/kid", "new")
 							again := fmt.Sprintf("/r/%02d-%s", 39-i, pad)
 							w.raze(again)
-							w.raise(again+"/kid/kid", "new")
+							w.Put(again+"/kid/kid", "new")
 							w.set(fmt.Sprintf("%s/%s-00", dir, pad), "new")
 						case <-stop:
 							return
@@ -109,7 +109,7 @@ func TestChangesWhileItAsks(t *testing.T) {
 				}()
 				absence(w, cli, func() {
 					w.raze(fmt.Sprintf("/r/%02d-%s", 20, pad))
-					w.raise(fmt.Sprintf("/r/%02d-%s/kid", 20, pad), "new")
+					w.Put(fmt.Sprintf("/r/%02d-%s/kid", 20, pad), "new")
 				})
 				close(stop)
 				<-ended
@@ -130,9 +130,9 @@ func TestChangesWhileItAsks(t *testing.T) {
 func TestAskedOfATreeThatNeverRests(t *testing.T) {
 	once(t, zktest.Config{}, nil, func(t *testing.T, w *world) {
 		for i := range 200 {
-			w.raise(fmt.Sprintf("/r/%d", i), "")
+			w.Put(fmt.Sprintf("/r/%d", i), "")
 		}
-		cli := w.client("c")
+		cli := w.Connect("c")
 		tree := w.open(cli, "/r")
 		stop, ended := make(chan struct{}), make(chan struct{})
 		go func() {
@@ -147,7 +147,7 @@ func TestAskedOfATreeThatNeverRests(t *testing.T) {
 			}
 		}()
 		time.Sleep(time.Second)
-		heal := w.cutOff("c")
+		heal := w.Disconnect("c")
 		close(stop)
 		<-ended
 		time.Sleep(time.Second)
@@ -166,10 +166,10 @@ func TestTheRefusedAreTriedAgain(t *testing.T) {
 	for name, absence := range absences {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				w.raise("/a/b", "1")
-				w.raise("/a/c", "1")
+				w.Put("/a/b", "1")
+				w.Put("/a/c", "1")
 				private(w, "/a/private")
-				cli := w.client("c")
+				cli := w.Connect("c")
 				tree := w.open(cli, "/a")
 				o := owner(w)
 				_, err := o.SetACL(t.Context(), "/a/b", framework.CreatorACL(), framework.AnyVersion)
@@ -200,7 +200,7 @@ func TestServersThatCannotTell(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			once(t, zktest.Config{}, nil, func(t *testing.T, w *world) {
 				w.wood()
-				cli := w.client("c")
+				cli := w.Connect("c")
 				tree := w.open(cli, "/r")
 				asked := 0
 				w.OnFrame(func(f zktest.Frame) zktest.Verdict {

@@ -10,10 +10,10 @@ import (
 
 func TestATreeFollowsTheServer(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise("/a/b/c", "deep")
-		w.raise("/a/d", "flat")
-		w.raise("/other", "not in it")
-		tree := w.open(w.client("c"), "/a")
+		w.Put("/a/b/c", "deep")
+		w.Put("/a/d", "flat")
+		w.Put("/other", "not in it")
+		tree := w.open(w.Connect("c"), "/a")
 		w.equal(tree, "/a")
 		node, ok := tree.Get("/a/b/c")
 		require.True(t, ok)
@@ -26,7 +26,7 @@ func TestATreeFollowsTheServer(t *testing.T) {
 		w.set("/a/d", "round")
 		time.Sleep(time.Second)
 		assert.Equal(t, []string{`Changed /a/d "round"`}, r.take())
-		w.raise("/a/b/c/e/f", "new")
+		w.Put("/a/b/c/e/f", "new")
 		time.Sleep(time.Second)
 		assert.Equal(t, []string{`Added /a/b/c/e ""`, `Added /a/b/c/e/f "new"`}, r.take())
 		w.raze("/a/b")
@@ -43,13 +43,13 @@ func TestATreeFollowsTheServer(t *testing.T) {
 // Scenario 31: CURATOR-391.
 func TestDeletedAndCreatedAgainWhileAway(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.raise("/a/b/c", "same")
-		w.raise("/a/stays", "same")
-		cli := w.client("c")
+		w.Put("/a/b/c", "same")
+		w.Put("/a/stays", "same")
+		cli := w.Connect("c")
 		tree := w.open(cli, "/a")
 		again := func() {
 			w.raze("/a/b")
-			w.raise("/a/b/c", "same")
+			w.Put("/a/b/c", "same")
 		}
 		want := []string{"Stale /a", "Removed /a/b/c", "Removed /a/b", `Added /a/b ""`, `Added /a/b/c "same"`, "Synced /a"}
 		r := w.record(tree)

@@ -38,8 +38,8 @@ func alone(t *testing.T, f func(t *testing.T, w *world)) {
 
 func TestAValueFollowsItsNode(t *testing.T) {
 	alone(t, func(t *testing.T, w *world) {
-		w.raise("/conf/app", `{"Limit": 1}`)
-		cli := w.client("c")
+		w.Put("/conf/app", `{"Limit": 1}`)
+		cli := w.Connect("c")
 		v := openValue(w, cli, "/conf/app", cache.JSON[app]())
 		assert.Equal(t, app{Limit: 1}, v.Load())
 		assert.Equal(t, "/conf/app", v.Path())
@@ -55,7 +55,7 @@ func TestAValueFollowsItsNode(t *testing.T) {
 		fresh, err := v.Fresh()
 		require.NoError(t, err)
 		assert.Equal(t, app{Limit: 3}, fresh)
-		heal := w.cutOff("c")
+		heal := w.Disconnect("c")
 		time.Sleep(time.Hour)
 		assert.Equal(t, app{Limit: 3}, v.Load(), "served on")
 		assert.NoError(t, v.Err(), "old, but what the node was")
@@ -70,8 +70,8 @@ func TestAValueFollowsItsNode(t *testing.T) {
 // A bad update keeps the last good value.
 func TestABadUpdate(t *testing.T) {
 	alone(t, func(t *testing.T, w *world) {
-		w.raise("/app", `{"Limit": 1}`)
-		v := openValue(w, w.client("c"), "/app", cache.JSON[app]())
+		w.Put("/app", `{"Limit": 1}`)
+		v := openValue(w, w.Connect("c"), "/app", cache.JSON[app]())
 		for i, bad := range []string{`{"Limit": `, "", `{"Limit": "many"}`, `{"Limit": 2} trailing`} {
 			w.set("/app", bad)
 			time.Sleep(time.Second)
@@ -97,8 +97,8 @@ func TestABadUpdate(t *testing.T) {
 
 func TestAValueThatCannotBeOpened(t *testing.T) {
 	alone(t, func(t *testing.T, w *world) {
-		w.raise("/bad", "{")
-		cli := w.client("c")
+		w.Put("/bad", "{")
+		cli := w.Connect("c")
 		_, err := cache.OpenValue(t.Context(), cli, "/none", cache.JSON[app]())
 		require.ErrorIs(t, err, framework.ErrNoNode)
 		require.ErrorContains(t, err, "/none")
@@ -111,7 +111,7 @@ func TestAValueThatCannotBeOpened(t *testing.T) {
 		assert.Empty(t, v.Load())
 		<-v.Synced()
 		require.ErrorIs(t, v.Err(), framework.ErrNoNode)
-		w.raise("/none", "now")
+		w.Put("/none", "now")
 		require.NoError(t, v.Sync(t.Context()))
 		assert.Equal(t, "now", v.Load())
 		assert.Equal(t, framework.Policy{OnSuspended: framework.Hold, OnLost: framework.Rebuild, OnReadOnly: framework.Serve}, v.Policy())
@@ -120,13 +120,13 @@ func TestAValueThatCannotBeOpened(t *testing.T) {
 
 func TestADefault(t *testing.T) {
 	alone(t, func(t *testing.T, w *world) {
-		cli := w.client("c")
+		cli := w.Connect("c")
 		v, err := cache.OpenValueOr(t.Context(), cli, "/app", cache.Text(), "default", cache.Gunzip(), cache.DefaultOnDelete())
 		require.NoError(t, err)
 		defer v.Close()
 		assert.Equal(t, "default", v.Load())
 		assert.NoError(t, v.Err())
-		w.raise("/app", packed([]byte("text")))
+		w.Put("/app", packed([]byte("text")))
 		time.Sleep(time.Second)
 		assert.Equal(t, "text", v.Load())
 		w.set("/app", "not packed")
@@ -144,8 +144,8 @@ func TestADefault(t *testing.T) {
 
 func TestChanges(t *testing.T) {
 	alone(t, func(t *testing.T, w *world) {
-		w.raise("/app", "0")
-		v := openValue(w, w.client("c"), "/app", cache.Text())
+		w.Put("/app", "0")
+		v := openValue(w, w.Connect("c"), "/app", cache.Text())
 		ctx, cancel := context.WithCancel(t.Context())
 		changes := v.Changes(ctx)
 		assert.Equal(t, "0", (<-changes).Value, "the present one first")
@@ -174,8 +174,8 @@ func TestChanges(t *testing.T) {
 // The codec is called once for each state of the node, whatever happens to the connection.
 func TestTheCodecIsCalledOnce(t *testing.T) {
 	alone(t, func(t *testing.T, w *world) {
-		w.raise("/app", "0")
-		cli := w.client("c")
+		w.Put("/app", "0")
+		cli := w.Connect("c")
 		calls := 0
 		v := openValue(w, cli, "/app", func(data []byte) (int, error) {
 			calls++
@@ -183,7 +183,7 @@ func TestTheCodecIsCalledOnce(t *testing.T) {
 		})
 		w.away("c", func() {})
 		w.expire("c", cli, func() {})
-		w.raise("/app/child", "")
+		w.Put("/app/child", "")
 		time.Sleep(time.Second)
 		require.NoError(t, v.Sync(t.Context()))
 		synctest.Wait()
