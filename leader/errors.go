@@ -25,6 +25,9 @@ var (
 	ErrNoParticipant = errors.New("no participant has this id")
 	// ErrAmbiguousID is returned by Term.ResignTo when several participants have the id.
 	ErrAmbiguousID = errors.New("several participants have this id")
+	// ErrTokenRange is returned by Campaign and Run when the ensemble's transaction ids have reached 2^55, the limit of
+	// tokens. That is after 8 million changes of the ensemble's leader.
+	ErrTokenRange = contend.ErrTokenRange
 	// ErrOwnID is returned by Term.ResignTo when the id is the leader's own.
 	ErrOwnID = errors.New("this is the id of the leader itself")
 )

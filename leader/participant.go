@@ -13,7 +13,7 @@ import (
 type Participant struct {
 	ID      string    // the id that its node stores: see [WithID]
 	Path    string    // its node, in the client's namespace; the first one if there are several
-	Token   int64     // the fencing token, once the participant leads: the czxid of its node
+	Token   int64     // the fencing token, once the participant leads: see [Term.Token]
 	Session int64     // the session that owns its node
 	Since   time.Time // when the node was created, by the servers' clock
 	Mine    bool      // whether Session is the current session of the client that was asked

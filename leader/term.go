@@ -27,8 +27,8 @@ type office interface {
 // If a ResignTo of a term of Campaign fails after the context has ended, the term has a new context from then on.
 func (t *Term) Context() context.Context { return t.office.context() }
 
-// Token returns the fencing token, which is larger than the token of every earlier leader. It is the czxid of the
-// leader's node.
+// Token returns the fencing token, which is larger than the token of every earlier leader. It is 256 times the czxid of
+// the leader's node, as the tokens of package lock are.
 func (t *Term) Token() int64 { return t.office.present().Token() }
 
 // Path returns the leader's node, in the client's namespace. With [Shared] it is the node that LeaderLatch sees.

@@ -22,7 +22,7 @@ type Bundle struct {
 // those of [Held.Context].
 func (b *Bundle) Context() context.Context { return b.ctx }
 
-// Tokens returns the czxids of the nodes.
+// Tokens returns the fencing token of each part: see [Held.Token].
 func (b *Bundle) Tokens() []int64 { return each(b, (*contend.Claim).Token) }
 
 // Paths returns the nodes, in the client's namespace; with [Shared], one for each part.

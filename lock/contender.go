@@ -12,7 +12,7 @@ type Contender struct {
 	Data    []byte    // the data of the node: see [WithData]
 	Session int64     // the session that owns the node
 	Mine    bool      // whether Session is the current session of the client that was asked
-	Token   int64     // the fencing token without [LocalHandover], once the contender holds the lock: the czxid of the node
+	Token   int64     // the fencing token once the contender holds the lock; a hand-over by [LocalHandover] adds 1
 	Since   time.Time // when the node was created, by the servers' clock
 }
 

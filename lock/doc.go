@@ -78,9 +78,8 @@
 // the turn of the one who has it, and those who wait get another claim, without waiting for its Unlock if its session is over. A
 // claim that somebody has asked for ([Mutex.Revoke]) is not handed on.
 //
-//   - Token: the czxid of the node times 256, plus the number of the turn. It grows from turn to turn and from process to
-//     process, as long as all who fence the same resource use the option, or none does. Where they are mixed the resource
-//     refuses the tokens without, which are smaller: it fails closed.
+//   - Token: the czxid of the node times 256, plus the number of the turn. A lock without the option has the token of the
+//     first turn. So tokens grow from turn to turn and from process to process, whoever uses the option.
 //   - Guarded writes: [Held.Multi] of a turn that is over is refused, although the node stands. For those that are on their way
 //     when the turn ends the node is the only thing that servers can check. So the lock is not handed on when the outcome
 //     of one is open, or when a [Held.Check] has been given out; the node goes instead, and with it all that refers to it. Writes

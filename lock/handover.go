@@ -12,8 +12,8 @@ import (
 	"github.com/docent-zk/docent/internal/telemetry"
 )
 
-// ErrTokenRange is returned by Lock with [LocalHandover] when the ensemble's transaction ids have reached 2^55, the
-// limit of its tokens. From then on, the lock can only be used without the option.
+// ErrTokenRange is returned by Lock when the ensemble's transaction ids have reached 2^55, the limit of tokens. That is
+// after 8 million changes of the ensemble's leader.
 var ErrTokenRange = contend.ErrTokenRange
 
 // LocalHandover lets the goroutines that lock one [Mutex] value share a place in the queue. Unlock hands the lock to
@@ -21,10 +21,8 @@ var ErrTokenRange = contend.ErrTokenRange
 // removed, and the goroutines that still wait queue again behind all other contenders. So n bounds how long others can
 // be kept waiting.
 //
-// The token is then 256 times the czxid of the node, plus the number of hand-overs so far. It grows as other tokens do.
-// But it is far larger than the token of a Mutex without the option, and a resource that has seen it refuses those. So
-// use the option for all locks that fence the same resource, or for none. LocalHandover(0) never hands over, and has
-// the same tokens.
+// Tokens grow from hand-over to hand-over, and between processes with and without the option. So the option can be
+// switched on and off, process by process. LocalHandover(0) never hands over.
 //
 // The package documentation says what a hand-over means for guarded writes. LocalHandover applies to [Mutex] only.
 func LocalHandover(n int) Option {
@@ -113,18 +111,10 @@ func (l *localQueue) startSearch() {
 	}()
 }
 
-// acquire acquires a claim that can be handed on.
+// acquire acquires a claim.
 func (l *localQueue) acquire(ctx context.Context, get acquireFunc) (*contend.Claim, error) {
 	return seek(ctx, l.recipe, func(ctx context.Context, s *framework.Session) (*contend.Claim, error) {
-		claim, err := get(ctx, s, l.recipe.holding)
-		if err != nil {
-			return nil, err
-		}
-		if err := claim.Turns(); err != nil {
-			_ = claim.Release(ctx) // the rest is done in the background if ctx has ended
-			return nil, err
-		}
-		return claim, nil
+		return get(ctx, s, l.recipe.holding)
 	})
 }
 

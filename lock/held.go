@@ -38,8 +38,8 @@ var _ claim = (*contend.Claim)(nil)
 // cancellation: see [Held.Bind].
 func (h *Held) Context() context.Context { return h.ctx }
 
-// Token returns the fencing token, which is larger than the token of every earlier holder of the lock. It is the czxid
-// of the node. With [LocalHandover] it is derived from the czxid.
+// Token returns the fencing token, which is larger than the token of every earlier holder of the lock. It is 256 times
+// the czxid of the node, plus the number of hand-overs so far with [LocalHandover].
 func (h *Held) Token() int64 { return h.claim.Token() }
 
 // Path returns the node of this acquisition, in the client's namespace. With [Shared] it is the node that Curator sees.

@@ -42,7 +42,7 @@ func TestRealSharedNames(t *testing.T) {
 		for _, check := range held.Checks() {
 			node, err := cli.Get(within(t), check.Path())
 			require.NoError(t, err)
-			assert.Equal(t, held.Token(), node.Stat.Czxid, "one change, and its number is the token")
+			assert.Equal(t, held.Token(), node.Stat.Czxid<<8, "one change, whose number gives the token")
 			assert.Equal(t, node.Stat.Czxid, node.Stat.Mzxid)
 			assert.Empty(t, node.Data)
 			guids[check.Path()[len(path)+1:][:len("_c_")+36]] = true

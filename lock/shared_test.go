@@ -61,7 +61,7 @@ func TestSharedMutexExcludesEachFamily(t *testing.T) {
 		assert.Contains(t, kazoosOrder(w.queue(path), "__lock__")[0], "0000000001")
 		_, stat, err := w.Get(held.Path())
 		require.NoError(t, err)
-		assert.Equal(t, stat.Czxid, held.Token())
+		assert.Equal(t, stat.Czxid<<8, held.Token())
 		assert.Equal(t, zktest.Persistent, w.Dump()[path].Mode, "kazoo cannot cope with a directory that goes")
 
 		list, err := a.Contenders(t.Context())

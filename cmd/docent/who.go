@@ -64,7 +64,7 @@ type contender struct {
 	Session string `json:"session"`
 	Host    string `json:"host,omitempty"`
 	Since   string `json:"since"`
-	Token   int64  `json:"token"`
+	Token   int64  `json:"token,string"`
 	Node    string `json:"node"`
 
 	id    int64

@@ -111,7 +111,7 @@ func (h *handler) read(ctx context.Context, cli *framework.Client, dir string, q
 		}
 		p := Place{
 			Position: len(q.Places) + 1, ID: plain(string(node.Data), maxID), Node: plain(name.Full, maxID),
-			Session: sessionID(node.Stat.EphemeralOwner), Owner: owners[node.Stat.EphemeralOwner], Token: node.Stat.Czxid,
+			Session: sessionID(node.Stat.EphemeralOwner), Owner: owners[node.Stat.EphemeralOwner], Token: seqnode.Token(node.Stat.Czxid, 0),
 			Since: stamp(time.UnixMilli(node.Stat.Ctime)),
 		}
 		p.Role, p.WaitsFor = roles.give(name.Kind, p.Position)

@@ -38,7 +38,7 @@ func TestQueue(t *testing.T) {
 		_, name := framework.Split(node)
 		got, err := a.Get(t.Context(), node)
 		require.NoError(t, err)
-		assert.Equal(t, []any{name, sessionID(got.Stat.EphemeralOwner), got.Stat.Czxid}, []any{q.Places[0].Node, q.Places[0].Session, q.Places[0].Token})
+		assert.Equal(t, []any{name, sessionID(got.Stat.EphemeralOwner), got.Stat.Czxid << 8}, []any{q.Places[0].Node, q.Places[0].Session, q.Places[0].Token})
 		assert.WithinDuration(t, time.Now(), q.Places[0].Since, time.Second)
 
 		require.NoError(t, w.Delete(node))

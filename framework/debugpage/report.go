@@ -159,8 +159,8 @@ type Place struct {
 	// Session is the session that owns it, and Owner the name of the client if that is one on this page.
 	Session string `json:"session"`
 	Owner   string `json:"owner,omitempty"` // see Session
-	// Token is its fencing token, the czxid of the node.
-	Token int64 `json:"token"`
+	// Token is its fencing token once it holds, without hand-overs inside a process: 256 times the czxid of the node.
+	Token int64 `json:"token,string"`
 	// Since is when the node was created, by the clock of the servers.
 	Since time.Time `json:"since"`
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/seqnode"
 	"github.com/docent-zk/docent/internal/telemetry"
 )
 
@@ -44,6 +45,9 @@ type Claim struct {
 
 // claim binds a place whose turn it is to its session.
 func (p *Place) claim(parent context.Context, policy framework.Policy) (*Claim, error) {
+	if err := seqnode.CheckToken(p.node.Stat.Czxid); err != nil {
+		return nil, err
+	}
 	c := &Claim{place: p, policy: policy, released: make(chan struct{})}
 	c.ctx, c.cancel = p.session.ClaimContext(telemetry.Outside(context.WithoutCancel(parent)), policy)
 	if c.ctx.Err() != nil { // suspended or lost since the list was read
@@ -115,8 +119,8 @@ func (c *Claim) watch(path string) {
 // Context ends when the claim does; its cause says why.
 func (c *Claim) Context() context.Context { return c.ctx }
 
-// Token grows from holder to holder: the czxid of the claim's node.
-func (c *Claim) Token() int64 { return c.place.node.Stat.Czxid }
+// Token grows from holder to holder. It follows from the czxid of the claim's node.
+func (c *Claim) Token() int64 { return seqnode.Token(c.place.node.Stat.Czxid, 0) }
 
 // Path is the claim's node, the first one if there are several.
 func (c *Claim) Path() string { return c.place.node.Path }

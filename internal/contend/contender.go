@@ -15,7 +15,7 @@ type Contender struct {
 	Path    string // its node, the first one if there are several
 	Data    []byte
 	Session int64 // the session that owns it
-	Token   int64 // its czxid
+	Token   int64 // its fencing token, once it holds
 	Since   time.Time
 }
 
@@ -56,7 +56,7 @@ type reader interface {
 // ContenderOf describes a node of a queue.
 func ContenderOf(node framework.Node) Contender {
 	return Contender{
-		Path: node.Path, Data: node.Data, Session: node.Stat.EphemeralOwner, Token: node.Stat.Czxid,
+		Path: node.Path, Data: node.Data, Session: node.Stat.EphemeralOwner, Token: seqnode.Token(node.Stat.Czxid, 0),
 		Since: time.UnixMilli(node.Stat.Ctime),
 	}
 }

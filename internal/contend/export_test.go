@@ -17,11 +17,11 @@ func (q Queue) AcquireWith(ctx context.Context, s *framework.Session, holding fr
 // Wait is how Acquire waits.
 func Wait(p *Place, ctx context.Context, names []string) error { return p.wait(ctx, names) } // as the method expression has it
 
-// Fits is what Turns asks of a czxid.
-var Fits = fits
-
-// TurnToken is the token of a turn.
-var TurnToken = token
+// ClaimOf claims a place as if its node had been created with the czxid.
+func ClaimOf(ctx context.Context, p *Place, czxid int64, holding framework.Policy) (*Claim, error) {
+	p.node.Stat.Czxid = czxid
+	return claimed(ctx, holding)(p, nil)
+}
 
 // Settled reports whether a guarded transaction cannot be applied any more.
 var Settled = settled

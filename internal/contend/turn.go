@@ -6,18 +6,14 @@ import (
 	"sync"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/seqnode"
 )
 
 // MaxTurns is how often a claim can be handed on.
-const MaxTurns = 1<<turnBits - 1
+const MaxTurns = seqnode.MaxTurn
 
-const (
-	turnBits  = 8
-	maxNumber = 1<<(63-turnBits) - 1
-)
-
-// ErrTokenRange says that the czxid of a node is too large for the token of a turn.
-var ErrTokenRange = errors.New("the node's czxid is 2^55 or more, which leaves no room for turns in a token")
+// ErrTokenRange says that the czxid of a node is too large for a fencing token.
+var ErrTokenRange = seqnode.ErrTokenRange
 
 // Turn is a claim in the hands of one of several holders, who have it one after the other without the servers' knowing. They
 // have the node in common. What tells them apart is the token, and that a turn which is over refuses.
@@ -40,16 +36,6 @@ type Turn struct {
 	over  bool
 	open  int  // guarded transactions under way
 	doubt bool // something of this turn may reach the servers later
-}
-
-// Turns refuses a claim whose czxid does not fit into the tokens of turns.
-func (c *Claim) Turns() error { return fits(c.Token()) }
-
-func fits(czxid int64) error {
-	if czxid > maxNumber {
-		return ErrTokenRange
-	}
-	return nil
 }
 
 // Turn gives the claim to its n-th holder, counted from 0. The turn ends when the claim does. It has the values of ctx.
@@ -79,11 +65,8 @@ func (b borrowed) Value(key any) any {
 // Context ends when the turn or the claim does; its cause says why.
 func (t *Turn) Context() context.Context { return t.ctx }
 
-// Token grows from turn to turn, and from claim to claim.
-func (t *Turn) Token() int64 { return token(t.claim.Token(), t.n) }
-
-// token has the turn in its lowest bits.
-func token(czxid int64, n int) int64 { return czxid<<turnBits | int64(n) }
+// Token grows from turn to turn, and from claim to claim. The first turn has the token of the claim.
+func (t *Turn) Token() int64 { return seqnode.Token(t.claim.place.node.Stat.Czxid, t.n) }
 
 // Path is the claim's node.
 func (t *Turn) Path() string { return t.claim.Path() }

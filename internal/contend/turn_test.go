@@ -16,14 +16,36 @@ import (
 	"github.com/docent-zk/docent/zktest"
 )
 
-func TestTokenOfATurn(t *testing.T) {
-	const largest = 1<<55 - 1
-	require.NoError(t, contend.Fits(largest))
-	require.ErrorIs(t, contend.Fits(largest+1), contend.ErrTokenRange)
-	require.ErrorIs(t, contend.Fits(math.MaxInt64), contend.ErrTokenRange)
-	assert.EqualValues(t, math.MaxInt64, contend.TurnToken(largest, contend.MaxTurns), "nothing is left over, and nothing lost")
-	assert.Greater(t, contend.TurnToken(8, 0), contend.TurnToken(7, contend.MaxTurns))
-	assert.Greater(t, contend.TurnToken(7, 1), contend.TurnToken(7, 0))
+func TestTurnsOfAClaimHaveTokensBelowThoseOfTheNextClaim(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		_, s := w.client("a")
+		first, err := queue.Acquire(t.Context(), s, cancel)
+		require.NoError(t, err)
+		last := first.Turn(t.Context(), contend.MaxTurns)
+		assert.Equal(t, first.Token(), first.Turn(t.Context(), 0).Token())
+		assert.Less(t, first.Token(), last.Token())
+		require.NoError(t, first.Release(t.Context()))
+		second, err := queue.Acquire(t.Context(), s, cancel)
+		require.NoError(t, err)
+		assert.Less(t, last.Token(), second.Token())
+	})
+}
+
+func TestACzxidThatLeavesNoRoomForTurnsIsRefusedAndItsNodeRemoved(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		_, s := w.client("a")
+		place, err := queue.Enter(t.Context(), s)
+		require.NoError(t, err)
+		_, err = contend.ClaimOf(t.Context(), place, 1<<55, cancel)
+		require.ErrorIs(t, err, contend.ErrTokenRange)
+		time.Sleep(time.Second)
+		assert.Empty(t, w.nodes())
+		place, err = queue.Enter(t.Context(), s)
+		require.NoError(t, err)
+		claim, err := contend.ClaimOf(t.Context(), place, 1<<55-1, cancel)
+		require.NoError(t, err)
+		assert.EqualValues(t, math.MaxInt64, claim.Turn(t.Context(), contend.MaxTurns).Token())
+	})
 }
 
 // What can be applied after its answer was given up is not settled.

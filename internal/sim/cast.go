@@ -23,7 +23,7 @@ var locking = append([]string{
 // cast lists the roles. A role is one file: its part, its users, and what must be true of them.
 var cast = []role{
 	{"mutex", drawMutex, append([]string{"Shared", "Do"}, locking...)},
-	{"hand-over", drawHandover, append([]string{"Shared"}, locking...)},
+	{"hand-over", drawHandover, append([]string{"Shared", "without LocalHandover"}, locking...)},
 	{"readers and writers", drawReadersWriters, append([]string{"Shared", "Do", "Downgrade"}, locking...)},
 	{"semaphore", drawSemaphore, append([]string{"shared limit", "several permits"}, locking...)},
 	{"several locks", drawMulti, append([]string{"Shared"}, locking...)},

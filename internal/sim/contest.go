@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/seqnode"
 	"github.com/docent-zk/docent/lock"
 )
 
@@ -16,7 +17,6 @@ import (
 type contest struct {
 	*base
 	dirs    []string // directories of the queue nodes, on the server
-	turns   bool     // tokens number the turns of one node
 	tries   bool     // there is a call that does not wait
 	revoker bool     // somebody asks whoever holds to let go
 	ledgers map[string]*Ledger
@@ -33,6 +33,7 @@ type grip struct {
 	reads   bool
 	permits int // 0 if the whole is held
 	limit   int
+	turn    bool // it may be one of several turns of its node
 	goesOn  bool // the token was held before, in another context
 	begun   bool // the tenure is in the ledger
 	from    time.Duration
@@ -138,9 +139,9 @@ func (c *contest) begin(u *user, g *grip) {
 			t.Permits, t.Limit = 1, g.limit
 		}
 		c.ledgers[dir].begin(g.ctx, t)
-		token := node.Czxid
-		if c.turns {
-			token = node.Czxid<<8 | t.Token&0xff
+		token := seqnode.Token(node.Czxid, 0)
+		if g.turn {
+			token = seqnode.Token(node.Czxid, int(t.Token&seqnode.MaxTurn))
 		}
 		switch ahead := c.ahead(g, dir, node); {
 		case !known:
@@ -216,7 +217,7 @@ func (c *contest) end(u *user, g *grip, ctx context.Context) {
 // mustBeReleased checks what a release with the result nil says: held until the servers applied it.
 func (c *contest) mustBeReleased(u *user, g *grip, called time.Duration) {
 	for _, life := range c.now(g) {
-		handedOn := c.turns && (!life.Dead || life.Forced) // which asks no server
+		handedOn := g.turn && (!life.Dead || life.Forced) // which asks no server
 		if !life.Released(called) && !handedOn && !u.unknowable(life) {
 			u.say("released at %v with the result nil, and this became of the node: %s", called, life)
 		}

@@ -36,7 +36,7 @@
 // two seeds for each.
 //
 //	mutex                 Lock, TryLock, Do, Revoke, Hold, Shared beside plain ones, guarded writes, all other options
-//	hand-over             LocalHandover, on each client
+//	hand-over             LocalHandover, on most clients
 //	readers and writers   both kinds, Downgrade, Do, Shared
 //	semaphore             one or several permits, a fixed limit or a shared one that changes
 //	process               a lock of processes that die and are started again with their Config.SessionFile

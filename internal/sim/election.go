@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/seqnode"
 	"github.com/docent-zk/docent/leader"
 	"github.com/docent-zk/docent/lock"
 )
@@ -149,7 +150,7 @@ func (c *candidate) term(t *leader.Term) *grip {
 // somebody draws a participant.
 func (c *candidate) somebody(ctx context.Context) (id string, ok bool) {
 	if c.may("Leader", 3) {
-		if p, err := c.election.Leader(ctx); err == nil && !c.contest.everFirst(p.Token) {
+		if p, err := c.election.Leader(ctx); err == nil && !c.contest.everFirst(seqnode.Czxid(p.Token)) {
 			c.say("Leader says %#x, which was never first", p.Token)
 		}
 	}
@@ -270,7 +271,7 @@ func (e *electionPart) judge() error {
 				}
 			case p.Token <= newest:
 				errs = append(errs, fmt.Errorf("%s saw %#x behind %#x", o.name, p.Token, newest))
-			case !e.everFirst(p.Token):
+			case !e.everFirst(seqnode.Czxid(p.Token)):
 				errs = append(errs, fmt.Errorf("%s saw %#x lead, which was never first", o.name, p.Token))
 			default:
 				newest = p.Token

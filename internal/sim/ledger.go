@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/docent-zk/docent/internal/seqnode"
 )
 
 // Ledger keeps who held one thing, and when. It may be used by many goroutines.
@@ -45,7 +47,7 @@ func (w *World) NewLedger(dir string) *Ledger {
 
 // Begin notes a tenure of the whole, which ends with ctx. Its token is that of its node.
 func (l *Ledger) Begin(ctx context.Context, who string, token int64) {
-	l.begin(ctx, Tenure{Who: who, Token: token, Node: token})
+	l.begin(ctx, Tenure{Who: who, Token: token, Node: seqnode.Czxid(token)})
 }
 
 // begin notes a tenure.
