@@ -10,19 +10,19 @@ import (
 )
 
 // watchNodes is recipekit.WatchNodes.
-func (s *Session) watchNodes(ctx context.Context, paths []string) (watches []*Watch, read bool, err error) {
+func (s *Session) watchNodes(ctx context.Context, paths []string) (watches []*Watch, nodes []Node, err error) {
 	at, longest := make([]string, len(paths)), 0
 	for i, path := range paths {
 		if at[i], err = s.locate("watchData", path); err != nil {
-			return nil, false, err
+			return nil, nil, err
 		}
 		longest = max(longest, len(at[i]))
 	}
 	err = s.do(ctx, request{op: "watchData", path: paths[0], size: longest, repeatable: true, try: func(ctx context.Context, e *epoch) error {
-		watches, read, err = e.watchNodes(ctx, s.space, at)
+		watches, nodes, err = e.watchNodes(ctx, s.space, at)
 		return err
 	}})
-	return watches, read, err
+	return watches, nodes, err
 }
 
 // nodeWatch is the watch of one node that is being set.
@@ -33,16 +33,15 @@ type nodeWatch struct {
 }
 
 // watchNodes sets all watches with one setWatches if none of them is set and the servers know that request. Otherwise it reads each node.
-func (e *epoch) watchNodes(ctx context.Context, s space, at []string) (watches []*Watch, read bool, err error) {
+func (e *epoch) watchNodes(ctx context.Context, s space, at []string) (watches []*Watch, nodes []Node, err error) {
 	set, armed := e.joinNodes(s, at)
 	if len(at) > 1 && !armed && e.worthSetWatches() {
 		if watches, err = e.watchTogether(ctx, set, at); !errors.Is(err, errNotArmed) {
-			return watches, false, err
+			return watches, nil, err
 		}
 		set, _ = e.joinNodes(s, at)
 	}
-	watches, err = e.watchEach(ctx, s, set)
-	return watches, true, err
+	return e.watchEach(ctx, s, set)
 }
 
 // joinNodes adds a user to the watch of each node. It reports whether the server has one of these watches, or a recursive one stands in for it.
@@ -138,7 +137,7 @@ func (e *epoch) refusedWatches(err error, call *asked[struct{}]) error {
 }
 
 // watchEach sends a read for each node in one write and waits for the answers.
-func (e *epoch) watchEach(ctx context.Context, s space, set []nodeWatch) ([]*Watch, error) {
+func (e *epoch) watchEach(ctx context.Context, s space, set []nodeWatch) ([]*Watch, []Node, error) {
 	calls := make([]*wire.Call, len(set))
 	for i := range set {
 		e.watchNode(ctx, s, &set[i])
@@ -151,23 +150,23 @@ func (e *epoch) watchEach(ctx context.Context, s space, set []nodeWatch) ([]*Wat
 			}
 			n.w.Stop()
 		}
-		return nil, err
+		return nil, nil, err
 	}
-	watches := make([]*Watch, len(set))
+	watches, nodes := make([]*Watch, len(set)), make([]Node, len(set))
 	for i, n := range set {
 		node, err := n.wait(ctx, e)
 		switch {
 		case err == nil:
 			e.watches.saw(n.w, stateOf(&node.Stat))
-			watches[i] = n.w
+			watches[i], nodes[i] = n.w, node
 		case errors.Is(err, ErrNoNode):
 			n.w.Stop()
 		default:
 			leaveRest(set, i)
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return watches, nil
+	return watches, nodes, nil
 }
 
 // watchNode makes the request for one node.

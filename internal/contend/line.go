@@ -128,7 +128,7 @@ func (l *line) await(ctx context.Context, p *Place) (turn bool, err error) {
 	default:
 	}
 	before, ahead := l.ahead(p)
-	p.reportWaiting(before, ahead)
+	p.reportWaiting(before, nil, ahead)
 	telemetry.Rank(ctx, ahead, before)
 	select {
 	case <-p.first:

@@ -7,15 +7,23 @@ import (
 	"log/slog"
 )
 
-// reportWaiting publishes, to those who look at the client's recipes, how many places are ahead. It is what the latest list of the directory has
-// shown: a place does not watch those far ahead. For a place that waits behind another one of its session it is a lower bound.
-func (p *Place) reportWaiting(before string, ahead int) {
-	if tell := p.queue.Progress; tell != nil && p.told != ahead+1 {
+// reportWaiting publishes how many places are ahead, for framework.Client.Recipes. The number comes from the latest list
+// of the directory. For a place that waits behind another place of its session it is a lower bound. id is the data of the
+// nearest node ahead, if the place has read it.
+func (p *Place) reportWaiting(before string, id []byte, ahead int) {
+	if progress := p.queue.Progress; progress != nil && p.told != ahead+1 {
 		p.told = ahead + 1
-		tell(ahead)
+		progress(ahead)
 	}
-	p.session.Report("waiting", nil, slog.String("node", p.node.Path), slog.Int("ahead", ahead), slog.String("behind", before))
+	attrs := []slog.Attr{slog.String("node", p.node.Path), slog.Int("ahead", ahead), slog.String("behind", before)}
+	if len(id) > 0 {
+		attrs = append(attrs, slog.String("behind_id", string(id[:min(len(id), maxShownID)])))
+	}
+	p.session.Report("waiting", nil, attrs...)
 }
+
+// maxShownID is how many bytes of the data of a node are published.
+const maxShownID = 256
 
 // list has the claim listed among the client's recipes, until finish.
 func (c *Claim) list() {

@@ -234,8 +234,8 @@ func (p *Place) wait(ctx context.Context, names []string) error {
 		if err != nil || before == "" {
 			return err
 		}
-		p.reportWaiting(before, ahead)
-		if err := p.waitFor(ctx, before, refused); err != nil {
+		p.reportWaiting(before, nil, ahead)
+		if err := p.waitFor(ctx, before, ahead, refused); err != nil {
 			return p.waited(before, err)
 		}
 		if names, _, err = p.session.Children(ctx, p.queue.Dir); err != nil {
@@ -260,8 +260,8 @@ func (p *Place) blocked(names []string) error {
 }
 
 // waitFor returns nil when the node before the own one has changed or is gone, or when refused is closed.
-func (p *Place) waitFor(ctx context.Context, before string, refused <-chan struct{}) error {
-	_, w, err := p.session.WatchData(ctx, before)
+func (p *Place) waitFor(ctx context.Context, before string, ahead int, refused <-chan struct{}) error {
+	node, w, err := p.session.WatchData(ctx, before)
 	switch {
 	case errors.Is(err, framework.ErrNoNode):
 		return nil
@@ -269,6 +269,7 @@ func (p *Place) waitFor(ctx context.Context, before string, refused <-chan struc
 		return err
 	}
 	defer w.Stop()
+	p.reportWaiting(before, node.Data, ahead)
 	select {
 	case ev := <-w.C:
 		return ev.Err

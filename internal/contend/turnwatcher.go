@@ -36,8 +36,9 @@ type turnWatcher struct {
 // watched is the watch of a node.
 type watched struct {
 	*framework.Watch
-	on   int  // the connection on which it was set; 0 if that is not known
-	read bool // the node was read, so its ACL lets the client see what happens to it
+	on   int    // the connection on which it was set; 0 if that is not known
+	read bool   // the node was read, so its ACL lets the client see what happens to it
+	id   []byte // the node's data, if it was read
 }
 
 // readDelay is how long a place waits before it reads the nodes that it watches. Servers set a watch whatever the ACL of the node says. So a place that
@@ -137,20 +138,23 @@ func (t *turnWatcher) watchNearest(ctx context.Context) (known bool, err error) 
 		return true, nil
 	}
 	on := recipekit.Connection(t.place.session)
-	watches, read, err := recipekit.WatchNodes(ctx, t.place.session, missing)
+	watches, nodes, err := recipekit.WatchNodes(ctx, t.place.session, missing)
 	if err != nil {
 		return false, err
 	}
 	on = t.place.stable(on)
-	if !read {
+	if nodes == nil {
 		t.readAt = time.Now().Add(readDelay)
 	}
 	var gone []string
 	for i, w := range watches {
-		if w == nil {
+		switch {
+		case w == nil:
 			gone = append(gone, missing[i])
-		} else {
-			t.watches[missing[i]] = watched{w, on, read}
+		case nodes == nil:
+			t.watches[missing[i]] = watched{Watch: w, on: on}
+		default:
+			t.watches[missing[i]] = watched{w, on, true, nodes[i].Data}
 		}
 	}
 	return t.remove(on, gone...)
@@ -198,6 +202,7 @@ func (t *turnWatcher) reread(ctx context.Context, refused <-chan struct{}) (know
 	if known, err = t.watchNearest(ctx); err != nil || !known || !t.watching() {
 		return known, err
 	}
+	t.report(ctx)
 	return t.awaitEvent(ctx, refused)
 }
 
@@ -277,7 +282,7 @@ func (t *turnWatcher) use(l *listed) error {
 func (t *turnWatcher) report(ctx context.Context) (near string) {
 	if n := len(t.ahead); n > 0 {
 		near = t.path(t.ahead[n-1])
-		t.place.reportWaiting(near, t.rank)
+		t.place.reportWaiting(near, t.watches[near].id, t.rank)
 	}
 	telemetry.Rank(ctx, t.rank, near)
 	return near

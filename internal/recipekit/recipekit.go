@@ -115,9 +115,9 @@ func MultiRead(ctx context.Context, s *framework.Session, reads []Read) ([]ReadA
 // WatchNodes is framework.Session.WatchData for several nodes, in one write. A server looks at them in the order of paths. The watch of a node that
 // does not exist is nil.
 //
-// If read is false, one request has set all watches, and the nodes were not read. The servers check no ACL then, and some send no events of a node
+// If nodes is nil, one request has set all watches, and the nodes were not read. The servers check no ACL then, and some send no events of a node
 // that the client may not read. A caller who waits for long has to call WatchNodes again, which reads the nodes as their watches are set now.
-func WatchNodes(ctx context.Context, s *framework.Session, paths []string) (watches []*framework.Watch, read bool, err error) {
+func WatchNodes(ctx context.Context, s *framework.Session, paths []string) (watches []*framework.Watch, nodes []framework.Node, err error) {
 	return inner.WatchNodes(s, ctx, paths)
 }
 

@@ -23,7 +23,7 @@ type Functions[Client, Session, Node, Watch, Option any] struct {
 	MultiReadSize func(s Session) int
 	MultiRead     func(s Session, ctx context.Context, reads []Read) ([]ReadAnswer[Node], error)
 
-	WatchNodes func(s Session, ctx context.Context, paths []string) (watches []Watch, read bool, err error)
+	WatchNodes func(s Session, ctx context.Context, paths []string) (watches []Watch, nodes []Node, err error)
 	FiredOn    func(Watch) int
 	Connection func(s Session) int
 
