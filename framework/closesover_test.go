@@ -107,7 +107,8 @@ func (d deadly) run(t *testing.T) {
 		}
 		return zktest.Pass
 	}))
-	cli := connected(t, s)
+	const longer = 10 * sessionTimeout // fewer pings in the hour
+	cli := connected(t, s, timeout(longer))
 	states := record(t, cli)
 	others := make(chan string, 1)
 	hour := within(t, time.Hour)

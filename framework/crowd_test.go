@@ -95,7 +95,7 @@ func newCrowd(t *testing.T, s *zktest.Server) *crowd {
 				}})
 		}()
 	}
-	time.Sleep(time.Minute)
+	time.Sleep(10 * time.Second)
 	require.Len(t, children(t, s, "/crowd"), crowded)
 	return c
 }
@@ -116,7 +116,7 @@ func TestCrowdComesBackSpread(t *testing.T) {
 		s.Stop()
 		time.Sleep(sessionTimeout) // for the pauses to reach their longest
 		c.begin()
-		const outage = time.Minute
+		const outage = 20 * time.Second
 		time.Sleep(outage)
 		dials := c.dials.all()
 		perSecond := len(dials) / int(outage/time.Second)
@@ -127,7 +127,7 @@ func TestCrowdComesBackSpread(t *testing.T) {
 
 		c.begin()
 		require.NoError(t, s.StartEndpoint())
-		time.Sleep(time.Minute)
+		time.Sleep(10 * time.Second)
 		require.Len(t, children(t, s, "/crowd"), crowded)
 		for name, at := range map[string][]time.Duration{"handshakes": c.handshakes.all(), "creates": c.creates.all()} {
 			require.Len(t, at, crowded, name)
@@ -154,7 +154,7 @@ func TestCrowdOfAServerThatDies(t *testing.T) {
 		require.Greater(t, moved, crowded/6)
 		c.begin()
 		s.Stop(0)
-		time.Sleep(time.Minute)
+		time.Sleep(10 * time.Second)
 		handshakes := c.handshakes.all()
 		t.Logf("%d clients are back within %v", moved, handshakes[len(handshakes)-1])
 		assert.Len(t, handshakes, moved)

@@ -100,7 +100,7 @@ func TestReconnectUnderLoad(t *testing.T) {
 			}, &created)
 			work(func() error { _, err := cli.Get(t.Context(), "/dir"); return err }, &read)
 		}
-		for range 40 {
+		for range 25 {
 			require.NoError(t, cli.Reconnect(within(t, time.Minute)))
 			time.Sleep(20 * time.Millisecond)
 		}

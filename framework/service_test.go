@@ -108,7 +108,7 @@ func playUseless(t *testing.T, kind uselessServer, asks bool) {
 	require.NoError(t, cli.WaitConnected(within(t, time.Minute)))
 	_, err := cli.Get(t.Context(), "/")
 	require.NoError(t, err)
-	time.Sleep(10 * time.Minute)
+	time.Sleep(30 * sessionTimeout)
 	require.True(t, cli.Health().Ready())
 	require.Zero(t, s.Counts().Requests[zktest.OpExists], "all is well")
 

@@ -2,9 +2,9 @@ package zktest
 
 import (
 	"cmp"
-	"fmt"
 	"net"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/docent-zk/docent/internal/jute"
@@ -56,7 +56,7 @@ func byAge(a, b *conn) int { return cmp.Compare(a.id, b.id) }
 
 // String names the connection in traces, such as "conn 3 alice@0".
 func (c *conn) String() string {
-	return fmt.Sprintf("conn %d %s@%d", c.id, c.client, c.endpoint.index)
+	return "conn " + strconv.FormatInt(c.id, 10) + " " + c.client + "@" + strconv.Itoa(c.endpoint.index)
 }
 
 func (c *conn) info() ConnInfo {

@@ -1,9 +1,9 @@
 package zktest
 
 import (
-	"fmt"
 	"net"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/docent-zk/docent/internal/jute"
@@ -55,13 +55,15 @@ type Frame struct {
 
 // String returns the frame in one line.
 func (f Frame) String() string {
-	switch {
-	case f.Stage == Event:
-		return fmt.Sprintf("event %v %s", f.Event, f.Path)
-	case f.Err != 0:
-		return fmt.Sprintf("%v %v %s xid=%d zxid=%#x: %v", f.Stage, f.Op, f.Path, f.Xid, f.Zxid, f.Err)
+	if f.Stage == Event {
+		return "event " + f.Event.String() + " " + f.Path
 	}
-	return fmt.Sprintf("%v %v %s xid=%d zxid=%#x", f.Stage, f.Op, f.Path, f.Xid, f.Zxid)
+	text := f.Stage.String() + " " + f.Op.String() + " " + f.Path +
+		" xid=" + strconv.Itoa(int(f.Xid)) + " zxid=0x" + strconv.FormatInt(f.Zxid, 16)
+	if f.Err != 0 {
+		text += ": " + f.Err.Error()
+	}
+	return text
 }
 
 // Verdict is what a hook decides about a frame.

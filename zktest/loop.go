@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/docent-zk/docent/internal/jute"
@@ -115,7 +116,7 @@ func (s *Server) dispatch(c *conn, p *packet) {
 	verdict := Pass
 	if p.kind == framePacket {
 		if s.cfg.Trace != nil {
-			s.tracef("%v: %v", c, p.meta)
+			s.trace(c.String() + ": " + p.meta.String())
 		}
 		verdict = s.ask(c, p.meta)
 	}
@@ -265,7 +266,7 @@ func (s *Server) serve(c *conn, frame []byte) {
 		s.touch(c.session)
 	}
 	if s.cfg.Trace != nil {
-		s.tracef("%v: request %v %s xid=%d", c, r.op, r.path, r.xid)
+		s.trace(c.String() + ": request " + r.op.String() + " " + r.path + " xid=" + strconv.Itoa(int(r.xid)))
 	}
 	if s.demandsSASL(c, r) || s.readOnly(c) && s.serveReader(c, r) {
 		return
