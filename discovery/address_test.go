@@ -99,7 +99,7 @@ func TestOnlyWhatCanBeCalledIsRegistered(t *testing.T) {
 			require.ErrorContains(t, err, c.text)
 			require.ErrorIs(t, r.Update(t.Context(), c.at("one")), discovery.ErrUnreachable)
 		}
-		assert.Equal(t, []string{"one"}, w.list(dir))
+		assert.Equal(t, []string{"one"}, w.List(dir))
 		assert.Equal(t, instance("one"), w.read(dir+"/one"))
 		for _, c := range reachable {
 			require.NoError(t, r.Update(t.Context(), c.at("one")), "%+v", c.place)
@@ -117,12 +117,12 @@ func TestWhatCannotBeCalledIsNeverPicked(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		_, reg := w.registry("a")
 		codec := discovery.JSON[meta]()
-		w.create(dir, "")
+		w.Put(dir, "")
 		var bad, good []string
 		write := func(id string, p place) {
 			data, err := codec.Encode(p.at(id))
 			require.NoError(t, err)
-			w.create(dir+"/"+id, string(data))
+			w.Put(dir+"/"+id, string(data))
 		}
 		for i, c := range unreachable {
 			id := string(rune('a' + i))
@@ -134,7 +134,7 @@ func TestWhatCannotBeCalledIsNeverPicked(t *testing.T) {
 			write("good-"+id, c.place)
 			good = append(good, "good-"+id)
 		}
-		w.create(dir+"/worst", `{"name":"orders","id":"worst","address":"h","port":70000}`)
+		w.Put(dir+"/worst", `{"name":"orders","id":"worst","address":"h","port":70000}`)
 		bad = append(bad, "worst")
 		svc := w.open(reg)
 		assert.Equal(t, good, shown(svc))
@@ -161,12 +161,12 @@ func TestInstancesOfOthersCanBeCalled(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		const uri = `{"parts":[{"value":"scheme","variable":true},{"value":"://","variable":false},{"value":"address","variable":true},` +
 			`{"value":":","variable":false},{"value":"port","variable":true}]}`
-		w.create(dir+"/curator", `{"name":"orders","id":"curator","address":"10.0.0.1","port":8080,"sslPort":null,"payload":null,`+
+		w.Put(dir+"/curator", `{"name":"orders","id":"curator","address":"10.0.0.1","port":8080,"sslPort":null,"payload":null,`+
 			`"registrationTimeUTC":1700000000000,"serviceType":"DYNAMIC","uriSpec":null}`)
-		w.create(dir+"/ipv6", `{"name":"orders","id":"ipv6","address":"fe80:0:0:0:1:2:3:4%eth0","port":8080}`)
-		w.create(dir+"/ssl", `{"name":"orders","id":"ssl","address":"10.0.0.1","port":null,"sslPort":8443}`)
-		w.create(dir+"/uri", `{"name":"orders","id":"uri","address":null,"port":null,"uriSpec":{"parts":[{"value":"http://h/","variable":false}]}}`)
-		w.create(dir+"/spring", `{"name":"orders","id":"spring","address":"h","port":80,"uriSpec":`+uri+`}`)
+		w.Put(dir+"/ipv6", `{"name":"orders","id":"ipv6","address":"fe80:0:0:0:1:2:3:4%eth0","port":8080}`)
+		w.Put(dir+"/ssl", `{"name":"orders","id":"ssl","address":"10.0.0.1","port":null,"sslPort":8443}`)
+		w.Put(dir+"/uri", `{"name":"orders","id":"uri","address":null,"port":null,"uriSpec":{"parts":[{"value":"http://h/","variable":false}]}}`)
+		w.Put(dir+"/spring", `{"name":"orders","id":"spring","address":"h","port":80,"uriSpec":`+uri+`}`)
 		_, reg := w.registry("a")
 		svc := w.open(reg)
 		assert.Equal(t, []string{"curator", "ipv6", "spring", "ssl", "uri"}, shown(svc))

@@ -35,7 +35,7 @@ func TestPickWhileEverythingChanges(t *testing.T) {
 				pickers.Wait()
 				require.NoError(t, svc.WaitFresh(t.Context()))
 				settle()
-				assert.Equal(t, w.list(dir), shown(svc))
+				assert.Equal(t, w.List(dir), shown(svc))
 				for e := range svc.Instances() {
 					assert.Zero(t, e.Load(), e.Key())
 					assert.Equal(t, w.read(dir+"/"+e.Key()), e.Instance)

@@ -24,7 +24,7 @@ func entry(port int, disabled bool, zone string) []byte {
 // fill creates n instances at the server.
 func (w *world) fill(n int) {
 	w.t.Helper()
-	w.create(dir, "")
+	w.Put(dir, "")
 	for i := range n {
 		_, err := w.Create(fmt.Sprintf("%s/%05d", dir, i), entry(1, false, ""), zktest.Persistent)
 		require.NoError(w.t, err)
@@ -119,13 +119,13 @@ func TestAViewOfManyIsWhatThereIs(t *testing.T) {
 	for _, watches := range []zktest.WatchModes{zktest.SideBySide, zktest.OneShotOnly} {
 		bubbleWith(t, zktest.Config{Watches: watches}, func(t *testing.T, w *world) {
 			r := &rush{w, rand.New(rand.NewPCG(5, uint64(watches))), map[string]bool{}}
-			w.create(dir, "")
+			w.Put(dir, "")
 			_, reg := w.registry("a", discovery.WithZone(func(in *discovery.Instance[meta]) string { return in.Payload.Zone }))
 			svc := w.open(reg, discovery.PreferZone("near"), discovery.WithEjection(discovery.Ejection{Errors: 1, Duration: time.Minute, MaxShare: 0.2}))
 			for round := range 12 {
 				heal := func() {}
 				if round%3 == 0 {
-					heal = w.outage()
+					heal = w.Outage()
 				}
 				for range []int{1, 10, 300}[round%3] {
 					r.change(400)

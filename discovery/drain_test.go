@@ -34,7 +34,7 @@ func TestDrain(t *testing.T) {
 		require.ErrorIs(t, r.Update(t.Context(), instance("one")), discovery.ErrEnding)
 		require.NoError(t, <-done)
 		assert.InDelta(t, time.Minute, time.Since(began), float64(time.Second))
-		assert.Equal(t, []string{"two"}, w.list(dir))
+		assert.Equal(t, []string{"two"}, w.List(dir))
 		settle()
 		assert.Equal(t, []string{"two"}, shown(svc))
 		require.NoError(t, r.Drain(t.Context(), time.Hour), "it has ended")
@@ -51,7 +51,7 @@ func TestDrainWithoutAWordForIt(t *testing.T) {
 			r := w.register(reg, in)
 			began := time.Now()
 			done := draining(t.Context(), r, time.Minute)
-			assert.Empty(t, w.list(dir))
+			assert.Empty(t, w.List(dir))
 			require.NoError(t, <-done)
 			assert.InDelta(t, time.Minute, time.Since(began), float64(time.Second))
 		}
@@ -65,7 +65,7 @@ func TestDrainWithoutAWordIsCutShort(t *testing.T) {
 		r := w.register(reg, instance("one"))
 		began := time.Now()
 		done := draining(t.Context(), r, time.Hour)
-		assert.Empty(t, w.list(dir))
+		assert.Empty(t, w.List(dir))
 		require.NoError(t, r.Close(t.Context()))
 		require.NoError(t, <-done)
 		assert.Less(t, time.Since(began), time.Minute)
@@ -81,7 +81,7 @@ func TestDrainThatIsRefused(t *testing.T) {
 		require.NoError(t, err)
 		began := time.Now()
 		done := draining(t.Context(), r, time.Minute)
-		assert.Empty(t, w.list(dir))
+		assert.Empty(t, w.List(dir))
 		require.NoError(t, <-done)
 		assert.InDelta(t, time.Minute, time.Since(began), float64(time.Second))
 	})
@@ -104,7 +104,7 @@ func TestDrainIsCutShort(t *testing.T) {
 				<-done
 				assert.Less(t, time.Since(began), time.Second)
 				require.NoError(t, r.Close(t.Context()))
-				assert.Empty(t, w.list(dir))
+				assert.Empty(t, w.List(dir))
 			})
 		})
 	}
@@ -115,7 +115,7 @@ func TestDrainInAnOutage(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		_, reg := w.registry("a")
 		r := w.register(reg, instance("one"))
-		over := w.outage()
+		over := w.Outage()
 		began := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		defer cancel()
@@ -124,7 +124,7 @@ func TestDrainInAnOutage(t *testing.T) {
 		over()
 		require.NoError(t, r.Close(within(t, time.Hour)))
 		time.Sleep(time.Minute)
-		assert.Empty(t, w.list(dir))
+		assert.Empty(t, w.List(dir))
 	})
 }
 
@@ -133,7 +133,7 @@ func TestDrainOverALongOutage(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		_, reg := w.registry("a")
 		r := w.register(reg, instance("one"))
-		over := w.outage()
+		over := w.Outage()
 		began := time.Now()
 		done := draining(t.Context(), r, time.Minute)
 		time.Sleep(70 * time.Second)
@@ -141,7 +141,7 @@ func TestDrainOverALongOutage(t *testing.T) {
 		require.NoError(t, <-done)
 		assert.Less(t, time.Since(began), 90*time.Second)
 		time.Sleep(time.Minute)
-		assert.Empty(t, w.list(dir))
+		assert.Empty(t, w.List(dir))
 	})
 }
 
@@ -150,13 +150,13 @@ func TestDrainOverABlip(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		_, reg := w.registry("a")
 		r := w.register(reg, instance("one"))
-		over := w.outage()
+		over := w.Outage()
 		done := draining(t.Context(), r, time.Minute)
 		time.Sleep(2 * time.Second)
 		over()
 		time.Sleep(30 * time.Second)
 		assert.True(t, w.read(dir+"/one").Disabled)
 		require.NoError(t, <-done)
-		assert.Empty(t, w.list(dir))
+		assert.Empty(t, w.List(dir))
 	})
 }

@@ -300,6 +300,6 @@ func TestWeights(t *testing.T) {
 			}
 		}
 		assert.Equal(t, map[string]int{"one": 50}, picked(t, w.open(reg, discovery.WithStrategy(discovery.Weighted())), 50))
-		assert.Equal(t, 1.0, slices.Collect(w.open(discovery.New[meta](w.client("b"), base)).Instances())[0].Weight(), "by default")
+		assert.Equal(t, 1.0, slices.Collect(w.open(discovery.New[meta](w.Connect("b"), base)).Instances())[0].Weight(), "by default")
 	})
 }

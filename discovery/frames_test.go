@@ -55,7 +55,7 @@ func TestCutAtEveryFrame(t *testing.T) {
 					happened := w.strike(frames+1, fault.verdict, fault.outage)
 					live(t, w, reg)
 					time.Sleep(6 * timeout)
-					assert.Equal(t, []string{"stays"}, w.list(dir))
+					assert.Equal(t, []string{"stays"}, w.List(dir))
 					assert.Equal(t, 2, w.read(dir+"/stays").Port)
 					more = *happened
 				})

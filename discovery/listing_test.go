@@ -30,7 +30,7 @@ func TestWhatIsListed(t *testing.T) {
 		assert.Equal(t, []string{fmt.Sprintf("registration %s/one standing [service=%s phase=in service]", dir, in)}, listing(cli))
 		viewer, other := w.registry("b")
 		w.open(other)
-		w.create(dir+"/broken", "{")
+		w.Put(dir+"/broken", "{")
 		settle()
 		assert.Equal(t, []string{fmt.Sprintf("service %s fresh [nodes=3 refused=0 instances=1 available=1 skipped=1]", dir)}, listing(viewer))
 

@@ -295,11 +295,11 @@ func TestACodecThatPanicsWhileItWrites(t *testing.T) {
 		_, reg := w.logged(discovery.WithCodec[meta](newMines()))
 		_, err := reg.Register(t.Context(), zoned("x", "encode"))
 		require.ErrorIs(t, err, framework.ErrPanicked)
-		assert.Empty(t, w.list(dir))
+		assert.Empty(t, w.List(dir))
 		r := w.register(reg, zoned("x", "drain"))
 		require.ErrorIs(t, r.Update(t.Context(), zoned("x", "encode")), framework.ErrPanicked)
 		require.NoError(t, r.Update(t.Context(), zoned("x", "drain")), "it has the turn again")
 		require.NoError(t, r.Drain(t.Context(), time.Second))
-		assert.Empty(t, w.list(dir))
+		assert.Empty(t, w.List(dir))
 	})
 }

@@ -32,7 +32,7 @@ func TestRegister(t *testing.T) {
 			assert.Empty(t, n.Data)
 		}
 		require.NoError(t, r.Close(t.Context()))
-		assert.Empty(t, w.list(dir))
+		assert.Empty(t, w.List(dir))
 		assert.False(t, r.Standing().Stands)
 		require.ErrorIs(t, r.Err(), node.ErrKeeperClosed)
 		<-r.Done()
@@ -47,7 +47,7 @@ func TestRegisterFillsInIDAndTime(t *testing.T) {
 		in := r.Instance()
 		assert.Regexp(t, `^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`, in.ID)
 		assert.Equal(t, now.UTC().Truncate(time.Millisecond), in.RegistrationTime)
-		assert.Equal(t, []string{in.ID}, w.list(dir))
+		assert.Equal(t, []string{in.ID}, w.List(dir))
 		assert.Equal(t, in, w.read(r.Path()))
 		other := w.register(reg, discovery.Instance[meta]{Name: "orders", Address: "h", Port: 1})
 		assert.NotEqual(t, in.ID, other.Instance().ID)
@@ -67,14 +67,14 @@ func TestTypes(t *testing.T) {
 			in := instance("x")
 			in.Type = typ
 			r := w.register(reg, in)
-			names := w.list(dir)
+			names := w.List(dir)
 			require.Len(t, names, 1, typ)
 			assert.Regexp(t, "^"+want.name+"$", names[0])
 			assert.Equal(t, dir+"/"+names[0], r.Path())
 			assert.Equal(t, in, w.read(r.Path()))
 			assert.Equal(t, want.ephemeral, w.owner(r.Path()) == cli.State().SessionID, typ)
 			require.NoError(t, r.Close(t.Context()))
-			assert.Empty(t, w.list(dir), typ)
+			assert.Empty(t, w.List(dir), typ)
 		}
 		assert.Equal(t, "Type(9)", discovery.Type(9).String())
 	})
@@ -95,7 +95,7 @@ func TestStaticOutlivesItsProcess(t *testing.T) {
 		r = w.register(reg, in)
 		assert.Equal(t, in, w.read(dir+"/x"))
 		require.NoError(t, r.Close(t.Context()))
-		assert.Empty(t, w.list(dir))
+		assert.Empty(t, w.List(dir))
 	})
 }
 
@@ -114,10 +114,10 @@ func TestInvalidInstances(t *testing.T) {
 			_, err := reg.Register(t.Context(), in)
 			require.ErrorIs(t, err, discovery.ErrInvalidInstance, name)
 		}
-		assert.Empty(t, w.list(base))
-		_, err := discovery.New[chan int](w.client("b"), base).Register(t.Context(), discovery.Instance[chan int]{Name: "x", Payload: make(chan int)})
+		assert.Empty(t, w.List(base))
+		_, err := discovery.New[chan int](w.Connect("b"), base).Register(t.Context(), discovery.Instance[chan int]{Name: "x", Payload: make(chan int)})
 		require.ErrorIs(t, err, discovery.ErrInvalidInstance)
-		_, err = discovery.New[meta](w.client("c"), "//").Register(t.Context(), instance("one"))
+		_, err = discovery.New[meta](w.Connect("c"), "//").Register(t.Context(), instance("one"))
 		require.NoError(t, err, "the root is a base path")
 	})
 }
@@ -150,7 +150,7 @@ func TestUpdateInAnOutage(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		_, reg := w.registry("a")
 		r := w.register(reg, instance("one"))
-		over := w.outage()
+		over := w.Outage()
 		in := instance("one")
 		in.Port = 1
 		require.ErrorIs(t, r.Update(within(t, time.Second), in), context.DeadlineExceeded)
@@ -169,7 +169,7 @@ func TestBlipCostsNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		cli, reg := w.registry("a")
 		r := w.register(reg, instance("one"))
-		observer := w.client("b")
+		observer := w.Connect("b")
 		_, _, children, err := observer.WatchChildren(t.Context(), dir)
 		require.NoError(t, err)
 		_, data, err := observer.WatchData(t.Context(), dir+"/one")
@@ -177,7 +177,7 @@ func TestBlipCostsNothing(t *testing.T) {
 		before := w.Counts()
 		for range 3 {
 			w.Cut(zktest.ClientConns("a"))
-			w.await(cli, framework.Reconnected)
+			w.WaitState(cli, framework.Reconnected)
 			settle()
 		}
 		assert.Zero(t, w.Counts().Sub(before).Writes())
@@ -195,10 +195,10 @@ func TestNewSessionLeavesNoGap(t *testing.T) {
 		r := w.register(reg, instance("one"))
 		old := w.owner(dir + "/one")
 		observer, stop := w.observe(dir + "/one")
-		over := w.outage() // the session lives on the servers, and the client counts it as lost
-		w.await(cli, framework.Lost)
+		over := w.Outage() // the session lives on the servers, and the client counts it as lost
+		w.WaitState(cli, framework.Lost)
 		over()
-		w.await(cli, framework.Connected)
+		w.WaitState(cli, framework.Connected)
 		settle()
 		require.NoError(t, r.WaitStanding(t.Context()))
 		time.Sleep(3 * timeout) // the old session ends
@@ -215,7 +215,7 @@ func TestRestartWhileTheOldSessionLives(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		_, reg := w.registry("old")
 		w.register(reg, instance("one"))
-		heal := w.silence("old")
+		heal := w.Silence("old")
 		defer heal()
 		observer, stop := w.observe(dir + "/one")
 		cli, reg := w.registry("new")
@@ -257,14 +257,14 @@ func TestCloseInAnOutage(t *testing.T) {
 					in := instance("one")
 					in.Type = typ
 					r := w.register(reg, in)
-					over := w.outage()
+					over := w.Outage()
 					time.Sleep(wait)
 					require.ErrorIs(t, r.Close(within(t, time.Second)), context.DeadlineExceeded)
-					require.NotEmpty(t, w.list(dir))
+					require.NotEmpty(t, w.List(dir))
 					over()
 					require.NoError(t, r.Close(within(t, time.Hour)))
 					time.Sleep(time.Minute)
-					assert.Empty(t, w.list(dir))
+					assert.Empty(t, w.List(dir))
 				})
 			})
 		}
@@ -275,11 +275,11 @@ func TestCloseInAnOutage(t *testing.T) {
 func TestRegisterGivenUpInAnOutage(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		_, reg := w.registry("a")
-		heal := w.silence("a")
+		heal := w.Silence("a")
 		_, err := reg.Register(within(t, time.Second), instance("one"))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		heal()
 		time.Sleep(time.Minute)
-		assert.Empty(t, w.list(dir))
+		assert.Empty(t, w.List(dir))
 	})
 }

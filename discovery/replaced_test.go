@@ -46,8 +46,8 @@ func TestAReplacedInstanceCanBePicked(t *testing.T) {
 	for _, latency := range latencies {
 		t.Run(fmt.Sprint(latency), func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				writer := w.client("writer")
-				w.create(only, string(onlyOn(t, 1)))
+				writer := w.Connect("writer")
+				w.Put(only, string(onlyOn(t, 1)))
 				_, reg := w.registry("c")
 				svc, err := reg.Open(t.Context(), "orders")
 				require.NoError(t, err)

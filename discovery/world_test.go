@@ -2,9 +2,6 @@ package discovery_test
 
 import (
 	"context"
-	"crypto/sha256"
-	"math/rand/v2"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -14,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-zk/docent/discovery"
+	"github.com/docent-zk/docent/docenttest"
 	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/zktest"
 )
@@ -28,11 +26,11 @@ const (
 
 // world is a server on a network in memory.
 type world struct {
-	*zktest.Server
+	*docenttest.Server
 	t *testing.T
 }
 
-// bubble runs f on fake time, with a server. When the test fails it shows what the server has seen last.
+// bubble runs f on fake time, with a server.
 func bubble(t *testing.T, f func(t *testing.T, w *world)) {
 	t.Helper()
 	bubbleWith(t, zktest.Config{}, f)
@@ -41,54 +39,13 @@ func bubble(t *testing.T, f func(t *testing.T, w *world)) {
 // bubbleWith is bubble with a server of one's own choice.
 func bubbleWith(t *testing.T, cfg zktest.Config, f func(t *testing.T, w *world)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		var mu sync.Mutex
-		var trace []string
-		cfg.Trace = func(line string) {
-			mu.Lock()
-			defer mu.Unlock()
-			if !strings.Contains(line, " ping ") {
-				trace = append(trace, line)
-			}
-		}
-		s, err := zktest.StartMemory(cfg)
-		require.NoError(t, err)
-		t.Cleanup(func() {
-			require.NoError(t, s.Close())
-			if t.Failed() {
-				t.Logf("server:\n%s", strings.Join(trace[max(0, len(trace)-60):], "\n"))
-			}
-		})
-		watchdog := time.AfterFunc(24*time.Hour, func() { panic("a test has waited for a day of its own time") })
-		t.Cleanup(func() { watchdog.Stop() })
-		f(t, &world{s, t})
-	})
-}
-
-// client starts a client on a host of that name and waits for its session.
-func (w *world) client(name string) *framework.Client {
-	w.t.Helper()
-	cli := w.dialling(name)
-	require.NoError(w.t, cli.WaitConnected(w.t.Context()))
-	return cli
-}
-
-// dialling starts a client that may have no session yet.
-func (w *world) dialling(name string) *framework.Client {
-	w.t.Helper()
-	cli, err := framework.New(framework.Config{
-		ConnectString: w.ConnectString(), SessionTimeout: timeout, Dialer: w.Client(name).Dial,
-		Random: rand.NewChaCha8(sha256.Sum256([]byte(name))), // so that a run repeats itself
-	})
-	require.NoError(w.t, err)
-	w.t.Cleanup(func() { require.NoError(w.t, cli.Close()) })
-	return cli
+	synctest.Test(t, func(t *testing.T) { f(t, &world{docenttest.Start(t, cfg), t}) })
 }
 
 // registry is the registry of a client on a host of that name.
 func (w *world) registry(name string, opts ...discovery.Option[meta]) (*framework.Client, *discovery.Registry[meta]) {
 	w.t.Helper()
-	cli := w.client(name)
+	cli := w.Connect(name)
 	return cli, discovery.New(cli, base, opts...)
 }
 
@@ -104,40 +61,6 @@ func (w *world) register(reg *discovery.Registry[meta], in discovery.Instance[me
 	require.NoError(w.t, err)
 	settle()
 	return r
-}
-
-// silence swallows a client's packets, both ways, until the result is called.
-func (w *world) silence(name string) (heal func()) {
-	return w.Blackhole(zktest.ClientConns(name), zktest.Both)
-}
-
-// outage stops the servers, which keep their state, until the result is called. No session expires meanwhile.
-func (w *world) outage() (over func()) {
-	w.t.Helper()
-	w.Stop()
-	settle()
-	return func() { require.NoError(w.t, w.StartEndpoint()) }
-}
-
-// await waits for a state of a client, in a bubble.
-func (w *world) await(cli *framework.Client, want framework.State) {
-	w.t.Helper()
-	for ch := range cli.States(within(w.t, time.Hour)) {
-		if ch.State == want {
-			synctest.Wait() // for whatever else hears of it
-			return
-		}
-	}
-	w.t.Fatalf("the state %v does not come; it is %v", want, cli.State().State)
-}
-
-// list is the names of a node's children, none if there is no node.
-func (w *world) list(path string) []string {
-	names, err := w.Children(path)
-	if err != nil {
-		return nil
-	}
-	return names
 }
 
 // read reads the instance in a node.
@@ -157,19 +80,6 @@ func (w *world) owner(path string) int64 {
 		return 0
 	}
 	return stat.EphemeralOwner
-}
-
-// create creates a node and its parents at the server.
-func (w *world) create(path, data string) {
-	w.t.Helper()
-	for i := 1; i < len(path); i++ {
-		if path[i] == '/' && !w.Exists(path[:i]) {
-			_, err := w.Create(path[:i], nil, zktest.Persistent)
-			require.NoError(w.t, err)
-		}
-	}
-	_, err := w.Create(path, []byte(data), zktest.Persistent)
-	require.NoError(w.t, err)
 }
 
 // settle lets pass what is under way between clients and server. It runs in a bubble.

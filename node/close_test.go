@@ -36,7 +36,7 @@ func dead() context.Context {
 
 func TestCloseCostsOneReadAndOneDelete(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		k := w.keep(w.client("a"), path, "")
+		k := w.keep(w.Connect("a"), path, "")
 		cost := w.cost(func() { closed(t, k) })
 		assert.Equal(t, requests{zktest.OpExists: 1, zktest.OpDelete: 1}, cost.Requests)
 	})
@@ -45,16 +45,16 @@ func TestCloseCostsOneReadAndOneDelete(t *testing.T) {
 // Closed while the connection is away, within the session: the node goes as soon as the servers are back.
 func TestCloseWhileSuspended(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		k := w.keep(cli, path, "")
-		over := w.outage()
+		over := w.Outage()
 		err := k.Close(within(t, time.Second))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		assert.ErrorIs(t, err, framework.ErrReleasing)
 		require.NoError(t, k.Err(), "it has not ended yet")
 		require.ErrorIs(t, k.Set(t.Context(), nil), node.ErrKeeperClosed)
 		over()
-		w.await(cli, framework.Reconnected)
+		w.WaitState(cli, framework.Reconnected)
 		w.gone(path, 10*time.Millisecond)
 		closed(t, k)
 		assert.EqualValues(t, 1, cli.State().Epoch)
@@ -65,7 +65,7 @@ func TestCloseWhileSuspended(t *testing.T) {
 // node: that one is left alone.
 func TestWhatAFormerSessionHasBegunDoesNotRemoveTheNextKeepersNode(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		session := w.session(cli)
 		w.parents(path)
 		forget := w.OnFrame(func(f zktest.Frame) zktest.Verdict {
@@ -78,7 +78,7 @@ func TestWhatAFormerSessionHasBegunDoesNotRemoveTheNextKeepersNode(t *testing.T)
 		_, err := node.Keep(within(t, time.Second), cli, path, nil)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		forget()
-		w.await(cli, framework.Lost)
+		w.WaitState(cli, framework.Lost)
 		w.ExpireSession(session)
 		kept := make(chan *node.Keeper, 1)
 		go func() {
@@ -104,17 +104,17 @@ func TestCloseWhileLost(t *testing.T) {
 	for name, whileLost := range map[string]bool{"closed while lost": true, "closed while suspended": false} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				cli := w.client("a")
+				cli := w.Connect("a")
 				k := w.keep(cli, path, "")
-				over := w.outage()
+				over := w.Outage()
 				if whileLost {
-					w.await(cli, framework.Lost)
+					w.WaitState(cli, framework.Lost)
 				}
 				require.Error(t, k.Close(dead()))
-				w.await(cli, framework.Lost)
+				w.WaitState(cli, framework.Lost)
 				time.Sleep(time.Minute)
 				over()
-				w.await(cli, framework.Connected)
+				w.WaitState(cli, framework.Connected)
 				w.gone(path, 10*time.Millisecond)
 				closed(t, k)
 				assert.Empty(t, cli.Recipes())
@@ -126,7 +126,7 @@ func TestCloseWhileLost(t *testing.T) {
 // Rebuilding is cut short: the new session has begun and the node is not there yet.
 func TestCloseDuringTheRebuild(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		k := w.keep(cli, path, "")
 		closing := make(chan error, 1)
 		w.OnFrame(func(f zktest.Frame) zktest.Verdict {
@@ -147,7 +147,7 @@ func TestKeepGivenUpDuringTheCreate(t *testing.T) {
 	for name, stage := range map[string]zktest.Stage{"before": zktest.Request, "after": zktest.Reply} {
 		t.Run("the create is held up "+name+" it is applied", func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				cli := w.client("a")
+				cli := w.Connect("a")
 				w.parents(path)
 				w.OnFrame(func(f zktest.Frame) zktest.Verdict {
 					if f.Stage == stage && f.Op == zktest.OpCreate2 {
@@ -169,7 +169,7 @@ func TestKeepGivenUpDuringTheCreate(t *testing.T) {
 func TestKeepGivenUpWhileTheOutcomeIsUnknown(t *testing.T) {
 	for _, mode := range []framework.Mode{framework.Ephemeral, framework.EphemeralSequential} {
 		bubble(t, func(t *testing.T, w *world) {
-			cli := w.client("a")
+			cli := w.Connect("a")
 			w.parents(path)
 			remove := w.OnFrame(func(f zktest.Frame) zktest.Verdict {
 				if f.Stage == zktest.Reply && f.Op == zktest.OpCreate2 {
@@ -181,12 +181,12 @@ func TestKeepGivenUpWhileTheOutcomeIsUnknown(t *testing.T) {
 			_, err := node.Keep(within(t, time.Second), cli, path, nil, node.WithMode(mode))
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			require.ErrorIs(t, err, framework.ErrNotConnected)
-			require.Len(t, w.list("/services/orders"), 1)
+			require.Len(t, w.List("/services/orders"), 1)
 			remove()
 			require.NoError(t, w.Accept())
-			w.await(cli, framework.Reconnected)
+			w.WaitState(cli, framework.Reconnected)
 			settle()
-			assert.Empty(t, w.list("/services/orders"))
+			assert.Empty(t, w.List("/services/orders"))
 			assert.Empty(t, cli.Recipes())
 			assert.EqualValues(t, 1, w.Counts().Requests[zktest.OpDelete])
 		})
@@ -199,7 +199,7 @@ func TestKeepGivenUpLeavesOthersAlone(t *testing.T) {
 	for name, same := range map[string]bool{"another session": false, "the same session": true} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				cli, owner := w.client("a"), w.client("other")
+				cli, owner := w.Connect("a"), w.Connect("other")
 				w.parents(path)
 				if same {
 					owner = cli
@@ -229,9 +229,11 @@ func TestKeepGivenUpLeavesOthersAlone(t *testing.T) {
 // There has never been a connection.
 func TestKeepGivenUpBeforeTheFirstSession(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		over := w.outage()
-		cli := w.dialling("a")
-		_, err := node.Keep(within(t, time.Minute), cli, path, nil)
+		over := w.Outage()
+		cli, err := framework.New(w.Config("a"))
+		require.NoError(t, err)
+		defer cli.Close()
+		_, err = node.Keep(within(t, time.Minute), cli, path, nil)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorIs(t, err, framework.ErrNotConnected)
 		synctest.Wait()
@@ -246,11 +248,11 @@ func TestKeepGivenUpBeforeTheFirstSession(t *testing.T) {
 // What waits at the gate when Close comes is never sent.
 func TestCloseBeforeTheCreateIsSent(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		k := w.keep(cli, path, "")
 		require.NoError(t, w.Delete(path)) // so soon that the Keeper pauses before it creates the node again
 		settle()
-		over := w.outage()
+		over := w.Outage()
 		time.Sleep(time.Second)
 		require.Equal(t, framework.Suspended, cli.State().State)
 		require.False(t, k.Standing().Stands)
@@ -263,7 +265,7 @@ func TestCloseBeforeTheCreateIsSent(t *testing.T) {
 		})
 		require.NoError(t, k.Close(within(t, time.Millisecond)), "there is nothing to remove")
 		over()
-		w.await(cli, framework.Reconnected)
+		w.WaitState(cli, framework.Reconnected)
 		time.Sleep(time.Minute)
 		assert.Zero(t, observed)
 		assert.False(t, w.Exists(path))
@@ -272,7 +274,7 @@ func TestCloseBeforeTheCreateIsSent(t *testing.T) {
 
 func TestCloseFromManyGoroutines(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		k := w.keep(w.client("a"), path, "")
+		k := w.keep(w.Connect("a"), path, "")
 		cost := w.cost(func() {
 			var calls sync.WaitGroup
 			for range 20 {
@@ -289,8 +291,8 @@ func TestCloseFromManyGoroutines(t *testing.T) {
 // Between the loss of the name and the news of it, somebody else's node is at the path. Close asks first.
 func TestCloseLeavesAnothersNodeAlone(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		k := w.keep(w.client("a"), path, "mine")
-		other := w.client("other")
+		k := w.keep(w.Connect("a"), path, "mine")
+		other := w.Connect("other")
 		w.OnFrame(func(f zktest.Frame) zktest.Verdict {
 			if f.Stage == zktest.Event && f.Conn.Client == "a" {
 				return zktest.Drop
@@ -307,7 +309,7 @@ func TestCloseLeavesAnothersNodeAlone(t *testing.T) {
 // Data that was written between the look and the delete does not save the node.
 func TestCloseOfANodeThatOthersWriteTo(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		k := w.keep(w.client("a"), path, "mine")
+		k := w.keep(w.Connect("a"), path, "mine")
 		writes := 0
 		w.OnFrame(func(f zktest.Frame) zktest.Verdict {
 			if f.Stage == zktest.Request && f.Op == zktest.OpDelete && writes < 3 {
@@ -324,9 +326,9 @@ func TestCloseOfANodeThatOthersWriteTo(t *testing.T) {
 
 func TestCloseThatIsRefused(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		k := w.keep(cli, path, "mine")
-		_, err := w.client("admin").SetACL(t.Context(), "/services/orders", []framework.ACL{{Scheme: "world", ID: "anyone", Perms: 1}}, framework.AnyVersion)
+		_, err := w.Connect("admin").SetACL(t.Context(), "/services/orders", []framework.ACL{{Scheme: "world", ID: "anyone", Perms: 1}}, framework.AnyVersion)
 		require.NoError(t, err)
 		err = k.Close(t.Context())
 		require.ErrorIs(t, err, framework.ErrNoAuth)
@@ -340,7 +342,7 @@ func TestCloseThatIsRefused(t *testing.T) {
 
 func TestClientCloses(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		k := w.keep(cli, path, "mine")
 		p := w.keep(cli, "/static", "mine", node.WithMode(framework.Persistent))
 		require.NoError(t, cli.Close())
@@ -363,9 +365,9 @@ func TestClientCloses(t *testing.T) {
 // The client is closed while a Keeper still has its node to remove.
 func TestClientClosesDuringARemoval(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		k := w.keep(cli, path, "mine")
-		over := w.outage()
+		over := w.Outage()
 		require.Error(t, k.Close(dead()))
 		require.NoError(t, cli.Close())
 		<-k.Done()

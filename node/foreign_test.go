@@ -17,9 +17,9 @@ import (
 // By default a name that another session has is waited for.
 func TestAnothersNodeIsWaitedFor(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		other := w.client("other")
+		other := w.Connect("other")
 		w.createFor(other, path, "theirs")
-		cli := w.client("a")
+		cli := w.Connect("a")
 		var waiting <-chan kept
 		cost := w.cost(func() {
 			waiting = keeping(t.Context(), cli, path, "mine")
@@ -46,11 +46,11 @@ func TestAnothersNodeIsWaitedFor(t *testing.T) {
 // A process that was restarted while its old session lives registers as soon as that ends.
 func TestRestartOfAProcess(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		old := w.client("old")
+		old := w.Connect("old")
 		w.keep(old, path, "old")
-		w.silence("old") // the process was killed
+		w.Silence("old") // the process was killed
 		killed := time.Now()
-		cli := w.client("new")
+		cli := w.Connect("new")
 		k := w.keep(cli, path, "new")
 		assert.Less(t, time.Since(killed), timeout+time.Second)
 		assert.Equal(t, "new", w.data(path))
@@ -63,12 +63,12 @@ func TestRestartOfAProcess(t *testing.T) {
 // With Replace it does not wait, readers see one or the other at any time, and the end of the old session takes nothing along.
 func TestRestartOfAProcessWithReplace(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		old := w.client("old")
+		old := w.Connect("old")
 		w.keep(old, path, "old")
-		w.silence("old")
+		w.Silence("old")
 		ghost := w.owner(path)
 		observed, stop := w.observe(path)
-		cli := w.client("new")
+		cli := w.Connect("new")
 		started := time.Now()
 		k, err := node.Keep(t.Context(), cli, path, []byte("new"), node.Replace())
 		require.NoError(t, err)
@@ -87,7 +87,7 @@ func TestRestartOfAProcessWithReplace(t *testing.T) {
 // Of two living processes that want one name the newer has it; the older one waits and gets it back.
 func TestTheNewestWins(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		a, b := w.client("a"), w.client("b")
+		a, b := w.Connect("a"), w.Connect("b")
 		ka := w.keep(a, path, "a", node.Replace())
 		var kb *node.Keeper
 		cost := w.cost(func() {
@@ -124,7 +124,7 @@ func TestManyReplaceAtOnce(t *testing.T) {
 		before := w.Counts()
 		for i := range n {
 			name := fmt.Sprint("client ", i)
-			starts = append(starts, keeping(t.Context(), w.client(name), path, name, node.Replace()))
+			starts = append(starts, keeping(t.Context(), w.Connect(name), path, name, node.Replace()))
 		}
 		var keepers []*node.Keeper
 		for _, c := range starts {
@@ -146,9 +146,9 @@ func TestManyReplaceAtOnce(t *testing.T) {
 
 func TestKeepGivesUpOnATakenName(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		other := w.client("other")
+		other := w.Connect("other")
 		w.createFor(other, path, "theirs")
-		cli := w.client("a")
+		cli := w.Connect("a")
 		_, err := node.Keep(within(t, time.Minute), cli, path, []byte("mine"))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorIs(t, err, node.ErrTaken)
@@ -164,8 +164,8 @@ func TestKeepGivesUpOnATakenName(t *testing.T) {
 // What is not ephemeral has no session that ends; it is somebody else's all the same.
 func TestPersistentNodeAtThePath(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
-		w.create(path, "theirs")
+		cli := w.Connect("a")
+		w.Put(path, "theirs")
 		waiting := keeping(t.Context(), cli, path, "mine")
 		time.Sleep(time.Hour)
 		require.Empty(t, waiting)
@@ -177,12 +177,12 @@ func TestPersistentNodeAtThePath(t *testing.T) {
 		assert.Equal(t, "mine", w.data(path))
 		closed(t, r.k)
 
-		w.create(path, "theirs")
+		w.Put(path, "theirs")
 		k := w.keep(cli, path, "mine", node.Replace())
 		assert.Equal(t, w.session(cli), w.owner(path))
 		closed(t, k)
 
-		w.create(path+"/child", "")
+		w.Put(path+"/child", "")
 		_, err := node.Keep(t.Context(), cli, path, nil, node.Replace())
 		require.ErrorIs(t, err, framework.ErrNotEmpty)
 		assert.True(t, w.Exists(path+"/child"))
@@ -192,7 +192,7 @@ func TestPersistentNodeAtThePath(t *testing.T) {
 // Two Keepers of one client are two: the second one waits.
 func TestTwoKeepersOfOneClient(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		first := w.keep(cli, path, "first")
 		waiting := keeping(t.Context(), cli, path, "second")
 		time.Sleep(time.Minute)
@@ -210,7 +210,7 @@ func TestTwoKeepersOfOneClient(t *testing.T) {
 // The ghost need not be the Keeper's own: no node of an earlier session of the client is anybody's.
 func TestGhostOfAnEarlierKeeper(t *testing.T) {
 	bubbleWith(t, zktest.Config{TickTime: 4 * time.Second}, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		w.createFor(cli, path, "ghost")
 		ghost := w.ghost(cli)
 		started := time.Now()
@@ -225,22 +225,22 @@ func TestGhostOfAnEarlierKeeper(t *testing.T) {
 // While the client had no session, somebody else took the name.
 func TestNameTakenDuringAnOutage(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		k := w.keep(cli, path, "mine")
-		heal := w.silence("a")
+		heal := w.Silence("a")
 		time.Sleep(2 * timeout)
 		require.False(t, w.Exists(path))
 		assert.False(t, k.Standing().Stands)
 		require.ErrorIs(t, k.Standing().Err, framework.ErrSessionLost)
-		other := w.client("other")
+		other := w.Connect("other")
 		w.createFor(other, path, "theirs")
 		heal()
-		w.await(cli, framework.Connected)
+		w.WaitState(cli, framework.Connected)
 		settle()
 		assert.Equal(t, "theirs", w.data(path))
 		require.ErrorIs(t, k.Standing().Err, node.ErrTaken)
-		w.outage()
-		w.await(cli, framework.Lost)
+		w.Outage()
+		w.WaitState(cli, framework.Lost)
 		require.NoError(t, k.Close(within(t, time.Millisecond)), "there is nothing to remove")
 		assert.Equal(t, "theirs", w.data(path), "Close leaves it alone")
 	})
@@ -249,7 +249,7 @@ func TestNameTakenDuringAnOutage(t *testing.T) {
 // The node is gone, and another one in its place, before the Keeper has looked at it for the first time.
 func TestReplacedBeforeTheFirstLook(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		other := w.client("other")
+		other := w.Connect("other")
 		w.createFor(other, path, "theirs")
 		once := true
 		w.OnFrame(func(f zktest.Frame) zktest.Verdict {
@@ -261,7 +261,7 @@ func TestReplacedBeforeTheFirstLook(t *testing.T) {
 			}
 			return zktest.Pass
 		})
-		k := w.keep(w.client("a"), path, "mine", node.Replace())
+		k := w.keep(w.Connect("a"), path, "mine", node.Replace())
 		time.Sleep(time.Minute)
 		require.False(t, once)
 		require.ErrorIs(t, k.Standing().Err, node.ErrTaken)
@@ -273,15 +273,15 @@ func TestReplacedBeforeTheFirstLook(t *testing.T) {
 // During an outage the node was deleted, and one that looks like it was created in the same session.
 func TestReplacedInTheSameSession(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		k := w.keep(cli, path, "mine")
 		id := w.session(cli)
-		over := w.outage()
+		over := w.Outage()
 		require.NoError(t, w.Delete(path))
 		_, err := w.CreateFor(id, path, []byte("theirs"), zktest.Ephemeral)
 		require.NoError(t, err)
 		over()
-		w.await(cli, framework.Reconnected)
+		w.WaitState(cli, framework.Reconnected)
 		time.Sleep(time.Minute)
 		require.ErrorIs(t, k.Standing().Err, node.ErrTaken)
 		closed(t, k)
@@ -293,7 +293,7 @@ func TestReplacedInTheSameSession(t *testing.T) {
 // the same session has it.
 func TestReplacementThatWasNotApplied(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		first := w.keep(cli, path, "first")
 		_, before, err := w.Get(path)
 		require.NoError(t, err)
@@ -321,9 +321,9 @@ func TestReplacementThatWasNotApplied(t *testing.T) {
 // Somebody takes the name in a transaction of their own.
 func TestReplacedByOthers(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		k := w.keep(w.client("a"), path, "mine")
+		k := w.keep(w.Connect("a"), path, "mine")
 		time.Sleep(time.Minute)
-		other := w.client("other")
+		other := w.Connect("other")
 		_, err := other.Multi(t.Context(), []framework.Op{
 			framework.DeleteOp(path, framework.AnyVersion), framework.CreateOp(path, []byte("theirs"), framework.Ephemeral),
 		})

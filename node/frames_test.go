@@ -85,22 +85,22 @@ func TestCutAtEveryFrame(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			everyFrame(t, func(t *testing.T, w *world, arm func()) {
 				w.parents(path)
-				cli := w.client("a")
+				cli := w.Connect("a")
 				arm()
 				k, err := node.Keep(within(t, time.Hour), cli, path, []byte("one"), opts...)
 				require.NoError(t, err)
 				require.NoError(t, k.Set(within(t, time.Hour), []byte("two")))
 				time.Sleep(3 * timeout)
 				assert.True(t, k.Standing().Stands)
-				require.Len(t, w.list(dir), 1)
+				require.Len(t, w.List(dir), 1)
 				assert.Equal(t, "two", w.data(k.Path()))
 				if k.Standing().Stands && w.owner(k.Path()) != 0 {
 					assert.Equal(t, w.session(cli), w.owner(k.Path()))
 				}
 				require.NoError(t, k.Close(within(t, time.Hour)))
-				assert.Empty(t, w.list(dir))
+				assert.Empty(t, w.List(dir))
 				time.Sleep(3 * timeout)
-				assert.Empty(t, w.list(dir))
+				assert.Empty(t, w.List(dir))
 				assert.Empty(t, cli.Recipes())
 			})
 		})
@@ -114,19 +114,19 @@ func TestCutAtEveryFrameOfARebuild(t *testing.T) {
 			opts := kinds[name]
 			everyFrame(t, func(t *testing.T, w *world, arm func()) {
 				w.parents(path)
-				cli := w.client("a")
+				cli := w.Connect("a")
 				k := w.keep(cli, path, "one", opts...)
-				heal := w.silence("a")
-				w.await(cli, framework.Lost)
+				heal := w.Silence("a")
+				w.WaitState(cli, framework.Lost)
 				arm()
 				heal()
 				time.Sleep(4 * timeout)
 				assert.True(t, k.Standing().Stands)
-				require.Len(t, w.list(dir), 1)
+				require.Len(t, w.List(dir), 1)
 				assert.Equal(t, "one", w.data(k.Path()))
 				require.NoError(t, k.Close(within(t, time.Hour)))
 				time.Sleep(3 * timeout)
-				assert.Empty(t, w.list(dir))
+				assert.Empty(t, w.List(dir))
 			})
 		})
 	}
@@ -137,10 +137,10 @@ func TestCutAtEveryFrameOfARebuild(t *testing.T) {
 func TestCutAtEveryFrameOfARebuildOfMany(t *testing.T) {
 	everyFrame(t, func(t *testing.T, w *world, arm func()) {
 		w.parents(path)
-		cli := w.client("a")
+		cli := w.Connect("a")
 		keepers := keepMany(t, cli, dir, 5)
 		require.True(t, w.ExpireSession(w.session(cli)))
-		w.createFor(w.client("other"), keepers[3].Path(), "theirs")
+		w.createFor(w.Connect("other"), keepers[3].Path(), "theirs")
 		arm()
 		time.Sleep(4 * timeout)
 		for i, k := range keepers {
@@ -148,7 +148,7 @@ func TestCutAtEveryFrameOfARebuildOfMany(t *testing.T) {
 			require.True(t, mine || i == 3) // the other one may have lost its session, too
 			require.Equal(t, mine, k.Standing().Stands)
 		}
-		assert.Len(t, w.list(dir), len(keepers))
+		assert.Len(t, w.List(dir), len(keepers))
 	})
 }
 
@@ -156,8 +156,8 @@ func TestCutAtEveryFrameOfARebuildOfMany(t *testing.T) {
 // has it.
 func TestCutAtEveryFrameOfAReplacement(t *testing.T) {
 	everyFrame(t, func(t *testing.T, w *world, arm func()) {
-		w.createFor(w.client("other"), path, "theirs")
-		cli := w.client("a")
+		w.createFor(w.Connect("other"), path, "theirs")
+		cli := w.Connect("a")
 		observed, stop := w.observe(path)
 		arm()
 		k, err := node.Keep(within(t, time.Hour), cli, path, []byte("mine"), node.Replace())
@@ -171,7 +171,7 @@ func TestCutAtEveryFrameOfAReplacement(t *testing.T) {
 		stop()
 		require.NoError(t, k.Close(within(t, time.Hour)))
 		time.Sleep(3 * timeout)
-		assert.Empty(t, w.list(dir))
+		assert.Empty(t, w.List(dir))
 	})
 }
 
@@ -182,7 +182,7 @@ func TestKeepGivenUpAtEveryFrame(t *testing.T) {
 			opts := kinds[name]
 			everyFrame(t, func(t *testing.T, w *world, arm func()) {
 				w.parents(path)
-				cli := w.client("a")
+				cli := w.Connect("a")
 				arm()
 				slow := w.Delay(zktest.ClientConns("a"), 10*time.Millisecond)
 				for d := time.Millisecond; ; d += 23 * time.Millisecond {
@@ -192,11 +192,11 @@ func TestKeepGivenUpAtEveryFrame(t *testing.T) {
 						break
 					}
 					time.Sleep(3 * timeout)
-					require.Empty(t, w.list(dir), fmt.Sprint("given up after ", d))
+					require.Empty(t, w.List(dir), fmt.Sprint("given up after ", d))
 				}
 				slow()
 				time.Sleep(3 * timeout)
-				assert.Empty(t, w.list(dir))
+				assert.Empty(t, w.List(dir))
 				assert.Empty(t, cli.Recipes())
 			})
 		})

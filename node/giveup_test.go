@@ -24,7 +24,7 @@ func TestNumberedNodeIsFoundWhileAFormerKeeperLooks(t *testing.T) {
 
 func numberedNodeIsFound(t *testing.T, seed uint64) {
 	bubbleWith(t, zktest.Config{Seed: seed}, func(t *testing.T, w *world) {
-		cli, numbered := w.client("a"), node.WithMode(framework.EphemeralSequential)
+		cli, numbered := w.Connect("a"), node.WithMode(framework.EphemeralSequential)
 		w.parents(path)
 		id := w.session(cli)
 		silent := w.OnFrame(func(f zktest.Frame) zktest.Verdict {
@@ -38,7 +38,7 @@ func numberedNodeIsFound(t *testing.T, seed uint64) {
 		given := keeping(ctx, cli, path, "", numbered)
 		cancel()
 		require.Error(t, (<-given).err) // and what it has left is removed in the background
-		w.await(cli, framework.Lost)
+		w.WaitState(cli, framework.Lost)
 		silent()
 
 		var lost, cut atomic.Bool
@@ -62,8 +62,8 @@ func numberedNodeIsFound(t *testing.T, seed uint64) {
 		require.NoError(t, got.err)
 		assert.True(t, lost.Load())
 		time.Sleep(timeout)
-		assert.Len(t, w.list(dir), 1)
+		assert.Len(t, w.List(dir), 1)
 		closed(t, got.k)
-		assert.Empty(t, w.list(dir))
+		assert.Empty(t, w.List(dir))
 	})
 }

@@ -14,7 +14,7 @@ import (
 
 func TestKeep(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		started := time.Now()
 		k, err := node.Keep(t.Context(), cli, path, []byte("payload"))
 		require.NoError(t, err)
@@ -47,7 +47,7 @@ func TestKeep(t *testing.T) {
 
 func TestPolicy(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		k := w.keep(cli, path, "")
 		assert.Equal(t, framework.Policy{OnSuspended: framework.Hold, OnLost: framework.Rebuild}, k.Policy())
 		live := cli.Recipes()
@@ -64,8 +64,8 @@ func TestPolicy(t *testing.T) {
 // While it does not stand, those who look at the client's recipes are told why.
 func TestReport(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
-		k := w.keep(w.client("b"), path, "")
+		cli := w.Connect("a")
+		k := w.keep(w.Connect("b"), path, "")
 		waiting := keeping(t.Context(), cli, path, "")
 		began := time.Now()
 		time.Sleep(time.Second)
@@ -89,11 +89,11 @@ func TestReport(t *testing.T) {
 // A registration costs nothing while nothing happens, and nothing over a blip; nobody who watches it is told anything.
 func TestBlipWithinTheSession(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		k := w.keep(cli, path, "payload")
 		_, before, err := w.Get(path)
 		require.NoError(t, err)
-		watcher := w.client("watcher")
+		watcher := w.Connect("watcher")
 		_, data, err := watcher.WatchData(t.Context(), path)
 		require.NoError(t, err)
 		_, _, children, err := watcher.WatchChildren(t.Context(), "/services/orders")
@@ -102,15 +102,15 @@ func TestBlipWithinTheSession(t *testing.T) {
 		cost := w.cost(func() {
 			for range 5 {
 				w.Cut(zktest.ClientConns("a"))
-				w.await(cli, framework.Reconnected)
+				w.WaitState(cli, framework.Reconnected)
 				time.Sleep(timeout / 2)
 			}
-			over := w.outage()
+			over := w.Outage()
 			time.Sleep(timeout / 2)
 			assert.Equal(t, framework.Suspended, cli.State().State)
 			assert.True(t, k.Standing().Stands)
 			over()
-			w.await(cli, framework.Reconnected)
+			w.WaitState(cli, framework.Reconnected)
 			time.Sleep(time.Hour)
 		})
 		delete(cost.Requests, zktest.OpSetWatches) // the driver's, one per connection
@@ -129,7 +129,7 @@ func TestBlipWithinTheSession(t *testing.T) {
 // The session is gone at the servers, and so is the node: it comes back in the next one.
 func TestNewSession(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		k := w.keep(cli, path, "payload")
 		first := k.Standing().Session
 		time.Sleep(time.Minute)
@@ -146,16 +146,16 @@ func TestNewSession(t *testing.T) {
 		assert.Equal(t, "payload", w.data(path))
 		assert.Equal(t, w.session(cli), w.owner(path))
 		closed(t, k)
-		assert.Empty(t, w.list("/services/orders"))
+		assert.Empty(t, w.List("/services/orders"))
 	})
 }
 
 // The servers still have the dead session when the new one begins: one transaction replaces its node.
 func TestGhostIsReplacedInOneTransaction(t *testing.T) {
 	bubbleWith(t, zktest.Config{TickTime: 4 * time.Second}, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		k := w.keep(cli, path, "payload")
-		watcher := w.client("watcher", func(c *framework.Config) { c.SessionTimeout = time.Hour })
+		watcher := w.Connect("watcher", func(c *framework.Config) { c.SessionTimeout = time.Hour })
 		_, _, children, err := watcher.WatchChildren(t.Context(), "/services/orders")
 		require.NoError(t, err)
 		observed, stop := w.observe(path)
@@ -189,8 +189,8 @@ func TestGhostIsReplacedInOneTransaction(t *testing.T) {
 func (w *world) ghost(cli *framework.Client) int64 {
 	w.t.Helper()
 	id := w.session(cli)
-	heal := w.silence("a")
-	w.await(cli, framework.Lost)
+	heal := w.Silence("a")
+	w.WaitState(cli, framework.Lost)
 	require.Contains(w.t, w.sessions(), id, "the server has been faster")
 	heal()
 	return id
@@ -208,7 +208,7 @@ func (w *world) sessions() []int64 {
 // A kept node that is deleted from outside is restored.
 func TestDeletedByOthers(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		k := w.keep(w.client("a"), path, "payload")
+		k := w.keep(w.Connect("a"), path, "payload")
 		time.Sleep(time.Minute)
 		cost := w.cost(func() {
 			require.NoError(t, w.Delete(path))
@@ -229,7 +229,7 @@ func TestDeletedByOthers(t *testing.T) {
 // Somebody who deletes it as soon as it is there does not make the Keeper spin.
 func TestDeletedAgainAndAgain(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		k := w.keep(w.client("a"), path, "payload")
+		k := w.keep(w.Connect("a"), path, "payload")
 		stop := w.OnFrame(func(f zktest.Frame) zktest.Verdict {
 			if f.Stage == zktest.Reply && f.Op == zktest.OpCreate2 && f.Err == 0 {
 				assert.NoError(t, w.Delete(path))
@@ -253,9 +253,9 @@ func TestDeletedAgainAndAgain(t *testing.T) {
 // The whole directory is gone, as when servers remove empty containers.
 func TestParentsRemoved(t *testing.T) {
 	bubbleWith(t, zktest.Config{ContainerCheckInterval: time.Second}, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		k := w.keep(cli, path, "payload")
-		heal := w.silence("a")
+		heal := w.Silence("a")
 		time.Sleep(3 * timeout)
 		require.False(t, w.Exists("/services"), "the containers were removed")
 		heal()

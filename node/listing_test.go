@@ -14,7 +14,7 @@ import (
 
 func TestListedAs(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		for _, opts := range [][]node.Option{nil, {node.ListedAs("beacon", slog.Int("of", 7))}} {
 			k, err := node.Keep(t.Context(), cli, "/a/b", nil, opts...)
 			require.NoError(t, err)

@@ -64,16 +64,16 @@ func waitAll(ctx context.Context, t *testing.T, keepers []*node.Keeper, session 
 func TestAThousandNodesAfterALostSession(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		const n = 1000
-		cli := w.client("a")
-		w.create("/floor", "")
-		w.create("/kept", "")
+		cli := w.Connect("a")
+		w.Put("/floor", "")
+		w.Put("/kept", "")
 		floor := createMany(t, cli, "/floor", n)
 		keepers := keepMany(t, cli, "/kept", n)
 		settle()
 		var took time.Duration
 		cost := w.cost(func() {
 			w.expire(cli)
-			w.await(cli, framework.Connected)
+			w.WaitState(cli, framework.Connected)
 			began := time.Now()
 			slow := w.Delay(zktest.AllConns(), 10*time.Millisecond) // so that all keepers begin before the first reply
 			waitAll(within(t, time.Minute), t, keepers, w.session(cli))
@@ -81,7 +81,7 @@ func TestAThousandNodesAfterALostSession(t *testing.T) {
 			time.Sleep(time.Second)
 			slow()
 		})
-		assert.Len(t, w.list("/kept"), n)
+		assert.Len(t, w.List("/kept"), n)
 		multis := cost.Requests[zktest.OpMulti]
 		assert.LessOrEqual(t, multis, int64(4))
 		assert.Equal(t, requests{zktest.OpCreate2: 2, zktest.OpMulti: multis, zktest.OpGetChildren2: n}, cost.Requests)
@@ -89,7 +89,7 @@ func TestAThousandNodesAfterALostSession(t *testing.T) {
 
 		blip := w.cost(func() {
 			w.Cut(zktest.AllConns())
-			w.await(cli, framework.Reconnected)
+			w.WaitState(cli, framework.Reconnected)
 			time.Sleep(time.Minute)
 		})
 		assert.Zero(t, blip.Writes())

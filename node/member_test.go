@@ -68,7 +68,7 @@ func silent(t *testing.T, c <-chan node.Group) {
 // The layout is that of Curator's GroupMember.
 func TestJoin(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		k := w.join(cli, "one", "payload")
 		n := w.Dump()[group+"/one"]
 		assert.Equal(t, zktest.Ephemeral, n.Mode)
@@ -90,13 +90,13 @@ func TestJoin(t *testing.T) {
 
 func TestMembers(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		a, b := w.client("a"), w.client("b")
+		a, b := w.Connect("a"), w.Connect("b")
 		members, err := node.Members(t.Context(), b, group)
 		require.NoError(t, err)
 		assert.Empty(t, members, "nobody has ever joined")
 		two := w.join(a, "two", "2")
 		w.join(b, "one", "1")
-		w.create(group+"/static", "s")
+		w.Put(group+"/static", "s")
 		members, err = node.Members(t.Context(), b, group)
 		require.NoError(t, err)
 		assert.Equal(t, "one=1 static=s two=2", describe(members))
@@ -115,7 +115,7 @@ func TestMembersThatCannotBeRead(t *testing.T) {
 		user := func(c *framework.Config) {
 			c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("user:s3cr3t")}}
 		}
-		a, b := w.client("a", user), w.client("b")
+		a, b := w.Connect("a", user), w.Connect("b")
 		w.join(a, "closed", "1", node.WithACL(framework.CreatorACL()))
 		w.join(a, "leaving", "2")
 		w.join(a, "open", "3")
@@ -141,7 +141,7 @@ func TestMembersThatCannotBeRead(t *testing.T) {
 // Who joins, leaves, or has another payload is news; each costs what the documentation says.
 func TestWatchMembers(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		a, b := w.client("a"), w.client("b")
+		a, b := w.Connect("a"), w.Connect("b")
 		one := w.join(a, "one", "1")
 		news := node.WatchMembers(t.Context(), b, group)
 		assert.Equal(t, "one=1", describe(latest(t, news).Members))
@@ -179,7 +179,7 @@ func TestWatchMembers(t *testing.T) {
 // A group that does not exist is empty, and is seen to begin, to end and to begin again.
 func TestWatchMembersOfNoGroup(t *testing.T) {
 	bubbleWith(t, zktest.Config{ContainerCheckInterval: time.Second}, func(t *testing.T, w *world) {
-		a, b := w.client("a"), w.client("b")
+		a, b := w.Connect("a"), w.Connect("b")
 		news := node.WatchMembers(t.Context(), b, group)
 		g := latest(t, news)
 		assert.Empty(t, g.Members)
@@ -199,7 +199,7 @@ func TestWatchMembersOfNoGroup(t *testing.T) {
 // Whoever does not read gets the latest group, and delays nobody.
 func TestWatchMembersWithASlowReader(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		a, b := w.client("a"), w.client("b")
+		a, b := w.Connect("a"), w.Connect("b")
 		news := node.WatchMembers(t.Context(), b, group)
 		k := w.join(a, "one", "0")
 		for i := range 100 {
@@ -214,9 +214,9 @@ func TestWatchMembersWithASlowReader(t *testing.T) {
 // A member that was replaced by another session's, with the same id and payload, is news.
 func TestWatchMembersSeesARestart(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		a, b := w.client("a"), w.client("b")
+		a, b := w.Connect("a"), w.Connect("b")
 		w.join(a, "one", "1")
-		news := node.WatchMembers(t.Context(), w.client("watcher"), group)
+		news := node.WatchMembers(t.Context(), w.Connect("watcher"), group)
 		before := latest(t, news).Members[0].Stat
 		w.join(b, "one", "1", node.Replace())
 		var seen []int
@@ -237,19 +237,19 @@ func TestWatchMembersOverOutages(t *testing.T) {
 	for name, lost := range map[string]bool{"same session": false, "next session": true} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				a, b := w.client("a"), w.client("b")
+				a, b := w.Connect("a"), w.Connect("b")
 				w.join(a, "one", "1")
 				two := w.join(a, "two", "2")
 				w.join(a, "same", "0")
 				news := node.WatchMembers(t.Context(), b, group)
 				assert.Equal(t, "one=1 same=0 two=2", describe(latest(t, news).Members))
 				away := func() {
-					heal := w.silence("b")
+					heal := w.Silence("b")
 					require.NoError(t, two.Close(t.Context()))
 					w.join(a, "three", "3")
 					require.NoError(t, w.Set(group+"/one", []byte("new")))
 					if lost {
-						w.await(b, framework.Lost)
+						w.WaitState(b, framework.Lost)
 					} else {
 						time.Sleep(timeout / 4)
 					}
@@ -268,7 +268,7 @@ func TestWatchMembersOverOutages(t *testing.T) {
 				assert.Equal(t, reads, cost.Requests[zktest.OpGetData])
 				assert.EqualValues(t, 1, cost.Requests[zktest.OpGetChildren2])
 
-				heal := w.silence("b")
+				heal := w.Silence("b")
 				time.Sleep(5 * timeout)
 				heal()
 				time.Sleep(timeout)
@@ -282,8 +282,8 @@ func TestWatchMembersOverOutages(t *testing.T) {
 func TestWatchMembersWhileEverythingChanges(t *testing.T) {
 	for seed := range uint64(20) {
 		bubbleWith(t, zktest.Config{Seed: seed, Latency: time.Millisecond}, func(t *testing.T, w *world) {
-			news := node.WatchMembers(t.Context(), w.client("watcher"), group)
-			w.create(group, "")
+			news := node.WatchMembers(t.Context(), w.Connect("watcher"), group)
+			w.Put(group, "")
 			for i := range 300 {
 				p := fmt.Sprintf("%s/%d", group, (i*i+int(seed))%7)
 				switch {
@@ -302,7 +302,7 @@ func TestWatchMembersWhileEverythingChanges(t *testing.T) {
 			}
 			time.Sleep(timeout)
 			var want []string
-			for _, name := range w.list(group) {
+			for _, name := range w.List(group) {
 				want = append(want, name+"="+w.data(group+"/"+name))
 			}
 			assert.Equal(t, strings.Join(want, " "), describe(latest(t, news).Members), "seed %d", seed)
@@ -315,8 +315,8 @@ func TestWatchMembersThatCannotBeRead(t *testing.T) {
 		user := func(c *framework.Config) {
 			c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("user:s3cr3t")}}
 		}
-		a, b := w.client("a", user), w.client("b")
-		w.create(group, "")
+		a, b := w.Connect("a", user), w.Connect("b")
+		w.Put(group, "")
 		w.join(a, "closed", "1", node.WithACL(framework.CreatorACL()))
 		w.join(a, "open", "2")
 		news := node.WatchMembers(t.Context(), b, group)
@@ -352,7 +352,7 @@ func TestWatchMembersThatCannotBeRead(t *testing.T) {
 // The channel ends with ctx and with the client; nothing of it is left.
 func TestWatchMembersEnds(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		w.join(cli, "one", "1")
 		ctx := within(t, time.Minute)
 		news, other := node.WatchMembers(ctx, cli, group), node.WatchMembers(t.Context(), cli, group)
@@ -374,7 +374,7 @@ func TestWatchMembersEnds(t *testing.T) {
 // However often it is watched and left, the server has one watch per member and one on the list.
 func TestWatchMembersLeaksNoWatch(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		a, b := w.client("a"), w.client("b")
+		a, b := w.Connect("a"), w.Connect("b")
 		for i := range 10 {
 			w.join(a, fmt.Sprint(i), string(bytes.Repeat([]byte("x"), i)))
 		}

@@ -40,10 +40,10 @@ func TestModes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				cli := w.client("a")
+				cli := w.Connect("a")
 				k := w.keep(cli, path, "payload", c.opts...)
 				check := func() string {
-					names := w.list(dir)
+					names := w.List(dir)
 					require.Len(t, names, 1)
 					assert.Regexp(t, regexp.MustCompile("^"+c.name+"$"), names[0])
 					assert.Equal(t, framework.Join(dir, names[0]), k.Path())
@@ -62,15 +62,15 @@ func TestModes(t *testing.T) {
 				assert.Equal(t, c.mode == zktest.Ephemeral && !c.stay || c.name == `a\d{10}`, first != deleted, "a new number")
 
 				w.Cut(zktest.AllConns())
-				w.await(cli, framework.Reconnected)
+				w.WaitState(cli, framework.Reconnected)
 				settle()
 				assert.Equal(t, deleted, check())
 				w.expire(cli)
-				w.await(cli, framework.Connected)
+				w.WaitState(cli, framework.Connected)
 				settle()
 				assert.Equal(t, c.stay, deleted == check())
 				closed(t, k)
-				assert.Empty(t, w.list(dir))
+				assert.Empty(t, w.List(dir))
 			})
 		})
 	}
@@ -78,7 +78,7 @@ func TestModes(t *testing.T) {
 
 func TestOptionsThatMakeNoSense(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		for want, opts := range map[string][]node.Option{
 			"use WithTTL":                            {node.WithMode(framework.PersistentTTL)},
 			"Mode(77)":                               {node.WithMode(77)},
@@ -106,7 +106,7 @@ func TestWithACL(t *testing.T) {
 		user := func(c *framework.Config) {
 			c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("user:s3cr3t")}}
 		}
-		cli, stranger := w.client("a", user), w.client("b")
+		cli, stranger := w.Connect("a", user), w.Connect("b")
 		acl := framework.CreatorACL()
 		k := w.keep(cli, path, "secret", node.WithACL(acl))
 		acl[0].Perms = 0
@@ -134,7 +134,7 @@ func TestWithACL(t *testing.T) {
 
 func TestNamespace(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli, err := w.client("a").Namespace("/app")
+		cli, err := w.Connect("a").Namespace("/app")
 		require.NoError(t, err)
 		k := w.keep(cli, "presence/a", "")
 		assert.Equal(t, "/presence/a", k.Path())
@@ -150,11 +150,11 @@ func TestGhostOfASequentialNode(t *testing.T) {
 	for name, opts := range map[string][]node.Option{"plain": nil, "protected": {node.Protected()}} {
 		t.Run(name, func(t *testing.T) {
 			bubbleWith(t, zktest.Config{TickTime: 4 * time.Second}, func(t *testing.T, w *world) {
-				cli := w.client("a")
+				cli := w.Connect("a")
 				k := w.keep(cli, path, "", append(opts, node.WithMode(framework.EphemeralSequential))...)
 				wrong, cuts := 0, 0
 				stop := w.OnFrame(func(f zktest.Frame) zktest.Verdict {
-					if len(w.list(dir)) != 1 {
+					if len(w.List(dir)) != 1 {
 						wrong++
 					}
 					if f.Stage == zktest.Request && f.Op == zktest.OpMulti && cuts == 0 {
@@ -173,9 +173,9 @@ func TestGhostOfASequentialNode(t *testing.T) {
 				stop()
 				assert.Zero(t, wrong)
 				assert.Equal(t, 1, cuts)
-				assert.Len(t, w.list(dir), 1)
+				assert.Len(t, w.List(dir), 1)
 				closed(t, k)
-				assert.Empty(t, w.list(dir))
+				assert.Empty(t, w.List(dir))
 			})
 		})
 	}
@@ -190,17 +190,17 @@ func TestSequentialNodesWithLostAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
 				const n = 20
-				cli := w.client("a")
-				w.create(dir+"/a-is-not-one", "")
-				w.create(dir+"/a0000000099x", "")
-				w.createFor(w.client("other"), dir+"/a9999999999", "theirs")
+				cli := w.Connect("a")
+				w.Put(dir+"/a-is-not-one", "")
+				w.Put(dir+"/a0000000099x", "")
+				w.createFor(w.Connect("other"), dir+"/a9999999999", "theirs")
 				id := w.session(cli)
 				var starts []<-chan kept
 				lose := w.OnFrame(func(f zktest.Frame) zktest.Verdict {
 					switch {
 					case f.Stage != zktest.Reply || f.Op != zktest.OpCreate2:
 						return zktest.Pass
-					case len(w.list(dir)) < 4+n/2:
+					case len(w.List(dir)) < 4+n/2:
 						return zktest.Drop // what comes behind it is dropped too
 					}
 					_, err := w.CreateFor(id, dir+"/ax", []byte("the application's"), zktest.Ephemeral)
@@ -215,7 +215,7 @@ func TestSequentialNodesWithLostAnswers(t *testing.T) {
 					}()
 					starts = append(starts, c)
 				}
-				w.await(cli, framework.Reconnected)
+				w.WaitState(cli, framework.Reconnected)
 				lose()
 				var paths []string
 				var keepers []*node.Keeper
@@ -226,7 +226,7 @@ func TestSequentialNodesWithLostAnswers(t *testing.T) {
 					paths, keepers = append(paths, r.k.Path()), append(keepers, r.k)
 				}
 				settle()
-				assert.Len(t, w.list(dir), 4+n, "one each, and no orphan")
+				assert.Len(t, w.List(dir), 4+n, "one each, and no orphan")
 				seen := map[string]bool{}
 				for i, p := range paths {
 					assert.False(t, seen[p], "%s is one Keeper's only", p)
@@ -236,7 +236,7 @@ func TestSequentialNodesWithLostAnswers(t *testing.T) {
 				for _, k := range keepers {
 					closed(t, k)
 				}
-				assert.Len(t, w.list(dir), 4)
+				assert.Len(t, w.List(dir), 4)
 				assert.Equal(t, "the application's", w.data(dir+"/ax"))
 			})
 		})
@@ -246,8 +246,8 @@ func TestSequentialNodesWithLostAnswers(t *testing.T) {
 // The session is lost as well, and the servers have it still: what its create has made is a ghost that goes with the new create.
 func TestGhostOfALostAnswer(t *testing.T) {
 	bubbleWith(t, zktest.Config{TickTime: 4 * time.Second}, func(t *testing.T, w *world) {
-		cli := w.client("a")
-		w.create(dir, "")
+		cli := w.Connect("a")
+		w.Put(dir, "")
 		id := w.session(cli)
 		remove := w.OnFrame(func(f zktest.Frame) zktest.Verdict {
 			if f.Stage == zktest.Reply && f.Op == zktest.OpCreate2 {
@@ -257,14 +257,14 @@ func TestGhostOfALostAnswer(t *testing.T) {
 			return zktest.Pass
 		})
 		waiting := keeping(t.Context(), cli, path, "", node.WithMode(framework.EphemeralSequential))
-		w.await(cli, framework.Lost)
-		require.Len(t, w.list(dir), 1)
+		w.WaitState(cli, framework.Lost)
+		require.Len(t, w.List(dir), 1)
 		remove()
 		require.NoError(t, w.Accept())
 		r := <-waiting
 		require.NoError(t, r.err)
 		assert.Contains(t, w.sessions(), id)
-		assert.Equal(t, []string{"a0000000001"}, w.list(dir))
+		assert.Equal(t, []string{"a0000000001"}, w.List(dir))
 		closed(t, r.k)
 	})
 }
@@ -272,8 +272,8 @@ func TestGhostOfALostAnswer(t *testing.T) {
 // A node that belongs to no session is taken over as it is found, with new data, and goes with the Keeper.
 func TestPersistentNodeThatIsThere(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.create(path, "old")
-		cli := w.client("a")
+		w.Put(path, "old")
+		cli := w.Connect("a")
 		k := w.keep(cli, path, "new", node.WithMode(framework.Persistent))
 		assert.Equal(t, "new", w.data(path))
 		_, stat, err := w.Get(path)
@@ -282,7 +282,7 @@ func TestPersistentNodeThatIsThere(t *testing.T) {
 		closed(t, k)
 		assert.False(t, w.Exists(path))
 
-		w.create(path, "same")
+		w.Put(path, "same")
 		cost := w.cost(func() { k = w.keep(cli, path, "same", node.WithMode(framework.Persistent)) })
 		assert.Zero(t, cost.Requests[zktest.OpSetData])
 		closed(t, k)
@@ -292,25 +292,25 @@ func TestPersistentNodeThatIsThere(t *testing.T) {
 // A persistent node does not hang on the session: a new one costs one look, and what others have made of it is put right.
 func TestPersistentNodeOverSessions(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		k := w.keep(cli, path, "payload", node.WithMode(framework.Persistent))
 		since := k.Standing().Since
 		cost := w.cost(func() {
 			w.expire(cli)
-			w.await(cli, framework.Connected)
+			w.WaitState(cli, framework.Connected)
 			settle()
 		})
 		assert.Equal(t, requests{zktest.OpGetData: 1}, cost.Requests)
 		assert.Equal(t, node.Standing{Stands: true, Since: since, Path: path, Session: w.session(cli)}, k.Standing())
 
-		over := w.outage()
-		w.await(cli, framework.Lost)
+		over := w.Outage()
+		w.WaitState(cli, framework.Lost)
 		assert.True(t, k.Standing().Stands, "a session less is no reason to fall")
 		require.NoError(t, w.Delete(path))
 		_, err := w.Create(path, []byte("theirs"), zktest.Persistent)
 		require.NoError(t, err)
 		over()
-		w.await(cli, framework.Connected)
+		w.WaitState(cli, framework.Connected)
 		settle()
 		assert.Equal(t, "payload", w.data(path), "it was created anew, if not by the Keeper")
 		closed(t, k)
@@ -321,14 +321,14 @@ func TestPersistentNodeOverSessions(t *testing.T) {
 // A container with children of others stays when the Keeper goes.
 func TestContainerWithChildren(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		k := w.keep(cli, path, "", node.WithMode(framework.Container))
-		w.create(path+"/child", "")
+		w.Put(path+"/child", "")
 		closed(t, k)
 		assert.True(t, w.Exists(path+"/child"))
 
 		p := w.keep(cli, "/persistent", "", node.WithMode(framework.Persistent))
-		w.create("/persistent/child", "")
+		w.Put("/persistent/child", "")
 		require.ErrorIs(t, p.Close(t.Context()), framework.ErrNotEmpty)
 	})
 }
@@ -336,8 +336,8 @@ func TestContainerWithChildren(t *testing.T) {
 // A container in the place of somebody's ephemeral node cannot be made in one transaction, but it is made.
 func TestContainerReplacesAnEphemeralNode(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.createFor(w.client("other"), path, "theirs")
-		cli := w.client("a")
+		w.createFor(w.Connect("other"), path, "theirs")
+		cli := w.Connect("a")
 		waiting := keeping(t.Context(), cli, path, "mine", node.WithMode(framework.Container))
 		time.Sleep(time.Minute)
 		require.Empty(t, waiting)

@@ -18,7 +18,7 @@ var readable = []framework.ACL{{Scheme: "world", ID: "anyone", Perms: 1 | 16}}
 // What the servers refuse the first time is the caller's to know.
 func TestRefusedTheFirstTime(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli, admin := w.client("a"), w.client("admin")
+		cli, admin := w.Connect("a"), w.Connect("admin")
 		_, err := admin.Create(t.Context(), dir, nil, framework.Parents, framework.WithACL(readable))
 		require.NoError(t, err)
 		_, err = node.Keep(t.Context(), cli, path, nil)
@@ -39,14 +39,14 @@ func TestRefusedTheFirstTime(t *testing.T) {
 // A create that is refused in a new session is tried again, with growing pauses, and the Standing says why.
 func TestRefusedLater(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli, admin := w.client("a"), w.client("admin")
-		w.create(dir, "")
+		cli, admin := w.Connect("a"), w.Connect("admin")
+		w.Put(dir, "")
 		k := w.keep(cli, path, "payload")
 		_, err := admin.SetACL(t.Context(), dir, readable, framework.AnyVersion)
 		require.NoError(t, err)
 		w.expire(cli)
 		lost := time.Now()
-		w.await(cli, framework.Connected)
+		w.WaitState(cli, framework.Connected)
 		cost := w.cost(func() { time.Sleep(10 * time.Minute) })
 		assert.Less(t, cost.Requests[zktest.OpCreate2], int64(60))
 		assert.Greater(t, cost.Requests[zktest.OpCreate2], int64(20))
@@ -69,7 +69,7 @@ func TestRefusedLater(t *testing.T) {
 		_, err = admin.SetACL(t.Context(), dir, readable, framework.AnyVersion)
 		require.NoError(t, err)
 		w.expire(cli)
-		w.await(cli, framework.Connected)
+		w.WaitState(cli, framework.Connected)
 		settle()
 		_, err = admin.SetACL(t.Context(), dir, framework.OpenACL(), framework.AnyVersion)
 		require.NoError(t, err)
@@ -81,8 +81,8 @@ func TestRefusedLater(t *testing.T) {
 // Close does not wait for a pause.
 func TestCloseWhileRefused(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli, admin := w.client("a"), w.client("admin")
-		w.create(dir, "")
+		cli, admin := w.Connect("a"), w.Connect("admin")
+		w.Put(dir, "")
 		k := w.keep(cli, path, "payload")
 		_, err := admin.SetACL(t.Context(), dir, readable, framework.AnyVersion)
 		require.NoError(t, err)

@@ -18,7 +18,7 @@ import (
 
 func TestSet(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		k := w.keep(cli, path, "one")
 		data := []byte("two")
 		cost := w.cost(func() {
@@ -45,9 +45,9 @@ func TestSetOverAnOutage(t *testing.T) {
 	for name, outage := range map[string]time.Duration{"same session": timeout / 2, "next session": 3 * timeout} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				cli := w.client("a")
+				cli := w.Connect("a")
 				k := w.keep(cli, path, "one")
-				over := w.outage()
+				over := w.Outage()
 				set := make(chan error, 1)
 				go func() { set <- k.Set(t.Context(), []byte("two")) }()
 				time.Sleep(outage)
@@ -64,14 +64,14 @@ func TestSetOverAnOutage(t *testing.T) {
 // What ctx cuts short is still wanted.
 func TestSetGivenUp(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		k := w.keep(cli, path, "one")
-		over := w.outage()
+		over := w.Outage()
 		err := k.Set(within(t, time.Second), []byte("two"))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		assert.ErrorContains(t, err, path)
 		over()
-		w.await(cli, framework.Reconnected)
+		w.WaitState(cli, framework.Reconnected)
 		settle()
 		assert.Equal(t, "two", w.data(path))
 		closed(t, k)
@@ -81,7 +81,7 @@ func TestSetGivenUp(t *testing.T) {
 // However many set at once, through cuts and expiries, the last one stands, and every call returns.
 func TestTheLastSetWins(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		k := w.keep(cli, path, "none")
 		var calls sync.WaitGroup
 		for i := range 200 {
@@ -108,7 +108,7 @@ func TestSetWithALostAnswer(t *testing.T) {
 	for name, stage := range map[string]zktest.Stage{"not applied": zktest.Request, "applied": zktest.Reply} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				k := w.keep(w.client("a"), path, "one")
+				k := w.keep(w.Connect("a"), path, "one")
 				once := true
 				w.OnFrame(func(f zktest.Frame) zktest.Verdict {
 					if f.Stage == stage && f.Op == zktest.OpSetData && once {
@@ -131,15 +131,15 @@ func TestSetWithALostAnswer(t *testing.T) {
 // version that the old set asked for. What the Keeper was told last stands in the end.
 func TestSetThatComesLate(t *testing.T) {
 	bubbleWith(t, zktest.Config{TickTime: 8 * time.Second}, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		k := w.keep(cli, path, "one")
 		old := w.session(cli)
 		first := w.Conns()[0].ID
 		late := w.Blackhole(func(c zktest.ConnInfo) bool { return c.ID == first }, zktest.ToServer)
-		heal := w.silence("a")
+		heal := w.Silence("a")
 		require.Error(t, k.Set(within(t, time.Second), []byte("late")))
 		require.Error(t, k.Set(within(t, time.Second), []byte("last")))
-		w.await(cli, framework.Lost)
+		w.WaitState(cli, framework.Lost)
 		heal()
 		standing(t, k)
 		settle()
@@ -160,7 +160,7 @@ func TestSetThatComesLate(t *testing.T) {
 // What others write is left alone, costs nothing, and goes with the next Set or the next session.
 func TestDataWrittenByOthers(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		k := w.keep(cli, path, "mine")
 		cost := w.cost(func() {
 			for range 3 {
@@ -185,7 +185,7 @@ func TestDataWrittenByOthers(t *testing.T) {
 // The node was replaced by somebody else's, and the news is not there yet: the Set leaves it alone.
 func TestSetLeavesAnothersNodeAlone(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		k := w.keep(w.client("a"), path, "one")
+		k := w.keep(w.Connect("a"), path, "one")
 		require.NoError(t, k.Set(t.Context(), []byte("two")))
 		w.OnFrame(func(f zktest.Frame) zktest.Verdict {
 			if f.Stage == zktest.Event && f.Conn.Client == "a" {
@@ -194,7 +194,7 @@ func TestSetLeavesAnothersNodeAlone(t *testing.T) {
 			return zktest.Pass
 		})
 		require.NoError(t, w.Delete(path))
-		w.createFor(w.client("other"), path, "theirs")
+		w.createFor(w.Connect("other"), path, "theirs")
 		require.ErrorIs(t, k.Set(within(t, time.Minute), []byte("three")), context.DeadlineExceeded)
 		assert.Equal(t, "theirs", w.data(path))
 		require.ErrorIs(t, k.Standing().Err, node.ErrTaken)
@@ -210,7 +210,7 @@ func TestSetThatIsRefused(t *testing.T) {
 	huge := bytes.Repeat([]byte("x"), framework.DefaultMaxRequestSize)
 	t.Run("too large", func(t *testing.T) {
 		bubble(t, func(t *testing.T, w *world) {
-			cli := w.client("a")
+			cli := w.Connect("a")
 			k := w.keep(cli, path, "one")
 			require.ErrorIs(t, k.Set(t.Context(), huge), framework.ErrTooLarge)
 			assert.True(t, k.Standing().Stands)
@@ -223,10 +223,10 @@ func TestSetThatIsRefused(t *testing.T) {
 	})
 	t.Run("too large for the next session", func(t *testing.T) {
 		bubble(t, func(t *testing.T, w *world) {
-			cli := w.client("a")
+			cli := w.Connect("a")
 			k := w.keep(cli, path, "one")
-			over := w.outage()
-			w.await(cli, framework.Lost)
+			over := w.Outage()
+			w.WaitState(cli, framework.Lost)
 			set := make(chan error, 1)
 			go func() { set <- k.Set(t.Context(), huge) }()
 			settle()
@@ -240,7 +240,7 @@ func TestSetThatIsRefused(t *testing.T) {
 	t.Run("not allowed", func(t *testing.T) {
 		bubble(t, func(t *testing.T, w *world) {
 			readOnly := []framework.ACL{{Scheme: "world", ID: "anyone", Perms: 1}}
-			k := w.keep(w.client("a"), path, "one", node.WithACL(readOnly))
+			k := w.keep(w.Connect("a"), path, "one", node.WithACL(readOnly))
 			require.ErrorIs(t, k.Set(t.Context(), []byte("two")), framework.ErrNoAuth)
 			assert.Equal(t, "one", w.data(path))
 			assert.True(t, k.Standing().Stands)
@@ -251,8 +251,8 @@ func TestSetThatIsRefused(t *testing.T) {
 
 func TestSetAgainstClose(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		k := w.keep(w.client("a"), path, "one")
-		over := w.outage()
+		k := w.keep(w.Connect("a"), path, "one")
+		over := w.Outage()
 		set := make(chan error, 1)
 		go func() { set <- k.Set(t.Context(), []byte("two")) }()
 		settle()

@@ -22,7 +22,7 @@ var sweeping = zktest.Config{ContainerCheckInterval: time.Second}
 
 func TestTTL(t *testing.T) {
 	bubbleWith(t, sweeping, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		k := w.keep(cli, path, "payload", node.WithTTL(ttl))
 		n := w.Dump()[path]
 		assert.Equal(t, zktest.Container, n.Mode)
@@ -38,14 +38,14 @@ func TestTTL(t *testing.T) {
 		require.NoError(t, k.Set(t.Context(), []byte("new")))
 		assert.Equal(t, "new", w.data(path))
 		closed(t, k)
-		assert.Empty(t, w.list(dir))
+		assert.Empty(t, w.List(dir))
 	})
 }
 
 // The node outlives the session, as long as somebody renews it in time, and not the process.
 func TestTTLOverSessions(t *testing.T) {
 	bubbleWith(t, sweeping, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		k := w.keep(cli, path, "payload", node.WithTTL(ttl))
 		_, before, err := w.Get(path)
 		require.NoError(t, err)
@@ -57,24 +57,24 @@ func TestTTLOverSessions(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, before.Czxid, after.Czxid)
 
-		heal := w.silence("a")
+		heal := w.Silence("a")
 		time.Sleep(ttl + 2*time.Second)
-		require.Empty(t, w.list(dir), "the process seems to be dead")
+		require.Empty(t, w.List(dir), "the process seems to be dead")
 		heal()
-		w.await(cli, framework.Connected)
+		w.WaitState(cli, framework.Connected)
 		time.Sleep(time.Second)
 		assert.Equal(t, "payload", w.data(path))
 		assert.True(t, w.Exists(touch))
 		assert.True(t, k.Standing().Stands)
-		w.silence("a")
+		w.Silence("a")
 		time.Sleep(ttl + 2*time.Second)
-		assert.Empty(t, w.list(dir))
+		assert.Empty(t, w.List(dir))
 	})
 }
 
 func TestTTLDeletedByOthers(t *testing.T) {
 	bubbleWith(t, sweeping, func(t *testing.T, w *world) {
-		k := w.keep(w.client("a"), path, "payload", node.WithTTL(ttl))
+		k := w.keep(w.Connect("a"), path, "payload", node.WithTTL(ttl))
 		require.NoError(t, w.Delete(touch))
 		time.Sleep(ttl)
 		assert.True(t, w.Exists(touch))
@@ -92,7 +92,7 @@ func TestTTLDeletedByOthers(t *testing.T) {
 // The answer to the delete of the child is lost, and somebody creates that child again: nobody can say what became of the delete. Close goes on.
 func TestTTLCloseWhenNobodyKnowsWhetherTheChildWasDeleted(t *testing.T) {
 	bubbleWith(t, sweeping, func(t *testing.T, w *world) {
-		k := w.keep(w.client("a"), path, "payload", node.WithTTL(ttl))
+		k := w.keep(w.Connect("a"), path, "payload", node.WithTTL(ttl))
 		lost := false
 		w.OnFrame(func(f zktest.Frame) zktest.Verdict {
 			if lost || f.Stage != zktest.Reply || f.Op != zktest.OpDelete || f.Path != touch {
@@ -104,14 +104,14 @@ func TestTTLCloseWhenNobodyKnowsWhetherTheChildWasDeleted(t *testing.T) {
 		})
 		closed(t, k)
 		assert.True(t, lost)
-		assert.Empty(t, w.list(dir))
+		assert.Empty(t, w.List(dir))
 	})
 }
 
 // The container is gone, and the news is late: the renewal finds out.
 func TestTTLRenewalFindsNoContainer(t *testing.T) {
 	bubbleWith(t, sweeping, func(t *testing.T, w *world) {
-		k := w.keep(w.client("a"), path, "payload", node.WithTTL(ttl))
+		k := w.keep(w.Connect("a"), path, "payload", node.WithTTL(ttl))
 		w.OnFrame(func(f zktest.Frame) zktest.Verdict {
 			if f.Stage == zktest.Event {
 				return zktest.Drop
@@ -133,13 +133,13 @@ func TestTTLRenewalFindsNoContainer(t *testing.T) {
 // A server without extended types refuses the child: then there is no container either.
 func TestTTLThatIsRefused(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a", func(c *framework.Config) {
+		cli := w.Connect("a", func(c *framework.Config) {
 			c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("u:s3cr3t")}}
 		})
 		// An ACL without the permission to create children has the same effect, on every server.
 		_, err := node.Keep(t.Context(), cli, path, nil, node.WithTTL(ttl), node.WithACL([]framework.ACL{{Scheme: "auth", Perms: 1 | 2}}))
 		require.ErrorIs(t, err, framework.ErrNoAuth)
-		assert.Empty(t, w.list(dir))
+		assert.Empty(t, w.List(dir))
 		assert.Empty(t, cli.Recipes())
 	})
 }

@@ -2,10 +2,7 @@ package node_test
 
 import (
 	"context"
-	"crypto/sha256"
 	"maps"
-	"math/rand/v2"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -14,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/docent-zk/docent/docenttest"
 	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/node"
 	"github.com/docent-zk/docent/zktest"
@@ -27,7 +25,7 @@ const path = "/services/orders/a"
 
 // world is a server on a network in memory.
 type world struct {
-	*zktest.Server
+	*docenttest.Server
 	t *testing.T
 }
 
@@ -37,68 +35,10 @@ func bubble(t *testing.T, f func(t *testing.T, w *world)) {
 	bubbleWith(t, zktest.Config{}, f)
 }
 
-// bubbleWith is bubble with a server of one's own choice. When the test fails it shows what the server has seen last.
+// bubbleWith is bubble with a server of one's own choice.
 func bubbleWith(t *testing.T, cfg zktest.Config, f func(t *testing.T, w *world)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		var mu sync.Mutex
-		var trace []string
-		cfg.Trace = func(line string) {
-			mu.Lock()
-			defer mu.Unlock()
-			if !strings.Contains(line, " ping ") {
-				trace = append(trace, line)
-			}
-		}
-		s, err := zktest.StartMemory(cfg)
-		require.NoError(t, err)
-		t.Cleanup(func() {
-			require.NoError(t, s.Close())
-			if t.Failed() {
-				t.Logf("server:\n%s", strings.Join(trace[max(0, len(trace)-80):], "\n"))
-			}
-		})
-		watchdog := time.AfterFunc(24*time.Hour, func() { panic("a test has waited for a day of its own time") })
-		t.Cleanup(func() { watchdog.Stop() })
-		f(t, &world{s, t})
-	})
-}
-
-// client starts a client on a host of that name and waits for its session.
-func (w *world) client(name string, tune ...func(*framework.Config)) *framework.Client {
-	w.t.Helper()
-	cli := w.dialling(name, tune...)
-	require.NoError(w.t, cli.WaitConnected(w.t.Context()))
-	return cli
-}
-
-// dialling starts a client that may have no session yet.
-func (w *world) dialling(name string, tune ...func(*framework.Config)) *framework.Client {
-	w.t.Helper()
-	cfg := framework.Config{
-		ConnectString: w.ConnectString(), SessionTimeout: timeout, Dialer: w.Client(name).Dial,
-		Random: rand.NewChaCha8(sha256.Sum256([]byte(name))), // so that a run repeats itself
-	}
-	for _, f := range tune {
-		f(&cfg)
-	}
-	cli, err := framework.New(cfg)
-	require.NoError(w.t, err)
-	w.t.Cleanup(func() { require.NoError(w.t, cli.Close()) })
-	return cli
-}
-
-// silence swallows a client's packets, both ways, until the result is called.
-func (w *world) silence(name string) (heal func()) {
-	return w.Blackhole(zktest.ClientConns(name), zktest.Both)
-}
-
-// outage stops the servers, which keep their state, until the result is called. No session expires meanwhile.
-func (w *world) outage() (over func()) {
-	w.t.Helper()
-	w.Stop()
-	settle()
-	return func() { require.NoError(w.t, w.StartEndpoint()) }
+	synctest.Test(t, func(t *testing.T) { f(t, &world{docenttest.Start(t, cfg), t}) })
 }
 
 // session is the id of a client's session.
@@ -112,32 +52,8 @@ func (w *world) session(cli *framework.Client) int64 {
 // expire ends a client's session at the server and waits until the client knows.
 func (w *world) expire(cli *framework.Client) {
 	w.t.Helper()
-	id := w.session(cli)
-	require.True(w.t, w.ExpireSession(id))
-	w.await(cli, framework.Lost)
-}
-
-// await waits for a state of a client, in a bubble.
-func (w *world) await(cli *framework.Client, want framework.State) {
-	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), time.Hour)
-	defer cancel()
-	for ch := range cli.States(ctx) {
-		if ch.State == want {
-			synctest.Wait() // for whatever else hears of it
-			return
-		}
-	}
-	w.t.Fatalf("the state %v does not come; it is %v", want, cli.State().State)
-}
-
-// list is the names of a node's children, none if there is no node.
-func (w *world) list(path string) []string {
-	names, err := w.Children(path)
-	if err != nil {
-		return nil
-	}
-	return names
+	require.True(w.t, w.ExpireSession(w.session(cli)))
+	w.WaitState(cli, framework.Lost)
 }
 
 // data is what a node holds.
@@ -157,14 +73,6 @@ func (w *world) owner(path string) int64 {
 	return stat.EphemeralOwner
 }
 
-// create creates a node and its parents at the server.
-func (w *world) create(path, data string) {
-	w.t.Helper()
-	w.parents(path)
-	_, err := w.Create(path, []byte(data), zktest.Persistent)
-	require.NoError(w.t, err)
-}
-
 // createFor creates an ephemeral node of a client's session at the server.
 func (w *world) createFor(cli *framework.Client, path, data string) {
 	w.t.Helper()
@@ -173,12 +81,11 @@ func (w *world) createFor(cli *framework.Client, path, data string) {
 	require.NoError(w.t, err)
 }
 
+// parents creates what is missing above a node.
 func (w *world) parents(path string) {
-	for i := 1; i < len(path); i++ {
-		if path[i] == '/' && !w.Exists(path[:i]) {
-			_, err := w.Create(path[:i], nil, zktest.Persistent)
-			require.NoError(w.t, err)
-		}
+	w.t.Helper()
+	if dir, _ := framework.Split(path); !w.Exists(dir) {
+		w.Put(dir, "")
 	}
 }
 
