@@ -17,7 +17,7 @@ type dependency struct {
 var dependencies = []dependency{
 	{module: "github.com/go-zookeeper/zk", users: []string{"framework"}, tests: everybody},
 	{module: "github.com/cenkalti/backoff/v4", users: []string{"retry"}},
-	{module: "go.opentelemetry.io/otel", users: []string{"internal/telemetry", "framework"}, not: "go.opentelemetry.io/otel/sdk"},
+	{module: "go.opentelemetry.io/otel", users: []string{"internal/telemetry", "framework", "internal/sim"}, not: "go.opentelemetry.io/otel/sdk"},
 	{module: "github.com/stretchr/testify", tests: everybody},
 	{module: "go.uber.org/goleak", tests: everybody},
 	{module: "github.com/anishathalye/porcupine", tests: []string{"internal/sim"}},

@@ -22,6 +22,7 @@ type copying struct {
 
 func (c *copying) work(events <-chan cache.Event) {
 	for e := range events {
+		c.heard()
 		c.apply(e)
 		if c.slow && oneIn(c.r, 4) {
 			c.pause(c.ctx, c.upTo(c.Timeout/4))

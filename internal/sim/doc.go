@@ -31,6 +31,9 @@
 // says how to acquire, and contest does the rest. To add a recipe, write its file and put it into the cast, with all of its
 // options. To add a fault, put it into faultKinds.
 //
+// Faults of kinds that end a connection, hold it up or answer wrongly come from the server or the network. Others come from the client's own process:
+// a logger, an exporter or listeners that block, and steps of the clock that shows for how long the machine was asleep.
+//
 // Each seed is about one pair of an option and a kind of fault: the play has that role and that fault, and its users choose that
 // option more often than others. Consecutive seeds go through all pairs. TestSim fails if a pair was never played although there were
 // two seeds for each.

@@ -230,6 +230,7 @@ type sighting struct {
 func (o *observing) look() {
 	seen := leader.New(o.cli, o.own(o.dir)).Observe(o.late)
 	for p := range seen.C {
+		o.heard()
 		o.mu.Lock()
 		o.seen = append(o.seen, sighting{p, o.w.Now()})
 		o.mu.Unlock()

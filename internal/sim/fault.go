@@ -41,6 +41,9 @@ func init() { // here, because the kinds draw a play that draws kinds
 		{"silence", 2, silenceFault, false}, {"delay", 1, delayFault, false}, {"refused", 1, refuseFault, false}, {"restart", 1, restartFault, false},
 		{"server paused", 1, pauseFault, false}, {"server stopped", 1, stopFault, false}, {"client paused", 1, pauseClientFault, false},
 		{"node deleted", 1, deleteFault, false}, {missedEvents, 1, missEventFault, false}, {deletedUnseen, 1, deleteUnseenFault, false},
+		{"silence one way", 1, deafLinkFault, false}, {"throttled", 1, throttleFault, false}, {oddCode, 1, oddCodeFault, false},
+		{"slow handshake", 1, slowHandshakeFault, false}, {"refused handshake", 1, noHandshakeFault, false}, {"listener blocked", 1, deafFault, false},
+		{"logger blocked", 1, muteFault, false}, {"exporter blocked", 1, exporterFault, false}, {"clock stepped", 1, clockFault, false},
 		{plannedMove, 1, moveFault, false}, {changedList, 1, listFault, false},
 		{memberLags, 2, lagFault, true}, {memberCut, 2, cutOffFault, true}, {leaderLost, 2, loseLeaderFault, true}, {quorumLost, 2, loseQuorumFault, true},
 	}
@@ -176,7 +179,16 @@ func missEventFault(p *Play, r *rand.Rand) Fault {
 }
 
 func silenceFault(p *Play, r *rand.Rand) Fault {
-	name, way := p.client(r), zktest.Direction(r.IntN(3))
+	return silence(p, r, zktest.Both)
+}
+
+// deafLinkFault swallows what goes one way.
+func deafLinkFault(p *Play, r *rand.Rand) Fault {
+	return silence(p, r, []zktest.Direction{zktest.ToServer, zktest.ToClient}[r.IntN(2)])
+}
+
+func silence(p *Play, r *rand.Rand, way zktest.Direction) Fault {
+	name := p.client(r)
 	return p.lasting(r, fmt.Sprintf("silence %s, direction %d", name, way), func(p *Play) func() {
 		return p.w.Server.Blackhole(zktest.ClientConns(name), way)
 	})

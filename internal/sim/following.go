@@ -28,6 +28,7 @@ func follow[T any](c *counterPart, u *user, name string, text func(T) string, ch
 	c.tail.Go(func() {
 		list := changes(u.late)
 		for v := range list.C {
+			u.heard()
 			f.mu.Lock()
 			f.seen = append(f.seen, counter.Versioned[string]{Value: text(v.Value), Version: v.Version})
 			f.mu.Unlock()

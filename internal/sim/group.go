@@ -140,6 +140,7 @@ func (w *watching) work() {
 	w.tail.Go(w.look)
 	w.plays("WatchMembers")
 	for g := range node.WatchMembers(w.late, w.cli, w.own(w.path)) {
+		w.heard()
 		if g.Err != nil {
 			w.say("WatchMembers: %w", g.Err)
 		}

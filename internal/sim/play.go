@@ -38,6 +38,7 @@ type Play struct {
 	users  sync.WaitGroup    // who end with ctx
 	tail   sync.WaitGroup    // who end with late
 	gates  []gate            // of the clients
+	hands  []hands           // of the clients
 	aside  []*bystander      // of the clients
 	tuned  []map[string]bool // options of the clients
 	listed []int             // clients whose list of servers changes
@@ -176,14 +177,16 @@ func (p *Play) open() error {
 		}
 	}
 	p.lists, p.gates = make([]serverList, p.Clients), make([]gate, p.Clients) // ahead of the users, who read them
+	p.hands = make([]hands, p.Clients)
 	p.tuned = make([]map[string]bool, p.Clients)
 	for i := range p.Clients {
-		g, aside := &p.gates[i], &bystander{name: clientName(i)}
+		g, aside := &p.gates[i], &bystander{name: clientName(i), lines: lineCounter{gate: &p.hands[i].logger}}
 		p.aside = append(p.aside, aside)
-		cli, err := p.w.Client(clientName(i), func(c *framework.Config) {
+		cli, err := p.w.client(clientName(i), p.hands[i].slept, func(c *framework.Config) {
 			c.SessionTimeout = p.Timeout
 			c.Dialer = g.dialer(c.Dialer)
 			c.Logger = slog.New(&aside.lines)
+			p.lend(c, i)
 			p.Roots[i].tune(c)
 			p.tune(c, i)
 		})
@@ -193,7 +196,7 @@ func (p *Play) open() error {
 		if err != nil {
 			return err
 		}
-		p.bystand(cli, aside)
+		p.bystand(cli, aside, i)
 		for _, part := range p.parts {
 			if err := part.join(i, cli); err != nil {
 				return err

@@ -148,7 +148,7 @@ func (m *machine) start() *incarnation {
 
 // beside is a client with the machine's file.
 func (m *machine) beside(u *user, w *wires) (*framework.Client, error) {
-	cli, err := m.w.unkept(clientName(m.client), func(c *framework.Config) {
+	cli, err := m.w.unkept(clientName(m.client), m.hands[m.client].slept, func(c *framework.Config) {
 		c.SessionTimeout, c.SessionFile = m.Timeout, m.file
 		c.Random = m.w.Random(u.name)
 		c.Dialer = w.dialer(m.gates[m.client].dialer(c.Dialer))

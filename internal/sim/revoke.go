@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/docent-zk/docent/framework"
@@ -33,7 +34,7 @@ func (c *contest) askAgain(u *user, all []revocable) {
 			if !calm && i != one {
 				continue
 			}
-			if err := ask(u.ctx, m, calm); err != nil && u.ctx.Err() == nil && calm {
+			if err := ask(u.ctx, m, calm); err != nil && u.ctx.Err() == nil && calm && !errors.Is(err, framework.ErrNotReadOnly) {
 				u.say("revoke: %w", err)
 			}
 		}

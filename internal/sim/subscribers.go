@@ -22,13 +22,14 @@ type bystander struct {
 }
 
 // bystand watches the clients of a play.
-func (p *Play) bystand(cli *framework.Client, b *bystander) {
+func (p *Play) bystand(cli *framework.Client, b *bystander, client int) {
 	b.cli = cli
 	r := p.w.Rand("subscriber of " + b.name)
 	for n := range b.seen {
 		states := cli.States(p.late)
 		p.tail.Go(func() {
 			for s := range states {
+				p.hands[client].listeners.pass(nil)
 				b.mu.Lock()
 				b.seen[n] = append(b.seen[n], s)
 				b.mu.Unlock()
@@ -88,6 +89,8 @@ func (p *Play) terms() int {
 
 // lineCounter is a slog.Handler that counts.
 type lineCounter struct {
+	gate *gate
+
 	mu   sync.Mutex
 	n    int
 	last []string
@@ -106,6 +109,7 @@ func (l *lineCounter) Enabled(_ context.Context, level slog.Level) bool {
 
 // Handle counts a line, and keeps the latest.
 func (l *lineCounter) Handle(_ context.Context, r slog.Record) error {
+	l.gate.pass(nil)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if r.Message == "value rejected" { // one for each state of a node, and one for each call that opens it

@@ -133,8 +133,11 @@ func (u *user) present() (before, since time.Duration, ok bool) {
 	return 0, 0, false
 }
 
-// say prefixes an error with who met it.
+// say prefixes an error with who met it. What a server has answered with an odd code is no failure.
 func (u *user) say(format string, args ...any) {
+	if slices.ContainsFunc(args, u.oddlyAnswered) {
+		return
+	}
 	u.fail(fmt.Errorf("%s: %w", u.name, fmt.Errorf(format, args...)))
 }
 

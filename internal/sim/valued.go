@@ -128,7 +128,7 @@ func (v *valued) opened(ctx context.Context) bool {
 	value, err := open()
 	if err != nil {
 		// What is wrong with the node is checked at rest, by whoever could open it.
-		if now := v.part.texts.latest(v.part.valuePath()); calm && now == before && !now.gone && v.good(now.data) && ctx.Err() == nil {
+		if now := v.part.texts.latest(v.part.valuePath()); calm && !v.away() && now == before && !now.gone && v.good(now.data) && ctx.Err() == nil {
 			v.say("open, although all is calm: %w", err)
 		}
 		return false
@@ -138,6 +138,7 @@ func (v *valued) opened(ctx context.Context) bool {
 	v.mu.Unlock()
 	v.tail.Go(func() {
 		for r := range value.Changes(v.late) {
+			v.heard()
 			v.note(r)
 		}
 	})

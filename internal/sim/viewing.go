@@ -103,6 +103,7 @@ func (v *viewing[T]) open(ctx context.Context) bool {
 	shown := v.shown
 	v.tail.Go(func() {
 		for c := range changes {
+			v.heard()
 			v.apply(shown, c)
 		}
 	})

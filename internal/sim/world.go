@@ -46,15 +46,20 @@ func NewWorld(cfg zktest.Config) (*World, error) {
 // Client starts a client whose connections come from the host with that name, so that faults can be aimed at it. tune, if
 // it is not nil, changes the configuration.
 func (w *World) Client(name string, tune func(*framework.Config)) (*framework.Client, error) {
-	cli, err := w.unkept(name, tune)
+	return w.client(name, nil, tune)
+}
+
+// client is Client on a machine that has slept for as long as slept says, if that is not nil.
+func (w *World) client(name string, slept func() time.Duration, tune func(*framework.Config)) (*framework.Client, error) {
+	cli, err := w.unkept(name, slept, tune)
 	if err == nil {
 		w.clients = append(w.clients, cli)
 	}
 	return cli, err
 }
 
-// unkept is Client, but the world does not close the client.
-func (w *World) unkept(name string, tune func(*framework.Config)) (*framework.Client, error) {
+// unkept is client, but the world does not close the client.
+func (w *World) unkept(name string, slept func() time.Duration, tune func(*framework.Config)) (*framework.Client, error) {
 	cfg := framework.Config{
 		ConnectString: w.Server.ConnectString(),
 		Dialer:        w.Server.Client(name).Dial,
@@ -63,7 +68,13 @@ func (w *World) unkept(name string, tune func(*framework.Config)) (*framework.Cl
 	if tune != nil {
 		tune(&cfg)
 	}
-	return framework.New(cfg)
+	if slept == nil {
+		return framework.New(cfg)
+	}
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	return startClient(cfg, slept)
 }
 
 // Random is a source of randomness of its own for whoever has that name. It depends on the seed and on nothing else.
