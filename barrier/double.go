@@ -17,7 +17,7 @@ var (
 	ErrLeft = errors.New("left the barrier")
 	// ErrDeleted means that another client has deleted the member's node. To the other members, it had left or given
 	// up.
-	ErrDeleted = errors.New("the member's node was deleted by somebody else")
+	ErrDeleted = errors.New("another client has deleted the member's node")
 )
 
 // Double is one member of a double barrier, which a given number of members enter together and leave together. Each

@@ -114,7 +114,7 @@ func (m *mirror) prepare(ctx context.Context, s *framework.Session) error {
 }
 
 // errUnknown ends a pass because any node may have changed.
-var errUnknown = errors.New("changes may have gone unnoticed")
+var errUnknown = errors.New("changes may have been missed")
 
 // follow keeps the mirror up to date with one source, until the source or the session ends.
 func (m *mirror) follow(ctx context.Context, s *framework.Session, from source) error {

@@ -124,9 +124,9 @@ func (s *spec) validate() error {
 	case s.depth < 0:
 		return fmt.Errorf("a Depth of %d is negative", s.depth)
 	case s.parallel < 1:
-		return fmt.Errorf("Parallel(%d) would read nothing", s.parallel)
+		return fmt.Errorf("Parallel(%d) is not positive", s.parallel)
 	case s.bound < 1:
-		return fmt.Errorf("QueueBound(%d) leaves no room", s.bound)
+		return fmt.Errorf("QueueBound(%d) is not positive", s.bound)
 	case s.filter == nil:
 		return errors.New("the Filter is nil")
 	}

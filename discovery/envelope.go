@@ -170,7 +170,7 @@ func readText(raw json.RawMessage) (text string, err error) {
 	case '"':
 		err = json.Unmarshal(raw, &text)
 	case '{', '[':
-		err = errors.New("it is no text")
+		err = errors.New("it is not a text")
 	default:
 		text = string(raw)
 	}
@@ -222,7 +222,7 @@ func readType(raw json.RawMessage) (Type, error) {
 	}
 	i := slices.Index(typeNames[:], text)
 	if i < 0 {
-		return 0, fmt.Errorf("%s is none of %s", raw, strings.Join(typeNames[:], ", "))
+		return 0, fmt.Errorf("%s is not one of %s", raw, strings.Join(typeNames[:], ", "))
 	}
 	return Type(i), nil
 }

@@ -16,7 +16,7 @@ var (
 	// ErrInvalidInstance means that an instance cannot be registered as it is. The error's text names the field.
 	ErrInvalidInstance = errors.New("the instance cannot be registered")
 	// ErrUnreadable means that the data of a node is not an instance.
-	ErrUnreadable = errors.New("the node holds no instance that can be read")
+	ErrUnreadable = errors.New("the node's data is not an instance")
 	// ErrUnreachable means that an instance does not say where it can be called. See [Instance.Address].
 	ErrUnreachable = errors.New("the instance does not say where it can be called")
 	// ErrNoInstances means that no instance can be picked, because none is registered, or all are disabled or skipped.
@@ -118,7 +118,7 @@ func (in *Instance[T]) validate() error {
 	}
 	errs = append(errs, validatePort("Port", in.Port), validatePort("SSLPort", in.SSLPort))
 	if in.Type < Dynamic || in.Type > DynamicSequential {
-		errs = append(errs, fmt.Errorf("Type: %d is none", in.Type))
+		errs = append(errs, fmt.Errorf("Type: %d is not a type", in.Type))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalidInstance, err)

@@ -10,7 +10,7 @@ import (
 )
 
 // errBlocked means that a node could not be read because a function of the user has not returned.
-var errBlocked = fmt.Errorf("%w: the Codec, or what WithWeight or WithZone has set, for %v", framework.ErrBlocked, guard.Patience)
+var errBlocked = fmt.Errorf("%w: the Codec, or a function of WithWeight or WithZone, for %v", framework.ErrBlocked, guard.Patience)
 
 // decode decodes an instance.
 func (r *Registry[T]) decode(data []byte) (Instance[T], error) {

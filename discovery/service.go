@@ -225,7 +225,7 @@ func (s *Service[T]) WaitFresh(ctx context.Context) error {
 // unshown returns the error for the end of ctx before the view shows what is known. Only a Codec or a Strategy can take
 // so long.
 func (s *Service[T]) unshown(ctx context.Context) error {
-	return fmt.Errorf("service %s: %w: the Codec, the Strategy, or what WithWeight or WithZone has set, has not returned yet: %w", s.name, cache.ErrStale, context.Cause(ctx))
+	return fmt.Errorf("service %s: %w: the Codec, the Strategy, or a function of WithWeight or WithZone has not returned yet: %w", s.name, cache.ErrStale, context.Cause(ctx))
 }
 
 // Policy returns how a Service responds to SUSPENDED and LOST.

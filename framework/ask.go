@@ -125,7 +125,7 @@ func (a *asked[T]) wait(ctx context.Context, e *epoch) (T, error) {
 		return none, e.leftBehind(ctx, &a.Call)
 	}
 	if err = callError(ctx, err); ofKind(a.Kind) && isUnimplemented(err) {
-		err = &unsentError{fmt.Errorf("the server does not know the request: %w", err)}
+		err = &unsentError{fmt.Errorf("the server does not support the request: %w", err)}
 	}
 	return a.answer, err
 }

@@ -176,7 +176,7 @@ func saysNothingOfKinds(code int32) bool {
 // known records that the servers support the kind. The mutex is held.
 func (k *kind) known() {
 	if k.said {
-		k.table.log.Info("the servers know a request that they did not know before", "request", capabilityNames[k.which].name)
+		k.table.log.Info("the servers now support a request that they did not support before", "request", capabilityNames[k.which].name)
 	}
 	k.learnt = learnt{answered: true}
 }
@@ -211,6 +211,6 @@ func (k *kind) deny(why string) {
 	k.learnt = learnt{denied: time.Now(), why: why, said: true}
 	if first {
 		about := capabilityNames[k.which]
-		k.table.log.Warn("the servers do not know a request", "request", about.name, "cause", why, "instead", about.instead)
+		k.table.log.Warn("the servers do not support a request", "request", about.name, "cause", why, "instead", about.instead)
 	}
 }

@@ -131,7 +131,7 @@ func TestDenialsExpire(t *testing.T) {
 		assert.False(t, l.kind(capAddWatch).Alone())
 		assert.Empty(t, l.lacks())
 		assert.Equal(t, 2, l.said())
-		assert.Contains(t, l.log.String(), "did not know before")
+		assert.Contains(t, l.log.String(), "did not support before")
 	})
 }
 

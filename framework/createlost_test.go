@@ -364,7 +364,7 @@ func TestCreateThatCannotBeLookedFor(t *testing.T) {
 		_, err = cli.Create(t.Context(), "/dir/n-", nil, framework.EphemeralSequential, framework.Protected)
 		require.ErrorIs(t, err, framework.ErrOutcomeUnknown)
 		require.ErrorIs(t, err, framework.ErrNoAuth)
-		require.ErrorContains(t, err, "to look for it is refused")
+		require.ErrorContains(t, err, "the read that would tell is refused")
 		assert.Len(t, children(t, s, "/dir"), 1)
 	})
 }

@@ -135,7 +135,7 @@ type doubt struct {
 }
 
 // errDeletionOver is the error of a delete that is not sent because the deletion has ended.
-var errDeletionOver = errors.New("the deletion is over")
+var errDeletionOver = errors.New("the deletion has ended")
 
 // forbids returns why a tree must not be deleted, or nil.
 func (d *deletion) forbids(at, path string) error {

@@ -200,7 +200,7 @@ func TestDeleteTreeSaysThatADeleteMayComeLate(t *testing.T) {
 		heldBack(t, s, zktest.OpDelete)
 		err := cli.DeleteTree(within(t, time.Hour), "/tree")
 		require.ErrorIs(t, err, framework.ErrOutcomeUnknown)
-		require.ErrorContains(t, err, "may be yet")
+		require.ErrorContains(t, err, "may be later")
 		assert.False(t, s.Exists("/tree"), "it has gone on in the next session")
 		assert.False(t, framework.SafeToRetry(err))
 	})

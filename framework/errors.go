@@ -20,10 +20,10 @@ var (
 	ErrSuspended = errors.New("connection is suspended")
 	// ErrUntrusted is the cause of a claim's context when the servers have not replied for so long that they may soon
 	// grant the claim to another client: TrustedUntil has passed, or the machine was suspended.
-	ErrUntrusted = errors.New("no answer from the servers for too long to be sure of the session")
+	ErrUntrusted = errors.New("the servers have not replied for too long to rely on the session")
 	// ErrOverstayed means that a function, called while something was held, is still running although its context has
 	// ended. If a recipe reports this for too long, restart the process: see Client.Health.
-	ErrOverstayed = errors.New("the function goes on although its context has ended")
+	ErrOverstayed = errors.New("the function is still running although its context has ended")
 	// ErrReleasing means that a claim has been released, but that its node is still being removed in the background.
 	// Until then, others may have to wait for it. The removal ends when it succeeds, when the session ends, or when the
 	// client is closed. If ctx ended first, the error also matches the cause of ctx.
@@ -34,18 +34,18 @@ var (
 	ErrNotConnected = errors.New("not connected")
 	// ErrOutcomeUnknown means that the operation was sent and its reply was lost, so it may or may not have been
 	// applied. Read the data to find out.
-	ErrOutcomeUnknown = errors.New("outcome unknown: it was sent, but the answer was lost")
+	ErrOutcomeUnknown = errors.New("outcome unknown: it was sent, but the reply was lost")
 	// ErrUnsupported means that the servers do not support the request: one has replied so (code -6, unimplemented), or
 	// servers have closed the connection because of it. See Capabilities in the package documentation. Nothing was
 	// applied.
-	ErrUnsupported = errors.New("the servers do not know this kind of request")
+	ErrUnsupported = errors.New("the servers do not support this kind of request")
 	// ErrReplyRefused means that the client did not accept a reply: it is longer than Config.MaxReplySize, or violates
 	// the protocol. The operation is not retried. A write is ErrOutcomeUnknown as well. The connection stays open,
 	// unless the reply takes longer than T/3.
-	ErrReplyRefused = errors.New("the server's answer is longer than MaxReplySize, or breaks the protocol")
+	ErrReplyRefused = errors.New("the server's reply is longer than MaxReplySize, or violates the protocol")
 	// ErrAuthRequired means that the servers do not process operations of this client, because they require an identity
 	// that it does not present (error -124). See [AuthError].
-	ErrAuthRequired = errors.New("the servers demand authentication")
+	ErrAuthRequired = errors.New("the servers require authentication")
 	// ErrInvalidPath means that ZooKeeper does not allow such a path. The error's text names the rule.
 	ErrInvalidPath = zk.ErrInvalidPath
 	// ErrTooLarge means that a request exceeds Config.MaxRequestSize and was not sent, or that it exceeds the servers'
@@ -84,14 +84,14 @@ var (
 	// ErrRequestTimeout means that the servers dropped a request that took too long (codes -122 and -7). They may still
 	// apply it, so docent checks a write as if its reply had been lost. If that does not show the outcome, the error is
 	// [ErrOutcomeUnknown] as well.
-	ErrRequestTimeout = errors.New("the servers gave up the request because it took too long")
+	ErrRequestTimeout = errors.New("the servers dropped the request because it took too long")
 	// ErrQuotaExceeded means that a create or set would exceed a hard limit of a quota (code -125), on servers with
 	// enforceQuota. Nothing was applied. See [Client.Quota].
 	ErrQuotaExceeded = errors.New("quota exceeded")
 	// ErrThrottled means that the server is overloaded and dropped the request without processing it (code -127).
 	// Nothing was applied. The client retries the request after a pause of [Config.RetryPolicy]. So the error is only
 	// returned together with the reason why the operation ended.
-	ErrThrottled = errors.New("the server is overloaded and has not looked at the request")
+	ErrThrottled = errors.New("the server is overloaded and has not processed the request")
 )
 
 // OpError is the error of an operation.

@@ -67,7 +67,7 @@ func lackedOnce(t *testing.T, op zktest.Op, request string, need func(ctx contex
 				require.Len(t, lacks, 1)
 				assert.Equal(t, request, lacks[0].Request)
 				require.NoError(t, cli.Close())
-				assert.Equal(t, 1, strings.Count(log.String(), "the servers do not know a request"), log.String())
+				assert.Equal(t, 1, strings.Count(log.String(), "the servers do not support a request"), log.String())
 				assert.Contains(t, log.String(), "request="+request)
 			})
 		})
@@ -164,7 +164,7 @@ func TestUpgradeOfTheServers(t *testing.T) {
 		assert.Empty(t, cli.Info().Lacks)
 		assert.Equal(t, 2, asked())
 		require.NoError(t, cli.Close())
-		assert.Equal(t, 1, strings.Count(log.String(), "did not know before"))
+		assert.Equal(t, 1, strings.Count(log.String(), "did not support before"))
 	})
 }
 

@@ -266,7 +266,7 @@ func (c *Client) SetAuth(ctx context.Context, auth ...Auth) error {
 	case ids.setting <- struct{}{}:
 		defer func() { <-ids.setting }()
 	case <-ctx.Done():
-		return fmt.Errorf("zookeeper: another SetAuth is at work: %w", ContextError(ctx))
+		return fmt.Errorf("zookeeper: another SetAuth is running: %w", ContextError(ctx))
 	}
 	var added []*identity
 	for _, a := range auth {
@@ -283,7 +283,7 @@ func (c *Client) SetAuth(ctx context.Context, auth ...Auth) error {
 		return nil
 	}
 	if err := c.core.renew(ctx, "identities were dropped"); err != nil {
-		return fmt.Errorf("zookeeper: identities are replaced, but the present connection has the former ones too: %w", err)
+		return fmt.Errorf("zookeeper: the identities are replaced, but the current connection also has the former ones: %w", err)
 	}
 	return nil
 }

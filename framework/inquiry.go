@@ -39,7 +39,7 @@ const (
 
 var (
 	// errInquiryDelayed makes the caller try again.
-	errInquiryDelayed = &unsentError{errors.New("the server was too busy to look at the request")}
+	errInquiryDelayed = &unsentError{errors.New("the server was too busy to process the request")}
 	// errBehind makes the caller try again after a sync.
 	errBehind = &unsentError{errors.New("the server is behind")}
 )
@@ -199,4 +199,4 @@ func (q *inquiry) found(paths []string, what topic) (list []string) {
 	return list
 }
 
-var errNoInquiries = errors.New("it does not know setWatches, or closes the connection over it, which may be too long for it; see its jute.maxbuffer")
+var errNoInquiries = errors.New("it does not support setWatches, or closes the connection because of its length; see its jute.maxbuffer")

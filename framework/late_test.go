@@ -140,7 +140,7 @@ func TestDeleteThatMayHitAnotherNode(t *testing.T) {
 		time.AfterFunc(time.Second, func() { assert.NoError(t, s.Delete("/node")) })
 		err := cli.Delete(within(t, time.Hour), "/node", framework.AnyVersion)
 		require.ErrorIs(t, err, framework.ErrOutcomeUnknown)
-		require.ErrorContains(t, err, "may be yet")
+		require.ErrorContains(t, err, "may be later")
 	})
 }
 

@@ -56,7 +56,7 @@ func (c *create) chooseMode() error {
 	for i, m := range c.modes {
 		switch {
 		case !m.valid():
-			return fmt.Errorf("%w: there is no mode %d", zk.ErrInvalidFlags, int32(m))
+			return fmt.Errorf("%w: %d is not a mode", zk.ErrInvalidFlags, int32(m))
 		case m != c.modes[0]:
 			return fmt.Errorf("%w: a node has one mode, and two were given, %v and %v", zk.ErrInvalidFlags, c.modes[0], m)
 		case i == 0:

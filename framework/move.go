@@ -254,7 +254,7 @@ func (c *core) moves(e *epoch, cause error) bool {
 // lateMove ends the patience with a move that does not arrive.
 func (c *core) lateMove(e *epoch) {
 	if c.gate.Load().leaving() && !e.moveBy.IsZero() && !time.Now().Before(e.moveBy) {
-		c.down(e, fmt.Errorf("%w: a planned move has not arrived after %v", errLink, e.wire.Timeout()/moveLimit))
+		c.down(e, fmt.Errorf("%w: a planned move was not complete after %v", errLink, e.wire.Timeout()/moveLimit))
 	}
 }
 

@@ -57,10 +57,10 @@ const (
 var sessionRetries = retry.Exponential(10*time.Millisecond, time.Second)
 
 // errLate explains why an outcome is unknown although nothing has been applied so far.
-var errLate = errors.New("it was not applied so far, but may be yet: the servers may still keep the session in which it was sent, which the client has lost")
+var errLate = errors.New("it has not been applied so far, but may be later: the servers may still keep the lost session in which it was sent")
 
 // errAstray explains the same for a server that does not know the outcome.
-var errAstray = errors.New("it was not applied so far, but may be yet: the server's answer was that it does not know what became of it")
+var errAstray = errors.New("it has not been applied so far, but may be later: the server replied that it does not know the outcome")
 
 // errOperationTimeout is the cause when Config.OperationTimeout ends an operation.
 var errOperationTimeout = fmt.Errorf("OperationTimeout has passed: %w", context.DeadlineExceeded)
@@ -354,7 +354,7 @@ func (a *attempt) resolve(ctx context.Context, e *epoch) (verdict, error) {
 	case errors.Is(err, errLate), errors.Is(err, errAstray):
 		err = fmt.Errorf("%w; %w", ErrOutcomeUnknown, err)
 	case v == undecided && outcomeOf(err) == answered: // the read was refused, not the operation
-		err = fmt.Errorf("%w, and to look for it is refused: %w", ErrOutcomeUnknown, err)
+		err = fmt.Errorf("%w, and the read that would tell is refused: %w", ErrOutcomeUnknown, err)
 	}
 	return v, err
 }

@@ -18,7 +18,7 @@ const patience = 2
 const maxOverdue = 1000
 
 // errNotAnswered means that an operation was given up because its reply was lost repeatedly.
-var errNotAnswered = errors.New("the servers answer other requests and not this one")
+var errNotAnswered = errors.New("the servers answer other requests but not this one")
 
 // question names an operation.
 type question struct{ op, path string }

@@ -34,7 +34,7 @@ func (o *oversize) out(size int, err error) error {
 	if o == nil || o.lost.Load() <= accidents {
 		return nil
 	}
-	return fmt.Errorf("%w: about %d bytes, over which the servers seem to close the connection; see their jute.maxbuffer (%w)", ErrTooLarge, size, err)
+	return fmt.Errorf("%w: about %d bytes, because of which the servers seem to close the connection; see their jute.maxbuffer (%w)", ErrTooLarge, size, err)
 }
 
 // longKind is the Kind of a long request that also has another Kind, or nil. A connection that is lost over it counts

@@ -195,7 +195,7 @@ func (p *planned) there(current target) bool {
 }
 
 // errElsewhere says that a move has ended at another server.
-var errElsewhere = errors.New("the server has accepted a connection and not the session")
+var errElsewhere = errors.New("the server has accepted the connection but not the session")
 
 // attempt makes a move. It gives up waiting for the end of one in time for the session, because nobody reads the list meanwhile.
 func (r *roster) attempt(ctx context.Context, p *planned) error {

@@ -59,11 +59,11 @@ func (p Policy) Validate() error {
 	case p.OnReadOnly != 0 && p.OnReadOnly != Serve:
 		return fmt.Errorf("policy: OnReadOnly must be Serve or 0, not %v", p.OnReadOnly)
 	case p.OnReadOnly == Serve && p.OnLost != Rebuild:
-		return fmt.Errorf("policy: OnReadOnly Serve goes with OnLost Rebuild only")
+		return fmt.Errorf("policy: OnReadOnly Serve requires OnLost Rebuild")
 	case p.Grace < 0:
 		return fmt.Errorf("policy: Grace must not be negative, but is %v", p.Grace)
 	case p.Grace > 0 && p.OnSuspended != Hold:
-		return fmt.Errorf("policy: Grace goes with Hold only")
+		return fmt.Errorf("policy: Grace requires Hold")
 	}
 	return nil
 }

@@ -124,7 +124,7 @@ func (o *ops) quotas(op, path string) (*quotas, error) {
 		return nil, err
 	}
 	if at == "/" || at == "/zookeeper" || strings.HasPrefix(at, "/zookeeper/") {
-		return nil, o.failUnsent(op, path, fmt.Errorf("%w: servers keep no quota of %s", ErrInvalidPath, at))
+		return nil, o.failUnsent(op, path, fmt.Errorf("%w: servers do not support a quota of %s", ErrInvalidPath, at))
 	}
 	root := *o
 	root.space = ""

@@ -25,7 +25,7 @@ import (
 var errLagging = errors.New("the read-only server is behind what the client has seen")
 
 // errWritable ends a session of a read-only server.
-var errWritable = fmt.Errorf("a server was found that serves writes too: %w", ErrSessionLost)
+var errWritable = fmt.Errorf("a server was found that accepts writes: %w", ErrSessionLost)
 
 // allTried reports whether every address has been tried since a session was up. Until then a read-only server is not accepted:
 // another one may serve writes.

@@ -223,7 +223,7 @@ func (t *watches) rearmed(era int, trees []*tree, err error, together bool) (cau
 		if together && !disowns(code.Code) && code.Code != codeUnimplemented {
 			r.refused = time.Now()
 		}
-		return fmt.Errorf("%w: it answers setWatches, or what takes its place, with error %d", errNotRearmed, code.Code)
+		return fmt.Errorf("%w: it answers setWatches, or a request in its place, with error %d", errNotRearmed, code.Code)
 	}
 	r.failed = true
 	if errors.Is(err, wire.ErrUnanswered) || errors.Is(err, wire.ErrNotSent) {

@@ -153,7 +153,7 @@ func (j *janitor) refused(t task, err error) {
 		r.listed = &Tracked{j.core.live.track(LiveRecipe{
 			Name: "clean-up", Path: t.at[0], Policy: Policy{OnSuspended: Hold, OnLost: Stop}, Epoch: t.in.n, Held: true,
 		})}
-		j.core.log.Warn("clean-up is refused; it is tried again while the session lives", "task", t.name, "error", err)
+		j.core.log.Warn("clean-up is refused; it is retried while the session lives", "task", t.name, "error", err)
 	}
 	r.listed.entry.report(0, "the servers refuse to remove the node", err, nil)
 	r.become(err, false)

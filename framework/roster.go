@@ -231,7 +231,7 @@ func (r *roster) refused(told *atomic.Pointer[error], what string, err error) {
 		return // which is not the fault of the source
 	}
 	if last := told.Swap(&err); last == nil || (*last).Error() != err.Error() {
-		r.c.log.Warn("the list of servers stays as it was", "cause", what, "error", err)
+		r.c.log.Warn("the list of servers is kept", "cause", what, "error", err)
 	}
 }
 

@@ -189,7 +189,7 @@ func (r *run) judge(cause, err error) (again bool, _ error) {
 		return true, nil
 	case cause == nil && r.entry.retriesErrors():
 		if r.entry.fail(err) {
-			r.client.core.log.Warn("recipe fails and is tried again", "recipe", r.String(), "error", err)
+			r.client.core.log.Warn("recipe failed and is retried", "recipe", r.String(), "error", err)
 		}
 		return true, nil
 	}

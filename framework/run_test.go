@@ -316,7 +316,7 @@ func TestInvalidRecipes(t *testing.T) {
 			"OnLost must be Rebuild or Stop":     {OnSuspended: framework.Hold},
 			"not Hold":                           {OnSuspended: framework.Hold, OnLost: framework.Hold},
 			"Grace must not be negative":         {OnSuspended: framework.Hold, OnLost: framework.Stop, Grace: -1},
-			"Grace goes with Hold only":          {OnSuspended: framework.Cancel, OnLost: framework.Stop, Grace: 1},
+			"Grace requires Hold":                {OnSuspended: framework.Cancel, OnLost: framework.Stop, Grace: 1},
 		} {
 			require.ErrorContains(t, run(t.Context(), cli, p, started), text)
 			require.ErrorContains(t, p.Validate(), text)

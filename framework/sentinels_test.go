@@ -18,7 +18,7 @@ func TestCodesWithoutANameInTheDriverMatchSentinelsWithAdvice(t *testing.T) {
 		err  error
 		says string
 	}{
-		-6:   {framework.ErrUnsupported, "set /node: the servers do not know this kind of request"},
+		-6:   {framework.ErrUnsupported, "set /node: the servers do not support this kind of request"},
 		-119: {framework.ErrNotReadOnly, "set /node: the server serves only reads for now: it has lost touch with the majority"},
 		-120: {framework.ErrEphemeralOnLocalSession, "set localSessionsUpgradingEnabled"},
 		-124: {framework.ErrAuthRequired, "set Config.SASL"},

@@ -249,7 +249,7 @@ func (c *core) tend(e *epoch) {
 	c.sayRecipes(c.gate.Load(), timeout)
 	if now.Sub(e.wire.LastAnswered()) < timeout && c.service.toSay(now, timeout) { // silence is logged as a change of state
 		since, err := c.service.unserved()
-		c.log.Warn("zookeeper answers no operation, although it answers handshakes or pings", "since", since, "cause", c.blamed(err))
+		c.log.Warn("zookeeper does not answer operations, although it answers handshakes or pings", "since", since, "cause", c.blamed(err))
 	}
 	if c.gate.Load().serves(e) && c.service.toProbe(now, timeout) {
 		c.retiring.Add(1)

@@ -18,9 +18,9 @@ var ErrSessionFileInUse = sessionfile.ErrInUse
 
 var (
 	// errClosedFormer is why the epoch of a former process is over that has done its work.
-	errClosedFormer = errors.New("it was closed for the process that had it, which has ended")
+	errClosedFormer = errors.New("it was closed on behalf of the previous process, which has ended")
 	// errKeptFormer is why it is over otherwise.
-	errKeptFormer = errors.New("the servers have accepted connections and have not closed it")
+	errKeptFormer = errors.New("the servers have accepted connections but have not closed it")
 )
 
 // sessionFile is Config.SessionFile. Its fields are the supervisor's, once there is one.
@@ -61,7 +61,7 @@ func (c *core) openSessionFile() error {
 func (c *core) firstEpoch() (*epoch, error) {
 	s := &c.sessionFile
 	if s.odd != nil {
-		c.log.Warn("the session of the process before is not closed: Config.SessionFile does not tell which it was", "file", c.cfg.SessionFile, "cause", s.odd)
+		c.log.Warn("the session of the previous process is not closed: Config.SessionFile does not name it", "file", c.cfg.SessionFile, "cause", s.odd)
 	}
 	if s.former.ID == 0 {
 		return openEpoch(c, 1, 0)
@@ -85,7 +85,7 @@ func (e *epoch) resumes(o *wire.Options) {
 	}
 }
 
-// followFormer waits until the session of the process before is over, and returns why it is, or why the client goes on without that. The wait
+// followFormer waits until the session of the previous process has ended, and returns why it is, or why the client goes on without that. The wait
 // is bounded from the first connection on that a server has accepted: while there is none, no new session could begin either.
 func (c *core) followFormer(e *epoch) error {
 	began, bound := time.Now(), min(c.sessionFile.former.Timeout, longHandshake)
@@ -102,7 +102,7 @@ func (c *core) followFormer(e *epoch) error {
 			limit = time.After(bound)
 		}
 		if over := c.handleFormer(e, e.signals.take()); over != nil {
-			c.log.Info("the session of the process before is over", "session", hex(e.wire.ID()), "cause", over, "after", time.Since(began))
+			c.log.Info("the session of the previous process has ended", "session", hex(e.wire.ID()), "cause", over, "after", time.Since(began))
 			return over
 		}
 	}
@@ -111,7 +111,7 @@ func (c *core) followFormer(e *epoch) error {
 // giveUpFormer goes on although the session of the process before may live.
 func (c *core) giveUpFormer(e *epoch, err error) error {
 	e.fence(err)
-	c.log.Warn("the session of the process before is left to expire; what it holds is not free before that", "session", hex(e.wire.ID()), "cause", err)
+	c.log.Warn("the session of the previous process is left to expire; what it holds is not free until then", "session", hex(e.wire.ID()), "cause", err)
 	return err
 }
 
@@ -123,7 +123,7 @@ func (c *core) handleFormer(e *epoch, signals []signal) error {
 			e.server = s.server
 		case linkDown:
 			if e.server != "" { // else the driver's goroutine has noted it
-				c.dialFailed(e.server, fmt.Errorf("closing the session of the process before: %w", s.cause))
+				c.dialFailed(e.server, fmt.Errorf("closing the session of the previous process: %w", s.cause))
 				e.server = ""
 			}
 		case sessionExpired:

@@ -227,7 +227,7 @@ func TestCloseThatIsNeverAnswered(t *testing.T) {
 				err := cli.WaitConnected(within(t, sessionTimeout*3/4))
 				require.ErrorIs(t, err, framework.ErrNotConnected)
 				if verdict == zktest.Cut {
-					assert.Contains(t, err.Error(), "last attempt: closing the session of the process before: ")
+					assert.Contains(t, err.Error(), "last attempt: closing the session of the previous process: ")
 				}
 				require.NoError(t, cli.WaitConnected(within(t, time.Minute)))
 				assert.GreaterOrEqual(t, time.Since(begun), sessionTimeout)

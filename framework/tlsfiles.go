@@ -180,10 +180,10 @@ func (s *tlsSource) read() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if errPair == nil && s.pair != nil && pair != s.pair {
-		s.log.Info("the client has another certificate for new connections", "file", s.files.Certificate, "until", pair.loaded.Leaf.NotAfter)
+		s.log.Info("new connections use another certificate", "file", s.files.Certificate, "until", pair.loaded.Leaf.NotAfter)
 	}
 	if errRoots == nil && s.roots != nil && roots != s.roots {
-		s.log.Info("the client has other root certificates for new connections", "file", s.files.Roots)
+		s.log.Info("new connections use other root certificates", "file", s.files.Roots)
 	}
 	if errPair == nil {
 		s.pair = pair
@@ -205,9 +205,9 @@ func (s *tlsSource) note(err error) {
 	s.mu.Unlock()
 	switch {
 	case err != nil && (before == nil || before.Error() != err.Error()):
-		s.log.Warn("files for TLS cannot be used; the client keeps what it has read before", "error", err)
+		s.log.Warn("TLS files cannot be used; the client keeps using what it has read before", "error", err)
 	case err == nil && before != nil:
-		s.log.Info("the files for TLS can be used again")
+		s.log.Info("TLS files can be used again")
 	}
 }
 

@@ -182,7 +182,7 @@ func TestTLSFiles(t *testing.T) {
 	assert.Equal(t, []string{"x509:CN=ann"}, whoIs(t, cli), "a connection keeps its certificate")
 	require.NoError(t, cli.Reconnect(within(t, time.Minute)))
 	assert.Equal(t, []string{"x509:CN=bob"}, whoIs(t, cli))
-	assert.Equal(t, 1, bytes.Count([]byte(log.String()), []byte("has another certificate")))
+	assert.Equal(t, 1, bytes.Count([]byte(log.String()), []byte("use another certificate")))
 
 	certificate, _ := old.issue("cid", time.Time{})
 	files.write(files.Certificate, certificate) // its key is not there yet

@@ -16,9 +16,9 @@ type TreeNode struct {
 // Errors with which the function of [Client.Walk] controls it.
 var (
 	// SkipChildren makes Walk skip the nodes below this one.
-	SkipChildren = errors.New("skip what is below this node")
+	SkipChildren = errors.New("skip the nodes below this node")
 	// SkipAll ends Walk without an error.
-	SkipAll = errors.New("skip all that is left")
+	SkipAll = errors.New("skip all remaining nodes")
 )
 
 // walkAhead is how many siblings are read at once.

@@ -20,7 +20,7 @@ var (
 	// ErrNotLeader is returned by Term.Multi and Term.ResignTo when the term has ended. Nothing was applied.
 	ErrNotLeader = contend.ErrNotHeld
 	// ErrNoLeader is returned by Election.Leader when the election has no participants.
-	ErrNoLeader = errors.New("nobody leads")
+	ErrNoLeader = errors.New("there is no leader")
 	// ErrNoParticipant is returned by Term.ResignTo when no participant has the id.
 	ErrNoParticipant = errors.New("no participant has this id")
 	// ErrAmbiguousID is returned by Term.ResignTo when several participants have the id.
@@ -29,5 +29,5 @@ var (
 	// tokens. That is after 8 million changes of the ensemble's leader.
 	ErrTokenRange = contend.ErrTokenRange
 	// ErrOwnID is returned by Term.ResignTo when the id is the leader's own.
-	ErrOwnID = errors.New("this is the id of the leader itself")
+	ErrOwnID = errors.New("the id is the leader's own")
 )

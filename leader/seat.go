@@ -95,7 +95,7 @@ func (s *seat) begin() (*contend.Claim, error) {
 		return nil, err
 	}
 	if s.moving != nil {
-		return nil, fmt.Errorf("%s: %w: another transfer is under way", s.claim.Path(), ErrNotLeader)
+		return nil, fmt.Errorf("%s: %w: another transfer is running", s.claim.Path(), ErrNotLeader)
 	}
 	s.moving = make(chan struct{})
 	return s.claim, nil

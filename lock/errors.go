@@ -13,7 +13,7 @@ var (
 	// ErrWaitLimit is returned by Lock when the limit of [WaitLimit] has passed.
 	ErrWaitLimit = errors.New("not acquired within the wait limit")
 	// ErrOption is returned by Lock when an option does not apply to this kind of lock, or has an invalid value.
-	ErrOption = errors.New("impossible option")
+	ErrOption = errors.New("invalid option")
 	// ErrReleased is the cause of a Held's context after Unlock.
 	ErrReleased = contend.ErrReleased
 	// ErrDeleted is the cause of a Held's context when another client has deleted its node. It is also the cause when

@@ -80,7 +80,7 @@ func TestEndedButNotUnlocked(t *testing.T) {
 				assert.Len(t, list[0].Status.Attrs, 2, "it still says which node")
 				assert.True(t, cli.Health().Ready(), "it may be about to unlock")
 				time.Sleep(timeout + time.Second)
-				assert.Contains(t, cli.Health().String(), "its holder has not given it up")
+				assert.Contains(t, cli.Health().String(), "its holder has not released it")
 				time.Sleep(time.Hour)
 				assert.True(t, cli.Health().Live())
 				assert.Error(t, held.Unlock(t.Context()))

@@ -86,11 +86,11 @@ func (r recipe) invalid() error {
 func (r recipe) unfit() error {
 	switch {
 	case r.waitLimit < 0:
-		return fmt.Errorf("%w: WaitLimit(%v) is negative; 0 is no limit", ErrOption, r.waitLimit)
+		return fmt.Errorf("%w: WaitLimit(%v) is negative; 0 means no limit", ErrOption, r.waitLimit)
 	case r.shared && r.fits&fitsShared == 0:
-		return fmt.Errorf("%w: Shared fits Mutex, RWMutex and Multi, not a %s", ErrOption, r.name)
+		return fmt.Errorf("%w: Shared applies to Mutex, RWMutex and Multi, not to a %s", ErrOption, r.name)
 	case r.handover != nil && r.fits&fitsHandover == 0:
-		return fmt.Errorf("%w: LocalHandover fits Mutex only, not a %s", ErrOption, r.name)
+		return fmt.Errorf("%w: LocalHandover applies to Mutex only, not to a %s", ErrOption, r.name)
 	case r.handover != nil && (*r.handover < 0 || *r.handover > contend.MaxTurns):
 		return fmt.Errorf("%w: LocalHandover(%d) is not between 0 and %d", ErrOption, *r.handover, contend.MaxTurns)
 	}

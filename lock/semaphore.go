@@ -12,7 +12,7 @@ import (
 )
 
 // ErrPermits is returned for an invalid limit, and for a number of permits that can never be granted.
-var ErrPermits = errors.New("impossible number of permits")
+var ErrPermits = errors.New("invalid number of permits")
 
 // Semaphore is a limited number of permits. Like [Mutex], it is stateless.
 //

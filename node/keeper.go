@@ -14,11 +14,11 @@ import (
 // Errors of this package, besides those of package framework.
 var (
 	// ErrTaken means that another session owns the node at the path, or that the node is not ephemeral.
-	ErrTaken = errors.New("somebody else's node stands at the path")
+	ErrTaken = errors.New("another client's node is at the path")
 	// ErrKeeperClosed means that the Keeper has ended because of Close.
 	ErrKeeperClosed = errors.New("the Keeper is closed")
 	// ErrDeleted means that another client has deleted the node. The Keeper creates it again immediately.
-	ErrDeleted = errors.New("somebody else has deleted the node")
+	ErrDeleted = errors.New("another client has deleted the node")
 )
 
 // keeping is the policy of all recipes of this package.
@@ -109,7 +109,7 @@ func (k *Keeper) finish(err error) {
 	case errors.Is(err, framework.ErrClosed):
 		k.err = err
 		if k.atStake && !k.spec.ephemeral() {
-			k.removal = fmt.Errorf("the node may still stand: %w", err)
+			k.removal = fmt.Errorf("the node may still exist: %w", err)
 		}
 	case k.life.Err() != nil:
 		k.err = k.ended()

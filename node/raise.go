@@ -86,7 +86,7 @@ func (t *tenure) inspect() error {
 		return t.replace(node)
 	}
 	if r, removing := t.s.Removing(t.spec.path); removing && r.Refused != nil {
-		return fmt.Errorf("%s is what an earlier Keeper of this client has left: %w", t.spec.path, r.Refused)
+		return fmt.Errorf("%s is a leftover of an earlier Keeper of this client: %w", t.spec.path, r.Refused)
 	}
 	return t.yield(node, w)
 }

@@ -114,7 +114,7 @@ func (k *Keeper) WaitStanding(ctx context.Context) error {
 
 // notStanding returns the error of a wait for the node that was not successful.
 func (k *Keeper) notStanding(why, cause error) error {
-	err := fmt.Errorf("node %s does not stand: %w", k.spec.path, cause)
+	err := fmt.Errorf("node %s does not exist: %w", k.spec.path, cause)
 	if !k.cli.State().State.Connected() {
 		err = fmt.Errorf("%w: %w", err, framework.ErrNotConnected)
 	}

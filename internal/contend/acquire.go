@@ -9,7 +9,7 @@ import (
 )
 
 // ErrTaken says that an attempt which does not wait found somebody else in the queue.
-var ErrTaken = errors.New("somebody else holds it or is in the queue for it")
+var ErrTaken = errors.New("another contender holds it or is queued for it")
 
 // Waiting is how a place in the queue answers SUSPENDED and LOST: it is kept, and taken anew in the next session.
 var Waiting = framework.Policy{OnSuspended: framework.Hold, OnLost: framework.Rebuild}

@@ -18,7 +18,7 @@ var (
 	// ErrReleased says that the holder has released the claim itself.
 	ErrReleased = errors.New("released")
 	// ErrNotHeld says that a guarded transaction was refused because the claim no longer stands. Nothing was applied.
-	ErrNotHeld = errors.New("the claim no longer stands")
+	ErrNotHeld = errors.New("the claim is no longer held")
 )
 
 // Claim is what a place becomes when it has nobody to wait for.
@@ -225,7 +225,7 @@ func (c *Claim) release(ctx context.Context) error {
 	case errors.Is(err, framework.ErrSessionLost), errors.Is(err, framework.ErrClosed):
 		return fmt.Errorf("%s may have ended before its release, which was not answered: %w", path, err)
 	case errors.Is(err, framework.ErrNoAuth):
-		return fmt.Errorf("%w: the servers refuse to remove %s, which others wait for; it is tried again while the session lives: %w", framework.ErrReleasing, path, err)
+		return fmt.Errorf("%w: the servers refuse to remove %s; the client retries while the session lives: %w", framework.ErrReleasing, path, err)
 	}
-	return fmt.Errorf("%w: the removal of %s goes on in the background: %w", framework.ErrReleasing, path, err)
+	return fmt.Errorf("%w: the removal of %s continues in the background: %w", framework.ErrReleasing, path, err)
 }

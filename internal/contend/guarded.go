@@ -40,7 +40,7 @@ func refusal(err error, checks int, repeated bool) error {
 	case errors.As(err, &refused) && !errors.Is(refused, framework.ErrNoNode):
 		return fmt.Errorf("the claim's node could not be checked: %w", err)
 	case refused != nil && repeated && tries(err) > 1:
-		return fmt.Errorf("%w, and when it was repeated the claim no longer stood: %w", framework.ErrOutcomeUnknown, err)
+		return fmt.Errorf("%w, and when it was repeated the claim was no longer held: %w", framework.ErrOutcomeUnknown, err)
 	case refused != nil, errors.Is(err, framework.ErrSessionLost) && !repeated:
 		return fmt.Errorf("%w: %w", ErrNotHeld, err)
 	}

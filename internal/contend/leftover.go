@@ -30,7 +30,7 @@ func (q Queue) leftovers(s *framework.Session, names []seqnode.Name) (found *fra
 
 // refusedLeftover is the error of waiting for a leftover that does not go.
 func refusedLeftover(path string, refused error) error {
-	return fmt.Errorf("%s is a node of this client that nobody holds any more, and the servers refuse to remove it; it goes with the session, or when they allow it: %w", path, refused)
+	return fmt.Errorf("%s is a leftover node of this client that the servers refuse to remove; it is removed when they allow it, or when the session ends: %w", path, refused)
 }
 
 // clear returns an error if a new place would wait for a leftover that the servers refuse to remove. It asks the servers only if

@@ -41,7 +41,7 @@ func (c *Claim) Attrs() []slog.Attr {
 // believe, or not care, that it stands.
 func (c *Claim) reportEnd() {
 	if cause := context.Cause(c.ctx); c.listed != nil && !errors.Is(cause, ErrReleased) {
-		c.listed.Report("ended, not released", fmt.Errorf("it has ended, and its holder has not given it up: %w", cause))
+		c.listed.Report("ended, not released", fmt.Errorf("it has ended, and its holder has not released it: %w", cause))
 	}
 }
 

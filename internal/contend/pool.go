@@ -115,7 +115,7 @@ func (p Pool) Acquire(ctx context.Context, s *framework.Session, holding framewo
 }
 
 // errTurnLost says that the node is gone that stood for the turn of those who wait in the pool.
-var errTurnLost = errors.New("the place in the queue was deleted by somebody else")
+var errTurnLost = errors.New("the place in the queue was deleted by another client")
 
 // inTurn takes n permits when the turn has come. Without a node in the queue of those who wait, another one may wait in the pool as well, and if
 // their nodes are mixed, each can keep the other from having enough. So who loses that node leaves the pool.

@@ -48,8 +48,8 @@ type Place struct {
 	watch    *framework.Watch // of the node, once the turn has come; nil if there is none
 }
 
-// ErrDeleted says that somebody else has deleted the node that stood for a claim or for a place in the queue.
-var ErrDeleted = errors.New("its node was deleted by somebody else")
+// ErrDeleted says that another client has deleted the node that stood for a claim or for a place in the queue.
+var ErrDeleted = errors.New("its node was deleted by another client")
 
 // enter adds a place to the queue and returns it with the list of the directory. With alone, it is not listed.
 func (q Queue) enter(ctx context.Context, s *framework.Session, alone bool) (*Place, []string, error) {

@@ -68,7 +68,7 @@ func (t *transfer) run(ctx context.Context) error {
 		}
 		t.doubt = nil // the last try was not applied
 		if t.lost == enough {
-			return fmt.Errorf("given up after %d tries, none of which was answered", enough)
+			return fmt.Errorf("given up after %d attempts without a reply", enough)
 		}
 		again, err := t.try(ctx, order, own)
 		if !again {
@@ -127,7 +127,7 @@ func (t *transfer) try(ctx context.Context, order []seqnode.Name, own int) (agai
 	}
 	to := slices.IndexFunc(order, func(n seqnode.Name) bool { return t.path(n) == successor })
 	if to <= own {
-		return false, fmt.Errorf("%s does not stand behind %s", successor, t.place.node.Path)
+		return false, fmt.Errorf("%s is not behind %s in the queue", successor, t.place.node.Path)
 	}
 	operations := []framework.Op{framework.CheckOp(successor, framework.AnyVersion)}
 	for _, n := range slices.Backward(order[own:to]) { // a waiter is told that its own node has gone before it is told of those ahead

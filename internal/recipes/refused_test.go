@@ -49,7 +49,7 @@ func TestRemovalThatIsRefused(t *testing.T) {
 			at := time.Now()
 			_, err = c.acquire(s.Context(), s.cli)
 			require.ErrorIs(s, err, framework.ErrNoAuth)
-			assert.ErrorContains(s, err, "is a node of this client that nobody holds any more")
+			assert.ErrorContains(s, err, "is a leftover node of this client")
 			assert.Less(s, time.Since(at), time.Second)
 		}
 		assert.Equal(s, left, s.children(c), "more nodes would only make it worse")

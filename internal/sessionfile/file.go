@@ -13,9 +13,9 @@ import (
 // What is wrong with a file.
 var (
 	// ErrInUse says that the file is locked.
-	ErrInUse = errors.New("another client has it locked, in this process or in one that is still running")
+	ErrInUse = errors.New("another client has locked it, in this process or in another running one")
 	// ErrForeign says that the file holds something else.
-	ErrForeign = errors.New("it holds something else than a session, which is not overwritten")
+	ErrForeign = errors.New("it does not hold a session, and is not overwritten")
 )
 
 // What Read returns if there is no session to take over.
@@ -25,7 +25,7 @@ var (
 	// ErrDamaged says that the record in the file cannot be read.
 	ErrDamaged = errors.New("its record is damaged, or of another version")
 	// ErrElsewhere says that the record was not written to this file, or not since the machine was started.
-	ErrElsewhere = errors.New("its record was written to another file, of which this is a copy, on another machine, or before the machine was restarted")
+	ErrElsewhere = errors.New("its record was written to another file, on another machine, or before this machine was restarted")
 )
 
 // Record is a session.

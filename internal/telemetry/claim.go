@@ -131,7 +131,7 @@ func (h *Hold) sayEnded(cause error, now time.Time) {
 	}
 	after := now.Sub(h.start).Round(time.Millisecond)
 	if given[h.subject.name(cause, h.client)] {
-		log.Info("leadership given up", "recipe", h.subject.Recipe, "path", h.subject.Path, "token", h.token, "cause", cause, "after", after)
+		log.Info("leadership released", "recipe", h.subject.Recipe, "path", h.subject.Path, "token", h.token, "cause", cause, "after", after)
 		return
 	}
 	log.Warn("leadership lost", "recipe", h.subject.Recipe, "path", h.subject.Path, "token", h.token, "cause", cause, "after", after)

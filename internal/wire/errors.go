@@ -30,7 +30,7 @@ var (
 	ErrRefused = errors.New("wire: the server did not open a session")
 
 	// ErrReadOnly ends a link whose server serves only reads, and is not accepted.
-	ErrReadOnly = errors.New("wire: the server serves only reads, because it is not in touch with a majority of the ensemble")
+	ErrReadOnly = errors.New("wire: the server serves only reads, because it has lost contact with the majority of its ensemble")
 
 	// ErrMalformed ends a link on which a frame broke the protocol.
 	ErrMalformed = errors.New("wire: malformed frame")

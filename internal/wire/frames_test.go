@@ -228,12 +228,12 @@ func TestNonsenseFromTheDriver(t *testing.T) {
 		_, err := conn.Write(b[:2])
 		require.NoError(t, err)
 		_, err = conn.Write(b[2:])
-		assert.ErrorContains(t, err, "nonsense")
+		assert.ErrorContains(t, err, "invalid frame")
 		assert.True(t, tp.isClosed())
 
 		_, conn, _ = opened(t, Options{})
 		_, err = conn.Write(b)
-		assert.ErrorContains(t, err, "nonsense")
+		assert.ErrorContains(t, err, "invalid frame")
 	}
 }
 

@@ -85,7 +85,7 @@ func (l *link) writeConnect(p []byte) (int, error) {
 	}
 	frame, used, err := l.asm.cut(p, connectRequestLen, maxHandshake)
 	if err != nil {
-		return 0, l.fail(fmt.Errorf("wire: the driver wrote nonsense: %w", err))
+		return 0, l.fail(fmt.Errorf("wire: the driver wrote an invalid frame: %w", err))
 	}
 	if frame == nil {
 		return used, nil

@@ -96,10 +96,10 @@ func TestDriverOutOfStep(t *testing.T) {
 		writes [][]byte
 		want   string
 	}{
-		{"request instead of a handshake", [][]byte{pingFrame}, "nonsense"},
+		{"request instead of a handshake", [][]byte{pingFrame}, "invalid frame"},
 		{"request behind it", [][]byte{append(connectFrame(0, testTimeout, 0), pingFrame...)}, "more than"},
 		{"request before the answer", [][]byte{connectFrame(0, testTimeout, 0), pingFrame}, "before its handshake"},
-		{"giant", [][]byte{enc{}.i32(1 << 20)}, "nonsense"},
+		{"giant", [][]byte{enc{}.i32(1 << 20)}, "invalid frame"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := NewSession(Options{})

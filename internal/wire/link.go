@@ -97,7 +97,7 @@ func (l *link) Write(p []byte) (int, error) {
 	for done := 0; done < len(p); {
 		frame, used, err := l.asm.cut(p[done:], requestHeaderLen, maxRequestLen)
 		if err != nil {
-			return done, l.fail(fmt.Errorf("wire: the driver wrote nonsense: %w", err))
+			return done, l.fail(fmt.Errorf("wire: the driver wrote an invalid frame: %w", err))
 		}
 		if frame != nil {
 			if err := l.send(frame); err != nil {

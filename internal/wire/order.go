@@ -45,7 +45,7 @@ func (l *link) replied(xid int32, overtook bool) {
 		l.overtaken()
 	}
 	if l.onTime(xid, overtook) {
-		l.s.log.Warn("the server answers out of turn; a lost reply is noticed later than usual", "server", l.peer())
+		l.s.log.Warn("the server answers out of order; a lost reply is noticed later than usual", "server", l.peer())
 	}
 }
 

@@ -87,7 +87,7 @@ func TestServerThatAnswersOutOfTurn(t *testing.T) {
 		assert.ErrorIs(t, l.dead(), errTest)
 		l.dial()
 		outOfTurn(3 * time.Second)
-		assert.Equal(t, 1, strings.Count(log.String(), "out of turn"), log.String())
+		assert.Equal(t, 1, strings.Count(log.String(), "out of order"), log.String())
 		assert.Zero(t, l.conn.(*link).strays)
 	})
 }

@@ -93,7 +93,7 @@ func explained(x Exchange, err error) error {
 }
 
 // ErrNoSASL says that a server answered as servers without a JAAS configuration do.
-var ErrNoSASL = errors.New("the server takes no part in the exchange")
+var ErrNoSASL = errors.New("the server does not take part in the exchange")
 
 // token sends one message of the exchange and returns the answer, nil if it is null.
 func (l *link) token(xid int32, message []byte) ([]byte, error) {

@@ -66,7 +66,7 @@ func TestSASLThatFails(t *testing.T) {
 		says    string
 	}{
 		"refused":             {replyFrame(saslXid, 0, -115, nil), nil, true, "code -115"},
-		"not offered":         {replyFrame(saslXid, 0, 0, enc{}.i32(-1)), nil, true, "takes no part"},
+		"not offered":         {replyFrame(saslXid, 0, 0, enc{}.i32(-1)), nil, true, "does not take part"},
 		"no proof":            {token(saslXid, "challenge"), errors.New("no proof"), true, "no proof"},
 		"another request's":   {token(7, "challenge"), nil, false, "request 7"},
 		"no token":            {replyFrame(saslXid, 0, 0, nil), nil, false, "without a token"},

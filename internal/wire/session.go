@@ -222,7 +222,7 @@ func (s *Session) Break(cause error) {
 	l := s.link
 	s.mu.Unlock()
 	if l != nil {
-		l.end(fmt.Errorf("wire: the link to %s was broken off: %w", l.peer(), cause))
+		l.end(fmt.Errorf("wire: the link to %s was closed: %w", l.peer(), cause))
 	}
 }
 
