@@ -53,7 +53,8 @@ type core struct {
 	moving     chan struct{} // holds a token while a planned move is running
 	dials      atomic.Int64  // numbers the dials
 	doubtful   atomic.Bool   // the last connection ended before a server granted a session on it
-	found      offers        // a connection to a full server, for the next epoch
+	planned    atomic.Pointer[plannedMove]
+	found      offers // a connection to a full server, for the next epoch
 
 	mu       sync.Mutex       // guards the fields below, and keeps the hub in step with the gate
 	epochs   map[int64]uint64 // of earlier sessions, by session id

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/docent-zk/docent/internal/brief"
 	"github.com/docent-zk/docent/internal/wire"
 )
 
@@ -148,10 +149,8 @@ func (e *examination) lasted(since time.Time, bound time.Duration) bool {
 	return e.now.Sub(since) >= bound
 }
 
-// ago returns how long ago t was, rounded for display.
-func (e *examination) ago(t time.Time) time.Duration {
-	return e.now.Sub(t).Round(max(time.Millisecond, e.timeout/1000))
-}
+// ago returns how long ago t was, for display.
+func (e *examination) ago(t time.Time) string { return brief.Duration(e.now.Sub(t)) }
 
 // service checks whether operations are answered on a connection that answers handshakes and pings.
 func (e *examination) service(c *core, info Info) {
@@ -159,7 +158,7 @@ func (e *examination) service(c *core, info Info) {
 	if since.IsZero() || !e.lasted(since, max(e.bounds.Silence, e.timeout)) {
 		return
 	}
-	text := fmt.Sprintf("no operation has been answered for %v, although a server answers handshakes or pings; the connection is %s", e.ago(since), info.State)
+	text := fmt.Sprintf("no operation has been answered for %s, although a server answers handshakes or pings; the connection is %s", e.ago(since), info.State)
 	if err = c.blamed(err); err != nil {
 		text += ": " + err.Error()
 	}
@@ -176,9 +175,9 @@ func (e *examination) silence(info Info) bool {
 	if !e.lasted(last, e.bounds.Silence) {
 		return false
 	}
-	text := fmt.Sprintf("no server has answered for %v; the connection is %s", e.ago(last), info.State)
+	text := fmt.Sprintf("no server has answered for %s; the connection is %s", e.ago(last), info.State)
 	if info.LastAnswer.IsZero() {
-		text = fmt.Sprintf("there has been no connection in the %v since the client was started", e.ago(last))
+		text = fmt.Sprintf("there has been no connection in the %s since the client was started", e.ago(last))
 	}
 	err := cmp.Or(info.Err, info.Cause)
 	if err != nil {
@@ -210,7 +209,7 @@ func (e *examination) clocks(info Info) {
 	}
 	if e.lasted(due, e.bounds.Stuck) {
 		e.note(HealthReason{
-			Text:  fmt.Sprintf("the client should have called its session %s %v ago and has not: it hangs", what, e.ago(due)),
+			Text:  fmt.Sprintf("the client should have called its session %s %s ago and has not: it hangs", what, e.ago(due)),
 			Since: due, Restart: true,
 		})
 	}
@@ -222,7 +221,7 @@ func (e *examination) recipe(r LiveRecipe) {
 	if since.IsZero() || !e.lasted(since, e.bounds.Unwell) {
 		return
 	}
-	text := fmt.Sprintf("%s %s: %s, not well for %v", r.Name, r.Path, r.Status.State, e.ago(since))
+	text := fmt.Sprintf("%s %s: %s, not well for %s", r.Name, r.Path, r.Status.State, e.ago(since))
 	if r.Status.Err != nil {
 		text += ": " + fmt.Sprint(r.Status.Err) // its code may be a user's and may panic
 	}

@@ -23,6 +23,11 @@ type Info struct {
 	Servers []string
 	// Lacks are the kinds of requests that the servers do not support, as far as is known.
 	Lacks []Lack
+	// Counts are how often something has happened since the client was started.
+	Counts Counts
+	// Settings are the optional parts of Config that are in use, such as TLS, and their condition. They contain no
+	// credentials.
+	Settings []Setting
 }
 
 // Lack is a kind of request that a client's servers do not support: see Capabilities in the package documentation.
@@ -39,6 +44,7 @@ type Lack struct {
 func (c *Client) Info() Info {
 	g := c.core.gate.Load()
 	info := Info{StateChange: g.StateChange, Namespace: c.space.name(), Servers: c.core.hosts.listed(), Lacks: c.core.can.lacks()}
+	info.Counts, info.Settings = c.core.counted(), c.core.settings(g)
 	if g.epoch != nil {
 		info.LastAnswer, info.TrustedUntil = g.epoch.wire.LastHeard(), g.epoch.trustedUntil()
 	}

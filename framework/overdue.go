@@ -132,6 +132,6 @@ func (e *examination) overdue(c *core) {
 	if !any || !e.lasted(u.since, e.bounds.Silence) {
 		return
 	}
-	text := fmt.Sprintf("%s %s has not been answered for %v, although other requests are: %v", u.op, u.path, e.ago(u.since), u.err)
+	text := fmt.Sprintf("%s %s has not been answered for %s, although other requests are: %v", u.op, u.path, e.ago(u.since), u.err)
 	e.note(HealthReason{Text: text, Since: u.since, Err: u.err})
 }

@@ -46,6 +46,12 @@ type planned struct {
 	servers []string // of the ensemble's configuration, to be taken over when it has succeeded; nil if it is about something else
 }
 
+// plannedMove is what Info shows of a planned move.
+type plannedMove struct {
+	why string
+	at  time.Time
+}
+
 // mostFailed is the number of failures that count.
 const mostFailed = 4
 
@@ -64,13 +70,23 @@ func (r *roster) plan(p *planned, within time.Duration) {
 	} else {
 		p.at = time.Now().Add(time.Duration(r.c.random.float64() * float64(within)))
 	}
+	r.setPlanned(p)
+}
+
+// setPlanned sets the planned move, nil for none, and publishes it for Info.
+func (r *roster) setPlanned(p *planned) {
 	r.planned = p
+	if p == nil {
+		r.c.planned.Store(nil)
+		return
+	}
+	r.c.planned.Store(&plannedMove{p.why, p.at})
 }
 
 // again has a move tried again later.
 func (r *roster) again(p *planned) {
 	p.at = time.Now().Add(r.spread(r.every << min(p.failed, mostFailed)))
-	r.planned = p
+	r.setPlanned(p)
 }
 
 // changed plans a move if the list, or an address of a name in it, has changed and the share of this client calls for it.
@@ -154,7 +170,7 @@ func (r *roster) move(ctx context.Context) {
 	if p == nil || time.Now().Before(p.at) {
 		return
 	}
-	r.planned = nil
+	r.setPlanned(nil)
 	r.validate(p)
 	current, _ := r.c.hosts.serving()
 	switch {

@@ -175,7 +175,7 @@ func (e *examination) readOnly(info Info) {
 		return
 	}
 	e.note(HealthReason{
-		Text: fmt.Sprintf("for %v only the read-only server %s has been found: writes are refused, and what is read may be old",
+		Text: fmt.Sprintf("for %s only the read-only server %s has been found: writes are refused, and what is read may be old",
 			e.ago(info.Time), info.Server),
 		Since: info.Time, Notice: true, Err: ErrNotReadOnly,
 	})

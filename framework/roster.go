@@ -277,7 +277,7 @@ func (r *roster) adopt(ctx context.Context, servers []string) {
 	if servers != nil {
 		r.ensemble, r.offered = servers, nil
 		if r.planned != nil && r.planned.servers != nil {
-			r.planned = nil
+			r.setPlanned(nil)
 		}
 		r.read(ctx)
 	}

@@ -307,7 +307,7 @@ func (e *examination) tls(s *tlsSource) {
 	since, expires, err := s.failed()
 	if err != nil && e.lasted(since, e.bounds.Unwell) {
 		e.note(HealthReason{
-			Text:  fmt.Sprintf("files for TLS cannot be used for %v, and the client keeps what it has read before: %v", e.ago(since), err),
+			Text:  fmt.Sprintf("files for TLS cannot be used for %s, and the client keeps what it has read before: %v", e.ago(since), err),
 			Since: since, Notice: true, Err: err,
 		})
 	}

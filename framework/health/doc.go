@@ -10,8 +10,8 @@
 //	Content-Type: text/plain; charset=utf-8
 //
 //	not ready
-//	- no server has answered for 17.2s; the connection is Lost: dial tcp 10.0.0.7:2181: connect: connection refused
-//	- node /services/orders/7: waiting for a connection, not well for 17.1s: session is lost
+//	- no server has answered for 17s; the connection is Lost: dial tcp 10.0.0.7:2181: connect: connection refused
+//	- node /services/orders/7: waiting for a connection, not well for 17s: session is lost
 //
 // or as JSON, an [Answer], if the request prefers application/json. The reasons of several clients begin with the number of
 // the client, from 1. What framework.HealthReason calls a notice, such as a rejected configuration whose last good value stays in

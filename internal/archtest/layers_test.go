@@ -13,6 +13,7 @@ import (
 var layers = map[string][]string{
 	"retry":                {},
 	"internal/fanout":      {},
+	"internal/brief":       {},
 	"internal/guard":       {},
 	"internal/seqnode":     {},
 	"internal/jute":        {},
@@ -24,7 +25,7 @@ var layers = map[string][]string{
 	"internal/seam":        {"internal/telemetry"},
 
 	"framework": {
-		"retry", "sasl", "internal/fanout", "internal/seqnode", "internal/sessionfile", "internal/jute", "internal/wire", "internal/telemetry", "internal/seam",
+		"retry", "sasl", "internal/brief", "internal/fanout", "internal/seqnode", "internal/sessionfile", "internal/jute", "internal/wire", "internal/telemetry", "internal/seam",
 	},
 	"internal/recipekit": {"framework"},
 

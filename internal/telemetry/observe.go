@@ -31,6 +31,21 @@ func (n *counts) state(s string) {
 	}
 }
 
+// Totals are what has been counted since the start of a client, whether or not somebody observes it.
+type Totals struct {
+	Established, Suspended, Lost int64 // sessions
+	Dials, FailedDials           int64
+}
+
+// Totals returns what has been counted.
+func (c *Client) Totals() Totals {
+	if c == nil {
+		return Totals{}
+	}
+	n := &c.counts
+	return Totals{n.established.Load(), n.suspended.Load(), n.lost.Load(), n.dials.Load(), n.failedDials.Load()}
+}
+
 // Dialled counts an attempt to reach a server.
 func (c *Client) Dialled(err error) {
 	if c == nil {
