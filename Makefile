@@ -38,6 +38,9 @@ TEST = -vet=all $(RACE) -timeout $(TIMEOUT) -cpu $(PROCS)
 # Fails if the output of tests shows one of their passwords.
 SECRETS = "$(CURDIR)/scripts/no-secrets"
 
+# What takes longest begins first, so that nothing of it is left when the rest is done.
+LONGEST := ./framework ./internal/interop ./internal/recipes ./cache
+
 # Every other module of the repository, the root first.
 MODULES := $(filter-out $(COMPARED),$(sort $(patsubst %/go.mod,%,$(shell find . -name go.mod -not -path '*/testdata/*'))))
 
@@ -56,7 +59,7 @@ test: deps verify-fmt ## go vet, and all tests with the race detector, on zktest
 # The root and the other modules at once; what both need has been compiled.
 .PHONY: test-root test-modules
 test-root:
-	$(SECRETS) $(GO) test $(TEST) -p $(PARALLEL) $(PKG)
+	$(SECRETS) $(GO) test $(TEST) -p $(PARALLEL) $(if $(filter ./...,$(PKG)),$(LONGEST)) $(PKG)
 test-modules:
 	$(call each,$(SECRETS) $(GO) test $(TEST) -p 1 ./...,$(filter-out .,$(MODULES)))
 

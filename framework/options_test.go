@@ -113,7 +113,7 @@ func TestOperationTimeout(t *testing.T) {
 		}
 		cli := newClient(t, s, func(c *framework.Config) { c.OperationTimeout = 700 * time.Millisecond })
 		assert.Equal(t, 700*time.Millisecond, took(cli, t.Context()))
-		assert.Equal(t, time.Hour, took(cli, within(t, time.Hour)), "a deadline of the caller's stands alone")
+		assert.Equal(t, 10*time.Minute, took(cli, within(t, 10*time.Minute)), "a deadline of the caller's stands alone")
 		assert.Equal(t, time.Millisecond, took(cli, within(t, time.Millisecond)))
 		_, err := cli.Get(t.Context(), "/")
 		require.ErrorContains(t, err, "OperationTimeout has passed")
