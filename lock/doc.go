@@ -1,4 +1,4 @@
-// Package lock is distributed mutual exclusion on ZooKeeper.
+// Package lock provides distributed locks on ZooKeeper.
 //
 //	held, err := lock.New(cli, "/locks/orders").Lock(ctx)
 //	if err != nil {
@@ -9,90 +9,89 @@
 //	defer stop()
 //	return work(ctx, held.Token())
 //
-// # What Lock gives
+// # Holding a lock
 //
-// A [Held] is one acquisition. Its context ends, with the cause, as soon as the lock can no longer be relied on: released,
-// connection suspended (unless [Hold]), session lost, node deleted, client closed. Under the assumptions of package
-// framework's TrustedUntil that is before anybody else can get the lock.
+// Lock returns a [Held], which stands for one acquisition. Its context ends as soon as the lock can no longer be relied on, and the cause
+// says why: the lock was released, the connection was suspended (unless [Hold] is set), the session was lost, the node was deleted, or the
+// client was closed. Under the assumptions of [framework.Session.TrustedUntil], the context ends before anybody else can get the lock.
 //
-// That bound is a clock's word, and a process can be stopped between looking at the context and acting on it. What proves
-// that a write is the holder's is the fencing token, when the resource can refuse a token older than one it has seen, and
-// [Held.Multi], when what is written is in the same ZooKeeper: it is applied only if the lock is still held.
+// A context only knows what the local clock knows, and a process can be stopped between checking the context and acting on it. Two things
+// protect a write even then. A resource that refuses tokens older than the newest one it has seen is protected by the fencing token,
+// [Held.Token]. Data in the same ZooKeeper is protected by [Held.Multi], which the servers apply only if the lock is still held.
 //
 // # States
 //
-//	         queue, wait                granted
+//	         create node                first in queue
 //	Lock ----------------> waiting ------------------> held --Unlock--> released
 //	                        |  ^  SUSPENDED: keeps its   |
-//	             ctx ends,  |  |  place                  +--> SUSPENDED: over (Hold: stays until trust or grace ends)
-//	             wait limit |  |  LOST: queues again     +--> LOST, deleted, client closed: over
+//	             ctx ends,  |  |  place                  +--> SUSPENDED: over (Hold: held until trust or grace ends)
+//	             wait limit |  |  LOST: queues again     +--> LOST, node deleted, client closed: over
 //	                        v
 //	                      error, node removed
 //
-// When a Held is over, the Mutex can be locked again at once. Its node stays until Unlock, or until its session ends: a
-// holder that is slow to stop is not overtaken while its session lives. So always call Unlock, and do it before the client is closed.
+// When a Held is over, the Mutex can be locked again at once. The node of the Held stays until Unlock is called or its session ends, so
+// nobody overtakes a holder that is slow to stop while its session lives. Always call Unlock, and call it before the client is closed.
 //
-// # Fairness, compatibility
+// # Fairness and compatibility
 //
-// The queue is fair: in the order in which the servers saw the requests, across processes. A Mutex is not reentrant: a
-// second Lock waits, as any other contender does. Names and layout are those of Apache Curator's InterProcessMutex, which
-// excludes docent and is excluded by it, as is go-zookeeper's zk.Lock. kazoo looks for other names and does not see them.
+// The queue is fair: contenders of all processes get the lock in the order in which the servers received their requests. A Mutex is not
+// reentrant: a second Lock waits like any other contender. Names and layout are those of Apache Curator's InterProcessMutex, so docent and
+// Curator exclude each other. The same is true for go-zookeeper's zk.Lock. kazoo uses other names and does not see these locks, unless
+// [Shared] is set.
 //
-// # Shared with Curator, kazoo and zk.Lock at once
+// # Sharing a lock with Curator, kazoo and zk.Lock
 //
-// With [Shared] a place in the queue is two nodes, which one transaction creates, with numbers that follow each other, and one
-// transaction deletes:
+// With [Shared], each place in the queue consists of two nodes with consecutive sequence numbers, created and deleted in one transaction:
 //
 //	                Curator, zk.Lock               kazoo
 //	Mutex, Multi    _c_<GUID>-lock-0000000004      _c_<GUID>-__lock__0000000005
 //	RWMutex, write  _c_<GUID>-__WRIT__0000000004   _c_<GUID>-__lock__0000000005
 //	RWMutex, read   _c_<GUID>-__READ__0000000004   _c_<GUID>-__rlock__0000000005
 //
-// Each family finds one of them, in its own form, at the right place of its own order; docent waits for all lower ones of
-// either form. If anybody deletes either node the Held ends. Plain and shared locks of docent stand in the same queue and exclude
-// each other; Curator's and kazoo's do not exclude each other by that: no name that docent could write makes them see each
-// other's, and only docent waits for both.
+// Each of these libraries sees one node of the pair, at the right place in its own order. docent waits for all lower nodes of either form.
+// If either node is deleted, the Held ends. Locks of docent with and without Shared use the same queue and exclude each other. Curator and
+// kazoo still do not exclude each other on that path: no node that docent creates can make them see each other's nodes.
 //
-//   - All of docent's contenders on the path should use Shared: kazoo passes those who do not.
-//   - The directory is made as a persistent node and not as a container, and so stays: kazoo remembers that it has made it and
-//     fails once the servers have swept it away. Curator makes a container, which docent leaves as it is: where Curator and kazoo
-//     share a path, create it beforehand.
-//   - kazoo 2.8's ReadLock waits for every writer in the directory, also for one behind it, which waits for it: a deadlock
-//     (python-zk/kazoo#650, corrected in 2.9), with docent's writers as with its own.
-//   - zk.Lock reads every child of the directory and fails on a name that does not end in a number behind "lock-" or "__". It
-//     leaves its node behind then, which holds everybody up until its session ends. So keep other names out, and above all
-//     those of Curator's LeaderLatch ("latch-").
-//   - Curator lists both nodes of a pair among the participants (getParticipantNodes), kazoo and docent one.
-//   - A place takes three sequence numbers. They are 32 bits wide, and no other client orders them right when they wrap.
-//   - Who watches the directory recursively sees, besides the pair, a node "_c_<GUID>-stamp" come and go in the same transaction,
-//     from which docent reads the transaction's id, the token.
+//   - All of docent's contenders on the path should use Shared, because kazoo does not wait for contenders without it.
+//   - With Shared, docent creates the directory as a persistent node instead of a container, and it stays. kazoo remembers that it has
+//     created the directory, and fails if the servers have removed it. Curator creates a container, and docent does not change it. So
+//     create the directory in advance if Curator and kazoo share a path.
+//   - The ReadLock of kazoo 2.8 waits for every writer in the directory, even for a writer behind it. That writer waits for the reader: a
+//     deadlock (python-zk/kazoo#650, fixed in 2.9). It happens with docent's writers as well as with kazoo's own.
+//   - zk.Lock parses every child of the directory. It fails if a name does not end in a number after "lock-" or "__". It then leaves its own
+//     node behind, which blocks the queue until its session ends. Keep other names out of the directory, especially those of
+//     Curator's LeaderLatch ("latch-").
+//   - Curator lists both nodes of a pair as participants (getParticipantNodes). kazoo and docent list one.
+//   - Each place takes three sequence numbers. Sequence numbers have 32 bits, and no other client orders them correctly after they wrap.
+//   - A recursive watch on the directory also sees a node "_c_<GUID>-stamp", which is created and deleted in the same transaction. docent
+//     reads the transaction id from it, which is the token.
 //
 // # Hand-over inside a process
 //
-// With [LocalHandover] the goroutines that lock one Mutex value have one place in the queue. Unlock hands the lock to the next
-// of them, which costs no request, until n hand-overs have been made; then the node goes, and those who wait here queue again
-// behind whoever queues there. That is so also when nobody does: the queue is not watched, and n is the bound on the wait
-// of others in any case. A larger n is cheaper and lets others wait longer.
+// With [LocalHandover], all goroutines that lock one Mutex value share one place in the queue. Unlock hands the lock to the next of these
+// goroutines, without a request. The time in which one goroutine has the lock is a turn. After n hand-overs the node is deleted, and the
+// waiting goroutines queue again behind the contenders of other processes. This happens even if nobody else is queued, because docent does
+// not watch the queue; n bounds how long others can be kept waiting. A larger n costs fewer requests and lets others wait longer.
 //
-// Each of them has a [Held] of its own. It is only handed on while it stands and is trusted: whatever ends the claim ends
-// the turn of the one who has it, and those who wait get another claim, without waiting for its Unlock if its session is over. A
-// claim that somebody has asked for ([Mutex.Revoke]) is not handed on.
+// Each goroutine gets its own [Held]. The lock is handed over only while the node exists and the session is trusted. If the claim
+// ends, the current turn ends too, and the waiting goroutines acquire the lock again. They do not wait for the Unlock of the last turn if
+// its session is over. A lock that somebody has asked for ([Mutex.Revoke]) is not handed over.
 //
-//   - Token: the czxid of the node times 256, plus the number of the turn. A lock without the option has the token of the
-//     first turn. So tokens grow from turn to turn and from process to process, whoever uses the option.
-//   - Guarded writes: [Held.Multi] of a turn that is over is refused, although the node stands. For those that are on their way
-//     when the turn ends the node is the only thing that servers can check. So the lock is not handed on when the outcome
-//     of one is open, or when a [Held.Check] has been given out; the node goes instead, and with it all that refers to it. Writes
-//     that were answered cost nothing. To count the node's version up at each hand-over would do the same for one round
-//     trip each time, which is half of what going through the servers costs.
+//   - Token: the czxid of the node times 256, plus the number of the turn. A lock without the option has the token of the first turn. So
+//     tokens grow from turn to turn and from process to process, no matter who uses the option.
+//   - Guarded writes: after a turn has ended, [Held.Multi] of that turn fails, even though the node still exists. The servers can only
+//     check the node, so they cannot tell turns apart. If the outcome of a write is still unknown when its turn ends, or if [Held.Check] was
+//     called in the turn, the lock is therefore not handed over: its node is deleted, and every write that refers to it fails. Writes
+//     that were answered cost nothing extra. (A version counted up at each hand-over would have the same effect, but costs one
+//     round trip each time, which is half the cost of releasing and acquiring through the servers.)
 //
 // # Cost
 //
-// Requests and round trips, counted by the test server (TestCosts), when nobody is in the way and the directory is there:
+// The table gives requests and round trips, as counted by the test server (TestCosts), for a lock that is free and a directory that exists:
 //
 //	                                   acquire                        release
 //	Mutex, RWMutex                     2 (create, list)  1 trip       1 (delete)  1 trip
-//	Mutex, again and again             1 (create)        1 trip       1           1 trip
+//	Mutex, repeatedly                  1 (create)        1 trip       1           1 trip
 //	the same, Shared                   2 (multi, list)   1 trip       1 (multi)   1 trip
 //	TryLock                            3                 2 trips      1           1 trip
 //	Semaphore, 1 permit                3                 2 trips      1           1 trip     Curator's V2: 5 and 1 requests
@@ -103,20 +102,21 @@
 //	hand-over inside the process       0
 //	the same after the n-th            3                 2 trips
 //
-// Again and again means: at least the tenth time in a row, with nothing else written on the servers between an acquire and the next one.
+// "Repeatedly" means at least the tenth time in a row, if nothing else was written on the servers between a release and the next acquire.
 //
-// A Mutex that waits watches its own node and up to two ahead of it, with one request. If it waits for longer than a moment, it reads each of them
-// once. If more than two nodes are ahead, it lists again ahead of its turn. Of several goroutines of one client only the first in the queue does so; the others cost their create until
-// they are the first. An RWMutex, and a lock that is Shared, watches one node, and a hand-over costs a list more. A Held that lasts longer than a
-// moment watches its own node: 1 request more, 2 with Shared.
+// A waiting Mutex watches its own node and up to two nodes ahead of it, with one request. If it waits for longer than a moment, it reads
+// each of these nodes once. If more than two nodes are ahead, it lists the directory again before its turn. Of several goroutines of one client, only the
+// first one in the queue does this. The others cost only their create until they are first. An RWMutex, and a lock with Shared,
+// watches one node, and each hand-over costs one more list. A Held that lasts longer than a moment watches its own node, which costs one
+// more request, or two with Shared.
 //
 // # Kinds of locks
 //
-//   - [Mutex]: one holder.
-//   - [RWMutex]: many readers or one writer, in one fair queue; a writer can turn into a reader without a gap.
-//   - [Semaphore]: a limited number of permits, several of which can be taken in one step; the limit can be shared and change.
-//   - [Multi]: the mutexes of several paths as one.
+//   - [Mutex] has one holder.
+//   - [RWMutex] has many readers or one writer, in one fair queue. A writer can become a reader without a gap.
+//   - [Semaphore] has a limited number of permits. Several permits can be acquired in one step, and the limit can be shared and changed.
+//   - [Multi] combines the mutexes of several paths.
 //
-// [Do] locks any of the first two around a function. Anybody can ask a holder to let go ([Mutex.Revoke]), and a holder can
-// listen ([Held.Revoked], [OnRevoke]).
+// [Do] runs a function while it holds a lock. [Mutex.Revoke] asks a holder to release its lock. A holder learns of such a request from
+// [Held.Revoked] or [OnRevoke].
 package lock
