@@ -1,4 +1,4 @@
-// Package node keeps nodes alive over sessions: registrations, presence, membership in a group.
+// Package node keeps a node in existence across sessions, for registrations, presence and group membership.
 //
 //	k, err := node.Keep(ctx, cli, "/services/orders/10.0.0.7:8080", payload)
 //	if err != nil {
@@ -6,82 +6,82 @@
 //	}
 //	defer k.Close(context.WithoutCancel(ctx))
 //
-// # What Keep gives
+// # What a Keeper does
 //
-// A [Keeper] makes a node stand for as long as the Keeper is open: it is created, put back when somebody deletes it, and
-// created anew in every session.
+// A [Keeper] keeps its node in existence until it is closed. It creates the node, creates it again when somebody deletes it, and creates it
+// again in every new session. While the node exists in the current session, the Keeper is standing.
 //
-//	        create                        blip, SUSPENDED, RECONNECTED: nothing happens
+//	        create                        disconnection, SUSPENDED, RECONNECTED: no request
 //	Keep -------------> standing <----------------------------------------------------+
 //	  ^                  |  |  |                                                       |
 //	  |  deleted by      |  |  +-------------------------------------------------------+
 //	  |  somebody else   |  |
-//	  +------------------+  | LOST                    new session: create, or, where the ghost still stands,
-//	  |                     +------> not standing --+ one transaction that deletes it and creates the new node
+//	  +------------------+  | LOST                    new session: create; if the old node still exists,
+//	  |                     +------> not standing --+ one transaction deletes it and creates the new one
 //	  |                                ^            |
 //	  +--------------------------------|------------+
-//	                                   | another session's node stands at the path: wait until it goes
-//	                                   | refused (ErrNoAuth, ...): again, with growing pauses
-//	Close, in any state: the node is removed, in the background if need be
+//	                                   | another session's node is at the path: wait until it is deleted
+//	                                   | refused (ErrNoAuth, ...): try again, after growing pauses
+//	Close, in any state: the node is removed, in the background if necessary
 //
-// While the connection is away the Keeper waits: its policy is Hold for SUSPENDED and Rebuild for LOST. [Keeper.Standing]
-// says how things are, [Keeper.WaitStanding] waits for the node.
+// While the connection is away the Keeper waits: its policy is Hold for SUSPENDED and Rebuild for LOST. [Keeper.Standing] returns the
+// present state, and [Keeper.WaitStanding] waits until the Keeper is standing.
 //
-// # Whose node
+// # Ownership
 //
-// An ephemeral node says which session owns it, and that decides:
+// An ephemeral node records the session that owns it. If there is a node at the path already, its owner decides what the Keeper does:
 //
-//   - A node of an earlier session of this client is a ghost: the servers have not noticed yet that its session is over. It is
-//     replaced in one transaction, so that nobody who reads or lists ever sees the name absent.
-//   - A node of any other session belongs to somebody else, perhaps to this very process before its restart. The Keeper
-//     waits until it goes and creates its own at once. With [Replace] it takes the name over, in one transaction as well.
-//   - The newest wins: a Keeper takes a name over only until its node stands for the first time. When a later Keeper
-//     with Replace takes the name from it, it waits, and has the name back when that one's node goes. So two Keepers do not
-//     fight: each of them replaces once.
+//   - If an earlier session of this client owns the node, the servers have not yet noticed the end of that session. The Keeper replaces the
+//     node in one transaction, so no reader sees the name absent.
+//   - If any other session owns the node, it belongs to somebody else, perhaps to the previous run of this process. The Keeper waits until
+//     the node is deleted, and creates its own at once. With [Replace] it takes the name over instead, also in one transaction.
+//   - The newest Keeper wins. A Keeper takes a name over only before its own node exists for the first time. If a later Keeper with
+//     Replace takes the name over, the earlier one waits until that Keeper's node is gone, and then creates its own again. So each
+//     Keeper replaces at most once, and two Keepers do not fight.
 //
-// Persistent nodes have no owner. A Keeper of a persistent node or container takes over what it finds, and writes its data.
+// Persistent nodes have no owner. A Keeper of a persistent node or a container takes over an existing node and writes its data.
 //
 // # Data
 //
-// The node is created with the Keeper's data, and [Keeper.Set] replaces it, now or in the next session. The last Set wins,
-// whatever becomes of the answers to the ones before. What others write to the node is left alone until the next Set or
-// until the node is created anew; then the Keeper's data stands again.
+// The node is created with the Keeper's data. [Keeper.Set] replaces the data, now or in the next session. The last Set wins, even if replies
+// to earlier ones were lost. Data written by others stays until the next Set, or until the Keeper creates the node again
+// with its own data.
 //
 // # Modes
 //
-// Ephemeral is the default. [WithMode] chooses EphemeralSequential, Persistent, PersistentSequential or Container,
-// [Protected] puts a GUID into the name, and [WithTTL] makes a container whose child "touch" is renewed, so that the node
-// outlives the session and not the process. Layouts are those of Apache Curator's PersistentNode, PersistentTtlNode and
-// GroupMember.
+// The default mode is Ephemeral. [WithMode] selects EphemeralSequential, Persistent, PersistentSequential or Container. [Protected] puts
+// a GUID into the name. [WithTTL] creates a container with a child "touch", which is renewed: the container outlives the session, but not
+// the process. The layouts are those of Apache Curator's PersistentNode, PersistentTtlNode and GroupMember.
 //
-// A sequential node gets a new number whenever it is created, so [Keeper.Path] changes. When the answer to its create is lost,
-// the node is found again among its siblings: by the GUID, if it is Protected, and otherwise by its name, its owner and
-// its age. That is certain while no other Keeper of this client uses the same name. A persistent sequential node
-// has no owner; without Protected it cannot be told from others, and one that was created behind a lost answer stays.
+// A sequential node gets a new number each time it is created, so [Keeper.Path] changes. If the reply to its create is lost, the Keeper
+// looks for the node among its siblings: by the GUID if it is Protected, and otherwise by its name, owner and age. This is reliable
+// as long as no other Keeper of this client uses the same name. A persistent sequential node has no owner. Without Protected it cannot be
+// recognized, and a node whose create reply was lost stays on the servers.
 //
 // # Groups
 //
-// [Join] keeps a member's node in the directory of a group, [Members] looks at a group once, and [WatchMembers] follows it.
+// [Join] keeps a member's node in the directory of a group. [Members] lists a group once, and [WatchMembers] follows it.
 //
-// # What it costs
+// # Cost
 //
-//	Keep                               create, and one read that watches the node (and what missing parents cost)
-//	nothing happens                    no requests; pings are the client's
-//	blip within the session            no requests but the one that sets its watches again
-//	deleted by somebody                create and one read
-//	new session, ghost gone            create and one read; ephemeral nodes of many Keepers are created in a few transactions
-//	new session, ghost still there     a refused create, one read, one multi and one read
-//	Set                                one request (ephemeral nodes; a read more for others, which are watched by their data)
-//	WithTTL                            one request at every half of it
+//	Keep                               one create, and one read that watches the node (and creating missing parents)
+//	no change                          no requests; the client sends the pings
+//	disconnection within the session   no requests, except the one that sets the watches again
+//	node deleted by somebody           one create and one read
+//	new session, old node gone         one create and one read; ephemeral nodes of many Keepers share a few transactions
+//	new session, old node still there  a refused create, one read, one multi and one read
+//	Set                                one request (one more read if the node is not ephemeral, because its data is watched)
+//	WithTTL                            one request every half of the time to live
 //	Close                              one read and one delete
 //
-// # Guarantees, and their limits
+// # Guarantees and limits
 //
-//   - Standing means: this client's session has the node as far as it was told. The servers may have ended the session
-//     already; that is known when they say so, or T after they were last heard of (see package framework).
-//   - A node is removed only if it is this Keeper's by owner and creation, and only at the version that was seen. ZooKeeper
-//     has no delete that names the owner, so a node that replaces it with the same version within one round trip
-//     would be taken for it.
-//   - The end of the client takes its ephemeral nodes along. Nodes of other modes stay: close their Keepers first.
-//   - If the process dies, its ephemeral nodes go when the session expires, containers with TTL after that time.
+//   - Standing means that this client's session has the node, as far as the client knows. The servers may have ended the session
+//     already. The client learns of this when the servers say so, or at the latest T after it last heard from them (see package
+//     framework).
+//   - A node is removed only if its owner and its creation show that it is this Keeper's, and only at the version that was seen. ZooKeeper
+//     cannot delete on condition of the owner. So a node that replaces the Keeper's within one round trip, with the same
+//     version, would be deleted by mistake.
+//   - When the client ends, its ephemeral nodes are deleted. Nodes of other modes stay, so close their Keepers first.
+//   - If the process dies, its ephemeral nodes are deleted when the session expires, and containers with a TTL after that time.
 package node
