@@ -1,9 +1,9 @@
-// Package retry says when a failed operation is tried again, and runs it.
+// Package retry decides when a failed operation is tried again, and runs it.
 //
 // A [Policy] is a plain value: immutable, safe to copy and to share between
-// goroutines, and useful as its zero value (exponential delays from 50 ms to
-// 5 s with jitter 0.5, for ever). It holds no progress. [Policy.Start] makes
-// an [Attempts], which is the progress of one operation and is not shared:
+// goroutines. Its zero value is useful: exponential delays from 50 ms to 5 s
+// with jitter 0.5, without a limit. [Policy.Start] returns an [Attempts],
+// which holds the progress of one operation and is not shared:
 //
 //	Policy (shared, immutable)
 //	   |
@@ -11,7 +11,7 @@
 //	   v
 //	Attempts ---- Next / Wait ----> delay, delay, delay, ... exhausted
 //
-// # Using it
+// # Usage
 //
 // Most callers want [Do] or [DoValue], which run a function until it succeeds:
 //
@@ -24,10 +24,10 @@
 //		return err
 //	})
 //
-// A loop with a shape of its own uses [Attempts.Wait] between its rounds, or
-// [Attempts.Next] when something else does the waiting.
+// A loop of your own calls [Attempts.Wait] between two tries, or
+// [Attempts.Next] if it waits by other means.
 //
-// # Words
+// # Terms
 //
 // A try is one run of the operation, a retry is every try but the first, and
 // a delay is the pause between two tries. NTimes(3, d) therefore means at most
@@ -36,28 +36,29 @@
 // # Delays and jitter
 //
 // Exponential delays double from try to try until they reach their maximum.
-// Jitter j draws each delay evenly from [base*(1-j), base]: it only ever
-// shortens. So the stated maximum is a true maximum, and clients which all
-// stand at it still spread over the lower part of the range. (Jitter to both
-// sides and then cut at the maximum would put half of them on one instant.)
+// Jitter j draws each delay uniformly from [base*(1-j), base], so it only
+// shortens delays. The maximum is therefore a true maximum, and clients that
+// have all reached it still spread over the range. (Jitter in both directions,
+// cut off at the maximum, would give half of them the same delay.)
 //
 // # Limits
 //
-// A limit on elapsed time counts from Start by the monotonic clock, includes
-// the time spent in the tries themselves, and forbids every delay that would
-// end after it: no try begins later than the limit. A try that has begun is
-// never cut short; that is what its context is for.
+// A limit on elapsed time counts from Start, on the monotonic clock, and
+// includes the time spent in the tries. A delay that would end after the limit
+// is not begun, so no try begins later than the limit. The limit does not
+// interrupt a try that has begun. Use its context for that.
 //
 // # Errors
 //
-// Do returns nil, or the error of a try that was marked with [Permanent], or
-// an [*Error] that wraps both the reason for stopping (errors.Is with
-// [ErrExhausted] or with the cause of the context) and the last try's error.
+// Do returns nil if a try succeeds. If a try returns an error marked with
+// [Permanent], Do returns that error. Otherwise it returns an [*Error], which
+// wraps the error of the last try and the reason for stopping: [ErrExhausted],
+// or the cause of the context.
 //
 // # Mistakes in a policy
 //
-// No constructor panics. A policy that makes no sense (a negative delay, a
-// maximum below the first delay, endless retries without any pause) carries
-// an error: [Policy.Err] reports it, so that a configuration can be checked
-// before it is used. Do returns that error and does not run its function.
+// No constructor panics. An invalid policy (a negative delay, a maximum below
+// the first delay, unlimited retries without a pause) carries an error.
+// [Policy.Err] reports it, so a configuration can be checked before it is
+// used. Do returns that error and does not run its function.
 package retry
