@@ -1,5 +1,5 @@
-// Package zktest is an in-process server that speaks ZooKeeper's client protocol and fails on request. It is for tests,
-// demos and simulation, and never for production: nothing is written to disk.
+// Package zktest is an in-process server that speaks ZooKeeper's client protocol and produces faults on demand. Use it for tests, demos
+// and simulation, and not in production: it writes nothing to disk.
 //
 //	srv, err := zktest.Start(zktest.Config{})          // on 127.0.0.1, for clients of every language
 //	srv, err := zktest.StartMemory(zktest.Config{})    // in memory, for testing/synctest bubbles
@@ -7,31 +7,33 @@
 //	defer srv.Close()
 //	connect(srv.ConnectString(), srv.Client("worker").Dial)
 //
-// # What it does
+// # Features
 //
-// It is one server with one state, behind one or several addresses (Config.Endpoints). Clients can use sessions and
-// ephemeral nodes, sequential, container and TTL nodes, one-shot, persistent and recursive watches, multi and multiRead,
-// ACLs with the schemes world, ip, digest, auth and super, quotas (Config.EnforceQuota), and the four-letter words. It answers as ZooKeeper 3.8 does,
-// with the same errors in the same order of precedence, the same Stats and zxids, and events and replies in the same
-// order; a suite of scripts compares everything a client can see with what a real server says. It follows newer servers
-// in a few things: several kinds of watch of one client on one path stand side by side (ZOOKEEPER-4466, since 3.9), removeWatches
-// and checkWatches have a type for each kind and see the caller's own watches only, and a check outside a multi is refused instead of
-// never answered. Config.Watches brings the first two back.
-// Random requests of every kind, right and wrong ones, are compared as well (make conformance). What is left out there: what a
-// server of 3.8 answers to requests that are sent behind a setACL before it is written (it judges them by the old list), and behind a multi
-// that fails because a create without a time to live has the flags for one (it forgets to take back what came before it).
-// Lists of children come in no useful order, newest first for the most part, so that clients that forget to sort are
-// found out.
+// A [Server] has one state, behind one or several addresses (Config.Endpoints). Clients can use sessions and ephemeral nodes; sequential,
+// container and TTL nodes; one-shot, persistent and recursive watches; multi and multiRead; ACLs with the schemes world, ip, digest, auth
+// and super; quotas (Config.EnforceQuota); and the four-letter words. The server answers as ZooKeeper 3.8 does: with the same errors in the
+// same order of precedence, the same Stats and zxids, and events and replies in the same order. A suite of scripts compares everything that
+// a client can see with the replies of a real server. Random requests of every kind, valid and invalid, are compared as well (make
+// conformance).
 //
-// Left out is reconfig (which is answered as disabled). Of SASL the
-// server knows DIGEST-MD5; a test brings the server's side of another mechanism in Config.SASL. TLS is for servers with sockets: see
-// Config.TLS.
+// In these points zktest follows newer servers. Config.Watches restores the first two of 3.8:
+//
+//   - Several kinds of watch of one client on one path exist side by side (ZOOKEEPER-4466, since 3.9).
+//   - removeWatches and checkWatches have a type for each kind, and see only the caller's own watches.
+//   - A check outside a multi is refused. ZooKeeper 3.8 never answers it.
+//
+// Two oddities of ZooKeeper 3.8 are not imitated. 3.8 judges requests by the old ACL if they arrive after a setACL that is not written
+// yet. It also fails to undo the earlier operations of a multi that fails because a create without a TTL has the flags of a TTL node.
+//
+// Lists of children come in no useful order, mostly newest first, so a client that forgets to sort them fails its tests.
+//
+// Reconfig is not supported, and is answered as disabled. The server knows the SASL mechanism DIGEST-MD5. For another mechanism, a test
+// supplies the server's side in Config.SASL. Servers with sockets can use TLS: see Config.TLS.
 //
 // # Time
 //
-// The server takes the time from package time and no other source, so inside a synctest bubble it follows the bubble's
-// clock. Session deadlines are multiples of the tick: a session that has not been heard of dies after its timeout, and
-// at most one tick later, never before.
+// The server takes the time only from package time, so inside a synctest bubble it follows the bubble's clock. Session deadlines are
+// multiples of the tick. A silent session expires after its timeout, at most one tick later, and never earlier.
 //
 //	           handshake                closeSession, deadline, ExpireSession
 //	(nothing) -----------> connected ------------------------------------------> ended
@@ -46,7 +48,7 @@
 //
 // # Faults
 //
-// Network faults are aimed at connections by a [Match], and stand until the function that they return is called:
+// A network fault applies to the connections that a [Match] selects. It lasts until the function that it returned is called:
 //
 //	srv.Cut(zktest.SessionConns(id))                               // reset; the session lives on
 //	heal := srv.Blackhole(zktest.ClientConns("worker"), zktest.Both)
@@ -55,7 +57,7 @@
 //	heal := srv.StopReading(zktest.AllConns())                     // the TCP window closes
 //	srv.ExpireSession(id)
 //
-// Faults of the server's process are aimed at endpoints by number, or at all of them:
+// A fault of the server's process applies to one endpoint, by number, or to all of them:
 //
 //	            Refuse                     Pause
 //	refusing <----------   running  ----------------->  paused
@@ -64,8 +66,8 @@
 //	                   Stop v   | StartEndpoint
 //	                       stopped
 //
-// Faults of single messages are decided by a hook, [Server.OnFrame], that sees every request, reply and event and says
-// what becomes of it. With it a reply is lost after its request was committed, which [Server.LoseReply] has ready:
+// Faults of single messages come from a hook, [Server.OnFrame], which sees every request, reply and event and decides what happens to it.
+// This hook loses a reply after its request was committed; [Server.LoseReply] does the same:
 //
 //	srv.OnFrame(func(f zktest.Frame) zktest.Verdict {
 //		if f.Stage == zktest.Reply && f.Op == zktest.OpCreate && f.Conn.Client == "worker" {
@@ -74,69 +76,70 @@
 //		return zktest.Pass
 //	})
 //
-// [Server.Inject] has the common cases ready: it answers requests on a path with an error, a number of times, and counts.
+// [Server.Inject] covers the common cases: it answers requests on a path with an error, a given number of times, and counts them.
 //
 //	f := srv.Inject(zktest.Rule{Op: zktest.OpSetData, Path: "/config", Times: 3}, zktest.AnswerWith(zktest.ErrThrottled))
 //	fmt.Println(f.Fired())
 //
 // # Clusters
 //
-// The endpoints of a [Cluster] are members of an ensemble. Each has a state of its own: a prefix of the transactions. Reads, watches and
-// the zxid in a reply come from there. Writes are made by the leader, and answered when the client's member has applied them; so is sync.
+// The endpoints of a [Cluster] are members of an ensemble. Each member has its own state, which is a prefix of the transactions. Reads,
+// watches and the zxid in a reply use that state. The leader makes the writes. A write or sync is answered when the client's member has
+// applied it.
 //
-//	                 elected                  leader stopped, or unheard for SyncLimit
+//	                 elected                  leader stopped, or silent for SyncLimit
 //	looking ------------------------> leading, following -----------------------> looking
-//	         leader found: catch up                       no quorum for a leader
+//	         leader found: catch up                       leader without a quorum
 //
 //	heal := cluster.Lag(time.Second, 0)   // member 0 applies transactions a second late
-//	heal := cluster.CutOff(0)             // it hears no other member, but its clients
+//	heal := cluster.CutOff(0)             // member 0 reaches its clients, but no other member
 //	cluster.Stop(cluster.Leader())        // killed: the others elect another leader
-//	cluster.Pause(0)                      // stopped in its tracks, as with SIGSTOP
+//	cluster.Pause(0)                      // stopped as with SIGSTOP
 //
-// A member that begins to look closes the connections of its clients, and takes no handshake before it follows or leads. An election takes
-// Config.ElectionTime from when a majority looks for a leader. It is won by the member that has stored most. Sessions survive and have their full
-// timeouts before them. A transaction is stored by a majority at the moment at which the leader makes it, so what was made survives; a
-// request that had not reached a leader with a majority is lost with its connection. OnFrame chooses: a leader that is stopped at
-// the stage Request loses the request, one that is stopped at the stage Reply loses the answer only.
+// A member that begins to look for a leader closes the connections of its clients. It accepts no handshake until it follows or leads. An
+// election takes Config.ElectionTime, from when a majority is looking for a leader. The member that has stored the most transactions wins. Sessions
+// survive, with their full timeouts ahead. The leader makes a transaction and a majority stores it at the same moment, so it
+// survives. A request that had not reached a leader with a majority is lost with its connection. OnFrame selects between the two:
+// a leader that is stopped at the stage Request loses the request, and one that is stopped at the stage Reply loses only the reply.
 //
-// A member that is cut off goes on answering reads and pings, and what needs the leader waits: writes, sync, and handshakes. If the cut heals
-// within Config.SyncLimit, the member catches up and its connections live on. Pings that reach a member that is cut off do not reach
-// the leader, so sessions expire meanwhile.
+// A member that is cut off still answers reads and pings. Requests that need the leader wait: writes, sync, and handshakes. If the cut heals
+// within Config.SyncLimit, the member catches up and its connections continue. The leader does not learn of pings to a member that is
+// cut off, so sessions can expire meanwhile.
 //
-// With Config.ReadOnlyMode a member that has been looking for a leader for two seconds, or a tick if that is longer, serves reads to new clients
-// that accept it (the readOnly byte of the handshake), from what it has stored. Each gets a session that no other member knows, and that
-// ends with its connection. Writes and sync are answered with ErrNotReadOnly. All other handshakes are refused, also those of sessions that have begun
-// before. When the member finds a leader, it closes the connections.
+// With Config.ReadOnlyMode, a member that has looked for a leader for two seconds, or for a tick if that is longer, serves reads from what it has
+// stored. It serves new clients that accept a read-only server (the readOnly byte of the handshake). Each gets a session that no other member
+// knows, and that ends with its connection. Writes and sync are answered with ErrNotReadOnly. All other handshakes are refused, even
+// those of existing sessions. When the member finds a leader, it closes these connections.
 //
-// A client that comes to a member with its session leaves its connection with another member open. That one still answers
-// reads, if it is not the leader. The first write or sync on it ends it (SESSIONMOVED). A handshake of a client that has seen more than the member has
-// applied is refused.
+// A client that moves its session to another member may leave its former connection open. The former member still answers reads on it, if
+// it is not the leader. The first write or sync on that connection ends it (SESSIONMOVED). A member refuses the handshake of a client that
+// has seen more transactions than the member has applied.
 //
-// Not modelled: transactions that a minority has stored and that a later leader keeps (those that it throws away: see Cluster.Stray), observers, reconfiguration, the rounds of an election,
-// the time that a member takes to join, and a leader that answers reads after the others have elected another. Lag changes when
-// transactions are applied and not when they are stored. ExpireSession and the methods that change the tree act without a quorum as well.
+// Not modelled are: transactions that a minority has stored and a later leader keeps (for those that a later leader discards, see
+// Cluster.Stray), observers, reconfiguration, the rounds of an election, the time that a member takes to join, and a leader that answers
+// reads after the others have elected another one. Lag delays applying transactions, and not storing them. ExpireSession and the methods
+// that change the tree work without a quorum.
 //
-// # What happened
+// # Counts and state
 //
-// [Server.Counts] counts requests, connections and events, so that a test can say what an operation costs.
+// [Server.Counts] counts requests, connections and events, so a test can check what an operation costs.
 // [Server.Sessions], [Server.Conns], [Server.Get], [Server.Children] and [Server.Dump] show the state, and
-// [Server.Create], [Server.Set] and [Server.Delete] change it from outside. Config.Trace writes everything down.
+// [Server.Create], [Server.Set] and [Server.Delete] change it from outside. Config.Trace logs everything.
 //
 // # Determinism
 //
-// All clients are served by one goroutine, which takes one step after the other in an order of its own: what is ready at
-// the same instant is not left to the scheduler. On the network in memory every message takes a latency of its own that
-// follows from Config.Seed, and arrives at an instant at which nothing else does. So within a bubble the same seed gives
-// the same trace, as far as the clients themselves are deterministic. GOMAXPROCS=1 removes what races remain in them.
+// One goroutine serves all clients, one step after the other, in its own order, so the result does not depend on the scheduler. On the
+// network in memory each message has its own latency, which follows from Config.Seed, and arrives at an instant of its own.
+// So inside a bubble the same seed gives the same trace, if the clients are deterministic. GOMAXPROCS=1 removes the remaining
+// races in the clients.
 //
-// A call that heals a fault, cuts, stops, expires or changes the tree takes effect at once, but the server acts on it a
-// nanosecond later: it then lets through what was held, sends events and closes connections. So calls that a test makes
-// at one instant never race with the server. A test that wants to see what a call caused sleeps; synctest.Wait is
-// not enough.
+// A call that heals a fault, cuts, stops, expires or changes the tree takes effect at once. The server acts on it a nanosecond later: it
+// then releases what was held back, sends events and closes connections. So calls that a test makes at one instant do not race with
+// the server. A test that wants to see the effects of a call must sleep; synctest.Wait is not enough.
 //
 // # Guarantees
 //
-//   - No input from the network makes the server panic, hang, or allocate what a length merely claims.
-//   - A client that does not read holds up nobody else; when 256 MiB wait for it, its connection is reset.
-//   - Close returns when every goroutine of the server has ended, whatever is paused or black-holed.
+//   - No input from the network makes the server panic, hang, or allocate memory for a length that was only claimed.
+//   - A client that does not read delays no other client. When 256 MiB are queued for it, its connection is reset.
+//   - Close returns when every goroutine of the server has ended, even if endpoints are paused or connections black-holed.
 package zktest
