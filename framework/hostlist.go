@@ -9,14 +9,15 @@ import (
 	"time"
 )
 
-// target is an address to dial, and the server that it is one of, against whose name TLS verifies. The two are the same if the name is not
-// resolved here.
+// target is an address to dial, with the server that it belongs to, against whose name TLS verifies. If names are not
+// resolved here, the two are the same.
 type target struct{ server, addr string }
 
-// unlisted stands for the server to dial while no list is known.
+// unlisted is the server to dial while no list is known.
 const unlisted = "Config.Servers"
 
-// decided returns the server to dial, which is the one whose turn it is unless there has to be a list first, or addresses for Config.Prefer.
+// decided returns the server to dial: the next in turn, unless a list, or addresses for Config.Prefer, have to be
+// obtained first.
 func (h *hosts) decided(ctx context.Context, server string) (string, error) {
 	h.mu.Lock()
 	judging := h.cfg.Prefer != nil && h.cfg.LookupHost != nil && h.seek != nil && !h.sought
@@ -30,7 +31,7 @@ func (h *hosts) decided(ctx context.Context, server string) (string, error) {
 	case judging:
 		ctx, cancel := context.WithTimeout(ctx, time.Until(deadline)/2)
 		defer cancel()
-		_ = h.seek(ctx) // what could not be resolved is judged by its name
+		_ = h.seek(ctx) // names that could not be resolved are judged by name
 	default:
 		return server, nil
 	}
@@ -39,7 +40,7 @@ func (h *hosts) decided(ctx context.Context, server string) (string, error) {
 	return h.turn(), nil
 }
 
-// exhausted tells that all targets have failed since a session was up. The mutex is held.
+// exhausted signals that all targets have failed since the last session was up. The mutex is held.
 func (h *hosts) exhausted() {
 	select {
 	case h.lost <- struct{}{}:
@@ -47,20 +48,20 @@ func (h *hosts) exhausted() {
 	}
 }
 
-// list is what the client may dial.
+// list is the servers that the client may dial.
 type list struct {
 	names []string            // those that it has to use
-	spare []string            // those that it uses if none of the others can be
-	known map[string][]string // the addresses of all of them, as far as they could be resolved
+	spare []string            // used only if none of the others can be reached
+	known map[string][]string // addresses of all of them, as far as they could be resolved
 }
 
-// replace puts another list in place. It returns the addresses to choose from before and after, without spare ones.
+// replace replaces the list. It returns the addresses to choose from before and after, without spare ones.
 func (h *hosts) replace(l list) (before, after []target) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for name, addrs := range l.known {
 		if len(addrs) > 0 && len(h.found[name]) == 0 && slices.Contains(h.names, name) {
-			h.found[name] = addrs // a name that is resolved for the first time is no other server
+			h.found[name] = addrs // a name that is resolved for the first time is not a new server
 		}
 	}
 	before = h.chosen()
@@ -91,7 +92,7 @@ func (h *hosts) replace(l list) (before, after []target) {
 	return before, h.chosen()
 }
 
-// chosen are the addresses to choose from, without spare ones, each once. The mutex is held.
+// chosen returns the addresses to choose from, without spare ones and duplicates. The mutex is held.
 func (h *hosts) chosen() (targets []target) {
 	seen := make(map[string]bool)
 	for _, name := range h.names {
@@ -112,7 +113,7 @@ func (h *hosts) chosen() (targets []target) {
 	return targets
 }
 
-// forget drops what is known of targets that are no longer in the list. The mutex is held.
+// forget drops what is known about targets that are no longer in the list. The mutex is held.
 func (h *hosts) forget() {
 	forgotten := func(name string, _ uint64) bool { return !h.knows(name) }
 	maps.DeleteFunc(h.tried, forgotten)
@@ -120,7 +121,7 @@ func (h *hosts) forget() {
 	maps.DeleteFunc(h.liked, func(t target, _ bool) bool { return !h.knows(t.addr) || !slices.Contains(h.names, t.server) })
 }
 
-// judge asks Config.Prefer about addresses that it was not asked about. No mutex is held while it is.
+// judge calls Config.Prefer for addresses for which it has not been called. No mutex is held during the call.
 func (h *hosts) judge(server string, addrs []string) {
 	if h.cfg.Prefer == nil {
 		return
@@ -144,7 +145,7 @@ func (h *hosts) judge(server string, addrs []string) {
 	}
 }
 
-// serving returns what the present connection is to, the zero target if there is none, and whether that is one of those that Config.Prefer prefers.
+// serving returns the target of the current connection, or the zero target, and whether it is preferred.
 func (h *hosts) serving() (t target, preferred bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -156,7 +157,7 @@ func (t target) compare(o target) int {
 	return cmp.Or(strings.Compare(t.addr, o.addr), strings.Compare(t.server, o.server))
 }
 
-// candidates are the addresses to choose from, sorted.
+// candidates returns the addresses to choose from, sorted.
 func (h *hosts) candidates() []target {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -165,7 +166,7 @@ func (h *hosts) candidates() []target {
 	return all
 }
 
-// preferred are those of a list that Config.Prefer prefers.
+// preferred returns the preferred targets of a list.
 func (h *hosts) preferred(list []target) (preferred []target) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -177,7 +178,7 @@ func (h *hosts) preferred(list []target) (preferred []target) {
 	return preferred
 }
 
-// listed are the names in the list, without spare ones, sorted.
+// listed returns the names in the list, without spare ones, sorted.
 func (h *hosts) listed() (names []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -14,48 +14,48 @@ import (
 	"github.com/docent-zk/docent/retry"
 )
 
-// hosts knows the servers of a client and how soon the next one may be dialled. It outlives epochs, so that neither a
-// server that accepts and drops nor one that hands out sessions and dies is dialled in a tight loop.
+// hosts is the list of a client's servers, and decides which one is dialled next and when. It outlives epochs, so that
+// a server that accepts and drops connections, or grants sessions and dies, is not dialled in a tight loop.
 //
-// Servers are dialled in turn, address by address: a name that has three addresses is worth as much as three names. The
-// address that was tried least recently comes first, so one that has failed, in the dial, the handshake or later, comes last. Of those that were
-// not tried since a session was up, the ones that Config.Prefer names come first.
+// Servers are dialled in turn, address by address: a name with three addresses counts as three. The address that was
+// tried least recently comes first, so one that has failed comes last. Among the addresses that were not tried since
+// the last session was up, preferred ones come first.
 //
-// The first dial of all goes out at once. While not every server has been tried since a connection that has lasted, the next one follows after a few
-// milliseconds, drawn at random, so that the clients of a server that died do not all meet its peers at once. From then on the reconnect policy
-// spaces the dials. When a server has said that a session is over,
-// the next session is asked for at once: there is a server that answers. Such a dial counts, and a session must have begun before, so
-// servers that end every session soon are not dialled in a tight loop either.
+// The very first dial has no pause. While there are servers that were not tried since the last lasting connection, the
+// next dial follows after a few milliseconds, drawn at random, so that the clients of a server that died do not all
+// connect at once. After that, the reconnect policy spaces the dials. When a server has ended a session, the next
+// session is requested immediately, since that server is reachable. Such a dial counts as a dial, and only follows a
+// session that had begun, so servers that end every session early are not dialled in a tight loop.
 type hosts struct {
 	cfg      *Config
 	grant    *grant
 	random   *random
-	panicked func(function, path string, value any) // told of functions of cfg that panic
+	panicked func(function, path string, value any) // receives panics of functions of cfg
 	tls      *tlsSource
 
 	mu     sync.Mutex
 	names  []string            // with their ports; shuffled once
-	spare  map[string]bool     // of names: those that are used only when none of the others can be
+	spare  map[string]bool     // names that are used only if none of the others can be reached
 	liked  map[target]bool     // those that Config.Prefer prefers
-	known  map[string][]string // the addresses that a name had when it was last resolved; none if that failed
-	found  map[string][]string // the latest good addresses of a name, by which lists are compared
-	tried  map[string]uint64   // when a name, or an address, was last tried: the count of tries then
+	known  map[string][]string // addresses of each name when it was last resolved; none if that failed
+	found  map[string][]string // the last known addresses of each name, with which lists are compared
+	tried  map[string]uint64   // when a name or an address was last tried, as a count of tries
 	tries  uint64
-	proven uint64            // tries when a session was up last: what was tried later has failed
-	latest target            // what the latest connection is to
+	proven uint64            // the count when a session was last up: what was tried later has failed
+	latest target            // target of the latest connection
 	moving bool              // the latest connection is for a planned move
-	sought bool              // the addresses behind the names have been asked for, so that Config.Prefer can judge them
-	serves target            // the present connection is to this one; zero while there is none
+	sought bool              // the names have been resolved, so that Config.Prefer can be called
+	serves target            // target of the current connection; zero if there is none
 	since  int               // dials since a connection lasted
 	pauses *retry.Attempts   // of the reconnect policy, once since > targets()
-	last   time.Duration     // the policy's last delay, for when it ends
+	last   time.Duration     // the policy's last delay, which is repeated when it ends
 	up     time.Time         // when the current connection was established; zero while there is none
-	down   map[string]uint64 // when a dial of an address failed last: the count of tries then
-	waited int               // handshakes since a session was up that got twice the time of the one before
-	prompt bool              // the next dial goes out at once
+	down   map[string]uint64 // when a dial of an address last failed, as a count of tries
+	waited int               // handshakes since the last session was up that got twice the time of the previous one
+	prompt bool              // the next dial has no pause
 
-	seek func(ctx context.Context) error // finds the names while there are none
-	lost chan struct{}                   // holds a token when all targets have failed since a session was up
+	seek func(ctx context.Context) error // obtains the names while there are none
+	lost chan struct{}                   // holds a token when all targets have failed since the last session was up
 }
 
 func newHosts(cfg *Config, g *grant, servers []string, r *random, panicked func(function, path string, value any)) *hosts {
@@ -81,7 +81,7 @@ func (h *hosts) take() (server string, pause time.Duration) {
 	return server, h.pause()
 }
 
-// turn returns the server whose turn it is, and notes that it is being tried. The mutex is held.
+// turn returns the next server in turn, and records that it is being tried. The mutex is held.
 func (h *hosts) turn() (server string) {
 	server = unlisted
 	if len(h.names) > 0 {
@@ -93,7 +93,7 @@ func (h *hosts) turn() (server string) {
 	return server
 }
 
-// due is the rank of the address of a server that comes first. A name whose addresses are not known counts itself.
+// due returns the rank of a server's first address. A name whose addresses are not known counts itself.
 func (h *hosts) due(server string) uint64 {
 	addrs := h.known[server]
 	if len(addrs) == 0 {
@@ -102,13 +102,14 @@ func (h *hosts) due(server string) uint64 {
 	return h.rank(target{server, h.first(server, addrs)})
 }
 
-// first is the address of a server that comes first.
+// first returns a server's address that comes first.
 func (h *hosts) first(server string, addrs []string) string {
 	return slices.MinFunc(addrs, func(a, b string) int { return cmp.Compare(h.rank(target{server, a}), h.rank(target{server, b})) })
 }
 
-// rank orders targets: the lowest is to be dialled next. Those that were not tried since a session was up last come ahead of all others, and among
-// these the preferred ones ahead of the rest, and spare ones last. In each of these groups the target that was tried least recently comes first.
+// rank orders targets: the lowest is dialled next. Targets that were not tried since the last session was up come
+// before all others. Among these, preferred ones come first and spare ones last. Within each group, the one that was
+// tried least recently comes first.
 func (h *hosts) rank(t target) uint64 {
 	const group = 1 << 60
 	tried := h.tried[t.addr]
@@ -123,13 +124,13 @@ func (h *hosts) rank(t target) uint64 {
 	return tried
 }
 
-// try notes that a name, or an address, is being tried.
+// try records that a name or an address is being tried.
 func (h *hosts) try(target string) {
 	h.tries++
 	h.tried[target] = h.tries
 }
 
-// targets is how many addresses there are, as far as is known.
+// targets returns the number of addresses, as far as is known.
 func (h *hosts) targets() (n int) {
 	for _, name := range h.names {
 		n += max(1, len(h.known[name]))
@@ -155,10 +156,10 @@ func (h *hosts) pause() time.Duration {
 	return max(h.last, longest/125)
 }
 
-// bounds are those that follow from the session timeout as it is known now.
+// bounds returns the bounds for the session timeout known now.
 func (h *hosts) bounds() bounds { return h.cfg.bounds(h.grant.timeout()) }
 
-// ask asks the policy for the next pause. One that panics is asked again when it is needed next.
+// ask asks the policy for the next pause. If it panics, it is asked again for the next dial.
 func (h *hosts) ask() {
 	err := guarded("ReconnectPolicy", "", func() error {
 		if h.pauses == nil {
@@ -174,17 +175,17 @@ func (h *hosts) ask() {
 	}
 }
 
-// established notes that a session is up on the server that was dialled last.
+// established records that a session is up on the server that was dialled last.
 func (h *hosts) established(now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.up, h.proven, h.waited, h.serves = now, h.tries, 0, h.latest
 }
 
-// lasting is how long a connection must have been up for its end to be news and not a habit.
+// lasting is how long a connection must have been up for the pauses to start over.
 const lasting = 500 * time.Millisecond
 
-// broken notes that the connection is gone. If it has lasted, and was of use, the pauses start again.
+// broken records that the connection has ended. If it lasted and was useful, the pauses start over.
 func (h *hosts) broken(now time.Time, good bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -194,22 +195,22 @@ func (h *hosts) broken(now time.Time, good bool) {
 	h.up, h.serves = time.Time{}, target{}
 }
 
-// sessionEnded notes that a server has said that a session is over which had begun.
+// sessionEnded records that a server has ended a session that had begun.
 func (h *hosts) sessionEnded() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.prompt = true
 }
 
-// size is the number of servers, at least 1.
+// size returns the number of servers, at least 1.
 func (h *hosts) size() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return max(1, len(h.names))
 }
 
-// dial connects to the address of server whose turn it is, within ConnectTimeout, name resolution and TLS included. left is
-// what is left of the session. What is returned with an error has no connection.
+// dial connects to server's next address within ConnectTimeout, which includes name resolution and TLS. left is the
+// session's remaining time. An offer that is returned with an error has no connection.
 func (h *hosts) dial(ctx context.Context, server string, left time.Duration) (*offer, error) {
 	begun := time.Now()
 	ctx, cancel := context.WithDeadline(ctx, begun.Add(h.connectLimit(server, left)))
@@ -229,7 +230,7 @@ func (h *hosts) dial(ctx context.Context, server string, left time.Duration) (*o
 	return h.reach(ctx, target{server, addr})
 }
 
-// reach connects to an address. What is returned with an error has no connection.
+// reach connects to an address. An offer that is returned with an error has no connection.
 func (h *hosts) reach(ctx context.Context, t target) (*offer, error) {
 	conn, err := h.dialAddr(ctx, t.server, t.addr)
 	if err != nil {
@@ -252,14 +253,15 @@ func (h *hosts) dialTo(ctx context.Context, t target) (*offer, error) {
 	return h.reach(ctx, t)
 }
 
-// use notes that a connection to a target is the latest one, and whether it is for a planned move. A handshake follows.
+// use records that a connection to a target is the latest one, and whether it is for a planned move. A handshake
+// follows.
 func (h *hosts) use(t target, planned bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.latest, h.moving = t, planned
 }
 
-// choose takes over the addresses of a server, none if it could not be resolved, and returns the one to dial.
+// choose stores a server's addresses, none if it could not be resolved, and returns the one to dial.
 func (h *hosts) choose(server string, addrs []string) (addr string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -277,14 +279,14 @@ func (h *hosts) choose(server string, addrs []string) (addr string) {
 	return addr
 }
 
-// failed notes that an address could not be dialled.
+// failed records that an address could not be dialled.
 func (h *hosts) failed(addr string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.down[addr] = h.tries
 }
 
-// knows reports whether something can be dialled.
+// knows reports whether a target is in the list.
 func (h *hosts) knows(target string) bool {
 	if slices.Contains(h.names, target) {
 		return true
@@ -297,8 +299,8 @@ func (h *hosts) knows(target string) bool {
 	return false
 }
 
-// connectLimit is how long a dial of target may take when so much is left of the session. target is a name of the connect string while
-// its addresses are being looked up.
+// connectLimit returns the time limit for a dial of target, given the session's remaining time. target is a name of the
+// connect string while it is being resolved.
 func (h *hosts) connectLimit(target string, left time.Duration) time.Duration {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -306,14 +308,15 @@ func (h *hosts) connectLimit(target string, left time.Duration) time.Duration {
 	if h.better(target) {
 		return limit.usual
 	}
-	return max(limit.usual, min(limit.patient, left/2)) // the handshake is to come
+	return max(limit.usual, min(limit.patient, left/2)) // the handshake follows
 }
 
-// handshakeLimit is how long a handshake on the latest connection may take when so much is left of the session. The only
-// server may take all of it. If there are others, which have failed, time for one more handshake is kept back.
+// handshakeLimit returns the time limit for a handshake on the latest connection, given the session's remaining time.
+// The only server may use all of it. If there are others, which have failed, time for one more handshake is reserved.
 //
-// A server that starts can leave a connection without an answer for ever. So each handshake gets twice the time of the one before if
-// the server could not be dialled since a session was up, and if the session has not begun, which has nothing to lose.
+// A server that is starting may never answer on a connection. So each handshake gets twice the time of the previous one
+// if a dial of the server failed since the last session was up, and if the session has not begun, which has nothing to
+// lose.
 func (h *hosts) handshakeLimit(left time.Duration) time.Duration {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -324,7 +327,7 @@ func (h *hosts) handshakeLimit(left time.Duration) time.Duration {
 	if h.better(h.latest.addr) {
 		return limit.usual
 	}
-	patient := limit.patient // the end of the session cuts it short
+	patient := limit.patient // the end of the session shortens it
 	if left == unlimited || h.down[h.latest.addr] > h.proven {
 		h.waited++
 		patient = min(limit.usual<<min(h.waited-1, 8), patient)
@@ -335,7 +338,8 @@ func (h *hosts) handshakeLimit(left time.Duration) time.Duration {
 	return max(limit.usual, patient)
 }
 
-// better reports whether another address than target, which is an address or a name, has not been tried since a session was up last.
+// better reports whether an address other than target, which is an address or a name, has not been tried since the last
+// session was up.
 func (h *hosts) better(target string) bool {
 	untried := func(other string) bool { return other != target && h.tried[other] <= h.proven }
 	for _, name := range h.names {
@@ -364,8 +368,8 @@ func (h *hosts) dialAddr(ctx context.Context, server, addr string) (net.Conn, er
 	return h.secure(ctx, conn, server)
 }
 
-// resolve turns a server into addresses, at each dial anew: pods and virtual machines come back under the same name with
-// another address.
+// resolve resolves a server's name. It does so for each dial, because pods and virtual machines return under the same
+// name with another address.
 func (h *hosts) resolve(ctx context.Context, server string) ([]string, error) {
 	host, port, err := net.SplitHostPort(server)
 	if err != nil {
@@ -393,7 +397,7 @@ func (h *hosts) resolve(ctx context.Context, server string) ([]string, error) {
 	return addrs, nil
 }
 
-// secure adds TLS, verified against the name in the connect string and not against the address behind it.
+// secure adds TLS, verified against the name in the connect string and not against the address.
 func (h *hosts) secure(ctx context.Context, conn net.Conn, server string) (net.Conn, error) {
 	cfg := h.tls.config(ctx)
 	if cfg == nil {

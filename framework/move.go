@@ -12,30 +12,33 @@ import (
 	"github.com/docent-zk/docent/internal/wire"
 )
 
-// A planned move takes a session from one connection to another without SUSPENDED. The new connection is dialled, and secured, while
-// the old one serves on. Then requests wait for a moment, until what was sent is answered, so that the outcome of none becomes unknown:
+// A planned move takes a session from one connection to another without SUSPENDED. The new connection is dialled and
+// secured while the old one is in use. Then requests wait until everything that was sent is answered, so that no
+// outcome becomes unknown:
 //
 //	supervisor      Connected                                  Connected, gate paused              Reconnected
 //	move            dial ──▶ offer ──▶ pause the gate ──▶ an exists, alone ──▶ break the link ─ ─ ─▶ gate opens
 //	driver                                                                      └─▶ handshake on the offered connection
 //
-// Trust and its clocks go on as if nothing happened: the session is the same, and the exists has just been answered. If the handshake
-// fails, because the server is starting or lags behind, the driver dials other servers. The session has to be up on one of them T/6
-// after the old link was left. Otherwise that is SUSPENDED as always, and so it is if anything else than the move breaks the old link.
+// Trust and its clocks continue: the session is the same, and the exists has just been answered. If the handshake
+// fails, because the server is starting or lags behind, the driver dials other servers. The session must be up on one
+// of them T/6 after the old link was left. Otherwise the client is SUSPENDED, as it is if anything other than the move
+// breaks the old link.
 
-// errMoving ends a link whose session moves as planned.
+// errMoving ends a link whose session moves to another connection.
 var errMoving = errors.New("the session moves to another connection as planned")
 
-// errPaused sends an operation back to the gate: it was not sent, because the session moves.
+// errPaused sends an operation back to the gate: it was not sent, because the session is moving.
 var errPaused = &unsentError{errMoving}
 
-// errNoMove says that there is nothing to move now.
+// errNoMove means that there is nothing to move.
 var errNoMove = errors.New("the connection has changed meanwhile")
 
-// moveLimit is the part of the session timeout that a move has for the answer to what was sent, and then for the handshake.
+// moveLimit: a move has a sixth of the session timeout for the replies to what was sent, and another sixth for the
+// handshake.
 const moveLimit = 6
 
-// plannedHandshake is the part of the session timeout that the handshake of a planned move has. What is left of moveLimit is for
+// plannedHandshake: the handshake of a planned move has an eighth of the session timeout. The rest of moveLimit is for
 // other servers.
 const plannedHandshake = 8
 
@@ -43,9 +46,9 @@ const plannedHandshake = 8
 type pause struct{ state atomic.Int32 }
 
 const (
-	waiting   int32 = iota // until what was sent is answered
+	waiting   int32 = iota // until everything that was sent is answered
 	departed               // the link has been broken for the move
-	abandoned              // the move is not made
+	abandoned              // the move was abandoned
 )
 
 // leave reports whether the link may be broken now.
@@ -64,7 +67,7 @@ type offer struct {
 	dial   int64 // its number
 }
 
-// serverOr is the server of an offer, and other if there is none.
+// serverOr returns the server of an offer, or other if there is none.
 func (o *offer) serverOr(other string) string {
 	if o == nil {
 		return other
@@ -72,7 +75,7 @@ func (o *offer) serverOr(other string) string {
 	return o.target.server
 }
 
-// offers hold at most one. The driver takes it when it dials next, for whatever reason.
+// offers holds at most one offer. The driver takes it at its next dial.
 type offers struct {
 	mu   sync.Mutex
 	next *offer
@@ -84,7 +87,7 @@ func (o *offers) put(next *offer) {
 	o.next = next
 }
 
-// server is that of the offer.
+// server returns the server of the offer.
 func (o *offers) server() (name string, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -94,7 +97,7 @@ func (o *offers) server() (name string, ok bool) {
 	return o.next.target.server, true
 }
 
-// take returns the offer, nil if there is none.
+// take removes and returns the offer; nil if there is none.
 func (o *offers) take() *offer {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -103,11 +106,12 @@ func (o *offers) take() *offer {
 	return next
 }
 
-// dialer opens a connection. With an error it may say to which server it did not.
+// dialer opens a connection. If it fails, the offer may say which server was tried.
 type dialer func(ctx context.Context) (*offer, error)
 
-// move moves the session to the connection that dial opens. It returns nil when a connection that is newer serves the session, or the
-// next one. After an error the session is where it was, unless ctx has ended. It needs a connection to move from.
+// move moves the session to the connection that dial opens. It returns nil when a newer connection serves the session,
+// or the next one. After an error, the session is on its old connection, unless ctx has ended. There must be a
+// connection to move from.
 func (c *core) move(ctx context.Context, dial dialer, why string) error {
 	select {
 	case c.moving <- struct{}{}:
@@ -153,14 +157,14 @@ func (c *core) move(ctx context.Context, dial dialer, why string) error {
 	return c.arrived(ctx, number)
 }
 
-// withdraw closes the connection that is on offer, if the driver has not taken it.
+// withdraw closes the offered connection if the driver has not taken it.
 func (e *epoch) withdraw() {
 	if unused := e.offers.take(); unused != nil {
 		_ = unused.conn.Close()
 	}
 }
 
-// pause makes operations wait, without a change of state. It returns nil if g is not the present any more.
+// pause makes operations wait, without a change of state. It returns nil if g is no longer current.
 func (c *core) pause(g *gate) *gate {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -174,7 +178,7 @@ func (c *core) pause(g *gate) *gate {
 	return &paused
 }
 
-// unpause lets operations go on, unless the link was broken for the move: then it is for the supervisor to say what comes.
+// unpause lets operations continue, unless the link was broken for the move: then the supervisor decides.
 func (c *core) unpause(paused *gate) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -187,14 +191,15 @@ func (c *core) unpause(paused *gate) {
 	close(paused.changed)
 }
 
-// lone is the kind of a request that goes when everything before it is answered, and holds up what comes behind it.
+// lone is the kind of a request that is sent when everything before it has been answered, and delays everything after
+// it.
 type lone struct{}
 
 func (lone) Alone() bool       { return true }
 func (lone) Ended(bool, error) {}
 
-// leaveLink breaks the link when everything that was sent on it is answered, in the goroutine that receives the last answer: nothing
-// can be sent in between.
+// leaveLink breaks the link when everything that was sent on it is answered. It does so in the goroutine that receives
+// the last reply, so nothing can be sent in between.
 func (c *core) leaveLink(ctx context.Context, e *epoch, paused *gate) error {
 	limit := e.wire.Timeout() / moveLimit
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the server has not answered for %v: %w", limit, context.DeadlineExceeded))
@@ -220,7 +225,7 @@ func (c *core) leaveLink(ctx context.Context, e *epoch, paused *gate) error {
 	return nil
 }
 
-// arrived waits until a connection serves that was dialled with this number, or later.
+// arrived waits until a connection with this dial number, or a later one, is up.
 func (c *core) arrived(ctx context.Context, number int64) error {
 	for {
 		g := c.gate.Load()
@@ -239,8 +244,8 @@ func (c *core) arrived(ctx context.Context, number int64) error {
 	}
 }
 
-// moves reports whether a link has ended, or an attempt to get one, while a move is under way that may still arrive. It says until when
-// that may take.
+// moves reports whether a link, or an attempt to connect, has ended during a move that may still succeed, and sets the
+// time limit for that.
 func (c *core) moves(e *epoch, cause error) bool {
 	switch {
 	case !c.gate.Load().leaving() || !errors.Is(cause, errLink) || !e.trusted():
@@ -251,14 +256,14 @@ func (c *core) moves(e *epoch, cause error) bool {
 	return time.Now().Before(e.moveBy)
 }
 
-// lateMove ends the patience with a move that does not arrive.
+// lateMove ends a move that has passed its time limit.
 func (c *core) lateMove(e *epoch) {
 	if c.gate.Load().leaving() && !e.moveBy.IsZero() && !time.Now().Before(e.moveBy) {
 		c.down(e, fmt.Errorf("%w: a planned move was not complete after %v", errLink, e.wire.Timeout()/moveLimit))
 	}
 }
 
-// redial opens a connection to the server whose turn it is.
+// redial opens a connection to the next server in turn.
 func (e *epoch) redial(ctx context.Context) (*offer, error) {
 	server, wait := e.core.hosts.take()
 	if err := sleep(ctx, wait); err != nil {
@@ -269,11 +274,11 @@ func (e *epoch) redial(ctx context.Context) (*offer, error) {
 	return next, err
 }
 
-// renew sees to it that the session is served by a connection that begins after this call.
+// renew makes sure that a connection that begins after this call serves the session.
 func (c *core) renew(ctx context.Context, why string) error {
 	begun := c.dials.Add(1)
 	pauses := sessionRetries.WithRand(c.random.float64).Start()
-	var last error // of a try, which says more than that ctx has ended
+	var last error // of an attempt; says more than that ctx has ended
 	for {
 		g := c.gate.Load()
 		if !g.serves(nil) {
@@ -298,7 +303,7 @@ func (c *core) renew(ctx context.Context, why string) error {
 	}
 }
 
-// also adds to err what explains it.
+// also adds an explanation to err.
 func also(err, why error) error {
 	if errors.Is(why, err) {
 		return why
@@ -306,7 +311,7 @@ func also(err, why error) error {
 	return fmt.Errorf("%w: %w", err, why)
 }
 
-// changed waits until g is not the present any more.
+// changed waits until g is no longer current.
 func (c *core) changed(ctx context.Context, g *gate) error {
 	select {
 	case <-g.changed:
@@ -318,16 +323,16 @@ func (c *core) changed(ctx context.Context, g *gate) error {
 	}
 }
 
-// Reconnect moves the session to a new connection, which is dialled, secured and authenticated anew. Use it after a certificate, or what
-// a SASL mechanism authenticates with, was replaced, if the present connection is not to live on with what was before.
+// Reconnect moves the session to a new connection, which is dialled, secured and authenticated again. Use it after a
+// certificate or SASL credentials were replaced, if the current connection must not continue with the former ones.
 //
-// The state of the client passes from Connected to Reconnected without SUSPENDED, and nothing that is held ends. The new
-// connection is dialled first. Operations wait until what was sent is answered and the new connection has the session, which
-// takes a few round trips. If the new connection cannot be opened, the old one stays, and Reconnect tries again until ctx ends. If it
-// fails before it has the session, the client dials other servers, and is SUSPENDED if none of them has the session within a sixth of the session
-// timeout.
+// The state changes from Connected to Reconnected without SUSPENDED, and no claim ends. The new connection is dialled
+// first. Operations wait until everything that was sent is answered and the new connection has the session, which takes
+// a few round trips. If the new connection cannot be opened, the old one stays in use, and Reconnect retries until ctx
+// ends. If the new connection fails before it has the session, the client dials other servers. It is SUSPENDED if none
+// of them has the session within a sixth of the session timeout.
 //
-// Without a connection Reconnect waits for the next one. It returns [ErrClosed] after Close.
+// Without a connection, Reconnect waits for the next one. It returns [ErrClosed] after Close.
 func (c *Client) Reconnect(ctx context.Context) error {
 	if err := c.usable(); err != nil {
 		return err

@@ -21,21 +21,22 @@ import (
 // until it is lost. So no claim and no ephemeral node ever belongs to a session of a read-only server, and nothing that such a server says
 // counts for trust, or as seen: it may have stored transactions that a later leader throws away, and counts its own sessions as transactions.
 
-// errLagging ends a link to a read-only server.
+// errLagging ends a link to a read-only server that is behind.
 var errLagging = errors.New("the read-only server is behind what the client has seen")
 
 // errWritable ends a session of a read-only server.
 var errWritable = fmt.Errorf("a server was found that accepts writes: %w", ErrSessionLost)
 
-// allTried reports whether every address has been tried since a session was up. Until then a read-only server is not accepted:
-// another one may serve writes.
+// allTried reports whether every address has been tried since the last session was up. Until then a read-only server is
+// not accepted, because another server may accept writes.
 func (h *hosts) allTried() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return !h.better(h.latest.addr)
 }
 
-// greet tells the supervisor that a connection is up. That of a read-only server is up when it has shown what it has: see examine.
+// greet tells the supervisor that a connection is up. For a read-only server, that is after its newest transaction is
+// known: see examine.
 func (e *epoch) greet(sig signal) {
 	if !e.wire.ReadOnly() {
 		e.signals.push(sig)
@@ -46,8 +47,8 @@ func (e *epoch) greet(sig signal) {
 	e.greeted = sig
 }
 
-// examine asks a read-only server for its newest transaction. If that is older than what the client has seen, its caches would go back
-// in time.
+// examine asks a read-only server for its newest transaction. If that is older than what the client has seen, its
+// caches would go back in time.
 func (e *epoch) examine() *wire.Call {
 	c := &existsQuery("/", false).call(e.ctx).Call
 	c.Over = func(err error) {
@@ -73,13 +74,13 @@ func (e *epoch) endReadOnly(cause error) {
 	e.signals.push(signal{kind: sessionExpired, cause: cause})
 }
 
-// upReadOnly is the report of a connection to a read-only server.
+// upReadOnly handles a connection to a read-only server.
 func (c *core) upReadOnly(e *epoch) {
 	c.publish(e, StateChange{State: ReadOnly})
 	c.retiring.Go(func() { c.search(e) })
 }
 
-// search looks for a server that serves writes too, for as long as the epoch lasts. Servers are tried in turn, with the pauses of the
+// search looks for a full server as long as the epoch lasts. Servers are tried in turn, with the pauses of the
 // reconnect policy.
 func (c *core) search(e *epoch) {
 	for {
@@ -97,8 +98,8 @@ func (c *core) search(e *epoch) {
 	}
 }
 
-// writable tries one server, and returns a connection to it if it serves writes. That it does is told by a session that it starts, although
-// the handshake does not accept a read-only server. The session is closed again.
+// writable tries one server, and returns a connection to it if it accepts writes. To find out, it starts a session with
+// a handshake that does not accept read-only servers, and closes it again.
 func (c *core) writable(e *epoch, server string) (*offer, error) {
 	timeout := c.grant.timeout()
 	ctx, cancel := context.WithTimeout(e.ctx, timeout/3)
@@ -117,40 +118,40 @@ func (c *core) writable(e *epoch, server string) (*offer, error) {
 	return next, nil
 }
 
-// drop closes the connection that is on offer, if nobody has taken it.
+// drop closes the offered connection if it has not been taken.
 func (o *offers) drop() {
 	if unused := o.take(); unused != nil {
 		_ = unused.conn.Close()
 	}
 }
 
-// servesReads reports whether a read can be sent in the gate's epoch, if that is the one that it is fixed to.
+// servesReads reports whether a read can be sent in the gate's epoch, which must be fixed if that is not nil.
 func (g *gate) servesReads(fixed *epoch) bool {
 	return g.serves(fixed) || g.readOnly(fixed)
 }
 
-// readOnly reports whether the gate's epoch is a session of a read-only server, and the one that an operation is fixed to.
+// readOnly reports whether the gate's epoch is a session of a read-only server, and is fixed if that is not nil.
 func (g *gate) readOnly(fixed *epoch) bool {
 	return g.State == ReadOnly && g.epoch.ctx.Err() == nil && (fixed == nil || fixed == g.epoch)
 }
 
-// need is what an operation needs a connection for.
+// need is the kind of connection that an operation needs.
 type need int
 
 const (
-	writes    need = iota // or wants to see every change; waits for a full server
-	reads                 // any server will do
-	refusable             // writes, and a read-only server refuses it
+	writes    need = iota // a full server, for writes and for reads that must see every change
+	reads                 // any server
+	refusable             // a full server; a read-only server refuses it
 )
 
-// readOps are the requests that a read-only server is asked.
+// readOps are the requests that are sent to a read-only server.
 var readOps = map[int32]bool{
 	jute.OpExists: true, jute.OpGetData: true, jute.OpGetACL: true, jute.OpGetChildren: true, jute.OpGetChildren2: true,
 	jute.OpMultiRead: true, jute.OpAddWatch: true, jute.OpSetWatches: true, jute.OpSetWatches2: true, jute.OpRemoveWatches: true,
 	jute.OpGetEphemerals: true, jute.OpDescendants: true, jute.OpWhoAmI: true,
 }
 
-// onlyReads reports whether none of the calls changes anything.
+// onlyReads reports whether none of the calls writes.
 func onlyReads(calls []*wire.Call) bool {
 	for _, c := range calls {
 		if !readOps[c.Op] {
@@ -160,16 +161,16 @@ func onlyReads(calls []*wire.Call) bool {
 	return true
 }
 
-// errReadOnlyServer is why a write is not sent.
+// errReadOnlyServer returns why a write is not sent.
 func (g *gate) errReadOnlyServer() error {
 	return fmt.Errorf("%w: %s", ErrNotReadOnly, g.Server)
 }
 
-// ReadOnly reports whether the session is one of a server that serves only reads: see [Config.ReadOnly]. A recipe gets such a session only if its
-// policy says [Serve].
+// ReadOnly reports whether the session belongs to a server that serves only reads: see [Config.ReadOnly]. A recipe gets
+// such a session only with the policy [Serve].
 func (s *Session) ReadOnly() bool { return s.e.wire.ReadOnly() }
 
-// readOnly looks whether the client has made do with a read-only server for long.
+// readOnly checks for how long the client has used a read-only server.
 func (e *examination) readOnly(info Info) {
 	if info.State != ReadOnly || !e.lasted(info.Time, e.bounds.Silence) {
 		return
@@ -181,5 +182,5 @@ func (e *examination) readOnly(info Info) {
 	})
 }
 
-// never is further away than any session lasts.
+// never is longer than any session lasts.
 const never = 10 * 365 * 24 * time.Hour

@@ -11,27 +11,28 @@ import (
 	"github.com/docent-zk/docent/internal/wire"
 )
 
-// Watches belong to a connection. On the next one they are set again ahead of everything else, with setWatches (setWatches2 if there
-// are recursive ones), whose relativeZxid tells the server how far the watches are known to have told everything: a node that has
-// changed since gets its event at once. Of recursive watches the server does not tell what they have missed; they are reset.
+// Watches belong to a connection. On the next one they are set again before any other request, with setWatches
+// (setWatches2 if there are recursive ones). Its relativeZxid tells the server up to which transaction the watches have
+// delivered all events: a node that has changed since gets its event at once. For recursive watches the server does not
+// report what they have missed, so they are reset.
 //
-// That zxid is the newest one that had been seen when the connection was asked for, if all watches were in force on the one before:
-// an event comes ahead of the first reply that shows its change. If they were not, it stays what it was: what is older than necessary
-// costs events without need, what is newer loses some.
+// If all watches were set on the last connection, relativeZxid is the newest transaction that had been seen when the
+// new connection was requested, because an event comes before the first reply that shows its change. If they were not,
+// it keeps its value. A value that is too old causes unnecessary events, and one that is too new loses events.
 //
-// A setWatches that is answered with an error leaves its watches unset, so the error ends the connection. For an hour from then on, and on
-// servers that do not know setWatches, an exists is sent for each watch in its place, and what it shows is compared here as a server would. A
-// watch on a list of children cannot be set without the list, which can be long: it fires, and its user reads. On servers that do not
-// know setWatches2, each recursive watch is set again with addWatch.
+// A setWatches with an error reply leaves its watches unset, so the error ends the connection. For the next hour, and
+// on servers that do not support setWatches, an exists is sent for each watch instead, and its result is compared here
+// as a server would. A watch on a list of children cannot be set without reading the list, which can be long: it fires,
+// and its user reads. On servers that do not support setWatches2, each recursive watch is set again with addWatch.
 
-// errNotRearmed ends a connection on which the watches of earlier ones could not be set again.
+// errNotRearmed ends a connection on which the watches could not be set again.
 var errNotRearmed = errors.New("the server does not set the watches again")
 
-// rearming is what is known of the watches on the latest connection. It is guarded by the mutex of the watches.
+// rearming is the state of the watches on the latest connection. It is guarded by the mutex of the watches.
 type rearming struct {
-	pin    int64 // up to where every watch has told everything
+	pin    int64 // up to which transaction every watch has delivered all events
 	begun  bool  // there was a connection
-	open   int   // requests that are unanswered
+	open   int   // unanswered requests
 	failed bool  // one has failed
 
 	refused time.Time // when setWatches was refused; zero if it was not
@@ -40,10 +41,11 @@ type rearming struct {
 // singly reports whether watches are set again one by one because setWatches was refused.
 func (r *rearming) singly() bool { return !r.refused.IsZero() && time.Since(r.refused) < relearnAfter }
 
-// complete reports whether all watches are in force on the latest connection.
+// complete reports whether all watches are set on the latest connection.
 func (r *rearming) complete() bool { return r.open == 0 && !r.failed }
 
-// rearm returns the requests that set all watches again on a new connection, which was asked for when zxid was the newest one.
+// rearm returns the requests that set all watches again on a new connection, which was requested when zxid was the
+// newest transaction.
 func (e *epoch) rearm(zxid int64) []*wire.Call {
 	t := &e.watches
 	t.mu.Lock()
@@ -90,17 +92,17 @@ func (l *lists) add(to *[]string, path string) {
 	l.size += 4 + len(path)
 }
 
-// next returns empty lists for the next request, which is mostly like this one.
+// next returns empty lists for the next request, which is likely of similar size.
 func (l *lists) next() *lists {
 	room := func(paths []string) []string { return make([]string, 0, len(paths)+len(paths)/8) }
 	return &lists{data: room(l.data), exist: room(l.exist), child: room(l.child), recursive: room(l.recursive)}
 }
 
-// rearmSize bounds the paths in one setWatches, in bytes as they are sent. Servers accept requests of 1 MiB unless they are told
-// otherwise; this is what their own clients keep to. A longer path goes alone.
+// rearmSize bounds the paths in one setWatches, in bytes on the wire. Servers accept requests of 1 MiB by default;
+// ZooKeeper's own client uses this limit. A longer path has its own request.
 const rearmSize = 128 << 10
 
-// rearmTogether puts all one-shot watches, and recursive ones, into as few requests as it takes. The mutex is held.
+// rearmTogether puts all one-shot watches, and recursive ones, into as few requests as possible. The mutex is held.
 func (e *epoch) rearmTogether(recursive []string) (calls []*wire.Call) {
 	t, l := &e.watches, &lists{}
 	flush := func(next int) {
@@ -116,7 +118,7 @@ func (e *epoch) rearmTogether(recursive []string) (calls []*wire.Call) {
 			l.add(&l.child, w.path)
 		case w.awaited:
 			l.add(&l.exist, w.path)
-		default: // the server keeps a watch on the existence of a node that exists with those on data
+		default: // the server treats a watch on an existing node as one on its data
 			l.add(&l.data, w.path)
 		}
 	}
@@ -130,15 +132,15 @@ func (e *epoch) rearmTogether(recursive []string) (calls []*wire.Call) {
 	return calls
 }
 
-// setAgain is a one-shot watch that the server is to have.
+// setAgain is a one-shot watch to set on the server.
 type setAgain struct {
 	watchKey
-	awaited bool        // there is no node
-	entry   *watchEntry // nil if only sets watch
+	awaited bool        // the node does not exist
+	entry   *watchEntry // nil if only sets use the watch
 }
 
-// toRearm are the one-shot watches that the server is to have, in order. A recursive watch on the same path stands in for them. The
-// mutex is held.
+// toRearm returns the one-shot watches to set on the server, in order. Those that a recursive watch on the same path
+// serves are omitted. The mutex is held.
 func (t *watches) toRearm() []setAgain {
 	list := make([]setAgain, 0, len(t.m)+2*len(t.sets))
 	for key, entry := range t.m {
@@ -155,7 +157,7 @@ func (t *watches) toRearm() []setAgain {
 	return list
 }
 
-// appendSets appends what sets watch on a path, and nobody else does. The mutex is held.
+// appendSets appends the watches on a path that are used by sets only. The mutex is held.
 func (t *watches) appendSets(list []setAgain, at string) []setAgain {
 	var armed watchBits
 	for m := t.liveSets(at); m != nil; m = m.next {
@@ -186,7 +188,7 @@ func (e *epoch) setWatches(l *lists) *wire.Call {
 	return c
 }
 
-// filled returns an empty list for none: a null one is no list to some servers.
+// filled returns an empty list instead of nil, because some servers reject a null list.
 func filled(paths []string) []string {
 	if paths == nil {
 		return []string{}
@@ -194,15 +196,15 @@ func filled(paths []string) []string {
 	return paths
 }
 
-// rearmed takes the answer to a request that sets watches again, on the connection with that number. It runs in the receiving
-// goroutine if there was an answer.
+// rearmed handles the reply to a request that sets watches again, on the connection with that number. It runs in the
+// receiving goroutine if there was a reply.
 func (e *epoch) rearmed(era int, trees []*tree, err error, together bool) {
 	if cause := e.watches.rearmed(era, trees, err, together); cause != nil {
 		e.wire.Break(cause) // with no mutex held: other calls end with the connection
 	}
 }
 
-// rearmed is that of an epoch. It returns why the connection has to be ended.
+// rearmed does the same for the table. It returns why the connection has to be ended.
 func (t *watches) rearmed(era int, trees []*tree, err error, together bool) (cause error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -232,7 +234,8 @@ func (t *watches) rearmed(era int, trees []*tree, err error, together bool) (cau
 	return fmt.Errorf("%w: %w", errNotRearmed, err)
 }
 
-// disowns reports whether a code says that the server does not keep the session, and so nothing of the request.
+// disowns reports whether a code means that the server does not serve the session, and so says nothing about the
+// request.
 func disowns(code int32) bool {
 	return code == codeSessionExpired || code == codeSessionMoved || code == codeSASLRequired
 }
@@ -258,7 +261,7 @@ func (e *epoch) rearmTrees() (calls []*wire.Call) {
 	return calls
 }
 
-// rearmOne looks at the node of one watch and sets it again.
+// rearmOne reads the node of one watch and sets the watch again.
 func (e *epoch) rearmOne(era int, w setAgain, pin int64) *wire.Call {
 	c := &wire.Call{Op: jute.OpExists, Path: w.path, Body: &jute.PathWatchRequest{Path: w.path, Watch: w.kind != childWatch}}
 	var stat Stat
@@ -276,7 +279,7 @@ func (e *epoch) rearmOne(era int, w setAgain, pin int64) *wire.Call {
 	return c
 }
 
-// looked fires a watch that has missed an event, or could not be set.
+// looked fires a watch that has missed an event or could not be set.
 func (t *watches) looked(w setAgain, pin int64, stat *Stat, err error) {
 	event := EventType(0)
 	var code *wire.CodeError

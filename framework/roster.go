@@ -11,37 +11,37 @@ import (
 	"time"
 )
 
-// roster keeps the list of servers up to date, and moves the session to another server when that is called for. One goroutine does both, in clients that
-// have anything to do:
+// roster keeps the list of servers up to date, and moves the session to another server when needed. One goroutine does
+// both, in clients that need it:
 //
 //	every ServersRefresh                 read the list and the addresses of its names again
 //	no server can be reached             the same, at once
-//	the ensemble's configuration changes take over its servers, once one of them serves this client
+//	the ensemble's configuration changes use its servers, once one of them serves this client
 //
-// and then, and whenever the state changes, it looks whether the session is where it is to be (placement.go).
+// After that, and whenever the state changes, it checks whether the session is on the right server (placement.go).
 type roster struct {
 	c       *core
-	every   time.Duration // between looks
-	refresh bool          // each of them reads the list again
+	every   time.Duration // between checks
+	refresh bool          // each check reads the list again
 
 	configured chan []string // servers of the ensemble's configuration
-	seeking    chan struct{} // holds a token while somebody reads the list
+	seeking    chan struct{} // holds a token while a goroutine reads the list
 	calling    chan struct{} // holds a token while Config.Servers is being called
 
 	static   []string // of the connect string
-	provided []string // by Config.Servers, the latest good list
-	ensemble []string // of the ensemble's configuration, once taken over
-	offered  []string // of the ensemble's configuration, while none of them has served this client
+	provided []string // by Config.Servers, the last valid list
+	ensemble []string // of the ensemble's configuration, once in use
+	offered  []string // of the ensemble's configuration, until one of them has served this client
 
 	placement
 
-	toldServers, toldEnsemble atomic.Pointer[error] // what was logged last; nil if all is well
+	toldServers, toldEnsemble atomic.Pointer[error] // what was logged last; nil if there is no problem
 }
 
-// lookEvery is the time between looks if there is no ServersRefresh to go by.
+// lookEvery is the time between checks if ServersRefresh does not set it.
 const lookEvery = time.Minute
 
-// rosterNeeded reports whether there is anything for a roster to do.
+// rosterNeeded reports whether the client needs a roster.
 func (c *Config) rosterNeeded(names []string) bool {
 	if c.Servers != nil || c.FollowEnsemble || c.Prefer != nil || c.RebalanceAfter > 0 {
 		return true
@@ -108,7 +108,7 @@ func (r *roster) run(ctx context.Context) {
 	}
 }
 
-// look does what is to be done from time to time.
+// look does the periodic work.
 func (r *roster) look(ctx context.Context) {
 	if r.refresh {
 		r.read(ctx)
@@ -119,12 +119,12 @@ func (r *roster) look(ctx context.Context) {
 	}
 }
 
-// spread is a time around d, by a fifth either way, so that clients that were started together do not go on together.
+// spread varies d by up to a fifth, so that clients that were started together do not stay in step.
 func (r *roster) spread(d time.Duration) time.Duration {
 	return time.Duration((0.8 + 0.4*r.c.random.float64()) * float64(d))
 }
 
-// seek reads the list of servers and the addresses of its names, and puts them in place. It returns the addresses before and after.
+// seek reads the list of servers, resolves its names and stores the result. It returns the addresses before and after.
 func (r *roster) seek(ctx context.Context) (before, after []target, err error) {
 	select {
 	case r.seeking <- struct{}{}:
@@ -146,12 +146,12 @@ func (r *roster) seek(ctx context.Context) (before, after []target, err error) {
 	}
 	l := r.resolved(ctx, r.list())
 	before, after = r.c.hosts.replace(l)
-	r.judge(l) // again: what was not in the list may have been forgotten meanwhile
+	r.judge(l) // again: servers that were not in the list may have been dropped meanwhile
 	return before, after, nil
 }
 
-// list is that of the latest sources. The ensemble's configuration counts most once it was taken over. What is in the other sources is kept for when
-// none of its servers can be reached.
+// list combines the latest sources. Once the ensemble's configuration is in use, it takes precedence, and the servers
+// of the other sources are spare.
 func (r *roster) list() list {
 	names := r.static
 	if len(r.provided) > 0 {
@@ -178,7 +178,7 @@ func (r *roster) resolved(ctx context.Context, l list) list {
 	return l
 }
 
-// judge asks Config.Prefer about the servers of a list.
+// judge calls Config.Prefer for the servers of a list.
 func (r *roster) judge(l list) {
 	for _, name := range append(slices.Clone(l.names), l.spare...) {
 		if addrs := l.known[name]; len(addrs) > 0 {
@@ -228,7 +228,7 @@ func (r *roster) ask(ctx context.Context) ([]string, error) {
 // refused logs why a source cannot be used, unless that was logged last.
 func (r *roster) refused(told *atomic.Pointer[error], what string, err error) {
 	if isClosed(r.c.quit) || errors.Is(err, ErrNotConnected) {
-		return // which is not the fault of the source
+		return // not the fault of the source
 	}
 	if last := told.Swap(&err); last == nil || (*last).Error() != err.Error() {
 		r.c.log.Warn("the list of servers is kept", "cause", what, "error", err)
@@ -246,8 +246,9 @@ func (r *roster) read(ctx context.Context) {
 	}
 }
 
-// follow takes over the servers of the ensemble's configuration if the present server is one of them. Otherwise it plans a move to one of them, which
-// proves that they can be reached from here: an ensemble may know itself under addresses that its clients cannot use.
+// follow uses the servers of the ensemble's configuration if the current server is one of them. Otherwise it plans a
+// move to one of them, which proves that they can be reached: an ensemble may know itself under addresses that its
+// clients cannot use.
 func (r *roster) follow(ctx context.Context, servers []string) {
 	r.offered = servers
 	resolving, cancel := context.WithTimeout(ctx, r.c.grant.timeout())
@@ -272,7 +273,7 @@ func (r *roster) follow(ctx context.Context, servers []string) {
 	r.plan(&planned{why: becauseEnsemble, targets: targets, servers: servers}, r.every)
 }
 
-// adopt takes over the servers of the ensemble's configuration, one of which serves this client; nil for none.
+// adopt uses the servers of the ensemble's configuration, one of which serves this client; nil for none.
 func (r *roster) adopt(ctx context.Context, servers []string) {
 	if servers != nil {
 		r.ensemble, r.offered = servers, nil

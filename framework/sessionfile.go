@@ -12,34 +12,34 @@ import (
 	"github.com/docent-zk/docent/internal/wire"
 )
 
-// ErrSessionFileInUse says that another client has Config.SessionFile locked, in this process or in one that is still running. It is behind
-// an [io/fs.PathError] that names the file.
+// ErrSessionFileInUse means that another client, in this process or another one, has locked Config.SessionFile. It is
+// wrapped in an [io/fs.PathError] that names the file.
 var ErrSessionFileInUse = sessionfile.ErrInUse
 
 var (
-	// errClosedFormer is why the epoch of a former process is over that has done its work.
+	// errClosedFormer is why epoch 0 has ended if it succeeded.
 	errClosedFormer = errors.New("it was closed on behalf of the previous process, which has ended")
-	// errKeptFormer is why it is over otherwise.
+	// errKeptFormer is why epoch 0 has ended otherwise.
 	errKeptFormer = errors.New("the servers have accepted connections but have not closed it")
 )
 
-// sessionFile is Config.SessionFile. Its fields are the supervisor's, once there is one.
+// sessionFile is Config.SessionFile. Its fields belong to the supervisor, once that runs.
 type sessionFile struct {
-	file   *sessionfile.File  // nil without one
-	former sessionfile.Record // the session of the process before; its ID is 0 if there is none to be closed
-	odd    error              // why what was in the file is of no use
+	file   *sessionfile.File  // nil without a file
+	former sessionfile.Record // the session of the previous process; its ID is 0 if there is none to close
+	odd    error              // why the contents of the file cannot be used
 	kept   sessionfile.Record // what was written last
 
-	failure atomic.Pointer[sessionFileError] // why the present session is not in the file; nil if it is
+	failure atomic.Pointer[sessionFileError] // why the current session is not in the file; nil if it is
 }
 
-// sessionFileError says since when a file could not be written, and why.
+// sessionFileError is why a file could not be written, and since when.
 type sessionFileError struct {
 	since time.Time
 	err   error
 }
 
-// openSessionFile locks Config.SessionFile, if there is one, and reads it.
+// openSessionFile locks and reads Config.SessionFile, if it is set.
 func (c *core) openSessionFile() error {
 	if c.cfg.SessionFile == "" {
 		return nil
@@ -56,7 +56,7 @@ func (c *core) openSessionFile() error {
 	return nil
 }
 
-// firstEpoch opens the epoch with which the client begins. Epoch 0 closes the session of the process before, and epoch 1 is the
+// firstEpoch opens the client's first epoch. Epoch 0 closes the session of the previous process, and epoch 1 is the
 // client's first session.
 func (c *core) firstEpoch() (*epoch, error) {
 	s := &c.sessionFile
@@ -72,7 +72,7 @@ func (c *core) firstEpoch() (*epoch, error) {
 	return openEpoch(c, 0, 0)
 }
 
-// resumes makes an epoch 0 take over the session of the process before, and close it ahead of everything else.
+// resumes makes epoch 0 take over the session of the previous process, and close it before anything else.
 func (e *epoch) resumes(o *wire.Options) {
 	former := e.core.sessionFile.former
 	o.Resume = wire.Resume{ID: former.ID, Password: former.Password}
@@ -85,8 +85,9 @@ func (e *epoch) resumes(o *wire.Options) {
 	}
 }
 
-// followFormer waits until the session of the previous process has ended, and returns why it is, or why the client goes on without that. The wait
-// is bounded from the first connection on that a server has accepted: while there is none, no new session could begin either.
+// followFormer waits until the session of the previous process has ended, and returns why it has, or why the client
+// continues without that. The wait is bounded from the first accepted connection on: before that, no new session could
+// begin either.
 func (c *core) followFormer(e *epoch) error {
 	began, bound := time.Now(), min(c.sessionFile.former.Timeout, longHandshake)
 	var limit <-chan time.Time
@@ -108,21 +109,21 @@ func (c *core) followFormer(e *epoch) error {
 	}
 }
 
-// giveUpFormer goes on although the session of the process before may live.
+// giveUpFormer continues although the session of the previous process may live.
 func (c *core) giveUpFormer(e *epoch, err error) error {
 	e.fence(err)
 	c.log.Warn("the session of the previous process is left to expire; what it holds is not free until then", "session", hex(e.wire.ID()), "cause", err)
 	return err
 }
 
-// handleFormer answers what the driver of an epoch 0 said. It returns the cause when the session is over.
+// handleFormer processes the signals of the driver of epoch 0. It returns the cause when the session has ended.
 func (c *core) handleFormer(e *epoch, signals []signal) error {
 	for _, s := range signals {
 		switch s.kind {
 		case linkUp:
 			e.server = s.server
 		case linkDown:
-			if e.server != "" { // else the driver's goroutine has noted it
+			if e.server != "" { // otherwise the driver's goroutine has recorded it
 				c.dialFailed(e.server, fmt.Errorf("closing the session of the previous process: %w", s.cause))
 				e.server = ""
 			}
@@ -133,8 +134,8 @@ func (c *core) handleFormer(e *epoch, signals []signal) error {
 	return nil
 }
 
-// record writes the session of an epoch to Config.SessionFile, before anything can be sent in it. Without the record the session is as good
-// as any, and a process that is started next waits for it to expire.
+// record writes the session of an epoch to Config.SessionFile, before anything can be sent in it. Without the record
+// the session works as well, but the next process has to wait for it to expire.
 func (c *core) record(e *epoch) {
 	s := &c.sessionFile
 	now := sessionfile.Record{ID: e.wire.ID(), Password: e.wire.Password(), Timeout: e.wire.Timeout()}
@@ -151,7 +152,8 @@ func (c *core) record(e *epoch) {
 	s.failure.Store(nil)
 }
 
-// closeSessionFile unlocks Config.SessionFile. If a server has confirmed that the session of the last epoch is over, the record of it goes.
+// closeSessionFile unlocks Config.SessionFile. If a server has confirmed the end of the last epoch's session, its
+// record is removed.
 func (c *core) closeSessionFile(last *epoch) {
 	s := &c.sessionFile
 	if s.file == nil {
@@ -165,12 +167,12 @@ func (c *core) closeSessionFile(last *epoch) {
 	_ = s.file.Close()
 }
 
-// sessionFile looks whether Config.SessionFile could be written.
+// sessionFile checks whether Config.SessionFile could be written.
 func (e *examination) sessionFile(c *core) {
 	if f := c.sessionFile.failure.Load(); f != nil {
 		e.note(HealthReason{Text: "the session is not in Config.SessionFile: " + f.err.Error(), Since: f.since, Err: f.err, Notice: true})
 	}
 }
 
-// hex writes the id of a session as servers log it.
+// hex formats a session id as servers log it.
 func hex(id int64) string { return fmt.Sprintf("%#x", uint64(id)) }

@@ -4,9 +4,9 @@ import (
 	"slices"
 )
 
-// When the list of servers changes, some of the clients have to move so that all servers have as many of them again, and no more than are needed. A
-// client knows its own server and both lists, and so it draws: this is the rule of the Java client (ZOOKEEPER-1355). With it, n servers that had
-// the same number of clients before still have it afterwards.
+// When the list of servers changes, some clients have to move so that all servers have equally many again, but no more
+// than necessary. A client knows its own server and both lists, so it decides at random by the rule of the Java client
+// (ZOOKEEPER-1355). If the servers had equally many clients before, they have so afterwards.
 //
 //	the server stays, there are more servers     move to a new one with probability 1 - before/after
 //	the server stays, there are not more         stay
@@ -14,9 +14,9 @@ import (
 //	the server goes, there are not more          move to one that stays with probability
 //	                                             stay*(before-after) / (after*(before-stay)), and to a new one otherwise
 
-// moves returns where a client has to move that is connected to current, in the order in which to try; nothing if it has to stay. draw is a random
-// number in [0,1). A server whose name is still listed counts as one that stays: its address may only have been left out of an answer that does
-// not have all of them.
+// moves returns the targets to which a client that is connected to current has to move, in the order in which they are
+// tried; none if it stays. draw is a random number in [0,1). A server whose name is still listed counts as one that
+// stays: its address may only be missing from an incomplete DNS answer.
 func moves(before, after []target, current target, draw float64) []target {
 	in := func(list []target, t target) bool {
 		return slices.ContainsFunc(list, func(o target) bool { return o.addr == t.addr })
@@ -43,9 +43,10 @@ func moves(before, after []target, current target, draw float64) []target {
 	}
 }
 
-// home is the server of a session if each server is to have as many sessions as any other. A server counts the sessions that it begins, and that
-// number is in the lowest bits of their ids. So sessions that began one after the other on a server have different homes, and the numbers of sessions
-// of all servers differ by the number of servers at most, where only such clients use the ensemble. Otherwise it is as good as a draw.
+// home returns the server of a session if each server is to have equally many sessions. A server counts the sessions
+// that it begins, in the lowest bits of their ids. So sessions that began one after the other on a server have
+// different homes. If only such clients use the ensemble, the numbers of sessions of all servers differ at most by the
+// number of servers. Otherwise the choice is as good as random.
 func home(session int64, all []target) target {
 	return all[uint64(session)%uint64(len(all))]
 }

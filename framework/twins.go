@@ -13,25 +13,25 @@ import (
 	"github.com/docent-zk/docent/internal/wire"
 )
 
-// createTwins creates, as one change, one protected node of the session in dir for each of names: ephemeral ones, sequential
-// if opts do not say [Ephemeral]. They are returned in the order of names, share one GUID and one czxid, and sequential ones
-// have numbers that follow each other.
+// createTwins creates several protected nodes of the session in dir in one transaction, one for each of names. They are
+// ephemeral, and sequential unless opts contain [Ephemeral]. They are returned in the order of names, and share one
+// GUID and one czxid. Sequential ones have consecutive numbers.
 //
-// A lost answer is decided as that of a protected create. A set of which somebody has deleted a part meanwhile counts as
-// deleted: what is left of it goes, and it is created again. Whoever deletes one later leaves the others standing.
+// A lost reply is settled as for a protected create. If another client has deleted a part of the twins meanwhile, they
+// count as deleted: the rest is deleted, and they are created again. If a twin is deleted later, the others remain.
 //
-// The directory, when it is missing, is made as a persistent node and not, as its parents are, as a container: twins are for
-// directories that are shared with clients which cannot cope with its removal.
+// If the directory is missing, it is created as a persistent node, and its parents as containers: the clients with
+// which such directories are shared cannot handle its removal.
 //
-// One transaction tells nobody its own zxid, so the czxid is read off a further node, which the same change creates, sets and
-// deletes. Nobody ever sees that one, but it takes a sequence number.
+// The reply to a transaction does not contain its zxid. So the czxid is read from a further node, which the same
+// transaction creates, sets and deletes. No client ever sees that node, but it takes a sequence number.
 func (s *Session) createTwins(ctx context.Context, dir string, names []string, data []byte, opts ...CreateOption) ([]Node, error) {
 	nodes, _, err := s.makeTwins(ctx, dir, names, data, nil, opts)
 	return nodes, err
 }
 
-// createTwinsInQueue is createTwins with a list of dir, which is sent right behind it: one round trip for both. The nodes are in the
-// list. When they were created and the list cannot be had, they come with the error.
+// createTwinsInQueue is createTwins with a list of dir, sent right behind it in the same round trip. The list contains
+// the nodes. If they were created and the list failed, they are returned with the error.
 func (s *Session) createTwinsInQueue(ctx context.Context, dir string, names []string, data []byte, opts ...CreateOption) ([]Node, []string, error) {
 	list := &listing{}
 	nodes, at, err := s.makeTwins(ctx, dir, names, data, list, opts)
@@ -85,7 +85,7 @@ func (s *Session) newTwins(dir string, names []string, data []byte, opts []Creat
 	return c, nil
 }
 
-// twinPaths are where the twins are asked for, as the server knows them.
+// twinPaths returns the requested paths of the twins, in the servers' form.
 func (c *create) twinPaths() []string {
 	dir, _ := Split(c.at)
 	paths := make([]string, len(c.twins))
@@ -95,7 +95,7 @@ func (c *create) twinPaths() []string {
 	return paths
 }
 
-// twinsQuery is the request for all twins. The server checks an operation of a multi against those before it.
+// twinsQuery returns the request for all twins. The server checks an operation of a multi against those before it.
 func (c *create) twinsQuery() query[[]Node] {
 	var requests []jute.MultiOp
 	for _, at := range c.twinPaths() {
@@ -123,7 +123,7 @@ func (c *create) twinsQuery() query[[]Node] {
 	}
 }
 
-// twinNodes are the nodes with those results; stamp is the Stat of the further node.
+// twinNodes returns the nodes for the results; stamp is the Stat of the further node.
 func (c *create) twinNodes(results []jute.MultiResult, stamp Stat) []Node {
 	stamp.Czxid, stamp.Pzxid, stamp.Version, stamp.DataLength = stamp.Mzxid, stamp.Mzxid, 0, int32(len(c.data))
 	nodes := make([]Node, len(results))
@@ -158,7 +158,7 @@ func (c *create) settleTwins(ctx context.Context, e *epoch) (verdict, error) {
 	return notApplied, c.removeRest(ctx, e, nodes)
 }
 
-// removeRest deletes what somebody has left of the twins.
+// removeRest deletes what another client has left of the twins.
 func (c *create) removeRest(ctx context.Context, e *epoch, nodes []Node) error {
 	for _, node := range nodes {
 		if node.Path == "" {
@@ -175,7 +175,7 @@ func (c *create) removeRest(ctx context.Context, e *epoch, nodes []Node) error {
 	return nil
 }
 
-// twinAt returns which of the twins stands at a path, -1 if none does.
+// twinAt returns the index of the twin at a path; -1 if there is none.
 func (c *create) twinAt(at string) int {
 	for i, asked := range c.twinPaths() {
 		number, ok := strings.CutPrefix(at, asked)

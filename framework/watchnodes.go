@@ -9,7 +9,7 @@ import (
 	"github.com/docent-zk/docent/internal/wire"
 )
 
-// watchNodes is recipekit.WatchNodes.
+// watchNodes implements recipekit.WatchNodes.
 func (s *Session) watchNodes(ctx context.Context, paths []string) (watches []*Watch, nodes []Node, err error) {
 	at, longest := make([]string, len(paths)), 0
 	for i, path := range paths {
@@ -32,7 +32,8 @@ type nodeWatch struct {
 	armed bool
 }
 
-// watchNodes sets all watches with one setWatches if none of them is set and the servers know that request. Otherwise it reads each node.
+// watchNodes sets all watches with one setWatches if none of them is set and the servers support that. Otherwise it
+// reads each node.
 func (e *epoch) watchNodes(ctx context.Context, s space, at []string) (watches []*Watch, nodes []Node, err error) {
 	set, armed := e.joinNodes(s, at)
 	if len(at) > 1 && !armed && e.worthSetWatches() {
@@ -44,7 +45,8 @@ func (e *epoch) watchNodes(ctx context.Context, s space, at []string) (watches [
 	return e.watchEach(ctx, s, set)
 }
 
-// joinNodes adds a user to the watch of each node. It reports whether the server has one of these watches, or a recursive one stands in for it.
+// joinNodes adds a user to the watch of each node. It reports whether one of these watches is already set, or served by
+// a recursive watch.
 func (e *epoch) joinNodes(s space, at []string) (set []nodeWatch, armed bool) {
 	set = make([]nodeWatch, len(at))
 	for i, path := range at {
@@ -55,7 +57,7 @@ func (e *epoch) joinNodes(s space, at []string) (set []nodeWatch, armed bool) {
 	return set, armed
 }
 
-// worthSetWatches reports whether the servers know setWatches, and have not refused it lately.
+// worthSetWatches reports whether the servers support setWatches, and have not refused it recently.
 func (e *epoch) worthSetWatches() bool {
 	t := &e.watches
 	t.mu.Lock()
@@ -64,15 +66,17 @@ func (e *epoch) worthSetWatches() bool {
 	return !singly && e.core.can.has(capSetWatches)
 }
 
-// watchBatch is one setWatches for several nodes. Its relativeZxid is the newest transaction seen ahead of it. So a server answers it with an event for
-// each node that does not exist, or has changed since then, and sets the other watches. The events come ahead of the reply.
+// watchBatch is one setWatches for several nodes. Its relativeZxid is the newest transaction seen before it. So the
+// server replies with an event for each node that does not exist or has changed since, and sets the other watches. The
+// events come before the reply.
 type watchBatch struct {
 	set     []nodeWatch
 	zxid    int64
 	reached int64 // the zxid in the reply
 }
 
-// watchTogether returns nil for the watch of a node that does not exist. It returns errNotArmed, and leaves no watch behind, if the server refuses.
+// watchTogether returns nil for the watch of a node that does not exist. If the server refuses, it returns errNotArmed
+// and sets no watch.
 func (e *epoch) watchTogether(ctx context.Context, set []nodeWatch, at []string) ([]*Watch, error) {
 	g := &watchBatch{set: set, zxid: e.newest()}
 	body := &jute.SetWatchesRequest{RelativeZxid: g.zxid, Data: at, Exist: []string{}, Child: []string{}}
@@ -103,7 +107,8 @@ func (e *epoch) watchTogether(ctx context.Context, set []nodeWatch, at []string)
 	return watches, nil
 }
 
-// over takes the answer. It runs in the receiving goroutine if there is one, behind the events that the server sent ahead of it.
+// over handles the reply. It runs in the receiving goroutine if there is one, after the events that the server sent
+// before it.
 func (g *watchBatch) over(e *epoch, err error) {
 	var seen *nodeState
 	if err == nil && g.reached >= g.zxid {
@@ -116,15 +121,15 @@ func (g *watchBatch) over(e *epoch, err error) {
 	}
 }
 
-// stop takes all watches back.
+// stop removes all watches.
 func (g *watchBatch) stop() {
 	for _, n := range g.set {
 		n.w.Stop()
 	}
 }
 
-// refusedWatches returns errNotArmed if the server has answered a setWatches with a code that refuses it. No setWatches is sent for an hour then. It
-// returns any other error as it is.
+// refusedWatches returns errNotArmed if the server has answered a setWatches with a code that refuses it; then none is
+// sent for an hour. It returns other errors unchanged.
 func (e *epoch) refusedWatches(err error, call *asked[struct{}]) error {
 	code := (*wire.CodeError)(nil)
 	if _, answer := call.Wait(settled); !errors.As(answer, &code) || disowns(code.Code) || code.Code == codeUnimplemented {
@@ -136,7 +141,7 @@ func (e *epoch) refusedWatches(err error, call *asked[struct{}]) error {
 	return errNotArmed
 }
 
-// watchEach sends a read for each node in one write and waits for the answers.
+// watchEach sends a read for each node in one write and waits for the replies.
 func (e *epoch) watchEach(ctx context.Context, s space, set []nodeWatch) ([]*Watch, []Node, error) {
 	calls := make([]*wire.Call, len(set))
 	for i := range set {
@@ -169,7 +174,7 @@ func (e *epoch) watchEach(ctx context.Context, s space, set []nodeWatch) ([]*Wat
 	return watches, nodes, nil
 }
 
-// watchNode makes the request for one node.
+// watchNode prepares the request for one node.
 func (e *epoch) watchNode(ctx context.Context, s space, n *nodeWatch) {
 	path := n.w.key.path
 	n.asked = getQuery(s, path, !n.armed).call(ctx)
@@ -184,17 +189,17 @@ func (e *epoch) watchNode(ctx context.Context, s space, n *nodeWatch) {
 	}
 }
 
-// leaveRest gives up the watches because the answer to number i is an error.
+// leaveRest removes the watches from number i on, whose reply is an error.
 func leaveRest(set []nodeWatch, i int) {
 	for _, n := range set[i+1:] {
-		n.Wait(settled) // taken back, if it has not left
+		n.Wait(settled) // taken back if it has not been sent
 	}
 	for _, n := range set {
 		n.w.Stop()
 	}
 }
 
-// armed notes the answer to a request that was to set a watch, and the Stat in it if it was set. See attempted for what it reports.
+// armed records the reply to a request that sets a watch, with the Stat in it. See attempted for its result.
 func (t *watches) armed(w *Watch, s *Stat, set bool) (beside bool) {
 	if !set {
 		return t.attempted(w, nil)
@@ -202,7 +207,7 @@ func (t *watches) armed(w *Watch, s *Stat, set bool) (beside bool) {
 	return t.attempted(w, stateOf(s))
 }
 
-// connection is recipekit.Connection.
+// connection implements recipekit.Connection.
 func (s *Session) connection() int {
 	t := &s.e.watches
 	t.mu.Lock()

@@ -9,8 +9,8 @@ import (
 	"github.com/docent-zk/docent/internal/seam"
 )
 
-// watchSet is recipekit.WatchSet: one-shot watches on many nodes with one user. The table has one small entry for each path, and none of
-// them has a channel.
+// watchSet implements recipekit.WatchSet: one-shot watches on many nodes with one user. The table has one small entry
+// for each path, without a channel.
 type watchSet struct {
 	s     *Session
 	ready chan struct{} // holds a token when there is something to take
@@ -32,20 +32,20 @@ const (
 // bitOf is the bit of each kind.
 var bitOf = [...]watchBits{dataWatch: dataBit, existsWatch: existsBit, childWatch: childBit}
 
-// setEntry is what one set watches on one path.
+// setEntry is the watches of one set on one path.
 type setEntry struct {
 	set    *watchSet
 	next   *setEntry // of another set, on the same path
-	armed  watchBits // the server has these, or a recursive watch stands in for them
-	arming watchBits // a request under way sets these
+	armed  watchBits // set on the server, or served by a recursive watch
+	arming watchBits // being set by a pending request
 }
 
-// newWatchSet is recipekit.NewWatchSet.
+// newWatchSet implements recipekit.NewWatchSet.
 func (s *Session) newWatchSet() seam.WatchSet[Node] {
 	return &watchSet{s: s, ready: make(chan struct{}, 1)}
 }
 
-// setEntry returns the entry of a set on a path, and makes it if that is asked for. The mutex is held.
+// setEntry returns the entry of a set on a path. With create, it is created if needed. The mutex is held.
 func (t *watches) setEntry(set *watchSet, at string, create bool) *setEntry {
 	for m := t.sets[at]; m != nil; m = m.next {
 		if m.set == set {
@@ -63,7 +63,8 @@ func (t *watches) setEntry(set *watchSet, at string, create bool) *setEntry {
 	return m
 }
 
-// liveSets leaves out the entries on a path that watch nothing, or whose set is closed, and returns the others. The mutex is held.
+// liveSets removes the entries on a path that watch nothing, or whose set is closed, and returns the others. The mutex
+// is held.
 func (t *watches) liveSets(at string) *setEntry {
 	var live, last *setEntry
 	for m := t.sets[at]; m != nil; m = m.next {
@@ -86,7 +87,7 @@ func (t *watches) liveSets(at string) *setEntry {
 	return live
 }
 
-// fireSets tells all sets that watch a path of an event that uses up watches of these kinds. The mutex is held.
+// fireSets delivers an event that ends watches of these kinds to all sets that watch a path. The mutex is held.
 func (t *watches) fireSets(event EventType, at string, kinds ...watchKind) {
 	m := t.sets[at]
 	if m == nil {
@@ -106,7 +107,7 @@ func (t *watches) fireSets(event EventType, at string, kinds ...watchKind) {
 	t.liveSets(at)
 }
 
-// push notes an event. The mutex of the table is held.
+// push records an event. The mutex of the table is held.
 func (w *watchSet) push(event EventType, at string, hit watchBits) {
 	if w.closed {
 		return
@@ -115,7 +116,7 @@ func (w *watchSet) push(event EventType, at string, hit watchBits) {
 	if hit&^childBit != 0 {
 		w.notes = append(w.notes, n)
 	}
-	if hit&childBit != 0 && !n.Gone { // the watch on the node tells of its end
+	if hit&childBit != 0 && !n.Gone { // the watch on the node delivers its deletion
 		n.List = true
 		w.notes = append(w.notes, n)
 	}
@@ -170,7 +171,7 @@ func (w *watchSet) Forget(path string) {
 	}
 }
 
-// Close implements seam.WatchSet. The watches stay on the server, and entries in the table until they fire.
+// Close implements seam.WatchSet. The watches stay on the server, and the entries in the table, until they fire.
 func (w *watchSet) Close() {
 	t := &w.s.e.watches
 	t.mu.Lock()
@@ -209,7 +210,8 @@ func (w *watchSet) List(ctx context.Context, path string) ([]string, Node, error
 	return l.names, Node{Path: path, Stat: l.stat}, err
 }
 
-// watchedRead reads and watches. bits are the watches that an answer has set, which is without an error or says that there is no node.
+// watchedRead reads and watches. bits returns the watches that a reply has set, which either has no error or says that
+// the node does not exist.
 func watchedRead[T any](ctx context.Context, w *watchSet, op, path string, how watching[T], bits func(T, error) watchBits) (value T, err error) {
 	at, err := w.s.locate(op, path)
 	if err != nil {
@@ -236,15 +238,16 @@ func watchedRead[T any](ctx context.Context, w *watchSet, op, path string, how w
 	return value, err
 }
 
-// servedByTree reports whether a recursive watch stands in for one-shot watches on a path.
+// servedByTree reports whether a recursive watch serves the one-shot watches on a path.
 func (t *watches) servedByTree(at string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.trees[at] != nil
 }
 
-// setArmed notes that a read has set watches, or was served by a recursive watch. It runs in the receiving goroutine, between the events that came
-// ahead of the answer and those behind it. It reports whether a recursive watch came meanwhile, whose place these have taken.
+// setArmed records that a read has set watches, or was served by a recursive watch. It runs in the receiving goroutine,
+// after the events that came before the reply and before those that come after it. It reports whether a recursive watch
+// was set meanwhile, which these have replaced.
 func (t *watches) setArmed(set *watchSet, at string, bits watchBits, served bool) (beside bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -260,7 +263,7 @@ func (t *watches) setArmed(set *watchSet, at string, bits watchBits, served bool
 	return !served && tree
 }
 
-// Size implements seam.WatchSet. Servers that lack one of the two requests are not worth trying.
+// Size implements seam.WatchSet. It is 0 for servers that lack one of the two requests.
 func (w *watchSet) Size() int {
 	if !w.s.core.can.has(capSetWatches) {
 		return 0
@@ -268,17 +271,18 @@ func (w *watchSet) Size() int {
 	return w.s.multiReadSize()
 }
 
-// bulk is a MultiRead with a setWatches right behind it, which says that all that was read is known up to a transaction ahead of both. So
-// the server sets a watch on each node and on each list, or tells at once what has changed since then.
+// bulk is a MultiRead with a setWatches right behind it, which says that everything that was read is known up to a
+// transaction before both. So the server sets a watch on each node and each list, or sends an event for what has
+// changed since.
 type bulk struct {
 	set     *watchSet
-	paths   []string // as the server knows them
-	served  []string // of these, by recursive watches: a one-shot watch would end them on servers before 3.9 (ZOOKEEPER-4466)
+	paths   []string // in the servers' form
+	served  []string // those served by recursive watches: a one-shot watch would end them on servers before 3.9 (ZOOKEEPER-4466)
 	zxid    int64
 	reached int64
 }
 
-// errNotArmed says that a server has answered a setWatches with less than it was asked for.
+// errNotArmed means that a server has not set all watches of a setWatches.
 var errNotArmed = &finalAnswer{errors.New("the server does not set the watches")}
 
 // Read implements seam.WatchSet.
@@ -332,7 +336,7 @@ func (b *bulk) try(ctx context.Context, e *epoch, q query[[]jute.ReadResult]) ([
 	return results, nil
 }
 
-// begin listens for events of all paths, and returns those on which watches are to be set.
+// begin starts listening for events of all paths, and returns those on which watches are to be set.
 func (b *bulk) begin(t *watches) (free []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -350,15 +354,15 @@ func (b *bulk) begin(t *watches) (free []string) {
 	return free
 }
 
-// over takes the answer to the setWatches. It runs in the receiving goroutine if there is one.
+// over handles the reply to the setWatches. It runs in the receiving goroutine if there is one.
 func (b *bulk) over(e *epoch, err error) {
 	for _, at := range b.end(&e.watches, err == nil && b.reached >= b.zxid) {
 		e.repair(at)
 	}
 }
 
-// end notes which watches are set: those that have not told anything since begin. It returns the paths on which a recursive watch came
-// meanwhile, whose place these may have taken.
+// end records which watches are set: those without an event since begin. It returns the paths on which a recursive
+// watch was set meanwhile, which these may have replaced.
 func (b *bulk) end(t *watches, set bool) (beside []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
