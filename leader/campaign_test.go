@@ -36,12 +36,12 @@ func (w *world) campaign(ctx context.Context, e *leader.Election, n int) <-chan 
 func (w *world) await(n int) {
 	w.t.Helper()
 	for range 1000 {
-		if len(w.queue()) == n {
+		if len(w.List(path)) == n {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	w.t.Fatalf("%v in the election, and not %d", w.queue(), n)
+	w.t.Fatalf("%v in the election, and not %d", w.List(path), n)
 }
 
 // won is the term of somebody whose turn must come soon. It runs in a bubble.
@@ -69,9 +69,9 @@ func TestCampaignAndResign(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		type key struct{}
 		ctx, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "value"))
-		first, err := leader.New(w.client("a"), path).Campaign(ctx)
+		first, err := leader.New(w.Connect("a"), path).Campaign(ctx)
 		require.NoError(t, err)
-		waiting := w.campaign(t.Context(), leader.New(w.client("b"), path), 2)
+		waiting := w.campaign(t.Context(), leader.New(w.Connect("b"), path), 2)
 		cancel()
 		time.Sleep(time.Hour)
 		leads(t, first)
@@ -87,27 +87,27 @@ func TestCampaignAndResign(t *testing.T) {
 		assert.ErrorIs(t, err, leader.ErrNotLeader)
 		leads(t, second)
 		require.NoError(t, second.Resign(t.Context()))
-		assert.Empty(t, w.queue())
+		assert.Empty(t, w.List(path))
 	})
 }
 
 // A campaign waits through a disconnection with its place kept, and through a lost session with a new one.
 func TestCampaignWaitsThroughDisconnections(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		e := leader.New(w.client("a"), path)
+		e := leader.New(w.Connect("a"), path)
 		assert.Equal(t, framework.Policy{OnSuspended: framework.Hold, OnLost: framework.Rebuild}, e.WaitPolicy())
 		assert.Equal(t, framework.Policy{OnSuspended: framework.Cancel, OnLost: framework.Rebuild}, e.Policy())
 		first := elected(t, e)
-		cli := w.client("b")
+		cli := w.Connect("b")
 		waiting := w.campaign(t.Context(), leader.New(cli, path), 2)
-		place := w.queue()
+		place := w.List(path)
 		w.cut("b")
 		time.Sleep(timeout)
-		assert.Equal(t, place, w.queue())
+		assert.Equal(t, place, w.List(path))
 		w.ExpireSession(w.session(cli))
 		time.Sleep(timeout)
-		assert.Len(t, w.queue(), 2)
-		assert.NotEqual(t, place, w.queue())
+		assert.Len(t, w.List(path), 2)
+		assert.NotEqual(t, place, w.List(path))
 		assert.Empty(t, waiting)
 		require.NoError(t, first.Resign(t.Context()))
 		leads(t, won(t, waiting))
@@ -116,9 +116,9 @@ func TestCampaignWaitsThroughDisconnections(t *testing.T) {
 
 func TestCampaignThatEnds(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		elected(t, leader.New(w.client("a"), path))
+		elected(t, leader.New(w.Connect("a"), path))
 		ctx, cancel := context.WithCancelCause(t.Context())
-		cli := w.client("b")
+		cli := w.Connect("b")
 		waiting := w.campaign(ctx, leader.New(cli, path), 2)
 		cause := errors.New("no more")
 		cancel(cause)
@@ -126,7 +126,7 @@ func TestCampaignThatEnds(t *testing.T) {
 		assert.ErrorIs(t, o.err, cause)
 		assert.ErrorContains(t, o.err, path)
 		time.Sleep(time.Second)
-		assert.Len(t, w.queue(), 1)
+		assert.Len(t, w.List(path), 1)
 
 		waiting = w.campaign(t.Context(), leader.New(cli, path), 2)
 		require.NoError(t, cli.Close())
@@ -152,7 +152,7 @@ func TestWhatEndsATerm(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				cli := w.client("a")
+				cli := w.Connect("a")
 				e := leader.New(cli, path, c.opts...)
 				term := elected(t, e)
 				time.Sleep(time.Second)
@@ -162,7 +162,7 @@ func TestWhatEndsATerm(t *testing.T) {
 				assert.ErrorIs(t, term.Resign(t.Context()), c.want)
 				assert.ErrorIs(t, term.Resign(t.Context()), c.want, "the same again")
 				time.Sleep(time.Second)
-				assert.Empty(t, w.queue())
+				assert.Empty(t, w.List(path))
 				if errors.Is(c.want, framework.ErrClosed) {
 					return
 				}
@@ -176,8 +176,8 @@ func TestWhatEndsATerm(t *testing.T) {
 // A term that is over keeps its node until it is resigned from: whoever is slow to stop is not overtaken.
 func TestNodeStaysUntilResign(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		term := elected(t, leader.New(w.client("a"), path))
-		waiting := w.campaign(t.Context(), leader.New(w.client("b"), path), 2)
+		term := elected(t, leader.New(w.Connect("a"), path))
+		waiting := w.campaign(t.Context(), leader.New(w.Connect("b"), path), 2)
 		w.cut("a")
 		assert.ErrorIs(t, over(t, term, time.Second), framework.ErrSuspended)
 		time.Sleep(5 * timeout)
@@ -195,8 +195,8 @@ func TestResignDuringAnOutage(t *testing.T) {
 	}{"cancel": {nil, framework.ErrSuspended}, "hold": {[]leader.Option{leader.Hold(0)}, context.DeadlineExceeded}} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				term := elected(t, leader.New(w.client("a"), path, c.opts...))
-				next := w.client("b")
+				term := elected(t, leader.New(w.Connect("a"), path, c.opts...))
+				next := w.Connect("b")
 				waiting := w.campaign(t.Context(), leader.New(next, path), 2)
 				w.Refuse()
 				w.cut("a")
@@ -216,25 +216,25 @@ func TestResignDuringAnOutage(t *testing.T) {
 		})
 	}
 	bubble(t, func(t *testing.T, w *world) {
-		term := elected(t, leader.New(w.client("a"), path))
+		term := elected(t, leader.New(w.Connect("a"), path))
 		dead, cancel := context.WithCancel(t.Context())
 		cancel()
 		assert.ErrorIs(t, term.Resign(dead), context.Canceled)
 		assert.ErrorIs(t, context.Cause(term.Context()), leader.ErrResigned)
 		time.Sleep(100 * time.Millisecond)
-		assert.Empty(t, w.queue())
+		assert.Empty(t, w.List(path))
 	})
 }
 
 // A candidate that the servers refuse is told so, and is elected when they do not any more.
 func TestRefusedCampaign(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		admin := w.client("admin")
+		admin := w.Connect("admin")
 		_, err := admin.Create(t.Context(), path, nil, framework.Parents)
 		require.NoError(t, err)
 		_, err = admin.SetACL(t.Context(), path, []framework.ACL{{Scheme: "world", ID: "anyone", Perms: 1 | 16}}, framework.AnyVersion)
 		require.NoError(t, err)
-		e := leader.New(w.client("a"), path)
+		e := leader.New(w.Connect("a"), path)
 		_, err = e.Campaign(t.Context())
 		assert.ErrorIs(t, err, framework.ErrNoAuth)
 		_, err = admin.SetACL(t.Context(), path, framework.OpenACL(), framework.AnyVersion)
@@ -246,9 +246,9 @@ func TestRefusedCampaign(t *testing.T) {
 // Resign in a leader function ends the term and not the candidacy.
 func TestResignInRun(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		a := stand(t, w.client("a"))
+		a := stand(t, w.Connect("a"))
 		first := a.term()
-		b := stand(t, w.client("b"))
+		b := stand(t, w.Connect("b"))
 		time.Sleep(time.Second)
 		require.NoError(t, first.Resign(t.Context()))
 		require.NoError(t, first.Resign(t.Context()))
@@ -256,7 +256,7 @@ func TestResignInRun(t *testing.T) {
 		assert.ErrorIs(t, first.ResignTo(t.Context(), "b"), leader.ErrNotLeader)
 		second := b.term()
 		time.Sleep(time.Second)
-		assert.Len(t, w.queue(), 2, "the old one stands again")
+		assert.Len(t, w.List(path), 2, "the old one stands again")
 		b.let <- nil
 		third := a.term()
 		assert.Greater(t, third.Token(), second.Token())
@@ -270,26 +270,26 @@ func TestResignInRun(t *testing.T) {
 func TestShutdownOrder(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		ctx, cancel := context.WithCancel(t.Context())
-		cli := w.client("a")
+		cli := w.Connect("a")
 		done := make(chan error, 1)
 		var returned time.Time
 		go func() {
 			done <- leader.New(cli, path).Run(ctx, func(ctx context.Context, _ *leader.Term) error {
 				<-ctx.Done()
 				time.Sleep(time.Second)
-				assert.Len(t, w.queue(), 2)
+				assert.Len(t, w.List(path), 2)
 				returned = time.Now()
 				return nil
 			})
 		}()
 		w.await(1)
-		waiting := w.campaign(t.Context(), leader.New(w.client("b"), path), 2)
+		waiting := w.campaign(t.Context(), leader.New(w.Connect("b"), path), 2)
 		cancel()
 		assert.ErrorIs(t, <-done, context.Canceled)
 		next := <-waiting
 		require.NoError(t, next.err)
 		assert.True(t, next.at.After(returned))
 		assert.Less(t, next.at.Sub(returned), 10*time.Millisecond)
-		assert.Len(t, w.queue(), 1)
+		assert.Len(t, w.List(path), 1)
 	})
 }

@@ -57,10 +57,10 @@ func TestHandover(t *testing.T) {
 	for name, opts := range map[string][]leader.Option{"cancel": nil, "hold": {leader.Hold(0)}} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				a := presides(t, leader.New(w.client("a"), path, append(opts, leader.WithID("a"))...))
+				a := presides(t, leader.New(w.Connect("a"), path, append(opts, leader.WithID("a"))...))
 				first := <-a.terms
-				b := w.campaign(t.Context(), leader.New(w.client("b"), path, leader.WithID("b")), 2)
-				c := w.campaign(t.Context(), leader.New(w.client("c"), path, leader.WithID("c")), 3)
+				b := w.campaign(t.Context(), leader.New(w.Connect("b"), path, leader.WithID("b")), 2)
+				c := w.campaign(t.Context(), leader.New(w.Connect("c"), path, leader.WithID("c")), 3)
 				a.successor <- "c"
 				require.NoError(t, <-a.named)
 				assert.ErrorIs(t, context.Cause(first.Context()), leader.ErrResigned)
@@ -71,10 +71,10 @@ func TestHandover(t *testing.T) {
 				assert.Less(t, next.at.Sub(returned), 10*time.Millisecond)
 				assert.Empty(t, b)
 				time.Sleep(time.Second)
-				assert.Len(t, w.queue(), 3, "all three stand")
+				assert.Len(t, w.List(path), 3, "all three stand")
 				require.NoError(t, next.term.Resign(t.Context()))
 				<-time.After(time.Second)
-				assert.Len(t, w.queue(), 2)
+				assert.Len(t, w.List(path), 2)
 				if len(b) == 0 { // a has queued again before b was woken
 					a.successor <- "b"
 					require.NoError(t, <-a.named)
@@ -92,11 +92,11 @@ func TestHandover(t *testing.T) {
 // The successor leaves while the leader function finishes: it is called again, with the same token.
 func TestHandoverToSomebodyWhoLeaves(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		a := presides(t, leader.New(w.client("a"), path))
+		a := presides(t, leader.New(w.Connect("a"), path))
 		first := <-a.terms
-		b := w.campaign(t.Context(), leader.New(w.client("b"), path, leader.WithID("b")), 2)
+		b := w.campaign(t.Context(), leader.New(w.Connect("b"), path, leader.WithID("b")), 2)
 		ctx, leave := context.WithCancel(t.Context())
-		w.campaign(ctx, leader.New(w.client("c"), path, leader.WithID("c")), 3)
+		w.campaign(ctx, leader.New(w.Connect("c"), path, leader.WithID("c")), 3)
 		a.successor <- "c"
 		require.NoError(t, <-a.named)
 		leave()
@@ -121,12 +121,12 @@ func TestHandoverAtShutdown(t *testing.T) {
 	for name, leaves := range map[string]bool{"the successor leads": false, "the successor leaves": true} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				a := presides(t, leader.New(w.client("a"), path))
+				a := presides(t, leader.New(w.Connect("a"), path))
 				<-a.terms
-				b := w.campaign(t.Context(), leader.New(w.client("b"), path, leader.WithID("b")), 2)
+				b := w.campaign(t.Context(), leader.New(w.Connect("b"), path, leader.WithID("b")), 2)
 				ctx, leave := context.WithCancel(t.Context())
 				defer leave()
-				c := w.campaign(ctx, leader.New(w.client("c"), path, leader.WithID("c")), 3)
+				c := w.campaign(ctx, leader.New(w.Connect("c"), path, leader.WithID("c")), 3)
 				a.successor <- "c"
 				require.NoError(t, <-a.named)
 				a.cancel(errors.New("shutdown"))
@@ -140,7 +140,7 @@ func TestHandoverAtShutdown(t *testing.T) {
 				won(t, want)
 				assert.Empty(t, a.terms)
 				time.Sleep(time.Second)
-				assert.Len(t, w.queue(), map[bool]int{true: 1, false: 2}[leaves])
+				assert.Len(t, w.List(path), map[bool]int{true: 1, false: 2}[leaves])
 			})
 		})
 	}
@@ -149,19 +149,19 @@ func TestHandoverAtShutdown(t *testing.T) {
 // A leader function that panics after it has named a successor releases, as any other.
 func TestPanicAfterResignTo(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		e := leader.New(w.client("a"), path)
+		e := leader.New(w.Connect("a"), path)
 		var b, c <-chan outcome
 		assert.PanicsWithValue(t, "boom", func() {
 			_ = e.Run(t.Context(), func(ctx context.Context, term *leader.Term) error {
-				b = w.campaign(t.Context(), leader.New(w.client("b"), path, leader.WithID("b")), 2)
-				c = w.campaign(t.Context(), leader.New(w.client("c"), path, leader.WithID("c")), 3)
+				b = w.campaign(t.Context(), leader.New(w.Connect("b"), path, leader.WithID("b")), 2)
+				c = w.campaign(t.Context(), leader.New(w.Connect("c"), path, leader.WithID("c")), 3)
 				assert.NoError(t, term.ResignTo(ctx, "c"))
 				panic("boom")
 			})
 		})
 		won(t, b)
 		assert.Empty(t, c)
-		assert.Len(t, w.queue(), 2)
+		assert.Len(t, w.List(path), 2)
 	})
 }
 
@@ -170,10 +170,10 @@ func TestHandoverThroughAnOutage(t *testing.T) {
 	for name, outage := range map[string]time.Duration{"short": timeout / 2, "lost": 2 * timeout} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				a := presides(t, leader.New(w.client("a"), path, leader.WithID("a")))
+				a := presides(t, leader.New(w.Connect("a"), path, leader.WithID("a")))
 				first := <-a.terms
-				b := w.campaign(t.Context(), leader.New(w.client("b"), path, leader.WithID("b")), 2)
-				c := w.campaign(t.Context(), leader.New(w.client("c"), path, leader.WithID("c")), 3)
+				b := w.campaign(t.Context(), leader.New(w.Connect("b"), path, leader.WithID("b")), 2)
+				c := w.campaign(t.Context(), leader.New(w.Connect("c"), path, leader.WithID("c")), 3)
 				a.successor <- "c"
 				require.NoError(t, <-a.named)
 				heal := w.OnFrame(func(f zktest.Frame) zktest.Verdict {
@@ -194,7 +194,7 @@ func TestHandoverThroughAnOutage(t *testing.T) {
 					assert.Empty(t, b)
 				}
 				time.Sleep(timeout)
-				assert.Len(t, w.queue(), 3, "the old leader stands again")
+				assert.Len(t, w.List(path), 3, "the old leader stands again")
 				assert.Error(t, first.Context().Err())
 				assert.Empty(t, a.terms)
 			})
@@ -206,11 +206,11 @@ func TestHandoverThroughAnOutage(t *testing.T) {
 // revived.
 func TestHandoverThatFailsAfterASuspension(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		a := presides(t, leader.New(w.client("a"), path, leader.WithID("a")))
+		a := presides(t, leader.New(w.Connect("a"), path, leader.WithID("a")))
 		first := <-a.terms
-		b := w.campaign(t.Context(), leader.New(w.client("b"), path, leader.WithID("b")), 2)
+		b := w.campaign(t.Context(), leader.New(w.Connect("b"), path, leader.WithID("b")), 2)
 		ctx, leave := context.WithCancel(t.Context())
-		w.campaign(ctx, leader.New(w.client("c"), path, leader.WithID("c")), 3)
+		w.campaign(ctx, leader.New(w.Connect("c"), path, leader.WithID("c")), 3)
 		a.successor <- "c"
 		require.NoError(t, <-a.named)
 		w.cut("a")
@@ -218,7 +218,7 @@ func TestHandoverThatFailsAfterASuspension(t *testing.T) {
 		won(t, b)
 		time.Sleep(time.Second)
 		assert.False(t, w.Exists(first.Path()))
-		assert.Len(t, w.queue(), 2)
+		assert.Len(t, w.List(path), 2)
 		assert.Empty(t, a.terms)
 	})
 }
@@ -226,9 +226,9 @@ func TestHandoverThatFailsAfterASuspension(t *testing.T) {
 // Whoever shuts down while the servers are away does not wait for them for long.
 func TestHandoverAtShutdownDuringAnOutage(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		a := presides(t, leader.New(w.client("a"), path))
+		a := presides(t, leader.New(w.Connect("a"), path))
 		<-a.terms
-		c := w.campaign(t.Context(), leader.New(w.client("c"), path, leader.WithID("c")), 2)
+		c := w.campaign(t.Context(), leader.New(w.Connect("c"), path, leader.WithID("c")), 2)
 		a.successor <- "c"
 		require.NoError(t, <-a.named)
 		w.Refuse()
@@ -245,10 +245,10 @@ func TestHandoverAtShutdownDuringAnOutage(t *testing.T) {
 // The client is closed while the transfer is under way: Close waits for it.
 func TestCloseDuringAHandover(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		a := presides(t, leader.New(cli, path))
 		<-a.terms
-		c := w.campaign(t.Context(), leader.New(w.client("c"), path, leader.WithID("c")), 2)
+		c := w.campaign(t.Context(), leader.New(w.Connect("c"), path, leader.WithID("c")), 2)
 		a.successor <- "c"
 		require.NoError(t, <-a.named)
 		require.NoError(t, cli.Close())

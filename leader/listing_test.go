@@ -26,7 +26,7 @@ func listed(t *testing.T, cli *framework.Client) framework.LiveRecipe {
 
 func TestCandidateAndLeaderAreListed(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		a, b := w.client("a"), w.client("b")
+		a, b := w.Connect("a"), w.Connect("b")
 		first := stand(t, a)
 		term := first.term()
 		r := listed(t, a)
@@ -51,7 +51,7 @@ func TestCandidateAndLeaderAreListed(t *testing.T) {
 // restart after four.
 func TestFunctionThatDoesNotReturn(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		ended, release := make(chan time.Time, 2), make(chan struct{})
 		let := sync.OnceFunc(func() { close(release) })
 		defer let()
@@ -92,10 +92,10 @@ func TestFunctionThatDoesNotReturn(t *testing.T) {
 // A function that returns when it should never looks like one that does not, also when the candidate cannot stand again.
 func TestFunctionThatReturns(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		c := stand(t, cli)
 		term := c.term()
-		heal := w.silence("a")
+		heal := w.Silence("a")
 		<-term.Context().Done()
 		assert.NotErrorIs(t, listed(t, cli).Status.Err, framework.ErrOverstayed)
 		time.Sleep(time.Hour)
@@ -109,7 +109,7 @@ func TestFunctionThatReturns(t *testing.T) {
 
 func TestCampaignAndObserverAreListed(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		term, err := leader.New(cli, path, leader.WithID("ann")).Campaign(t.Context())
 		require.NoError(t, err)
 		r := listed(t, cli)
@@ -124,7 +124,7 @@ func TestCampaignAndObserverAreListed(t *testing.T) {
 		again, err := leader.New(cli, path, leader.WithID("ann")).Campaign(t.Context())
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
-		watcher := w.client("b")
+		watcher := w.Connect("b")
 		o := leader.New(watcher, path).Observe(ctx)
 		<-o.C
 		r = listed(t, watcher)

@@ -19,12 +19,12 @@ func TestSilenceEndsTheOldLeaderFirst(t *testing.T) {
 	for name, opts := range map[string][]leader.Option{"cancel": nil, "hold": {leader.Hold(0)}} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				a := stand(t, w.client("a"), opts...)
+				a := stand(t, w.Connect("a"), opts...)
 				old := a.term()
-				b := stand(t, w.client("b"), opts...)
+				b := stand(t, w.Connect("b"), opts...)
 				time.Sleep(5 * timeout)
 				ghost := old.Path()
-				heal := w.silence("a")
+				heal := w.Silence("a")
 				cause := over(t, old, timeout*3/4+time.Millisecond)
 				assert.ErrorIs(t, cause, map[string]error{"cancel": framework.ErrSuspended, "hold": framework.ErrUntrusted}[name])
 				at := time.Now()
@@ -37,7 +37,7 @@ func TestSilenceEndsTheOldLeaderFirst(t *testing.T) {
 				leads(t, next)
 				assert.Empty(t, a.terms)
 				assert.False(t, w.Exists(ghost))
-				assert.Len(t, w.queue(), 2)
+				assert.Len(t, w.List(path), 2)
 
 				b.let <- nil
 				again := a.term()
@@ -51,10 +51,10 @@ func TestSilenceEndsTheOldLeaderFirst(t *testing.T) {
 // A leader that has lost its session and gets a new one while its old node is still first does not lead with that node.
 func TestDeadNodeDoesNotLead(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		a := stand(t, cli)
 		old := a.term()
-		heal := w.silence("a")
+		heal := w.Silence("a")
 		for ch := range cli.States(t.Context()) {
 			if ch.State == framework.Lost {
 				break
@@ -79,7 +79,7 @@ func TestNodeStaysUntilLeadHasReturned(t *testing.T) {
 		const tidying = 3 * time.Second
 		finished := make(chan time.Time, 1)
 		go func() {
-			_ = leader.Run(t.Context(), w.client("a"), path, func(ctx context.Context, _ *leader.Term) error {
+			_ = leader.Run(t.Context(), w.Connect("a"), path, func(ctx context.Context, _ *leader.Term) error {
 				<-ctx.Done()
 				time.Sleep(tidying)
 				select {
@@ -90,7 +90,7 @@ func TestNodeStaysUntilLeadHasReturned(t *testing.T) {
 			})
 		}()
 		time.Sleep(time.Second)
-		b := stand(t, w.client("b"))
+		b := stand(t, w.Connect("b"))
 		w.cut("a")
 		at := time.Now()
 		b.term()
@@ -104,9 +104,9 @@ func TestNodeStaysUntilLeadHasReturned(t *testing.T) {
 
 func TestDeletedNodeEndsTheTermAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		a := stand(t, w.client("a"))
+		a := stand(t, w.Connect("a"))
 		term := a.term()
-		b := stand(t, w.client("b"))
+		b := stand(t, w.Connect("b"))
 		time.Sleep(time.Second)
 		require.NoError(t, w.Delete(term.Path()))
 		at := time.Now()
@@ -115,7 +115,7 @@ func TestDeletedNodeEndsTheTermAtOnce(t *testing.T) {
 		b.term()
 		time.Sleep(time.Second)
 		assert.Empty(t, a.terms)
-		assert.Len(t, w.queue(), 2, "the old one stands again, behind")
+		assert.Len(t, w.List(path), 2, "the old one stands again, behind")
 		b.let <- nil
 		leads(t, a.term())
 	})
@@ -124,19 +124,19 @@ func TestDeletedNodeEndsTheTermAtOnce(t *testing.T) {
 // A candidate that is cut off, or whose session is lost, is still there when it is its turn.
 func TestCandidatesSurviveWhileTheyWait(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		a := stand(t, w.client("a"))
+		a := stand(t, w.Connect("a"))
 		a.term()
-		client := w.client("b")
+		client := w.Connect("b")
 		b := stand(t, client)
 		time.Sleep(time.Second)
-		place := w.queue()
+		place := w.List(path)
 		w.cut("b")
 		time.Sleep(timeout)
-		assert.Equal(t, place, w.queue(), "its place is kept")
+		assert.Equal(t, place, w.List(path), "its place is kept")
 		w.ExpireSession(w.session(client))
 		time.Sleep(timeout)
-		assert.Len(t, w.queue(), 2)
-		assert.NotEqual(t, place, w.queue(), "a new one, in the new session")
+		assert.Len(t, w.List(path), 2)
+		assert.NotEqual(t, place, w.List(path), "a new one, in the new session")
 		a.let <- nil
 		leads(t, b.term())
 	})
@@ -150,7 +150,7 @@ func TestTenCandidatesAndNoServers(t *testing.T) {
 				var all []*candidate
 				var clients []*framework.Client
 				for i := range 10 {
-					clients = append(clients, w.client(fmt.Sprint("candidate ", i)))
+					clients = append(clients, w.Connect(fmt.Sprint("candidate ", i)))
 					all = append(all, stand(t, clients[i], opts...))
 				}
 				time.Sleep(time.Second)
@@ -170,7 +170,7 @@ func TestTenCandidatesAndNoServers(t *testing.T) {
 				after := ruling(all)
 				require.Len(t, after, 1)
 				assert.Greater(t, after[0].Token(), before[0].Token())
-				assert.Len(t, w.queue(), 10)
+				assert.Len(t, w.List(path), 10)
 			})
 		})
 	}
@@ -194,7 +194,7 @@ func TestCostOfALeaderChange(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		var all []*candidate
 		for i := range 10 {
-			all = append(all, stand(t, w.client(fmt.Sprint("candidate ", i))))
+			all = append(all, stand(t, w.Connect(fmt.Sprint("candidate ", i))))
 			time.Sleep(10 * time.Millisecond)
 		}
 		old := all[0].term()

@@ -25,9 +25,9 @@ func TestNames(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				e := leader.New(w.client("a"), path, append(namings[name], leader.WithID("Grüße"))...)
+				e := leader.New(w.Connect("a"), path, append(namings[name], leader.WithID("Grüße"))...)
 				term := elected(t, e)
-				names := w.queue()
+				names := w.List(path)
 				require.Len(t, names, len(want))
 				for _, pattern := range want {
 					var found string
@@ -54,7 +54,7 @@ func TestNames(t *testing.T) {
 				}
 				_ = term.Resign(t.Context())
 				time.Sleep(time.Second)
-				assert.Empty(t, w.queue())
+				assert.Empty(t, w.List(path))
 			})
 		})
 	}
@@ -66,17 +66,17 @@ func TestNamingsExcludeEachOther(t *testing.T) {
 		for other, second := range namings {
 			t.Run(one+" and "+other, func(t *testing.T) {
 				bubble(t, func(t *testing.T, w *world) {
-					a := elected(t, leader.New(w.client("a"), path, append(first, leader.WithID("a"))...))
-					before := len(w.queue())
+					a := elected(t, leader.New(w.Connect("a"), path, append(first, leader.WithID("a"))...))
+					before := len(w.List(path))
 					added := map[string]int{"default": 1, "selector": 1, "shared": 3}[other]
-					waiting := w.campaign(t.Context(), leader.New(w.client("b"), path, append(second, leader.WithID("b"))...), before+added)
+					waiting := w.campaign(t.Context(), leader.New(w.Connect("b"), path, append(second, leader.WithID("b"))...), before+added)
 					time.Sleep(time.Second)
 					leads(t, a)
 					assert.Empty(t, waiting)
 					require.NoError(t, a.ResignTo(t.Context(), "b"))
 					b := won(t, waiting)
 					assert.Greater(t, b.Token(), a.Token())
-					assert.Len(t, w.queue(), added)
+					assert.Len(t, w.List(path), added)
 				})
 			})
 		}
@@ -91,14 +91,14 @@ func TestSharedStandsBeforeEachKind(t *testing.T) {
 	} {
 		t.Run(kind, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				a := elected(t, leader.New(w.client("a"), path, leader.Shared(), leader.WithID("a")))
+				a := elected(t, leader.New(w.Connect("a"), path, leader.Shared(), leader.WithID("a")))
 				other, err := w.Create(path+"/"+name, []byte("other"), zktest.PersistentSequential)
 				require.NoError(t, err)
-				b := w.campaign(t.Context(), leader.New(w.client("b"), path, leader.Shared(), leader.WithID("b")), 7)
+				b := w.campaign(t.Context(), leader.New(w.Connect("b"), path, leader.Shared(), leader.WithID("b")), 7)
 				require.NoError(t, a.ResignTo(t.Context(), "other"))
 				time.Sleep(time.Second)
 				assert.Empty(t, b)
-				list, err := leader.New(w.client("c"), path).Participants(t.Context())
+				list, err := leader.New(w.Connect("c"), path).Participants(t.Context())
 				require.NoError(t, err)
 				require.Len(t, list, 2)
 				assert.Equal(t, other, list[0].Path)

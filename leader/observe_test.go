@@ -61,7 +61,7 @@ func TestObserve(t *testing.T) {
 	for name, opts := range map[string][]leader.Option{"default": nil, "shared": {leader.Shared()}} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				e := leader.New(w.client("observer"), path, opts...)
+				e := leader.New(w.Connect("observer"), path, opts...)
 				seen := e.Observe(t.Context())
 				assert.True(t, next(t, seen).IsNobody(), "there is not even a directory")
 				_, err := e.Leader(t.Context())
@@ -69,7 +69,7 @@ func TestObserve(t *testing.T) {
 				assert.ErrorContains(t, err, path)
 
 				at := time.Now()
-				a := elected(t, leader.New(w.client("a"), path, append(opts, leader.WithID("a"))...))
+				a := elected(t, leader.New(w.Connect("a"), path, append(opts, leader.WithID("a"))...))
 				p := next(t, seen)
 				assert.Equal(t, "a", p.ID)
 				assert.Equal(t, a.Path(), p.Path)
@@ -82,7 +82,7 @@ func TestObserve(t *testing.T) {
 				require.NoError(t, err)
 				assert.Equal(t, p, now)
 
-				b := w.campaign(t.Context(), leader.New(w.client("b"), path, append(opts, leader.WithID("b"))...), 2*len(w.queue()))
+				b := w.campaign(t.Context(), leader.New(w.Connect("b"), path, append(opts, leader.WithID("b"))...), 2*len(w.List(path)))
 				none(t, seen)
 				require.NoError(t, a.Resign(t.Context()))
 				assert.Equal(t, "b", next(t, seen).ID)
@@ -105,7 +105,7 @@ func TestCostOfObserving(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.raise()
 		first := w.as("first")
-		cli := w.client("observer")
+		cli := w.Connect("observer")
 		cost := func(f func()) zktest.Counts {
 			before := w.Counts()
 			f()
@@ -132,7 +132,7 @@ func TestCostOfObserving(t *testing.T) {
 		assert.EqualValues(t, 1, c.Events)
 		assert.EqualValues(t, 1, c.Watches)
 		c = cost(func() {
-			names := w.queue()
+			names := w.List(path)
 			for _, name := range names[1:] {
 				require.NoError(t, w.Delete(path+"/"+name))
 			}
@@ -150,7 +150,7 @@ func TestCostOfObserving(t *testing.T) {
 func TestSlowObserver(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.raise()
-		cli := w.client("observer")
+		cli := w.Connect("observer")
 		e := leader.New(cli, path)
 		slow, quick := e.Observe(t.Context()), e.Observe(t.Context())
 		next(t, quick)
@@ -184,7 +184,7 @@ func TestObserverThatIsAway(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
 				w.raise()
-				cli := w.client("observer")
+				cli := w.Connect("observer")
 				e := leader.New(cli, path)
 				assert.Equal(t, framework.Policy{OnSuspended: framework.Hold, OnLost: framework.Rebuild}, e.ObservePolicy())
 				first := w.as("first")
@@ -241,9 +241,9 @@ func TestObserveThroughARestart(t *testing.T) {
 	for name, down := range map[string]time.Duration{"short": timeout / 3, "long": 3 * timeout} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				seen := leader.New(w.client("observer"), path).Observe(t.Context())
+				seen := leader.New(w.Connect("observer"), path).Observe(t.Context())
 				next(t, seen)
-				a := stand(t, w.client("a"), leader.WithID("a"), leader.Hold(0))
+				a := stand(t, w.Connect("a"), leader.WithID("a"), leader.Hold(0))
 				first := a.term()
 				assert.Equal(t, first.Token(), next(t, seen).Token)
 				w.Stop()
@@ -283,7 +283,7 @@ func TestObserverMeetsChanges(t *testing.T) {
 			})
 			t.Cleanup(func() { assert.True(t, done) })
 		}
-		cli := w.client("observer")
+		cli := w.Connect("observer")
 		once(zktest.OpGetData, func() { assert.NoError(t, w.Delete(first)) })
 		seen := leader.New(cli, path).Observe(t.Context())
 		second := next(t, seen)
@@ -326,7 +326,7 @@ func TestObserverMeetsChanges(t *testing.T) {
 func TestEndOfObservation(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.raise()
-		cli := w.client("observer")
+		cli := w.Connect("observer")
 		cause := errors.New("no more")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		seen := leader.New(cli, path).Observe(ctx)

@@ -16,7 +16,7 @@ import (
 
 func TestCandidates(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		a, b := w.client("a"), w.client("b")
+		a, b := w.Connect("a"), w.Connect("b")
 		list, err := leader.New(b, path).Participants(t.Context())
 		require.NoError(t, err)
 		assert.Empty(t, list, "nobody has ever stood")
@@ -44,7 +44,7 @@ func TestCandidates(t *testing.T) {
 
 func TestWithID(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		term := stand(t, w.client("a")).term()
+		term := stand(t, w.Connect("a")).term()
 		data, _, err := w.Get(term.Path())
 		require.NoError(t, err)
 		host, err := os.Hostname()
@@ -56,11 +56,11 @@ func TestWithID(t *testing.T) {
 
 func TestWithACL(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a", func(c *framework.Config) {
+		cli := w.Connect("a", func(c *framework.Config) {
 			c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("user:s3cr3t")}}
 		})
 		term := stand(t, cli, leader.WithACL(framework.CreatorACL())).term()
-		_, err := w.client("b").Get(t.Context(), term.Path())
+		_, err := w.Connect("b").Get(t.Context(), term.Path())
 		assert.ErrorIs(t, err, framework.ErrNoAuth)
 	})
 }
@@ -68,12 +68,12 @@ func TestWithACL(t *testing.T) {
 // A candidate that the servers refuse returns an error that says so; the next try may succeed.
 func TestRefusedCandidate(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		admin := w.client("admin")
+		admin := w.Connect("admin")
 		_, err := admin.Create(t.Context(), path, nil, framework.Parents)
 		require.NoError(t, err)
 		_, err = admin.SetACL(t.Context(), path, []framework.ACL{{Scheme: "world", ID: "anyone", Perms: 1 | 16}}, framework.AnyVersion)
 		require.NoError(t, err)
-		cli := w.client("a")
+		cli := w.Connect("a")
 		c := stand(t, cli)
 		err = <-c.done
 		assert.ErrorIs(t, err, framework.ErrNoAuth)
@@ -86,14 +86,14 @@ func TestRefusedCandidate(t *testing.T) {
 
 func TestHoldSurvivesABlip(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		term := stand(t, cli, leader.Hold(0)).term()
 		for range 3 {
 			w.cut("a")
 			time.Sleep(timeout)
 			leads(t, term)
 		}
-		w.silence("a")
+		w.Silence("a")
 		at := time.Now()
 		assert.ErrorIs(t, over(t, term, timeout), framework.ErrUntrusted)
 		assert.LessOrEqual(t, time.Since(at), timeout*3/4)
@@ -102,7 +102,7 @@ func TestHoldSurvivesABlip(t *testing.T) {
 
 func TestGraceBoundsHold(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		c := stand(t, w.client("a"), leader.Hold(timeout/5))
+		c := stand(t, w.Connect("a"), leader.Hold(timeout/5))
 		term := c.term()
 		w.Refuse()
 		w.cut("a")
@@ -117,7 +117,7 @@ func TestGraceBoundsHold(t *testing.T) {
 
 func TestTermMulti(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		_, err := cli.Create(t.Context(), "/plan", []byte("0"))
 		require.NoError(t, err)
 		c := stand(t, cli)

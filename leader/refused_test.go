@@ -20,7 +20,7 @@ import (
 // admin is a client that has created the election's directory, which the servers do not sweep then.
 func (w *world) admin() *framework.Client {
 	w.t.Helper()
-	cli := w.client("admin")
+	cli := w.Connect("admin")
 	_, err := cli.Create(w.t.Context(), path, nil, framework.Persistent, framework.Parents)
 	require.NoError(w.t, err)
 	return cli
@@ -47,14 +47,14 @@ func TestCandidateRefusedLater(t *testing.T) {
 			"session lost": func(w *world, cli *framework.Client, _ *candidate) { w.ExpireSession(w.session(cli)) },
 			"resigned":     func(w *world, _ *framework.Client, c *candidate) { assert.NoError(w.t, c.term().Resign(w.t.Context())) },
 			"deleted": func(w *world, _ *framework.Client, _ *candidate) {
-				assert.NoError(w.t, w.Delete(path+"/"+w.queue()[0]))
+				assert.NoError(w.t, w.Delete(path+"/"+w.List(path)[0]))
 			},
 		} {
 			t.Run(name+"/"+after, func(t *testing.T) {
 				bubble(t, func(t *testing.T, w *world) {
 					var log bytes.Buffer
 					admin := w.admin()
-					cli := w.client("a", func(cfg *framework.Config) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+					cli := w.Connect("a", func(cfg *framework.Config) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 					c := stand(t, cli)
 					if after != "resigned" {
 						c.term()
@@ -83,8 +83,8 @@ func TestCandidateRefusedLater(t *testing.T) {
 // The same for Campaign. Refused from the start, it is an error: see TestRefusedCampaign.
 func TestCampaignRefusedLater(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		admin, cli := w.admin(), w.client("b")
-		first := elected(t, leader.New(w.client("a"), path))
+		admin, cli := w.admin(), w.Connect("b")
+		first := elected(t, leader.New(w.Connect("a"), path))
 		waiting := w.campaign(t.Context(), leader.New(cli, path), 2)
 		w.allow(admin, noCreate)
 		w.ExpireSession(w.session(cli))
@@ -104,7 +104,7 @@ func TestRunRefusedFromTheStart(t *testing.T) {
 		admin := w.admin()
 		w.allow(admin, noCreate)
 		never := func(context.Context, *leader.Term) error { panic("elected") }
-		assert.ErrorIs(t, leader.Run(t.Context(), w.client("a"), path, never), framework.ErrNoAuth)
+		assert.ErrorIs(t, leader.Run(t.Context(), w.Connect("a"), path, never), framework.ErrNoAuth)
 	})
 }
 
@@ -113,7 +113,7 @@ func TestRefusedCandidateThatEnds(t *testing.T) {
 	for name, end := range map[string]func(*world, *framework.Client, context.CancelCauseFunc){"ctx": endCaller(errOwn), "close": closeClient} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				admin, cli := w.admin(), w.client("a")
+				admin, cli := w.admin(), w.Connect("a")
 				c := stand(t, cli)
 				c.term()
 				w.allow(admin, noCreate)
@@ -131,8 +131,8 @@ func TestRefusedCandidateThatEnds(t *testing.T) {
 // An observer goes on when the servers refuse to show it the election for a while.
 func TestObserverRefusedLater(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		admin, cli := w.admin(), w.client("b")
-		first := elected(t, leader.New(w.client("a"), path, leader.WithID("a")))
+		admin, cli := w.admin(), w.Connect("b")
+		first := elected(t, leader.New(w.Connect("a"), path, leader.WithID("a")))
 		seen := leader.New(cli, path).Observe(t.Context())
 		assert.Equal(t, "a", (<-seen.C).ID)
 		w.allow(admin, noRead)
@@ -142,7 +142,7 @@ func TestObserverRefusedLater(t *testing.T) {
 		assert.ErrorIs(t, cli.Health().Reasons[0].Err, framework.ErrNoAuth)
 		w.allow(admin, all)
 		assert.True(t, (<-seen.C).IsNobody())
-		next := elected(t, leader.New(w.client("c"), path, leader.WithID("c")))
+		next := elected(t, leader.New(w.Connect("c"), path, leader.WithID("c")))
 		assert.Equal(t, "c", (<-seen.C).ID)
 		require.NoError(t, next.Resign(t.Context()))
 	})
@@ -150,7 +150,7 @@ func TestObserverRefusedLater(t *testing.T) {
 		admin := w.admin()
 		elected(t, leader.New(admin, path))
 		w.allow(admin, noRead)
-		seen := leader.New(w.client("b"), path).Observe(t.Context())
+		seen := leader.New(w.Connect("b"), path).Observe(t.Context())
 		_, open := <-seen.C
 		assert.False(t, open)
 		assert.ErrorIs(t, seen.Err(), framework.ErrNoAuth, "from the start")
@@ -165,7 +165,7 @@ func TestCtxEndsWhileRunLetsGo(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
 				cause := errors.New("no more")
 				ctx, cancel := context.WithCancelCause(t.Context())
-				err := leader.Run(ctx, w.client("a"), path, func(ctx context.Context, _ *leader.Term) error {
+				err := leader.Run(ctx, w.Connect("a"), path, func(ctx context.Context, _ *leader.Term) error {
 					w.Refuse()
 					w.cut("a")
 					<-ctx.Done()
@@ -183,7 +183,7 @@ func TestCtxEndsWhileRunLetsGo(t *testing.T) {
 // Run returns when the node is gone, even when ctx has ended: not before the servers have answered the delete.
 func TestRunWaitsForTheRemovalOfItsNode(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		ctx, cancel := context.WithCancel(t.Context())
 		w.OnFrame(func(f zktest.Frame) zktest.Verdict {
 			if f.Stage == zktest.Request && f.Op == zktest.OpDelete {
@@ -197,14 +197,14 @@ func TestRunWaitsForTheRemovalOfItsNode(t *testing.T) {
 			return nil
 		})
 		assert.ErrorIs(t, err, context.Canceled)
-		assert.Empty(t, w.queue())
+		assert.Empty(t, w.List(path))
 	})
 }
 
 func TestRunOfNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		assert.ErrorContains(t, leader.Run(t.Context(), cli, path, nil), "nil")
-		assert.Empty(t, w.queue())
+		assert.Empty(t, w.List(path))
 	})
 }

@@ -48,7 +48,7 @@ func TestWhatRunReturns(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				cli := w.client("a")
+				cli := w.Connect("a")
 				ctx, cancel := context.WithCancelCause(t.Context())
 				defer cancel(nil)
 				terms := make(chan *leader.Term, 2)
@@ -80,7 +80,7 @@ func TestWhatRunReturns(t *testing.T) {
 				}
 				assert.Error(t, context.Cause(first.Context()))
 				time.Sleep(time.Second)
-				assert.Empty(t, w.queue())
+				assert.Empty(t, w.List(path))
 				assert.Empty(t, terms)
 			})
 		})
@@ -104,13 +104,13 @@ func expireClient(w *world, cli *framework.Client, _ context.CancelCauseFunc) {
 }
 
 func deleteNode(w *world, _ *framework.Client, _ context.CancelCauseFunc) {
-	assert.NoError(w.t, w.Delete(path+"/"+w.queue()[0]))
+	assert.NoError(w.t, w.Delete(path+"/"+w.List(path)[0]))
 }
 
 // The term has ended by a suspension, and the caller's context ends while lead is still finishing: the caller counts.
 func TestCallerEndsWhileLeadFinishes(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		cause := errors.New("no more")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		err := leader.Run(ctx, cli, path, func(term context.Context, _ *leader.Term) error {
@@ -124,14 +124,14 @@ func TestCallerEndsWhileLeadFinishes(t *testing.T) {
 		assert.ErrorIs(t, err, context.Canceled)
 		assert.NotErrorIs(t, err, framework.ErrSuspended)
 		time.Sleep(time.Second)
-		assert.Empty(t, w.queue())
+		assert.Empty(t, w.List(path))
 	})
 }
 
 func TestRunThatNeverLeads(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		stand(t, w.client("a")).term()
-		c := stand(t, w.client("b"))
+		stand(t, w.Connect("a")).term()
+		c := stand(t, w.Connect("b"))
 		time.Sleep(time.Second)
 		cause := errors.New("no more")
 		c.cancel(cause)
@@ -139,14 +139,14 @@ func TestRunThatNeverLeads(t *testing.T) {
 		assert.ErrorIs(t, err, cause)
 		assert.ErrorContains(t, err, path)
 		time.Sleep(time.Second)
-		assert.Len(t, w.queue(), 1)
+		assert.Len(t, w.List(path), 1)
 		assert.Empty(t, c.terms)
 	})
 }
 
 func TestRunOnInvalidPathsAndOptions(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		never := func(context.Context, *leader.Term) error { panic("elected") }
 		for _, bad := range []string{"", "/a/", "/a//b", "/../b"} {
 			assert.ErrorIs(t, leader.Run(t.Context(), cli, bad, never), framework.ErrInvalidPath, "%q", bad)
@@ -164,7 +164,7 @@ func TestPanicInLeadReleases(t *testing.T) {
 	for name, end := range map[string]func(){"panic": func() { panic("boom") }, "goexit": runtime.Goexit} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				cli := w.client("a")
+				cli := w.Connect("a")
 				over := make(chan any, 1)
 				go func() {
 					defer func() { over <- recover() }()
@@ -175,12 +175,12 @@ func TestPanicInLeadReleases(t *testing.T) {
 					})
 				}()
 				time.Sleep(500 * time.Millisecond)
-				next := stand(t, w.client("b"))
+				next := stand(t, w.Connect("b"))
 				if r := <-over; name == "panic" {
 					assert.Equal(t, "boom", r, "it goes on to the caller of Run")
 				}
 				leads(t, next.term())
-				assert.Len(t, w.queue(), 1)
+				assert.Len(t, w.List(path), 1)
 			})
 		})
 	}
@@ -189,7 +189,7 @@ func TestPanicInLeadReleases(t *testing.T) {
 // Run does not return, nor stand again, before the leader function has: one Run never has two of them.
 func TestOneLeaderFunctionAtATime(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		var running, terms atomic.Int32
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
@@ -214,7 +214,7 @@ func TestOneLeaderFunctionAtATime(t *testing.T) {
 			case 1:
 				w.ExpireSession(w.session(cli))
 			default:
-				require.NoError(t, w.Delete(path+"/"+w.queue()[0]))
+				require.NoError(t, w.Delete(path+"/"+w.List(path)[0]))
 			}
 		}
 		cancel()
@@ -228,14 +228,14 @@ func TestOneLeaderFunctionAtATime(t *testing.T) {
 // Close ends terms, waits for the leader function, and then the node goes with the session.
 func TestCloseWaitsForLead(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		returned := false
 		go func() {
 			_ = leader.Run(t.Context(), cli, path, func(ctx context.Context, _ *leader.Term) error {
 				<-ctx.Done()
 				assert.ErrorIs(t, context.Cause(ctx), framework.ErrClosed)
 				time.Sleep(time.Second)
-				assert.Len(t, w.queue(), 1)
+				assert.Len(t, w.List(path), 1)
 				returned = true
 				return nil
 			})
@@ -243,7 +243,7 @@ func TestCloseWaitsForLead(t *testing.T) {
 		time.Sleep(time.Second)
 		require.NoError(t, cli.Close())
 		assert.True(t, returned)
-		assert.Empty(t, w.queue())
+		assert.Empty(t, w.List(path))
 	})
 }
 
@@ -252,7 +252,7 @@ func TestForeignCandidates(t *testing.T) {
 	for _, name := range []string{"_c_0f8b3c1e-5d0a-4a53-9d5c-2f3f0a7f1e11-latch-", "latch-", "_c_0f8b3c1e-5d0a-4a53-9d5c-2f3f0a7f1e11-lock-", "0f8b3c1e5d0a4a539d5c2f3f0a7f1e11__lock__"} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				cli := w.client("a")
+				cli := w.Connect("a")
 				require.NoError(t, leader.Run(t.Context(), cli, path, func(context.Context, *leader.Term) error { return nil }))
 				other, err := w.Create(path+"/"+name, []byte("other"), zktest.PersistentSequential)
 				require.NoError(t, err)
@@ -268,7 +268,7 @@ func TestForeignCandidates(t *testing.T) {
 		})
 	}
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		none := func(context.Context, *leader.Term) error { return nil }
 		require.NoError(t, leader.Run(t.Context(), cli, path, none))
 		for _, name := range []string{"_c_x", "config", "__READ__0000000000", "latch-one", "clock-skew", "block-0000000000"} {
@@ -277,6 +277,6 @@ func TestForeignCandidates(t *testing.T) {
 			require.NoError(t, leader.Run(t.Context(), cli, path, none))
 		}
 		time.Sleep(time.Second)
-		assert.Len(t, w.queue(), 6, "nothing of ours")
+		assert.Len(t, w.List(path), 6, "nothing of ours")
 	})
 }

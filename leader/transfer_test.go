@@ -33,7 +33,7 @@ func (w *world) set(opts ...leader.Option) *stage {
 	w.t.Helper()
 	s := &stage{world: w, elections: map[string]*leader.Election{}, waiting: map[string]<-chan outcome{}, stop: map[string]context.CancelFunc{}}
 	for i, name := range []string{"a", "b", "c", "d"} {
-		e := leader.New(w.client(name), path, append(opts, leader.WithID(name))...)
+		e := leader.New(w.Connect(name), path, append(opts, leader.WithID(name))...)
 		s.elections[name] = e
 		if i == 0 {
 			s.term = elected(w.t, e)
@@ -41,7 +41,7 @@ func (w *world) set(opts ...leader.Option) *stage {
 		}
 		ctx, stop := context.WithCancel(w.t.Context())
 		s.stop[name] = stop
-		s.waiting[name] = w.campaign(ctx, e, len(w.queue())/i*(i+1))
+		s.waiting[name] = w.campaign(ctx, e, len(w.List(path))/i*(i+1))
 	}
 	time.Sleep(time.Second)
 	return s
@@ -122,7 +122,7 @@ func TestTransfer(t *testing.T) {
 				d := won(t, s.waiting["d"])
 				require.NoError(t, d.Resign(t.Context()))
 				require.NoError(t, won(t, s.waiting["b"]).Resign(t.Context()))
-				assert.Empty(t, w.queue())
+				assert.Empty(t, w.List(path))
 			})
 		})
 	}
@@ -174,9 +174,9 @@ func TestTransferToTheWrongOne(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		s := w.set()
 		w.campaign(t.Context(), s.elections["b"], 5)
-		leading := stand(t, w.client("r"), leader.WithID("r"))
+		leading := stand(t, w.Connect("r"), leader.WithID("r"))
 		w.await(6)
-		before := w.queue()
+		before := w.List(path)
 		for id, want := range map[string]error{
 			"a": leader.ErrOwnID, "b": leader.ErrAmbiguousID, "x": leader.ErrNoParticipant, "": leader.ErrNoParticipant,
 		} {
@@ -185,7 +185,7 @@ func TestTransferToTheWrongOne(t *testing.T) {
 			assert.ErrorContains(t, err, path)
 		}
 		leads(t, s.term)
-		assert.Equal(t, before, w.queue())
+		assert.Equal(t, before, w.List(path))
 
 		require.NoError(t, s.term.ResignTo(t.Context(), "r"))
 		term := leading.term()
@@ -321,7 +321,7 @@ func TestTransferThatCannotBeDecided(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
 				s := w.set(leader.Hold(0))
 				_, own := framework.Split(s.term.Path())
-				admin := w.client("admin")
+				admin := w.Connect("admin")
 				w.onMulti(verdict, func() {
 					go func() {
 						_, err := admin.SetACL(t.Context(), path, withoutRead(), framework.AnyVersion)
@@ -333,7 +333,7 @@ func TestTransferThatCannotBeDecided(t *testing.T) {
 				assert.ErrorIs(t, err, framework.ErrNoAuth)
 				assert.Error(t, s.term.Context().Err())
 				time.Sleep(time.Second)
-				assert.NotContains(t, w.queue(), own)
+				assert.NotContains(t, w.List(path), own)
 			})
 		})
 	}
@@ -346,7 +346,7 @@ func TestSuccessorHasComeAndGone(t *testing.T) {
 		w.onMulti(zktest.CutAfter, func() { w.Refuse() })
 		go func() {
 			time.Sleep(time.Second)
-			for _, name := range w.queue() {
+			for _, name := range w.List(path) {
 				assert.NoError(t, w.Delete(path+"/"+name))
 			}
 			assert.NoError(t, w.Accept())
@@ -393,7 +393,7 @@ func TestTransferDuringAnOutage(t *testing.T) {
 				require.NoError(t, w.Accept())
 				won(t, s.waiting[map[string]string{"applied": "c", "not applied": "b"}[name]])
 				time.Sleep(time.Second)
-				assert.Len(t, w.queue(), 3)
+				assert.Len(t, w.List(path), 3)
 			})
 		})
 	}
@@ -415,7 +415,7 @@ func TestTwoTransfersAtOnce(t *testing.T) {
 		assert.ErrorIs(t, second, leader.ErrNotLeader)
 		assert.ErrorContains(t, second, "another transfer")
 		time.Sleep(time.Second)
-		assert.Len(t, w.queue(), 3)
+		assert.Len(t, w.List(path), 3)
 	})
 }
 
@@ -429,7 +429,7 @@ func TestTransferOfATermOfWhichANodeIsGone(t *testing.T) {
 			}
 			return zktest.Pass
 		})
-		order, _ := queue.Dialect.Arrange(w.queue())
+		order, _ := queue.Dialect.Arrange(w.List(path))
 		require.NoError(t, w.Delete(path+"/"+order[1].Full))
 		assert.ErrorIs(t, s.term.ResignTo(t.Context(), "c"), leader.ErrDeleted)
 		won(t, s.waiting["b"])

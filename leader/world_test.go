@@ -2,14 +2,13 @@ package leader_test
 
 import (
 	"context"
-	"crypto/sha256"
-	"math/rand/v2"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/docent-zk/docent/docenttest"
 	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/leader"
 	"github.com/docent-zk/docent/zktest"
@@ -23,43 +22,14 @@ const path = "/election/scheduler"
 
 // world is a server on a network in memory.
 type world struct {
-	*zktest.Server
+	*docenttest.Server
 	t *testing.T
 }
 
 // bubble runs f on fake time, with a server.
 func bubble(t *testing.T, f func(t *testing.T, w *world)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		s, err := zktest.StartMemory(zktest.Config{})
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, s.Close()) })
-		watchdog := time.AfterFunc(24*time.Hour, func() { panic("a test has waited for a day of its own time") })
-		t.Cleanup(func() { watchdog.Stop() })
-		f(t, &world{s, t})
-	})
-}
-
-// client starts a client on a host of that name and waits for its session.
-func (w *world) client(name string, tune ...func(*framework.Config)) *framework.Client {
-	w.t.Helper()
-	cfg := framework.Config{
-		ConnectString: w.ConnectString(), SessionTimeout: timeout, Dialer: w.Client(name).Dial,
-		Random: rand.NewChaCha8(sha256.Sum256([]byte(name))), // so that a run repeats itself
-	}
-	for _, f := range tune {
-		f(&cfg)
-	}
-	cli, err := framework.New(cfg)
-	require.NoError(w.t, err)
-	w.t.Cleanup(func() { require.NoError(w.t, cli.Close()) })
-	require.NoError(w.t, cli.WaitConnected(w.t.Context()))
-	return cli
-}
-
-// silence swallows a client's packets, both ways, until the result is called.
-func (w *world) silence(name string) (heal func()) {
-	return w.Blackhole(zktest.ClientConns(name), zktest.Both)
+	docenttest.Run(t, func(t *testing.T, srv *docenttest.Server) { f(t, &world{srv, t}) })
 }
 
 // cut breaks a client's connection.
@@ -74,15 +44,6 @@ func (w *world) session(cli *framework.Client) int64 {
 	s, err := cli.Session(w.t.Context())
 	require.NoError(w.t, err)
 	return s.ID()
-}
-
-// queue lists the children of the election.
-func (w *world) queue() []string {
-	names, err := w.Children(path)
-	if err != nil {
-		return nil
-	}
-	return names
 }
 
 // candidate is a Run that goes on beside the test.

@@ -25,7 +25,7 @@ type mutex struct {
 
 // docentMutex is ours, on a client of that name. It runs in a bubble.
 func docentMutex(w *world, name string) mutex {
-	cli := w.client(name)
+	cli := w.Connect(name)
 	m := lock.New(cli, path)
 	var held *lock.Held
 	return mutex{
@@ -94,10 +94,10 @@ func TestLockAgainAfterALostSession(t *testing.T) {
 		return m.lock()
 	}, func(t *testing.T, w *world, err error) {
 		require.NoError(t, err)
-		assert.Len(t, w.queue(path), 1)
+		assert.Len(t, w.List(path), 1)
 	}, func(t *testing.T, w *world, err error) {
 		assert.ErrorIs(t, err, zk.ErrDeadlock, "and so it goes on for ever")
-		assert.Empty(t, w.queue(path), "although nobody holds it")
+		assert.Empty(t, w.List(path), "although nobody holds it")
 	})
 }
 
@@ -122,10 +122,10 @@ func TestConnectionBreaksWhileTheQueueIsListed(t *testing.T) {
 		return err
 	}, func(t *testing.T, w *world, err error) {
 		require.NoError(t, err)
-		assert.Empty(t, w.queue(path))
+		assert.Empty(t, w.List(path))
 	}, func(t *testing.T, w *world, err error) {
 		require.Error(t, err)
-		assert.Len(t, w.queue(path), 1, "a node that nobody owns up to, in a session that lives on")
+		assert.Len(t, w.List(path), 1, "a node that nobody owns up to, in a session that lives on")
 	})
 }
 
@@ -138,7 +138,7 @@ func TestReplyToTheCreateIsLost(t *testing.T) {
 				require.NoError(w.t, m.unlock())
 				w.loseCreate(outage)
 				err := m.lock()
-				assert.LessOrEqual(w.t, len(w.queue(path)), 1)
+				assert.LessOrEqual(w.t, len(w.List(path)), 1)
 				if err == nil {
 					err = m.unlock()
 				}
@@ -146,16 +146,16 @@ func TestReplyToTheCreateIsLost(t *testing.T) {
 				return err
 			}, func(t *testing.T, w *world, err error) {
 				require.NoError(t, err)
-				assert.Empty(t, w.queue(path))
+				assert.Empty(t, w.List(path))
 			}, func(t *testing.T, w *world, err error) {
 				if outage < time.Second { // it may look for its node before it is connected again, and give up
 					if err == nil {
-						assert.Empty(t, w.queue(path))
+						assert.Empty(t, w.List(path))
 					}
 					return
 				}
 				require.Error(t, err)
-				assert.Len(t, w.queue(path), 1, "its node stays")
+				assert.Len(t, w.List(path), 1, "its node stays")
 			})
 		})
 	}
@@ -193,7 +193,7 @@ func TestReplyToTheCreateIsLostBesideAForgedName(t *testing.T) {
 		return m.lock()
 	}, func(t *testing.T, w *world, err error) {
 		require.NoError(t, err)
-		assert.Len(t, w.queue(path), 2)
+		assert.Len(t, w.List(path), 2)
 	}, func(t *testing.T, _ *world, err error) {
 		require.Error(t, err)
 		if !errors.Is(err, zk.ErrNoServer) { // the driver's answer when the look for the node comes ahead of its reconnect
@@ -205,14 +205,14 @@ func TestReplyToTheCreateIsLostBesideAForgedName(t *testing.T) {
 // The reply is lost and the session with it: the node of the dead session is not adopted.
 func TestReplyToTheCreateIsLostWithTheSession(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		session := w.session(cli)
 		m := lock.New(cli, path)
 		w.prepared(m)
 		var heal func()
 		w.OnFrame(func(f zktest.Frame) zktest.Verdict {
 			if f.Stage == zktest.Reply && f.Op == zktest.OpCreate2 && heal == nil {
-				heal = w.silence("a")
+				heal = w.Silence("a")
 			}
 			return zktest.Pass
 		})
@@ -222,7 +222,7 @@ func TestReplyToTheCreateIsLostWithTheSession(t *testing.T) {
 				break
 			}
 		}
-		require.Len(t, w.queue(path), 1, "the ghost")
+		require.Len(t, w.List(path), 1, "the ghost")
 		heal()
 		r := <-c
 		require.NoError(t, r.err)
@@ -230,7 +230,7 @@ func TestReplyToTheCreateIsLostWithTheSession(t *testing.T) {
 		require.NoError(t, err)
 		assert.NotEqual(t, session, stat.EphemeralOwner)
 		time.Sleep(timeout)
-		assert.Len(t, w.queue(path), 1)
+		assert.Len(t, w.List(path), 1)
 		alive(t, r.held)
 	})
 }

@@ -29,7 +29,7 @@ func (w *world) prepared(m *lock.Mutex) {
 
 func TestCostOfAnUncontendedLock(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		m := lock.New(w.client("a"), path)
+		m := lock.New(w.Connect("a"), path)
 		w.prepared(m)
 		before, at := w.Counts(), time.Now()
 		held := locked(t, m)
@@ -50,7 +50,7 @@ func TestCostOfAnUncontendedLock(t *testing.T) {
 // The list is asked for without waiting for the answer to the create.
 func TestCreateAndListArePipelined(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		m := lock.New(w.client("a"), path)
+		m := lock.New(w.Connect("a"), path)
 		w.prepared(m)
 		at := map[string]time.Time{}
 		w.OnFrame(func(f zktest.Frame) zktest.Verdict {
@@ -71,7 +71,7 @@ func TestCreateAndListArePipelined(t *testing.T) {
 func TestCostOfTheFirstLockOfAll(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		before := w.Counts()
-		held := locked(t, lock.New(w.client("a"), "/a/b/c/d"))
+		held := locked(t, lock.New(w.Connect("a"), "/a/b/c/d"))
 		cost := w.Counts().Sub(before)
 		assert.Equal(t, requests{
 			zktest.OpConnect: 1, zktest.OpCreate2: 2, zktest.OpGetChildren2: 2, zktest.OpCreateContainer: 7,
@@ -82,7 +82,7 @@ func TestCostOfTheFirstLockOfAll(t *testing.T) {
 
 func TestCostOfAHandOver(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		a, b := lock.New(w.client("a"), path), lock.New(w.client("b"), path)
+		a, b := lock.New(w.Connect("a"), path), lock.New(w.Connect("b"), path)
 		w.prepared(a)
 		held := locked(t, a)
 		before := w.Counts()
@@ -110,7 +110,7 @@ func TestCostOfAHandOver(t *testing.T) {
 // A claim that lasts watches its node, once. The watch is checked about every ten session timeouts.
 func TestCostOfHoldingLong(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		m := lock.New(w.client("a"), path)
+		m := lock.New(w.Connect("a"), path)
 		w.prepared(m)
 		held := locked(t, m)
 		before := w.Counts()
@@ -128,10 +128,10 @@ func TestCostOfHoldingLong(t *testing.T) {
 func TestOneReleaseWakesOneOfAThousand(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		const waiters = 1000
-		w.prepared(lock.New(w.client("holder"), path))
+		w.prepared(lock.New(w.Connect("holder"), path))
 		var clients []*framework.Client
 		for i := range 10 {
-			clients = append(clients, w.client(fmt.Sprint("client ", i)))
+			clients = append(clients, w.Connect(fmt.Sprint("client ", i)))
 		}
 		held := locked(t, lock.New(clients[0], path))
 		ctx, cancel := context.WithCancel(t.Context())
@@ -144,7 +144,7 @@ func TestOneReleaseWakesOneOfAThousand(t *testing.T) {
 				}
 			})
 		}
-		for len(w.queue(path)) <= waiters {
+		for len(w.List(path)) <= waiters {
 			time.Sleep(time.Millisecond)
 		}
 		time.Sleep(time.Second)
@@ -165,7 +165,7 @@ func TestOneReleaseWakesOneOfAThousand(t *testing.T) {
 		cancel()
 		calls.Wait()
 		assert.Zero(t, time.Since(at), "all of them leave at once")
-		for len(w.queue(path)) > 1 {
+		for len(w.List(path)) > 1 {
 			time.Sleep(time.Millisecond)
 		}
 		t.Logf("%d cancelled waiters were out of the queue after %v (one way: %v)", waiters-1, time.Since(at), latency)

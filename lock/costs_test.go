@@ -112,7 +112,7 @@ func TestCosts(t *testing.T) {
 	for _, c := range costs {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				cli := w.client("a")
+				cli := w.Connect("a")
 				get := func() (held holding) {
 					held, err := c.way(t.Context(), cli)
 					require.NoError(t, err)
@@ -149,10 +149,10 @@ func TestCostsOfHandovers(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				a := lock.New(w.client("a"), path, append(c.opts, lock.LocalHandover(max(0, c.most)))...)
+				a := lock.New(w.Connect("a"), path, append(c.opts, lock.LocalHandover(max(0, c.most)))...)
 				b := a
 				if c.most < 0 {
-					b = lock.New(w.client("b"), path, c.opts...)
+					b = lock.New(w.Connect("b"), path, c.opts...)
 				}
 				held := locked(t, a)
 				waiting := start(t.Context(), b)

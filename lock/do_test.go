@@ -15,7 +15,7 @@ import (
 
 func TestDo(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		m, rw := lock.New(w.client("a"), path), lock.NewRW(w.client("b"), "/rw")
+		m, rw := lock.New(w.Connect("a"), path), lock.NewRW(w.Connect("b"), "/rw")
 		failure := errors.New("failure")
 		for _, l := range []lock.Locker{m, rw, rw.RLocker()} {
 			for _, want := range []error{nil, failure} {
@@ -30,8 +30,8 @@ func TestDo(t *testing.T) {
 				assert.ErrorIs(t, context.Cause(during.Context()), lock.ErrReleased)
 			}
 		}
-		assert.Empty(t, w.queue(path))
-		assert.Empty(t, w.queue("/rw"))
+		assert.Empty(t, w.List(path))
+		assert.Empty(t, w.List("/rw"))
 
 		_ = lock.Do(t.Context(), rw.RLocker(), func(context.Context, *lock.Held) error {
 			_, err := rw.TryRLock(t.Context())
@@ -44,7 +44,7 @@ func TestDo(t *testing.T) {
 func TestDoWhenTheLockIsLost(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		failure := errors.New("failure")
-		err := lock.Do(t.Context(), lock.New(w.client("a"), path), func(ctx context.Context, _ *lock.Held) error {
+		err := lock.Do(t.Context(), lock.New(w.Connect("a"), path), func(ctx context.Context, _ *lock.Held) error {
 			w.cut("a")
 			<-ctx.Done()
 			assert.ErrorIs(t, context.Cause(ctx), framework.ErrSuspended)
@@ -54,9 +54,9 @@ func TestDoWhenTheLockIsLost(t *testing.T) {
 		assert.ErrorIs(t, err, framework.ErrSuspended)
 		assert.ErrorIs(t, err, failure)
 		assert.ErrorContains(t, err, path)
-		assert.Empty(t, w.queue(path))
+		assert.Empty(t, w.List(path))
 
-		err = lock.Do(t.Context(), lock.New(w.client("b"), path), func(_ context.Context, held *lock.Held) error {
+		err = lock.Do(t.Context(), lock.New(w.Connect("b"), path), func(_ context.Context, held *lock.Held) error {
 			require.NoError(t, w.Delete(held.Path()))
 			time.Sleep(time.Second)
 			return nil
@@ -68,7 +68,7 @@ func TestDoWhenTheLockIsLost(t *testing.T) {
 
 func TestDoWhoseContextEnds(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		m := lock.New(w.client("a"), path)
+		m := lock.New(w.Connect("a"), path)
 		cause := errors.New("had enough")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		err := lock.Do(ctx, m, func(ctx context.Context, held *lock.Held) error {
@@ -79,7 +79,7 @@ func TestDoWhoseContextEnds(t *testing.T) {
 		})
 		assert.ErrorIs(t, err, cause)
 		assert.NotErrorIs(t, err, lock.ErrLost)
-		assert.Empty(t, w.queue(path))
+		assert.Empty(t, w.List(path))
 		err = lock.Do(ctx, m, func(context.Context, *lock.Held) error {
 			t.Error("called without the lock")
 			return nil
@@ -90,18 +90,18 @@ func TestDoWhoseContextEnds(t *testing.T) {
 
 func TestDoThatPanics(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		m := lock.New(w.client("a"), path)
+		m := lock.New(w.Connect("a"), path)
 		assert.PanicsWithValue(t, "boom", func() {
 			_ = lock.Do(t.Context(), m, func(context.Context, *lock.Held) error { panic("boom") })
 		})
-		assert.Empty(t, w.queue(path))
+		assert.Empty(t, w.List(path))
 	})
 }
 
 // The servers do not answer: Do returns all the same and says so, and the lock goes later.
 func TestDoDuringAnOutage(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		m := lock.New(w.client("a"), path, lock.Hold(0))
+		m := lock.New(w.Connect("a"), path, lock.Hold(0))
 		at := time.Now()
 		err := lock.Do(t.Context(), m, func(context.Context, *lock.Held) error {
 			w.blip("a", timeout/2)
@@ -112,14 +112,14 @@ func TestDoDuringAnOutage(t *testing.T) {
 		assert.NotErrorIs(t, err, lock.ErrLost)
 		assert.Equal(t, timeout/4, time.Since(at).Truncate(time.Second/10))
 		time.Sleep(timeout)
-		assert.Empty(t, w.queue(path))
+		assert.Empty(t, w.List(path))
 	})
 }
 
 func TestDoNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		assert.ErrorContains(t, lock.Do(t.Context(), lock.New(w.client("a"), path), nil), "nil")
-		assert.Empty(t, w.queue(path))
+		assert.ErrorContains(t, lock.Do(t.Context(), lock.New(w.Connect("a"), path), nil), "nil")
+		assert.Empty(t, w.List(path))
 	})
 }
 
@@ -127,7 +127,7 @@ var errWork = errors.New("the work has failed")
 
 func TestDoWithPermitsAndWithSeveralLocks(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		permits, locks := lock.NewSemaphore(cli, "/permits", 2), lock.NewMulti(cli, []string{"/x", "/y"})
 		for name, do := range map[string]func(ctx context.Context, f func(context.Context, *lock.Bundle) error) error{
 			"permits": func(ctx context.Context, f func(context.Context, *lock.Bundle) error) error {
@@ -161,7 +161,7 @@ func TestDoWithPermitsAndWithSeveralLocks(t *testing.T) {
 
 func TestBindEndsWithTheLockAndWithTheCaller(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		m := lock.New(w.client("a"), path)
+		m := lock.New(w.Connect("a"), path)
 		held := locked(t, m)
 		ctx, cancel := context.WithCancelCause(t.Context())
 		work, stop := held.Bind(ctx)
@@ -181,7 +181,7 @@ func TestBindEndsWithTheLockAndWithTheCaller(t *testing.T) {
 
 func TestContendersSayWhichOneIsMine(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		a, b := lock.New(w.client("a"), path), lock.New(w.client("b"), path)
+		a, b := lock.New(w.Connect("a"), path), lock.New(w.Connect("b"), path)
 		held := locked(t, a)
 		waiting := start(t.Context(), b)
 		time.Sleep(time.Second)
@@ -202,14 +202,14 @@ func TestContendersSayWhichOneIsMine(t *testing.T) {
 
 func TestProgressTellsHowManyAreAhead(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		held := locked(t, lock.New(w.client("a"), path))
+		held := locked(t, lock.New(w.Connect("a"), path))
 		var queue []<-chan result
 		for _, name := range []string{"b", "c", "d"} {
-			queue = append(queue, start(t.Context(), lock.New(w.client(name), path)))
+			queue = append(queue, start(t.Context(), lock.New(w.Connect(name), path)))
 			time.Sleep(10 * time.Millisecond)
 		}
 		var ahead []int
-		queue = append(queue, start(t.Context(), lock.New(w.client("e"), path, lock.Progress(func(n int) {
+		queue = append(queue, start(t.Context(), lock.New(w.Connect("e"), path, lock.Progress(func(n int) {
 			ahead = append(ahead, n)
 			panic("which costs nothing")
 		}))))

@@ -45,7 +45,7 @@ func TestDowngradeKeepsWritersOut(t *testing.T) {
 		unlock(t, second)
 		unlock(t, passed(t, writer))
 		unlock(t, passed(t, far))
-		assert.Empty(t, w.queue(path))
+		assert.Empty(t, w.List(path))
 	})
 }
 
@@ -105,7 +105,7 @@ func TestDowngradeWhoseAnswerIsLost(t *testing.T) {
 					time.Sleep(timeout)
 					alive(t, reading)
 					assert.Empty(t, writer)
-					assert.Len(t, w.queue(path), 2)
+					assert.Len(t, w.List(path), 2)
 					unlock(t, reading)
 					unlock(t, passed(t, writer))
 				})
@@ -116,7 +116,7 @@ func TestDowngradeWhoseAnswerIsLost(t *testing.T) {
 
 func TestDowngradeThatCannotBe(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		for name, way := range map[string]locker{"a mutex": lock.New(cli, "/x").Lock, "a reader": lock.NewRW(cli, "/y").RLock} {
 			held := way.granted(t)
 			_, err := held.Downgrade(t.Context())
@@ -139,7 +139,7 @@ func TestDowngradeThatCannotBe(t *testing.T) {
 		_, err = reading.Downgrade(t.Context())
 		assert.ErrorIs(t, err, lock.ErrNotWriter)
 		unlock(t, reading)
-		assert.Empty(t, w.queue(path))
+		assert.Empty(t, w.List(path))
 	})
 }
 
@@ -179,12 +179,12 @@ func TestDowngradeThatFails(t *testing.T) {
 				if c.held {
 					alive(t, writing)
 					assert.Empty(t, writer)
-					assert.Len(t, w.queue(path), 2, "the read lock has not stayed")
+					assert.Len(t, w.List(path), 2, "the read lock has not stayed")
 				}
 				assert.Equal(t, c.held, writing.Unlock(t.Context()) == nil)
 				unlock(t, passed(t, writer))
 				time.Sleep(2 * timeout)
-				assert.Empty(t, w.queue(path))
+				assert.Empty(t, w.List(path))
 			})
 		})
 	}
@@ -201,7 +201,7 @@ func (w *world) slowNews() {
 }
 
 // blip swallows a client's packets for a while.
-func (w *world) blip(name string, d time.Duration) { time.AfterFunc(d, w.silence(name)) }
+func (w *world) blip(name string, d time.Duration) { time.AfterFunc(d, w.Silence(name)) }
 
 // cutAt cuts the connection instead of letting the next such frame pass, and refuses new ones for a while.
 func (w *world) cutAt(stage zktest.Stage, op zktest.Op, outage time.Duration) {

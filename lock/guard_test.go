@@ -35,7 +35,7 @@ func (w *world) balance() string {
 func TestMultiOfAHolder(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.withAccount()
-		held := locked(t, lock.New(w.client("a"), path))
+		held := locked(t, lock.New(w.Connect("a"), path))
 		before := w.Counts()
 		results, err := held.Multi(t.Context(), []framework.Op{
 			framework.SetOp(account, []byte("1"), 0),
@@ -61,7 +61,7 @@ func TestMultiOfAHolder(t *testing.T) {
 func TestMultiErrorCountsAsTheCallerDoes(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.withAccount()
-		held := locked(t, lock.New(w.client("a"), path))
+		held := locked(t, lock.New(w.Connect("a"), path))
 		for i, ops := range [][]framework.Op{
 			{framework.SetOp(account, nil, 7), framework.DeleteOp(account, framework.AnyVersion)},
 			{framework.SetOp(account, nil, 0), framework.SetOp(account, nil, 7)},
@@ -89,7 +89,7 @@ func TestMultiErrorCountsAsTheCallerDoes(t *testing.T) {
 func TestMultiOfAStaleHolderIsRefusedByTheServers(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.withAccount()
-		held := locked(t, lock.New(w.client("a"), path))
+		held := locked(t, lock.New(w.Connect("a"), path))
 		w.OnFrame(func(f zktest.Frame) zktest.Verdict { // the news is slow
 			if f.Stage == zktest.Event {
 				return zktest.DelayBy(time.Second)
@@ -109,7 +109,7 @@ func TestMultiOfAStaleHolderIsRefusedByTheServers(t *testing.T) {
 func TestMultiOfAHeldThatIsOverIsRefusedWithoutAsking(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.withAccount()
-		m := lock.New(w.client("a"), path)
+		m := lock.New(w.Connect("a"), path)
 		released := locked(t, m)
 		require.NoError(t, released.Unlock(t.Context()))
 		suspended := locked(t, m)
@@ -139,7 +139,7 @@ func TestMultiWhoseAnswerIsLost(t *testing.T) {
 			t.Run(map[bool]string{false: name, true: name + ", session lost"}[lost], func(t *testing.T) {
 				bubble(t, func(t *testing.T, w *world) {
 					w.withAccount()
-					cli := w.client("a")
+					cli := w.Connect("a")
 					held := locked(t, lock.New(cli, path, lock.Hold(0)))
 					w.LoseReply(zktest.OpMulti, 1)
 					if lost {
@@ -185,7 +185,7 @@ func TestMultiThatMayHaveBeenAppliedIsNotRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
 				w.withAccount()
-				held := locked(t, lock.New(w.client("a"), path, lock.Hold(0)))
+				held := locked(t, lock.New(w.Connect("a"), path, lock.Hold(0)))
 				ctx, leave := context.WithCancelCause(t.Context())
 				lost := false
 				w.OnFrame(func(f zktest.Frame) zktest.Verdict {
@@ -208,7 +208,7 @@ func TestMultiThatMayHaveBeenAppliedIsNotRefused(t *testing.T) {
 func TestMultiThatWasNeverSentIsRefusedWithTheSession(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.withAccount()
-		cli := w.client("a")
+		cli := w.Connect("a")
 		held := locked(t, lock.New(cli, path, lock.Hold(0)))
 		w.Refuse()
 		w.cut("a")
@@ -225,7 +225,7 @@ func TestMultiThatWasNeverSentIsRefusedWithTheSession(t *testing.T) {
 // A node that its owner may not read cannot be checked. That is no loss of the lock, and not called one.
 func TestMultiWithoutPermissionToCheck(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		held := locked(t, lock.New(w.client("a"), path, lock.WithACL([]framework.ACL{{Scheme: "world", ID: "anyone", Perms: 2}})))
+		held := locked(t, lock.New(w.Connect("a"), path, lock.WithACL([]framework.ACL{{Scheme: "world", ID: "anyone", Perms: 2}})))
 		_, err := held.Multi(t.Context(), nil)
 		assert.ErrorIs(t, err, framework.ErrNoAuth)
 		assert.NotErrorIs(t, err, lock.ErrNotHeld)

@@ -66,12 +66,12 @@ func crowd(t *testing.T, l *turnLog, name string, m *lock.Mutex, n, rounds int, 
 func TestHandoverAmongAHundred(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		const n, most = 100, 9
-		m := lock.New(w.client("a"), path, lock.LocalHandover(most))
+		m := lock.New(w.Connect("a"), path, lock.LocalHandover(most))
 		w.prepared(m)
 		places, entered := 0, 0
 		w.OnFrame(func(f zktest.Frame) zktest.Verdict {
 			if f.Stage == zktest.Reply && f.Op == zktest.OpCreate2 {
-				places, entered = max(places, len(w.queue(path))), entered+1
+				places, entered = max(places, len(w.List(path))), entered+1
 			}
 			return zktest.Pass
 		})
@@ -106,7 +106,7 @@ func TestHandoverAmongAHundred(t *testing.T) {
 		delete(cost, zktest.OpGetChildren2)
 		assert.Equal(t, requests{zktest.OpDelete: claims, zktest.OpCreate2: claims - 1}, cost)
 		time.Sleep(time.Second)
-		assert.Empty(t, w.queue(path))
+		assert.Empty(t, w.List(path))
 	})
 }
 
@@ -116,7 +116,7 @@ func TestHandoverDoesNotStarveOthers(t *testing.T) {
 		t.Run(fmt.Sprint(most), func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
 				opt := lock.LocalHandover(most)
-				a, b := lock.New(w.client("a"), path, opt), lock.New(w.client("b"), path, opt)
+				a, b := lock.New(w.Connect("a"), path, opt), lock.New(w.Connect("b"), path, opt)
 				w.prepared(a)
 				var l turnLog
 				here := crowd(t, &l, "a", a, 10, 6, 10*time.Millisecond)
@@ -144,7 +144,7 @@ func TestHandoverDoesNotStarveOthers(t *testing.T) {
 
 func TestTokensOfTurns(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		m := lock.New(w.client("a"), path, lock.LocalHandover(2))
+		m := lock.New(w.Connect("a"), path, lock.LocalHandover(2))
 		first := locked(t, m)
 		_, stat, err := w.Get(first.Path())
 		require.NoError(t, err)
@@ -162,7 +162,7 @@ func TestTokensOfTurns(t *testing.T) {
 		alive(t, second.held)
 		require.NoError(t, second.held.Unlock(t.Context()))
 		require.NoError(t, second.held.Unlock(t.Context()))
-		assert.Empty(t, w.queue(path))
+		assert.Empty(t, w.List(path))
 	})
 }
 
@@ -170,7 +170,7 @@ func TestTokensOfTurns(t *testing.T) {
 func TestTurnsHaveTheirOwnValues(t *testing.T) {
 	type key string
 	bubble(t, func(t *testing.T, w *world) {
-		m := lock.New(w.client("a"), path, lock.LocalHandover(2), lock.WaitLimit(time.Minute))
+		m := lock.New(w.Connect("a"), path, lock.LocalHandover(2), lock.WaitLimit(time.Minute))
 		first, err := m.Lock(context.WithValue(t.Context(), key("first"), 1))
 		require.NoError(t, err)
 		waiting := start(context.WithValue(t.Context(), key("second"), 2), m)
@@ -189,29 +189,29 @@ func TestTurnsHaveTheirOwnValues(t *testing.T) {
 // A waiter whose ctx ends leaves the line; the place stays for the others, and goes with the last one.
 func TestWaiterLeavesTheLine(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		other := locked(t, lock.New(w.client("b"), path))
-		m := lock.New(w.client("a"), path, lock.LocalHandover(5))
+		other := locked(t, lock.New(w.Connect("b"), path))
+		m := lock.New(w.Connect("a"), path, lock.LocalHandover(5))
 		leaving, leave := context.WithCancelCause(t.Context())
 		one, two := w.queued(leaving, m, 2), w.queued(t.Context(), m, 2)
-		place := w.queue(path)[1]
+		place := w.List(path)[1]
 		gone := errors.New("gone")
 		leave(gone)
 		r := <-one
 		require.ErrorIs(t, r.err, gone)
 		assert.ErrorContains(t, r.err, path)
-		assert.Equal(t, place, w.queue(path)[1], "the place is kept")
+		assert.Equal(t, place, w.List(path)[1], "the place is kept")
 
-		limited := lock.New(w.client("c"), path, lock.LocalHandover(5), lock.WaitLimit(time.Second))
+		limited := lock.New(w.Connect("c"), path, lock.LocalHandover(5), lock.WaitLimit(time.Second))
 		_, err := limited.Lock(t.Context())
 		require.ErrorIs(t, err, lock.ErrWaitLimit)
 		assert.ErrorContains(t, err, "behind "+path+"/"+place)
 		time.Sleep(time.Second)
-		assert.Len(t, w.queue(path), 2, "the last one takes the place along")
+		assert.Len(t, w.List(path), 2, "the last one takes the place along")
 
 		require.NoError(t, other.Unlock(t.Context()))
 		r = <-two
 		require.NoError(t, r.err)
-		_, err = lock.New(w.client("d"), path, lock.WaitLimit(time.Second)).Lock(t.Context())
+		_, err = lock.New(w.Connect("d"), path, lock.WaitLimit(time.Second)).Lock(t.Context())
 		assert.ErrorContains(t, err, "behind "+r.held.Path())
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -220,7 +220,7 @@ func TestWaiterLeavesTheLine(t *testing.T) {
 		assert.ErrorContains(t, err, "behind the holder of "+r.held.Path())
 		require.NoError(t, r.held.Unlock(t.Context()))
 		time.Sleep(time.Second)
-		assert.Empty(t, w.queue(path))
+		assert.Empty(t, w.List(path))
 	})
 }
 
@@ -228,7 +228,7 @@ func TestWaiterLeavesTheLine(t *testing.T) {
 func TestComingWhileTheLastOneLeaves(t *testing.T) {
 	for after := range 60 {
 		bubble(t, func(t *testing.T, w *world) {
-			m := lock.New(w.client("a"), path, lock.LocalHandover(5))
+			m := lock.New(w.Connect("a"), path, lock.LocalHandover(5))
 			w.prepared(m)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(after)*20*time.Microsecond)
 			defer cancel()
@@ -244,7 +244,7 @@ func TestComingWhileTheLastOneLeaves(t *testing.T) {
 			alive(t, r.held)
 			require.NoError(t, r.held.Unlock(t.Context()))
 			time.Sleep(time.Second)
-			assert.Empty(t, w.queue(path))
+			assert.Empty(t, w.List(path))
 		})
 		if t.Failed() {
 			return
@@ -256,7 +256,7 @@ func TestComingWhileTheLastOneLeaves(t *testing.T) {
 func TestGrantWhenTheLastOneLeaves(t *testing.T) {
 	var granted time.Duration // a run repeats itself
 	bubble(t, func(t *testing.T, w *world) {
-		m := lock.New(w.client("a"), path, lock.LocalHandover(5))
+		m := lock.New(w.Connect("a"), path, lock.LocalHandover(5))
 		w.prepared(m)
 		at := time.Now()
 		held := locked(t, m)
@@ -265,7 +265,7 @@ func TestGrantWhenTheLastOneLeaves(t *testing.T) {
 	})
 	for range 100 {
 		bubble(t, func(t *testing.T, w *world) {
-			m := lock.New(w.client("a"), path, lock.LocalHandover(5))
+			m := lock.New(w.Connect("a"), path, lock.LocalHandover(5))
 			w.prepared(m)
 			ctx, cancel := context.WithTimeout(t.Context(), granted)
 			defer cancel()
@@ -274,7 +274,7 @@ func TestGrantWhenTheLastOneLeaves(t *testing.T) {
 			}
 			require.NoError(t, locked(t, m).Unlock(t.Context()))
 			time.Sleep(time.Second)
-			assert.Empty(t, w.queue(path))
+			assert.Empty(t, w.List(path))
 		})
 	}
 }
@@ -291,7 +291,7 @@ func TestClaimEndsInMidTurn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				cli := w.client("a")
+				cli := w.Connect("a")
 				opts := []lock.Option{lock.LocalHandover(5)}
 				if name != "suspended" {
 					opts = append(opts, lock.Hold(0))
@@ -322,7 +322,7 @@ func TestClaimEndsInMidTurn(t *testing.T) {
 				assert.Equal(t, r.held.Path(), last.held.Path())
 				require.NoError(t, last.held.Unlock(t.Context()))
 				time.Sleep(time.Second)
-				assert.Empty(t, w.queue(path))
+				assert.Empty(t, w.List(path))
 			})
 		})
 	}
@@ -330,7 +330,7 @@ func TestClaimEndsInMidTurn(t *testing.T) {
 
 func TestLineStopsOnLost(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		m := lock.New(cli, path, lock.LocalHandover(5), lock.Hold(0), lock.StopOnLost())
 		held := locked(t, m)
 		one, two := start(t.Context(), m), start(t.Context(), m)
@@ -347,7 +347,7 @@ func TestLineStopsOnLost(t *testing.T) {
 
 func TestLineOfAClosedClient(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		m := lock.New(cli, path, lock.LocalHandover(5))
 		held := locked(t, m)
 		one := start(t.Context(), m)
@@ -364,7 +364,7 @@ func TestLineOfAClosedClient(t *testing.T) {
 // What is refused to the one who asks is refused to all who wait for that.
 func TestLineIsRefused(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		m := lock.New(cli, path, lock.LocalHandover(5))
 		w.prepared(m)
 		_, err := cli.SetACL(t.Context(), path, []framework.ACL{{Perms: 31 &^ 4, Scheme: "world", ID: "anyone"}}, framework.AnyVersion)

@@ -32,12 +32,12 @@ func listing(cli *framework.Client) []string {
 // Who waits says how many stand ahead, and who holds says what it holds, until it is given up.
 func TestWhatIsListed(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		a, b := w.client("a"), w.client("b")
+		a, b := w.Connect("a"), w.Connect("b")
 		held := locked(t, lock.New(a, path))
 		assert.Equal(t, []string{fmt.Sprintf("lock %s holding node=%s token=%d", path, held.Path(), held.Token())}, listing(a))
 		first := w.queued(t.Context(), lock.New(b, path), 2)
 		second := w.queued(t.Context(), lock.New(b, path), 3)
-		queue := w.queue(path)
+		queue := w.List(path)
 		slices.SortFunc(queue, func(a, b string) int { return cmp.Compare(a[len(a)-10:], b[len(b)-10:]) })
 		at := func(i int) string { return path + "/" + queue[i] }
 		assert.Equal(t, []string{
@@ -68,7 +68,7 @@ func TestEndedButNotUnlocked(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				cli := w.client("a")
+				cli := w.Connect("a")
 				held := locked(t, lock.New(cli, path))
 				end(w, cli, held)
 				cause := waitOver(t, held, time.Minute)
@@ -94,7 +94,7 @@ func TestEndedButNotUnlocked(t *testing.T) {
 // Every kind lists as many places as it holds, under its name, and nothing when it is given up.
 func TestEveryKindIsListed(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		names := func() []string {
 			synctest.Wait()
 			var names []string

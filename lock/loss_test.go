@@ -21,8 +21,8 @@ func TestSilenceEndsTheHolderFirst(t *testing.T) {
 		for way, direction := range directions {
 			t.Run(policy+"/"+way, func(t *testing.T) {
 				bubble(t, func(t *testing.T, w *world) {
-					held := locked(t, lock.New(w.client("a"), path, opts...))
-					waiting := w.queued(t.Context(), lock.New(w.client("b"), path), 2)
+					held := locked(t, lock.New(w.Connect("a"), path, opts...))
+					waiting := w.queued(t.Context(), lock.New(w.Connect("b"), path), 2)
 					time.Sleep(5 * timeout)
 					silent := time.Now()
 					w.Blackhole(zktest.ClientConns("a"), direction)
@@ -48,7 +48,7 @@ func TestSilenceEndsTheHolderFirst(t *testing.T) {
 // Without Hold a broken connection ends a Held at once, with Hold only if it lasts.
 func TestHoldSurvivesABlip(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		kept, given := locked(t, lock.New(cli, "/locks/kept", lock.Hold(0))), locked(t, lock.New(cli, "/locks/given"))
 		session := w.session(cli)
 		w.cut("a")
@@ -66,7 +66,7 @@ func TestHoldSurvivesABlip(t *testing.T) {
 func TestGraceBoundsHold(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		const grace = timeout / 5
-		cli := w.client("a")
+		cli := w.Connect("a")
 		short, long := locked(t, lock.New(cli, "/locks/short", lock.Hold(grace))), locked(t, lock.New(cli, "/locks/long", lock.Hold(timeout)))
 		w.Refuse()
 		w.cut("a")
@@ -83,7 +83,7 @@ func TestGraceBoundsHold(t *testing.T) {
 // A blip that is shorter than the grace leaves no clock ticking.
 func TestGraceStartsAnewWithEveryBlip(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		held := locked(t, lock.New(cli, path, lock.Hold(timeout/2)))
 		for range 10 {
 			w.Refuse()
@@ -99,7 +99,7 @@ func TestGraceStartsAnewWithEveryBlip(t *testing.T) {
 
 func TestOptionsThatMakeNoSense(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		_, err := lock.New(w.client("a"), path, lock.Hold(-time.Second)).Lock(t.Context())
+		_, err := lock.New(w.Connect("a"), path, lock.Hold(-time.Second)).Lock(t.Context())
 		assert.ErrorContains(t, err, "Grace must not be negative")
 		assert.ErrorContains(t, err, path)
 	})
@@ -120,9 +120,9 @@ func TestHolderThatWakesUpTooLate(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		_, err := w.Create("/account", nil, zktest.Persistent)
 		require.NoError(t, err)
-		stale := locked(t, lock.New(w.client("a"), path))
-		waiting := w.queued(t.Context(), lock.New(w.client("b"), path), 2)
-		heal := w.silence("a")
+		stale := locked(t, lock.New(w.Connect("a"), path))
+		waiting := w.queued(t.Context(), lock.New(w.Connect("b"), path), 2)
+		heal := w.Silence("a")
 		next := <-waiting
 		require.NoError(t, next.err)
 		heal()
@@ -130,7 +130,7 @@ func TestHolderThatWakesUpTooLate(t *testing.T) {
 		assert.Less(t, stale.Token(), next.held.Token())
 		_, err = stale.Set(t.Context(), "/account", []byte("stale"), framework.AnyVersion)
 		assert.ErrorIs(t, err, lock.ErrNotHeld)
-		_, err = w.client("c").Multi(t.Context(), []framework.Op{stale.Check(), framework.SetOp("/account", []byte("stale"), framework.AnyVersion)})
+		_, err = w.Connect("c").Multi(t.Context(), []framework.Op{stale.Check(), framework.SetOp("/account", []byte("stale"), framework.AnyVersion)})
 		var refused *framework.MultiError
 		require.ErrorAs(t, err, &refused, "the servers alone refuse it, whoever asks")
 		assert.Zero(t, refused.Index)
@@ -146,8 +146,8 @@ func TestDeletedNodeEndsTheHeldAtOnce(t *testing.T) {
 	for name, age := range map[string]time.Duration{"just locked": 0, "before its watch": 15 * time.Millisecond, "later": time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				held := locked(t, lock.New(w.client("a"), path))
-				waiting := start(t.Context(), lock.New(w.client("b"), path))
+				held := locked(t, lock.New(w.Connect("a"), path))
+				waiting := start(t.Context(), lock.New(w.Connect("b"), path))
 				time.Sleep(age)
 				require.NoError(t, w.Delete(held.Path()))
 				at := time.Now()
@@ -170,7 +170,7 @@ func TestUnlockFindsTheNodeDeleted(t *testing.T) {
 	for name, opts := range map[string][]lock.Option{"plain": nil, "shared": {lock.Shared()}, "handover": {lock.LocalHandover(3)}} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				m := lock.New(w.client("a"), path, opts...)
+				m := lock.New(w.Connect("a"), path, opts...)
 				held := locked(t, m)
 				require.NoError(t, w.Delete(held.Path()))
 				err := held.Unlock(t.Context())
@@ -180,7 +180,7 @@ func TestUnlockFindsTheNodeDeleted(t *testing.T) {
 				assert.ErrorIs(t, err, lock.ErrLost)
 				assert.ErrorIs(t, err, lock.ErrDeleted)
 				time.Sleep(time.Second)
-				assert.Empty(t, w.queue(path))
+				assert.Empty(t, w.List(path))
 			})
 		})
 	}
@@ -189,7 +189,7 @@ func TestUnlockFindsTheNodeDeleted(t *testing.T) {
 // The watch on the node is in place again after a reconnect, and after an event that was no deletion.
 func TestDeletedNodeIsNoticedAfterABlipAndAfterAWrite(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		held := locked(t, lock.New(w.client("a"), path, lock.Hold(0)))
+		held := locked(t, lock.New(w.Connect("a"), path, lock.Hold(0)))
 		time.Sleep(time.Second)
 		require.NoError(t, w.Set(held.Path(), []byte("graffiti")))
 		time.Sleep(time.Second)
@@ -206,10 +206,10 @@ func TestDeletedNodeIsNoticedAfterABlipAndAfterAWrite(t *testing.T) {
 
 func TestDeletedWaiterQueuesAgain(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		held := locked(t, lock.New(w.client("a"), path))
-		b := w.queued(t.Context(), lock.New(w.client("b"), path), 2)
+		held := locked(t, lock.New(w.Connect("a"), path))
+		b := w.queued(t.Context(), lock.New(w.Connect("b"), path), 2)
 		node := w.newest()
-		c := w.queued(t.Context(), lock.New(w.client("c"), path), 3)
+		c := w.queued(t.Context(), lock.New(w.Connect("c"), path), 3)
 		require.NoError(t, w.Delete(node))
 		time.Sleep(time.Second)
 		require.NoError(t, held.Unlock(t.Context()))
@@ -217,7 +217,7 @@ func TestDeletedWaiterQueuesAgain(t *testing.T) {
 		require.NoError(t, next.err, "it has moved up")
 		time.Sleep(time.Second)
 		assert.Empty(t, b)
-		assert.Len(t, w.queue(path), 2)
+		assert.Len(t, w.List(path), 2)
 		require.NoError(t, next.held.Unlock(t.Context()))
 		require.NoError(t, (<-b).err, "it costs the place and not the wish")
 	})
@@ -238,10 +238,10 @@ func TestKilledSessionEndsTheHeldAndTheMutexGoesOn(t *testing.T) {
 	for name, opts := range map[string][]lock.Option{"cancel": nil, "hold": {lock.Hold(0)}} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				cli := w.client("a")
+				cli := w.Connect("a")
 				m := lock.New(cli, path, opts...)
 				held := locked(t, m)
-				waiting := w.queued(t.Context(), lock.New(w.client("b"), path), 2)
+				waiting := w.queued(t.Context(), lock.New(w.Connect("b"), path), 2)
 				session := w.session(cli)
 				w.ExpireSession(session)
 				waitOver(t, held, 5*time.Second) // as soon as it is told
@@ -257,7 +257,7 @@ func TestKilledSessionEndsTheHeldAndTheMutexGoesOn(t *testing.T) {
 				assert.NotEqual(t, session, w.session(cli))
 				assert.Greater(t, r.held.Token(), next.held.Token())
 				require.NoError(t, r.held.Unlock(t.Context()))
-				assert.Empty(t, w.queue(path))
+				assert.Empty(t, w.List(path))
 			})
 		})
 	}
@@ -267,22 +267,22 @@ func TestKilledSessionEndsTheHeldAndTheMutexGoesOn(t *testing.T) {
 // even if that one comes first in the queue before the servers have removed it.
 func TestWaiterDoesNotWinWithTheNodeOfADeadSession(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		held := locked(t, lock.New(w.client("a"), path))
-		cli := w.client("b")
+		held := locked(t, lock.New(w.Connect("a"), path))
+		cli := w.Connect("b")
 		waiting := w.queued(t.Context(), lock.New(cli, path), 2)
 		first := w.session(cli)
-		heal := w.silence("b")
+		heal := w.Silence("b")
 		states := cli.States(t.Context())
 		for ch := range states {
 			if ch.State == framework.Lost {
 				break
 			}
 		}
-		names := w.queue(path)
+		names := w.List(path)
 		require.Len(t, names, 2, "to the servers the session still lives")
 		require.NoError(t, held.Unlock(t.Context()))
 		time.Sleep(time.Millisecond)
-		names = w.queue(path)
+		names = w.List(path)
 		require.Len(t, names, 1, "and is first in the queue")
 		assert.Empty(t, waiting)
 		_, stat, err := w.Get(path + "/" + names[0])
@@ -302,8 +302,8 @@ func TestWaiterDoesNotWinWithTheNodeOfADeadSession(t *testing.T) {
 
 func TestStopOnLost(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		held := locked(t, lock.New(w.client("a"), path))
-		cli := w.client("b")
+		held := locked(t, lock.New(w.Connect("a"), path))
+		cli := w.Connect("b")
 		stops := w.queued(t.Context(), lock.New(cli, path, lock.StopOnLost()), 2)
 		goesOn := w.queued(t.Context(), lock.New(cli, path), 3)
 		w.cut("b")
@@ -317,15 +317,15 @@ func TestStopOnLost(t *testing.T) {
 		assert.Empty(t, goesOn)
 		require.NoError(t, held.Unlock(t.Context()))
 		require.NoError(t, (<-goesOn).err)
-		assert.Len(t, w.queue(path), 1)
+		assert.Len(t, w.List(path), 1)
 	})
 }
 
 // A holder that is slow to stop is not overtaken while its session lives.
 func TestNodeStaysUntilUnlock(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		held := locked(t, lock.New(w.client("a"), path))
-		waiting := w.queued(t.Context(), lock.New(w.client("b"), path), 2)
+		held := locked(t, lock.New(w.Connect("a"), path))
+		waiting := w.queued(t.Context(), lock.New(w.Connect("b"), path), 2)
 		w.cut("a")
 		require.ErrorIs(t, waitOver(t, held, time.Second), framework.ErrSuspended)
 		time.Sleep(10 * timeout)

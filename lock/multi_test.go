@@ -36,7 +36,7 @@ func lockedAll(t *testing.T, m *lock.Multi) *lock.Bundle {
 
 func TestMultiExcludesOnEveryPath(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		all := lock.NewMulti(cli, append(pair, "locks/a"))
 		held := lockedAll(t, all)
 		require.Len(t, held.Paths(), 2, "a path that is given twice counts once")
@@ -61,25 +61,25 @@ func TestMultiExcludesOnEveryPath(t *testing.T) {
 // While one lock is missing nothing is held in the end: not after a deadline, and not after TryLock.
 func TestMultiIsAllOrNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		held := locked(t, lock.New(w.client("a"), "/locks/b"))
-		all := lock.NewMulti(w.client("b"), pair, lock.WaitLimit(time.Minute))
+		held := locked(t, lock.New(w.Connect("a"), "/locks/b"))
+		all := lock.NewMulti(w.Connect("b"), pair, lock.WaitLimit(time.Minute))
 		_, err := all.TryLock(t.Context())
 		assert.ErrorIs(t, err, lock.ErrLocked)
 		time.Sleep(time.Second)
-		assert.Empty(t, w.queue("/locks/a"))
+		assert.Empty(t, w.List("/locks/a"))
 		at := time.Now()
 		_, err = all.Lock(t.Context())
 		assert.ErrorIs(t, err, lock.ErrWaitLimit)
 		assert.ErrorContains(t, err, "locks /locks/a /locks/b")
 		assert.Equal(t, time.Minute, time.Since(at))
 		time.Sleep(time.Second)
-		assert.Empty(t, w.queue("/locks/a"))
-		assert.Len(t, w.queue("/locks/b"), 1)
+		assert.Empty(t, w.List("/locks/a"))
+		assert.Len(t, w.List("/locks/b"), 1)
 		waiting := locking(t.Context(), all)
 		time.Sleep(time.Second)
 		unlock(t, held)
 		giveBack(t, took(t, waiting))
-		assert.Empty(t, w.queue("/locks/b"))
+		assert.Empty(t, w.List("/locks/b"))
 	})
 }
 
@@ -88,7 +88,7 @@ func TestMultisDoNotDeadlock(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		var all sync.WaitGroup
 		for name, paths := range map[string][]string{"a": {"/1", "/2", "/3"}, "b": {"/3", "/2", "/1"}, "c": {"/2", "/3"}} {
-			m := lock.NewMulti(w.client(name), paths)
+			m := lock.NewMulti(w.Connect(name), paths)
 			all.Go(func() {
 				for range 20 {
 					held, err := m.Lock(t.Context())
@@ -107,7 +107,7 @@ func TestMultiEndsWithAnyPart(t *testing.T) {
 	for part := range 2 {
 		bubble(t, func(t *testing.T, w *world) {
 			w.withAccount()
-			held := lockedAll(t, lock.NewMulti(w.client("a"), pair))
+			held := lockedAll(t, lock.NewMulti(w.Connect("a"), pair))
 			stat, err := held.Set(t.Context(), account, []byte("1"), 0)
 			require.NoError(t, err)
 			assert.EqualValues(t, 1, stat.Version)
@@ -119,7 +119,7 @@ func TestMultiEndsWithAnyPart(t *testing.T) {
 			require.NoError(t, w.Delete(held.Paths()[part]))
 			_, err = held.Set(t.Context(), account, []byte("2"), framework.AnyVersion)
 			assert.ErrorIs(t, err, lock.ErrNotHeld, "part %d", part)
-			_, err = w.client("b").Multi(t.Context(), held.Checks())
+			_, err = w.Connect("b").Multi(t.Context(), held.Checks())
 			assert.ErrorIs(t, err, framework.ErrNoNode)
 			assert.Equal(t, "1", w.balance())
 			<-held.Context().Done()
@@ -127,8 +127,8 @@ func TestMultiEndsWithAnyPart(t *testing.T) {
 			assert.ErrorIs(t, cause, lock.ErrDeleted)
 			assert.ErrorContains(t, cause, held.Paths()[part])
 			assert.ErrorIs(t, held.Unlock(t.Context()), lock.ErrDeleted)
-			assert.Empty(t, w.queue(pair[0]))
-			assert.Empty(t, w.queue(pair[1]))
+			assert.Empty(t, w.List(pair[0]))
+			assert.Empty(t, w.List(pair[1]))
 		})
 	}
 }
@@ -138,31 +138,31 @@ func TestMultiLosesAPartWhileItWaits(t *testing.T) {
 	for name, lose := range map[string]func(w *world){
 		"suspended": func(w *world) { w.cut("b") },
 		"deleted": func(w *world) {
-			assert.NoError(w.t, w.Delete("/locks/a/"+w.queue("/locks/a")[0]))
+			assert.NoError(w.t, w.Delete("/locks/a/"+w.List("/locks/a")[0]))
 		},
 		"session": func(w *world) {
-			_, stat, err := w.Get("/locks/a/" + w.queue("/locks/a")[0])
+			_, stat, err := w.Get("/locks/a/" + w.List("/locks/a")[0])
 			assert.NoError(w.t, err)
 			w.ExpireSession(stat.EphemeralOwner)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				held := locked(t, lock.New(w.client("a"), "/locks/b"))
-				waiting := locking(t.Context(), lock.NewMulti(w.client("b"), pair))
+				held := locked(t, lock.New(w.Connect("a"), "/locks/b"))
+				waiting := locking(t.Context(), lock.NewMulti(w.Connect("b"), pair))
 				time.Sleep(time.Second)
-				before := w.queue("/locks/a")
+				before := w.List("/locks/a")
 				require.Len(t, before, 1)
 				lose(w)
 				time.Sleep(timeout / 2)
 				assert.Empty(t, waiting)
-				require.Len(t, w.queue("/locks/a"), 1)
-				assert.NotEqual(t, before, w.queue("/locks/a"))
+				require.Len(t, w.List("/locks/a"), 1)
+				assert.NotEqual(t, before, w.List("/locks/a"))
 				unlock(t, held)
 				all := took(t, waiting)
 				time.Sleep(2 * timeout)
 				require.NoError(t, context.Cause(all.Context()))
-				assert.Len(t, w.queue("/locks/b"), 1)
+				assert.Len(t, w.List("/locks/b"), 1)
 				giveBack(t, all)
 			})
 		})
@@ -171,7 +171,7 @@ func TestMultiLosesAPartWhileItWaits(t *testing.T) {
 
 func TestMultiOfNothingAndOfBadPaths(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		_, err := lock.NewMulti(cli, nil).Lock(t.Context())
 		assert.ErrorIs(t, err, lock.ErrNoPaths)
 		_, err = lock.NewMulti(cli, nil).TryLock(t.Context())

@@ -18,7 +18,7 @@ import (
 
 func TestLockExcludesAndPassesOn(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		a, b := lock.New(w.client("a"), path), lock.New(w.client("b"), path)
+		a, b := lock.New(w.Connect("a"), path), lock.New(w.Connect("b"), path)
 		first := locked(t, a)
 		waiting := w.queued(t.Context(), b, 2)
 		time.Sleep(time.Hour)
@@ -32,16 +32,16 @@ func TestLockExcludesAndPassesOn(t *testing.T) {
 		assert.Greater(t, second.held.Token(), first.Token())
 		alive(t, second.held)
 		require.NoError(t, second.held.Unlock(t.Context()))
-		assert.Empty(t, w.queue(path))
+		assert.Empty(t, w.List(path))
 	})
 }
 
 func TestLockIsFair(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		const waiters = 20
-		held := locked(t, lock.New(w.client("holder"), path))
+		held := locked(t, lock.New(w.Connect("holder"), path))
 		order := make(chan int, waiters)
-		clients := []*framework.Client{w.client("x"), w.client("y"), w.client("z")}
+		clients := []*framework.Client{w.Connect("x"), w.Connect("y"), w.Connect("z")}
 		var done sync.WaitGroup
 		for i := range waiters {
 			c := w.queued(t.Context(), lock.New(clients[i%len(clients)], path), i+2)
@@ -61,7 +61,7 @@ func TestLockIsFair(t *testing.T) {
 
 func TestTokensGrowAlsoWhenTheDirectoryStartsAnew(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		m := lock.New(w.client("a"), path)
+		m := lock.New(w.Connect("a"), path)
 		var last int64
 		for round := range 3 {
 			for range 2 {
@@ -80,7 +80,7 @@ func TestTokensGrowAlsoWhenTheDirectoryStartsAnew(t *testing.T) {
 
 func TestUnlockIsIdempotent(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		held := locked(t, lock.New(w.client("a"), path))
+		held := locked(t, lock.New(w.Connect("a"), path))
 		before := w.Counts()
 		results := make(chan error, 10)
 		for range cap(results) {
@@ -96,8 +96,8 @@ func TestUnlockIsIdempotent(t *testing.T) {
 
 func TestFurtherUnlockLeavesWhenItsContextEnds(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		held := locked(t, lock.New(w.client("a"), path))
-		heal := w.silence("a")
+		held := locked(t, lock.New(w.Connect("a"), path))
+		heal := w.Silence("a")
 		first := make(chan error, 1)
 		go func() { first <- held.Unlock(context.Background()) }()
 		synctest.Wait()
@@ -112,8 +112,8 @@ func TestFurtherUnlockLeavesWhenItsContextEnds(t *testing.T) {
 
 func TestUnlockWithDeadContext(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		held := locked(t, lock.New(w.client("a"), path))
-		waiting := w.queued(t.Context(), lock.New(w.client("b"), path), 2)
+		held := locked(t, lock.New(w.Connect("a"), path))
+		waiting := w.queued(t.Context(), lock.New(w.Connect("b"), path), 2)
 		dead, cancel := context.WithCancel(t.Context())
 		cancel()
 		at := time.Now()
@@ -133,9 +133,9 @@ func TestUnlockDuringAnOutage(t *testing.T) {
 	for name, outage := range map[string]time.Duration{"short": timeout / 2, "longer than the session": 2 * timeout} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				held := locked(t, lock.New(w.client("a"), path, lock.Hold(0)))
-				waiting := w.queued(t.Context(), lock.New(w.client("b"), path), 2)
-				heal := w.silence("a")
+				held := locked(t, lock.New(w.Connect("a"), path, lock.Hold(0)))
+				waiting := w.queued(t.Context(), lock.New(w.Connect("b"), path), 2)
+				heal := w.Silence("a")
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
 				assert.ErrorIs(t, held.Unlock(ctx), context.DeadlineExceeded)
@@ -143,7 +143,7 @@ func TestUnlockDuringAnOutage(t *testing.T) {
 				heal()
 				require.NoError(t, (<-waiting).err)
 				time.Sleep(timeout)
-				assert.Len(t, w.queue(path), 1)
+				assert.Len(t, w.List(path), 1)
 			})
 		})
 	}
@@ -152,8 +152,8 @@ func TestUnlockDuringAnOutage(t *testing.T) {
 // The session ends before the servers have answered: nobody can tell whether the lock was held until then.
 func TestUnlockWhoseSessionIsLostMeanwhile(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		held := locked(t, lock.New(w.client("a"), path))
-		w.silence("a")
+		held := locked(t, lock.New(w.Connect("a"), path))
+		w.Silence("a")
 		at := time.Now()
 		err := held.Unlock(t.Context())
 		assert.ErrorIs(t, err, framework.ErrSessionLost)
@@ -164,7 +164,7 @@ func TestUnlockWhoseSessionIsLostMeanwhile(t *testing.T) {
 
 func TestUnlockAfterLossReturnsTheCause(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		held := locked(t, lock.New(w.client("a"), path))
+		held := locked(t, lock.New(w.Connect("a"), path))
 		w.cut("a")
 		assert.ErrorIs(t, waitOver(t, held, time.Second), framework.ErrSuspended)
 		err := held.Unlock(t.Context())
@@ -172,13 +172,13 @@ func TestUnlockAfterLossReturnsTheCause(t *testing.T) {
 		assert.ErrorContains(t, err, held.Path())
 		assert.NotErrorIs(t, err, lock.ErrReleased)
 		assert.Equal(t, err, held.Unlock(t.Context()))
-		assert.Empty(t, w.queue(path), "the node goes all the same")
+		assert.Empty(t, w.List(path), "the node goes all the same")
 	})
 }
 
 func TestTryLock(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		a, b := lock.New(w.client("a"), path), lock.New(w.client("b"), path)
+		a, b := lock.New(w.Connect("a"), path), lock.New(w.Connect("b"), path)
 		held, err := a.TryLock(t.Context())
 		require.NoError(t, err)
 		before := w.Counts()
@@ -198,7 +198,7 @@ func TestTryLockAtTheSameTime(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		results := make(chan result, 2)
 		for _, name := range []string{"a", "b"} {
-			m := lock.New(w.client(name), path)
+			m := lock.New(w.Connect(name), path)
 			go func() {
 				held, err := m.TryLock(t.Context())
 				results <- result{held: held, err: err}
@@ -211,13 +211,13 @@ func TestTryLockAtTheSameTime(t *testing.T) {
 		assert.ErrorIs(t, one.err, lock.ErrLocked)
 		require.NoError(t, other.err)
 		time.Sleep(time.Second)
-		assert.Len(t, w.queue(path), 1)
+		assert.Len(t, w.List(path), 1)
 	})
 }
 
 func TestTryLockWaitsForAConnectionOnly(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		w.Stop()
 		time.Sleep(time.Second)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -232,7 +232,7 @@ func TestTryLockWaitsForAConnectionOnly(t *testing.T) {
 
 func TestLockOnInvalidPaths(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		for _, bad := range []string{"", "//", "/a/", "/a//b", "/a/../b", "/a\x00b", "a/"} {
 			_, err := lock.New(cli, bad).Lock(t.Context())
 			assert.ErrorIs(t, err, framework.ErrInvalidPath, "%q", bad)
@@ -255,15 +255,15 @@ func TestLockOnInvalidPaths(t *testing.T) {
 
 func TestLockInANamespace(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a", func(c *framework.Config) { c.ConnectString += "/root" })
+		cli := w.Connect("a", func(c *framework.Config) { c.ConnectString += "/root" })
 		space, err := cli.Namespace("team")
 		require.NoError(t, err)
 		held := locked(t, lock.New(space, "locks/x"))
-		assert.Len(t, w.queue("/root/team/locks/x"), 1)
+		assert.Len(t, w.List("/root/team/locks/x"), 1)
 		assert.Regexp(t, `^/locks/x/_c_.*-lock-0000000000$`, held.Path())
 		_, err = held.Set(t.Context(), "/locks", []byte("v"), framework.AnyVersion)
 		assert.NoError(t, err)
-		_, err = lock.New(w.client("b"), "/root/team/locks/x").TryLock(t.Context())
+		_, err = lock.New(w.Connect("b"), "/root/team/locks/x").TryLock(t.Context())
 		assert.ErrorIs(t, err, lock.ErrLocked)
 	})
 }
@@ -273,7 +273,7 @@ type valueKey struct{}
 func TestHeldContextOutlivesTheCallAndKeepsItsValues(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		ctx, cancel := context.WithTimeout(context.WithValue(t.Context(), valueKey{}, "kept"), time.Minute)
-		held, err := lock.New(w.client("a"), path, lock.WaitLimit(time.Second)).Lock(ctx)
+		held, err := lock.New(w.Connect("a"), path, lock.WaitLimit(time.Second)).Lock(ctx)
 		require.NoError(t, err)
 		cancel()
 		time.Sleep(time.Hour)
@@ -286,7 +286,7 @@ func TestHeldContextOutlivesTheCallAndKeepsItsValues(t *testing.T) {
 
 func TestTrustedUntilMovesWithEveryAnswer(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		held := locked(t, lock.New(cli, path))
 		for range 5 {
 			at := time.Now()
@@ -301,7 +301,7 @@ func TestTrustedUntilMovesWithEveryAnswer(t *testing.T) {
 // A context that has ended already gives no lock and leaves nothing behind.
 func TestLockWithDeadContext(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		m := lock.New(w.client("a"), path)
+		m := lock.New(w.Connect("a"), path)
 		cause := errors.New("had enough")
 		dead, cancel := context.WithCancelCause(t.Context())
 		cancel(cause)
@@ -311,19 +311,19 @@ func TestLockWithDeadContext(t *testing.T) {
 			assert.ErrorIs(t, err, cause)
 		}
 		time.Sleep(time.Second)
-		assert.Empty(t, w.queue(path))
+		assert.Empty(t, w.List(path))
 	})
 }
 
 func TestLockOnAClosedClient(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		held := locked(t, lock.New(cli, path))
 		waiting := w.queued(t.Context(), lock.New(cli, path), 2)
 		require.NoError(t, cli.Close())
 		assert.ErrorIs(t, context.Cause(held.Context()), framework.ErrClosed)
 		assert.ErrorIs(t, (<-waiting).err, framework.ErrClosed)
-		assert.Empty(t, w.queue(path))
+		assert.Empty(t, w.List(path))
 		assert.ErrorIs(t, held.Unlock(t.Context()), framework.ErrClosed)
 		_, err := lock.New(cli, path).Lock(t.Context())
 		assert.ErrorIs(t, err, framework.ErrClosed)

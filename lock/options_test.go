@@ -13,8 +13,8 @@ import (
 
 func TestContenders(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		a, b := w.client("a"), w.client("b")
-		observer := lock.New(w.client("c"), path)
+		a, b := w.Connect("a"), w.Connect("b")
+		observer := lock.New(w.Connect("c"), path)
 		list, err := observer.Contenders(t.Context())
 		require.NoError(t, err)
 		assert.Empty(t, list, "nobody has ever locked it")
@@ -48,7 +48,7 @@ func TestContenders(t *testing.T) {
 
 func TestWithData(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		for want, opts := range map[string][]lock.Option{"": nil, "pod 7": {lock.WithData([]byte("pod 7"))}} {
 			held := locked(t, lock.New(cli, path, opts...))
 			data, _, err := w.Get(held.Path())
@@ -66,10 +66,10 @@ func TestWithACL(t *testing.T) {
 		user := func(c *framework.Config) {
 			c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("user:s3cr3t")}}
 		}
-		cli := w.client("a", user)
+		cli := w.Connect("a", user)
 		closed := locked(t, lock.New(cli, "/closed", lock.WithACL(own)))
 		open := locked(t, lock.New(cli, "/open"))
-		stranger := w.client("b")
+		stranger := w.Connect("b")
 		_, err := stranger.Get(t.Context(), closed.Path())
 		assert.ErrorIs(t, err, framework.ErrNoAuth)
 		_, err = stranger.Get(t.Context(), open.Path())
@@ -77,8 +77,8 @@ func TestWithACL(t *testing.T) {
 		_, err = lock.New(stranger, "/closed").Lock(t.Context())
 		assert.ErrorIs(t, err, framework.ErrNoAuth, "whoever may not read the nodes cannot wait for them")
 		time.Sleep(time.Second)
-		assert.Len(t, w.queue("/closed"), 1, "and does not stay in the queue")
-		friend := start(t.Context(), lock.New(w.client("c", user), "/closed", lock.WithACL(own)))
+		assert.Len(t, w.List("/closed"), 1, "and does not stay in the queue")
+		friend := start(t.Context(), lock.New(w.Connect("c", user), "/closed", lock.WithACL(own)))
 		time.Sleep(time.Second)
 		require.NoError(t, closed.Unlock(t.Context()))
 		require.NoError(t, (<-friend).err)
@@ -87,12 +87,12 @@ func TestWithACL(t *testing.T) {
 
 func TestWithACLDefaultsToTheClients(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a", func(c *framework.Config) {
+		cli := w.Connect("a", func(c *framework.Config) {
 			c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("user:s3cr3t")}}
 			c.ACL = framework.CreatorACL()
 		})
 		held := locked(t, lock.New(cli, path))
-		_, err := w.client("b").Get(t.Context(), held.Path())
+		_, err := w.Connect("b").Get(t.Context(), held.Path())
 		assert.ErrorIs(t, err, framework.ErrNoAuth)
 	})
 }
@@ -100,12 +100,12 @@ func TestWithACLDefaultsToTheClients(t *testing.T) {
 // A lock that the servers refuse today may be allowed tomorrow.
 func TestRefusedLock(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		admin := w.client("admin")
+		admin := w.Connect("admin")
 		_, err := admin.Create(t.Context(), path, nil, framework.Parents)
 		require.NoError(t, err)
 		_, err = admin.SetACL(t.Context(), path, []framework.ACL{{Scheme: "world", ID: "anyone", Perms: 1 | 16}}, framework.AnyVersion)
 		require.NoError(t, err)
-		m := lock.New(w.client("a"), path)
+		m := lock.New(w.Connect("a"), path)
 		_, err = m.Lock(t.Context())
 		assert.ErrorIs(t, err, framework.ErrNoAuth)
 		assert.ErrorContains(t, err, path)

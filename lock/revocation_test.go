@@ -28,7 +28,7 @@ func isRevoked(c <-chan struct{}) bool {
 
 func TestRevoke(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		m, other := lock.New(w.client("a"), path), lock.New(w.client("b"), path)
+		m, other := lock.New(w.Connect("a"), path), lock.New(w.Connect("b"), path)
 		held := locked(t, m)
 		next := w.queued(t.Context(), other, 2)
 		time.Sleep(time.Second)
@@ -59,8 +59,8 @@ func TestRevoke(t *testing.T) {
 // OnRevoke works for every kind of lock, and its function may unlock.
 func TestOnRevoke(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.revokes(w.client("a"))
-		assert.Empty(t, w.queue(path))
+		w.revokes(w.Connect("a"))
+		assert.Empty(t, w.List(path))
 	})
 }
 
@@ -102,14 +102,14 @@ func TestRevokeThatCannotBe(t *testing.T) {
 		user := func(c *framework.Config) {
 			c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("user:s3cr3t")}}
 		}
-		held := locked(t, lock.New(w.client("a", user), path, lock.WithACL(framework.CreatorACL())))
-		m := lock.New(w.client("b"), path)
+		held := locked(t, lock.New(w.Connect("a", user), path, lock.WithACL(framework.CreatorACL())))
+		m := lock.New(w.Connect("b"), path)
 		err := m.Revoke(t.Context(), lock.Contender{Path: held.Path()})
 		assert.ErrorIs(t, err, framework.ErrNoAuth)
 		assert.ErrorContains(t, err, "lock "+path)
 		assert.ErrorContains(t, m.Revoke(t.Context(), lock.Contender{Path: "/account"}), "not in the queue")
 		assert.False(t, isRevoked(held.Revoked()))
-		assert.NoError(t, lock.New(w.client("c"), "locks/orders").Revoke(t.Context(), lock.Contender{Path: path + "/gone"}))
+		assert.NoError(t, lock.New(w.Connect("c"), "locks/orders").Revoke(t.Context(), lock.Contender{Path: path + "/gone"}))
 	})
 }
 
@@ -132,7 +132,7 @@ func TestRealRevoke(t *testing.T) {
 // A function that panics ends nothing: the lock is still held, and the process runs.
 func TestOnRevokeThatPanics(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		called := 0
 		m := lock.New(cli, path, lock.OnRevoke(func(lock.Holding) {
 			called++

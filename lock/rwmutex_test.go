@@ -33,13 +33,13 @@ func (l locker) queued(ctx context.Context, w *world, n int) <-chan result {
 		c <- result{held, err, time.Now()}
 	}()
 	for range 1000 {
-		if len(w.queue(path)) == n {
+		if len(w.List(path)) == n {
 			time.Sleep(10 * time.Millisecond) // for its watch
 			return c
 		}
 		time.Sleep(time.Millisecond)
 	}
-	w.t.Fatalf("the queue has %d nodes and not %d", len(w.queue(path)), n)
+	w.t.Fatalf("the queue has %d nodes and not %d", len(w.List(path)), n)
 	return nil
 }
 
@@ -60,7 +60,7 @@ func unlock(t *testing.T, held ...*lock.Held) {
 // rw is a read/write lock of a client of that name.
 func (w *world) rw(name string, opts ...lock.Option) (read, write locker) {
 	w.t.Helper()
-	m := lock.NewRW(w.client(name), path, opts...)
+	m := lock.NewRW(w.Connect(name), path, opts...)
 	return m.RLock, m.Lock
 }
 
@@ -93,7 +93,7 @@ func TestReadersShareAndWritersExclude(t *testing.T) {
 			assert.Less(t, pair[0].Token(), pair[1].Token(), "pair %d", i)
 		}
 		unlock(t, last)
-		assert.Empty(t, w.queue(path))
+		assert.Empty(t, w.List(path))
 	})
 }
 
@@ -137,7 +137,7 @@ func TestReadersPassAWriterThatGaveUp(t *testing.T) {
 
 func TestKilledWriterLetsReadersIn(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("writer")
+		cli := w.Connect("writer")
 		writing, err := lock.NewRW(cli, path, lock.Hold(0)).Lock(t.Context())
 		require.NoError(t, err)
 		readA, _ := w.rw("a")
@@ -202,7 +202,7 @@ func TestReleasesWakeOnlyThoseWhoCanGo(t *testing.T) {
 
 func TestTryRWLock(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		m, other := lock.NewRW(w.client("a"), path), lock.NewRW(w.client("b"), path)
+		m, other := lock.NewRW(w.Connect("a"), path), lock.NewRW(w.Connect("b"), path)
 		reading := locker(m.TryRLock).granted(t)
 		second := locker(other.TryRLock).granted(t)
 		before := w.Counts()
@@ -249,7 +249,7 @@ func TestReadWriteNamesOfOthers(t *testing.T) {
 
 func TestReadWriteContendersAndOptions(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a", func(c *framework.Config) {
+		cli := w.Connect("a", func(c *framework.Config) {
 			c.Auth = []framework.Auth{{Scheme: "digest", Credentials: []byte("user:s3cr3t")}}
 		})
 		m := lock.NewRW(cli, path, lock.WithData([]byte("pod 7")), lock.WithACL(framework.CreatorACL()), lock.Hold(time.Second), lock.StopOnLost())
@@ -265,9 +265,9 @@ func TestReadWriteContendersAndOptions(t *testing.T) {
 			assert.Contains(t, held.Path(), "-__READ__")
 		}
 		assert.Contains(t, list[2].Path, "-__WRIT__")
-		_, err = lock.NewRW(w.client("b"), path).TryLock(t.Context())
+		_, err = lock.NewRW(w.Connect("b"), path).TryLock(t.Context())
 		assert.ErrorIs(t, err, lock.ErrLocked)
-		_, err = w.client("c").Get(t.Context(), list[2].Path)
+		_, err = w.Connect("c").Get(t.Context(), list[2].Path)
 		assert.ErrorIs(t, err, framework.ErrNoAuth)
 		for _, c := range list {
 			assert.Equal(t, "pod 7", string(c.Data))
@@ -281,7 +281,7 @@ func TestReadWriteContendersAndOptions(t *testing.T) {
 		node, err := cli.Get(t.Context(), reading.Path())
 		require.NoError(t, err)
 		assert.Equal(t, "pod 7", string(node.Data))
-		_, err = w.client("d").Get(t.Context(), reading.Path())
+		_, err = w.Connect("d").Get(t.Context(), reading.Path())
 		assert.ErrorIs(t, err, framework.ErrNoAuth, "a downgraded lock has them too")
 		w.cut("a")
 		time.Sleep(time.Second / 2)

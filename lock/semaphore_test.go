@@ -68,7 +68,7 @@ func giveBack(t *testing.T, held ...*lock.Bundle) {
 
 func TestSemaphoreLimits(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		a, b := lock.NewSemaphore(w.client("a"), pool, 3), lock.NewSemaphore(w.client("b"), pool, 3)
+		a, b := lock.NewSemaphore(w.Connect("a"), pool, 3), lock.NewSemaphore(w.Connect("b"), pool, 3)
 		one, two := permits(t, a, 1), permits(t, b, 2)
 		assert.Len(t, one.Tokens(), 1)
 		assert.Len(t, two.Paths(), 2)
@@ -88,19 +88,19 @@ func TestSemaphoreLimits(t *testing.T) {
 		assert.Less(t, r.at.Sub(at), 5*time.Millisecond)
 		giveBack(t, two, r.held)
 		assert.ErrorIs(t, context.Cause(two.Context()), lock.ErrReleased)
-		assert.Empty(t, w.queue(leases))
-		assert.Empty(t, w.queue(turns))
+		assert.Empty(t, w.List(leases))
+		assert.Empty(t, w.List(turns))
 	})
 }
 
 // Whoever wants many is not starved by those who want one, and the queue is fair.
 func TestSemaphoreIsFair(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		s := lock.NewSemaphore(w.client("a"), pool, 3)
+		s := lock.NewSemaphore(w.Connect("a"), pool, 3)
 		one, two, three := permits(t, s, 1), permits(t, s, 1), permits(t, s, 1)
-		all := taking(t.Context(), lock.NewSemaphore(w.client("b"), pool, 3), 3)
+		all := taking(t.Context(), lock.NewSemaphore(w.Connect("b"), pool, 3), 3)
 		small := taking(t.Context(), s, 1)
-		last := taking(t.Context(), lock.NewSemaphore(w.client("c"), pool, 3), 1)
+		last := taking(t.Context(), lock.NewSemaphore(w.Connect("c"), pool, 3), 1)
 		giveBack(t, one, two)
 		time.Sleep(time.Hour)
 		assert.Empty(t, all, "one is missing")
@@ -118,7 +118,7 @@ func TestSemaphoreIsFair(t *testing.T) {
 
 func TestTryAcquire(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		s := lock.NewSemaphore(w.client("a"), pool, 2)
+		s := lock.NewSemaphore(w.Connect("a"), pool, 2)
 		held, err := s.TryAcquire(t.Context(), 2)
 		require.NoError(t, err)
 		before := w.Counts()
@@ -134,11 +134,11 @@ func TestTryAcquire(t *testing.T) {
 func TestAcquireAtTheSameTime(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		const clients = 8
-		giveBack(t, permits(t, lock.NewSemaphore(w.client("first"), pool, 2), 1))
+		giveBack(t, permits(t, lock.NewSemaphore(w.Connect("first"), pool, 2), 1))
 		var all sync.WaitGroup
 		var held atomic.Int32
 		for i := range clients {
-			s := lock.NewSemaphore(w.client(fmt.Sprint("client ", i)), pool, 2)
+			s := lock.NewSemaphore(w.Connect(fmt.Sprint("client ", i)), pool, 2)
 			all.Go(func() {
 				for range 5 {
 					b, err := s.Acquire(t.Context(), 1+i%2)
@@ -153,14 +153,14 @@ func TestAcquireAtTheSameTime(t *testing.T) {
 			})
 		}
 		all.Wait()
-		assert.Empty(t, w.queue(leases))
-		assert.Empty(t, w.queue(turns))
+		assert.Empty(t, w.List(leases))
+		assert.Empty(t, w.List(turns))
 	})
 }
 
 func TestCostOfASemaphore(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		s := lock.NewSemaphore(w.client("a"), pool, 3)
+		s := lock.NewSemaphore(w.Connect("a"), pool, 3)
 		giveBack(t, permits(t, s, 1))
 		before, at := w.Counts(), time.Now()
 		one := permits(t, s, 1)
@@ -175,7 +175,7 @@ func TestCostOfASemaphore(t *testing.T) {
 		assert.Equal(t, requests{zktest.OpGetChildren2: 2, zktest.OpCreate2: 3}, w.Counts().Sub(before).Requests, "Curator needs fifteen")
 		assert.LessOrEqual(t, time.Since(at), 9*latency, "three round trips")
 
-		other := lock.NewSemaphore(w.client("b"), pool, 3)
+		other := lock.NewSemaphore(w.Connect("b"), pool, 3)
 		_, err := w.Create(turns, nil, zktest.Persistent)
 		require.NoError(t, err)
 		time.Sleep(time.Second) // a claim that lasts watches its node
@@ -197,8 +197,8 @@ func TestCostOfASemaphore(t *testing.T) {
 // Raising a shared limit wakes whoever can go at once (CURATOR-335, CURATOR-75); lowering it takes nothing away.
 func TestSharedLimit(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		a := lock.NewSharedSemaphore(w.client("a"), pool, poolLimit)
-		b := lock.NewSharedSemaphore(w.client("b"), pool, poolLimit)
+		a := lock.NewSharedSemaphore(w.Connect("a"), pool, poolLimit)
+		b := lock.NewSharedSemaphore(w.Connect("b"), pool, poolLimit)
 		_, err := a.Acquire(t.Context(), 1)
 		assert.ErrorIs(t, err, framework.ErrNoNode)
 		assert.ErrorContains(t, err, poolLimit)
@@ -234,7 +234,7 @@ func TestSharedLimit(t *testing.T) {
 
 func TestSharedLimitThatIsNone(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		s := lock.NewSharedSemaphore(w.client("a"), pool, poolLimit)
+		s := lock.NewSharedSemaphore(w.Connect("a"), pool, poolLimit)
 		require.NoError(t, s.SetLimit(t.Context(), 1))
 		held := permits(t, s, 1)
 		waiting := taking(t.Context(), s, 1)
@@ -247,15 +247,15 @@ func TestSharedLimitThatIsNone(t *testing.T) {
 		_, err = s.TryAcquire(t.Context(), 1)
 		assert.ErrorIs(t, err, lock.ErrLocked, "less than nothing")
 		time.Sleep(time.Second)
-		assert.Len(t, w.queue(leases), 1)
-		assert.Empty(t, w.queue(turns))
+		assert.Len(t, w.List(leases), 1)
+		assert.Empty(t, w.List(turns))
 		giveBack(t, held)
 	})
 }
 
 func TestImpossiblePermits(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		fixed, shared := lock.NewSemaphore(cli, pool, 3), lock.NewSharedSemaphore(cli, pool, poolLimit)
 		for _, f := range []func() error{
 			func() error { _, err := fixed.Acquire(t.Context(), 4); return err },
@@ -280,14 +280,14 @@ func TestImpossiblePermits(t *testing.T) {
 // A contender of Curator: it counts all nodes of the pool, its own too, and holds the turn while it waits.
 func TestSemaphoreBesideCurator(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		s := lock.NewSemaphore(w.client("a"), pool, 2)
+		s := lock.NewSemaphore(w.Connect("a"), pool, 2)
 		giveBack(t, permits(t, s, 1))
 		theirs, err := w.Create(leases+"/_c_0f8b3c1e-5d0a-4a53-9d5c-2f3f0a7f1e11-lease-", nil, zktest.PersistentSequential)
 		require.NoError(t, err)
 		ours := permits(t, s, 1)
 		first, second := taking(t.Context(), s, 1), taking(t.Context(), s, 1)
-		assert.Len(t, w.queue(leases), 3, "one waits in the pool")
-		assert.Len(t, w.queue(turns), 2, "and the other for its turn")
+		assert.Len(t, w.List(leases), 3, "one waits in the pool")
+		assert.Len(t, w.List(turns), 2, "and the other for its turn")
 		require.NoError(t, w.Delete(theirs))
 		got := took(t, first)
 		assert.Empty(t, second)
@@ -336,12 +336,12 @@ func TestNoLeaseStays(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				held := permits(t, lock.NewSemaphore(w.client("a"), pool, 2), 1)
-				cli := w.client("b")
+				held := permits(t, lock.NewSemaphore(w.Connect("a"), pool, 2), 1)
+				cli := w.Connect("b")
 				ctx, cancel := context.WithCancelCause(t.Context())
 				defer cancel(nil)
 				waiting := taking(ctx, lock.NewSemaphore(cli, pool, 2, c.opts...), 2)
-				behind := taking(t.Context(), lock.NewSemaphore(w.client("c"), pool, 2), 1)
+				behind := taking(t.Context(), lock.NewSemaphore(w.Connect("c"), pool, 2), 1)
 				c.end(w, cli, cancel)
 				err := (<-waiting).err
 				assert.ErrorIs(t, err, c.want)
@@ -350,8 +350,8 @@ func TestNoLeaseStays(t *testing.T) {
 				}
 				giveBack(t, took(t, behind))
 				time.Sleep(2 * timeout)
-				assert.Len(t, w.queue(leases), 1)
-				assert.Empty(t, w.queue(turns))
+				assert.Len(t, w.List(leases), 1)
+				assert.Empty(t, w.List(turns))
 				giveBack(t, held)
 			})
 		})

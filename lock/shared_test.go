@@ -52,13 +52,13 @@ func wantNames(t *testing.T, names []string, patterns ...string) {
 // The two nodes carry what everybody else looks for, and everybody sees the same holder.
 func TestSharedMutexExcludesEachFamily(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		a, b := lock.New(w.client("a"), path, lock.Shared()), lock.New(w.client("b"), path, lock.Shared())
+		a, b := lock.New(w.Connect("a"), path, lock.Shared()), lock.New(w.Connect("b"), path, lock.Shared())
 		held := locked(t, a)
-		wantNames(t, w.queue(path), `lock-0000000000`, `__lock__0000000001`)
+		wantNames(t, w.List(path), `lock-0000000000`, `__lock__0000000001`)
 		assert.True(t, strings.HasSuffix(held.Path(), "-lock-0000000000"), held.Path())
 		waiting := w.queued(t.Context(), b, 4)
-		assert.Equal(t, held.Path(), path+"/"+curatorsOrder(w.queue(path))[0])
-		assert.Contains(t, kazoosOrder(w.queue(path), "__lock__")[0], "0000000001")
+		assert.Equal(t, held.Path(), path+"/"+curatorsOrder(w.List(path))[0])
+		assert.Contains(t, kazoosOrder(w.List(path), "__lock__")[0], "0000000001")
 		_, stat, err := w.Get(held.Path())
 		require.NoError(t, err)
 		assert.Equal(t, stat.Czxid<<8, held.Token())
@@ -73,7 +73,7 @@ func TestSharedMutexExcludesEachFamily(t *testing.T) {
 		require.NoError(t, next.err)
 		assert.Greater(t, next.held.Token(), held.Token())
 		require.NoError(t, next.held.Unlock(t.Context()))
-		assert.Empty(t, w.queue(path))
+		assert.Empty(t, w.List(path))
 	})
 }
 
@@ -84,14 +84,14 @@ func TestSharedMutexWaitsForEveryFamily(t *testing.T) {
 	} {
 		t.Run(foreign, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				m := lock.New(w.client("a"), path, lock.Shared())
+				m := lock.New(w.Connect("a"), path, lock.Shared())
 				w.prepared(m)
 				first, err := w.Create(path+"/"+foreign, nil, zktest.PersistentSequential)
 				require.NoError(t, err)
 				waiting := w.queued(t.Context(), m, 3)
 				second, err := w.Create(path+"/"+foreign, nil, zktest.PersistentSequential)
 				require.NoError(t, err)
-				plain := w.queued(t.Context(), lock.New(w.client("b"), path), 5)
+				plain := w.queued(t.Context(), lock.New(w.Connect("b"), path), 5)
 				assert.Empty(t, waiting)
 				require.NoError(t, w.Delete(first))
 				r := <-waiting
@@ -110,7 +110,7 @@ func TestSharedMutexWaitsForEveryFamily(t *testing.T) {
 func TestHalfOfAForeignPair(t *testing.T) {
 	for _, which := range []string{"-lock-", "__lock__"} {
 		bubble(t, func(t *testing.T, w *world) {
-			m := lock.New(w.client("a"), path, lock.Shared())
+			m := lock.New(w.Connect("a"), path, lock.Shared())
 			w.prepared(m)
 			pair := map[string]string{}
 			for _, kind := range []string{"-lock-", "__lock__"} {
@@ -135,8 +135,8 @@ func TestHalfOfAForeignPair(t *testing.T) {
 func TestDeletedTwinEndsTheHeld(t *testing.T) {
 	for i, kind := range []string{"-lock-", "__lock__"} {
 		bubble(t, func(t *testing.T, w *world) {
-			held := locked(t, lock.New(w.client("a"), path, lock.Shared()))
-			node := path + "/" + w.queue(path)[slices.IndexFunc(w.queue(path), func(n string) bool { return strings.Contains(n, kind) })]
+			held := locked(t, lock.New(w.Connect("a"), path, lock.Shared()))
+			node := path + "/" + w.List(path)[slices.IndexFunc(w.List(path), func(n string) bool { return strings.Contains(n, kind) })]
 			checks := held.Checks()
 			require.Len(t, checks, 2)
 			assert.Equal(t, node, checks[i].Path())
@@ -146,11 +146,11 @@ func TestDeletedTwinEndsTheHeld(t *testing.T) {
 			assert.False(t, w.Exists("/x"))
 			assert.ErrorIs(t, waitOver(t, held, time.Second), lock.ErrDeleted)
 			assert.ErrorContains(t, context.Cause(held.Context()), node)
-			assert.Len(t, w.queue(path), 1, "the other one stays until Unlock")
+			assert.Len(t, w.List(path), 1, "the other one stays until Unlock")
 			require.ErrorIs(t, held.Unlock(t.Context()), lock.ErrDeleted)
-			assert.Empty(t, w.queue(path))
+			assert.Empty(t, w.List(path))
 
-			held = locked(t, lock.New(w.client("b"), path, lock.Shared()))
+			held = locked(t, lock.New(w.Connect("b"), path, lock.Shared()))
 			time.Sleep(time.Second)
 			require.NoError(t, w.Delete(held.Checks()[i].Path()))
 			assert.ErrorIs(t, waitOver(t, held, 5*time.Millisecond), lock.ErrDeleted, "at once, later")
@@ -162,50 +162,50 @@ func TestDeletedTwinEndsTheHeld(t *testing.T) {
 func TestDeletedTwinOfAWaiter(t *testing.T) {
 	for _, kind := range []string{"-lock-", "__lock__"} {
 		bubble(t, func(t *testing.T, w *world) {
-			held := locked(t, lock.New(w.client("a"), path, lock.Shared()))
-			waiting := w.queued(t.Context(), lock.New(w.client("b"), path, lock.Shared()), 4)
+			held := locked(t, lock.New(w.Connect("a"), path, lock.Shared()))
+			waiting := w.queued(t.Context(), lock.New(w.Connect("b"), path, lock.Shared()), 4)
 			session := w.Dump()[held.Path()].Stat.EphemeralOwner
-			for _, name := range w.queue(path) {
+			for _, name := range w.List(path) {
 				if strings.Contains(name, kind) && w.Dump()[path+"/"+name].Stat.EphemeralOwner != session {
 					require.NoError(t, w.Delete(path+"/"+name))
 				}
 			}
-			assert.Len(t, w.queue(path), 3)
+			assert.Len(t, w.List(path), 3)
 			require.NoError(t, held.Unlock(t.Context()))
 			r := <-waiting
 			require.NoError(t, r.err)
 			time.Sleep(time.Second)
-			assert.Len(t, w.queue(path), 2)
+			assert.Len(t, w.List(path), 2)
 			alive(t, r.held)
 			require.NoError(t, r.held.Unlock(t.Context()))
-			assert.Empty(t, w.queue(path))
+			assert.Empty(t, w.List(path))
 		})
 	}
 }
 
 func TestSharedWaiterThatLeaves(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		held := locked(t, lock.New(w.client("a"), path, lock.Shared()))
-		_, err := lock.New(w.client("b"), path, lock.Shared(), lock.WaitLimit(time.Second)).Lock(t.Context())
+		held := locked(t, lock.New(w.Connect("a"), path, lock.Shared()))
+		_, err := lock.New(w.Connect("b"), path, lock.Shared(), lock.WaitLimit(time.Second)).Lock(t.Context())
 		require.ErrorIs(t, err, lock.ErrWaitLimit)
 		assert.ErrorContains(t, err, "waited behind "+held.Checks()[1].Path())
 		time.Sleep(time.Second)
-		assert.Len(t, w.queue(path), 2)
-		_, err = lock.New(w.client("c"), path, lock.Shared()).TryLock(t.Context())
+		assert.Len(t, w.List(path), 2)
+		_, err = lock.New(w.Connect("c"), path, lock.Shared()).TryLock(t.Context())
 		require.ErrorIs(t, err, lock.ErrLocked)
-		assert.Len(t, w.queue(path), 2)
+		assert.Len(t, w.List(path), 2)
 	})
 }
 
 func TestSharedMutexIgnoresNamesWithoutANumber(t *testing.T) {
 	for _, name := range []string{"lock-x", "__lock__", "a__lock__00000000010", "_c_-lock-", "x-lock-99999999999"} {
 		bubble(t, func(t *testing.T, w *world) {
-			m := lock.New(w.client("a"), path, lock.Shared())
+			m := lock.New(w.Connect("a"), path, lock.Shared())
 			w.prepared(m)
 			_, err := w.Create(path+"/"+name, nil, zktest.Persistent)
 			require.NoError(t, err)
 			unlock(t, locked(t, m))
-			assert.Equal(t, []string{name}, w.queue(path))
+			assert.Equal(t, []string{name}, w.List(path))
 		})
 	}
 }
@@ -213,13 +213,13 @@ func TestSharedMutexIgnoresNamesWithoutANumber(t *testing.T) {
 // The pairs of a read/write lock: kazoo's writers wait for both kinds, its readers for writers.
 func TestSharedReadWriteLock(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		a, b := lock.NewRW(w.client("a"), path, lock.Shared()), lock.NewRW(w.client("b"), path, lock.Shared())
+		a, b := lock.NewRW(w.Connect("a"), path, lock.Shared()), lock.NewRW(w.Connect("b"), path, lock.Shared())
 		one, two := locker(a.RLock).granted(t), locker(b.RLock).granted(t)
-		wantNames(t, w.queue(path), `__READ__0000000000`, `__rlock__0000000001`, `__READ__0000000003`, `__rlock__0000000004`)
+		wantNames(t, w.List(path), `__READ__0000000000`, `__rlock__0000000001`, `__READ__0000000003`, `__rlock__0000000004`)
 		writer := locker(a.Lock).queued(t.Context(), w, 6)
 		late := locker(b.RLock).queued(t.Context(), w, 8)
-		assert.Len(t, w.queue(path), 8)
-		kazoos := kazoosOrder(w.queue(path), "__rlock__|__lock__")
+		assert.Len(t, w.List(path), 8)
+		kazoos := kazoosOrder(w.List(path), "__rlock__|__lock__")
 		assert.Len(t, kazoos, 4)
 		assert.Contains(t, kazoos[2], "__lock__")
 		unlock(t, one, two)
@@ -231,7 +231,7 @@ func TestSharedReadWriteLock(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, writing.Token(), reading.Token())
 		shared := passed(t, late)
-		wantNames(t, w.queue(path), `__READ__0000000006`, `__rlock__0000000007`, `__READ__0000000009`, `__rlock__0000000010`,
+		wantNames(t, w.List(path), `__READ__0000000006`, `__rlock__0000000007`, `__READ__0000000009`, `__rlock__0000000010`,
 			`__WRIT__0000000012`, `__lock__0000000013`)
 		assert.Empty(t, other)
 		list, err := a.Contenders(t.Context())
@@ -241,25 +241,25 @@ func TestSharedReadWriteLock(t *testing.T) {
 		alive(t, reading)
 		unlock(t, reading, shared)
 		unlock(t, passed(t, other))
-		assert.Empty(t, w.queue(path))
+		assert.Empty(t, w.List(path))
 	})
 }
 
 func TestSharedMultiLock(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		m := lock.NewMulti(w.client("a"), []string{"/m/1", "/m/2"}, lock.Shared())
+		m := lock.NewMulti(w.Connect("a"), []string{"/m/1", "/m/2"}, lock.Shared())
 		held, err := m.Lock(t.Context())
 		require.NoError(t, err)
 		for _, dir := range []string{"/m/1", "/m/2"} {
-			wantNames(t, w.queue(dir), `lock-0000000000`, `__lock__0000000001`)
+			wantNames(t, w.List(dir), `lock-0000000000`, `__lock__0000000001`)
 		}
 		assert.Len(t, held.Paths(), 2)
 		assert.Len(t, held.Checks(), 4)
 		_, err = held.Multi(t.Context(), []framework.Op{framework.CreateOp("/x", nil, framework.Persistent)})
 		require.NoError(t, err)
 		require.NoError(t, held.Unlock(t.Context()))
-		assert.Empty(t, w.queue("/m/1"))
-		assert.Empty(t, w.queue("/m/2"))
+		assert.Empty(t, w.List("/m/1"))
+		assert.Empty(t, w.List("/m/2"))
 	})
 }
 

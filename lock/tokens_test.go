@@ -22,7 +22,7 @@ func TestLocalHandoverCanBeSwitchedOnAndOff(t *testing.T) {
 		}
 		for i, opts := range settings {
 			name := fmt.Sprint("process ", i)
-			cli := w.client(name)
+			cli := w.Connect(name)
 			m := lock.New(cli, path, opts...)
 			first := locked(t, m)
 			l.note(name, first.Token())
@@ -48,10 +48,10 @@ func TestTokensGrowWhileOnlySomeProcessesUseLocalHandover(t *testing.T) {
 		l := new(turnLog)
 		var crowds []*sync.WaitGroup
 		for name, opts := range map[string][]lock.Option{"with": {lock.LocalHandover(3)}, "without": nil, "never": {lock.LocalHandover(0)}} {
-			m := lock.New(w.client(name), path, opts...)
+			m := lock.New(w.Connect(name), path, opts...)
 			crowds = append(crowds, crowd(t, l, name, m, 3, 10, 30*time.Millisecond))
 		}
-		m := lock.New(w.client("asking"), path)
+		m := lock.New(w.Connect("asking"), path)
 		for range 30 { // somebody asks for it now and then, which ends the turns of a node early
 			time.Sleep(70 * time.Millisecond)
 			list, err := m.Contenders(t.Context())
@@ -70,7 +70,7 @@ func TestTokensGrowWhileOnlySomeProcessesUseLocalHandover(t *testing.T) {
 // A contender's token is the one that its first holder gets.
 func TestTokenOfAContenderIsThatOfItsHolder(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		for _, m := range []*lock.Mutex{lock.New(cli, path), lock.New(cli, path, lock.LocalHandover(3))} {
 			held := locked(t, m)
 			list, err := m.Contenders(t.Context())

@@ -29,7 +29,7 @@ func lines(t *testing.T, f func(t *testing.T, l *inLine), opts ...lock.Option) {
 	bubble(t, func(t *testing.T, w *world) {
 		_, err := w.Create("/x", nil, zktest.Persistent)
 		require.NoError(t, err)
-		m := lock.New(w.client("a"), path, append(opts, lock.LocalHandover(5))...)
+		m := lock.New(w.Connect("a"), path, append(opts, lock.LocalHandover(5))...)
 		l := &inLine{world: w, m: m, held: locked(t, m)}
 		l.waiting = start(t.Context(), m)
 		f(t, l)
@@ -142,7 +142,7 @@ func TestCheckOfATurnThatIsOver(t *testing.T) {
 		next := l.pass()
 		require.Equal(t, l.held.Path(), next.Path(), "handed on")
 		for _, checks := range [][]framework.Op{{l.held.Check()}, l.held.Checks()} {
-			_, err := l.client("b").Multi(t.Context(), append(checks, framework.SetOp("/x", []byte("late"), framework.AnyVersion)))
+			_, err := l.Connect("b").Multi(t.Context(), append(checks, framework.SetOp("/x", []byte("late"), framework.AnyVersion)))
 			assert.ErrorIs(t, err, framework.ErrNoNode)
 		}
 		assert.Empty(t, l.value())
@@ -160,7 +160,7 @@ func TestCheckThatWasGivenAway(t *testing.T) {
 			lines(t, func(t *testing.T, l *inLine) {
 				op := check(l.held)
 				next := l.pass()
-				_, err := l.client("b").Multi(t.Context(), []framework.Op{op, framework.SetOp("/x", []byte("late"), framework.AnyVersion)})
+				_, err := l.Connect("b").Multi(t.Context(), []framework.Op{op, framework.SetOp("/x", []byte("late"), framework.AnyVersion)})
 				require.ErrorIs(t, err, framework.ErrNoNode)
 				alive(t, next)
 			})
@@ -173,7 +173,7 @@ func TestRevokedClaimIsNotHandedOn(t *testing.T) {
 	asked := make(chan lock.Holding, 10)
 	lines(t, func(t *testing.T, l *inLine) {
 		time.Sleep(time.Second)
-		other := lock.New(l.client("b"), path)
+		other := lock.New(l.Connect("b"), path)
 		waiting := l.queued(t.Context(), other, 2)
 		list, err := other.Contenders(t.Context())
 		require.NoError(t, err)
@@ -227,7 +227,7 @@ func TestTurnThatPanics(t *testing.T) {
 		assert.PanicsWithValue(t, "boom", func() {
 			_ = lock.Do(t.Context(), l.m, func(context.Context, *lock.Held) error { panic("boom") })
 		})
-		assert.Empty(t, l.queue(path))
+		assert.Empty(t, l.List(path))
 	})
 }
 
@@ -250,7 +250,7 @@ func TestTryLockWithALine(t *testing.T) {
 		assert.Equal(t, held.Path(), r.held.Path(), "what was tried is handed on, too")
 		require.NoError(t, r.held.Unlock(t.Context()))
 
-		other := locked(t, lock.New(l.client("b"), path))
+		other := locked(t, lock.New(l.Connect("b"), path))
 		tried := make(chan error, 1)
 		go func() {
 			_, err := l.m.TryLock(t.Context())
@@ -260,7 +260,7 @@ func TestTryLockWithALine(t *testing.T) {
 		waiting = start(t.Context(), l.m)
 		require.ErrorIs(t, <-tried, lock.ErrLocked)
 		time.Sleep(time.Second)
-		assert.Len(t, l.queue(path), 2, "who came meanwhile queues")
+		assert.Len(t, l.List(path), 2, "who came meanwhile queues")
 		require.NoError(t, other.Unlock(t.Context()))
 		r = <-waiting
 		require.NoError(t, r.err)
@@ -284,7 +284,7 @@ func TestTryLockWithALine(t *testing.T) {
 func TestTryLockComesAfterThoseInLine(t *testing.T) {
 	lines(t, func(t *testing.T, l *inLine) {
 		require.NoError(t, l.pass().Unlock(t.Context()))
-		other := locked(t, lock.New(l.client("b"), path))
+		other := locked(t, lock.New(l.Connect("b"), path))
 		waiting := start(t.Context(), l.m)
 		_, err := l.m.TryLock(t.Context())
 		require.ErrorIs(t, err, lock.ErrLocked)
@@ -295,7 +295,7 @@ func TestTryLockComesAfterThoseInLine(t *testing.T) {
 
 func TestOptionsThatDoNotFit(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		handover, shared, limit := lock.LocalHandover(5), lock.Shared(), lock.WaitLimit(-1)
 		mutex := func(o lock.Option) error { _, err := lock.New(cli, path, o).Lock(t.Context()); return err }
 		try := func(o lock.Option) error { _, err := lock.New(cli, path, o).TryLock(t.Context()); return err }

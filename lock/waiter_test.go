@@ -28,7 +28,7 @@ func TestWaiterThatLeaves(t *testing.T) {
 		"timed out":  {nil, func(*world, context.CancelCauseFunc) { time.Sleep(time.Minute) }, context.DeadlineExceeded},
 		"wait limit": {[]lock.Option{lock.WaitLimit(time.Second)}, func(*world, context.CancelCauseFunc) {}, lock.ErrWaitLimit},
 		"cut off and cancelled": {nil, func(w *world, cancel context.CancelCauseFunc) {
-			heal := w.silence("b")
+			heal := w.Silence("b")
 			time.Sleep(time.Second)
 			cancel(cause)
 			time.Sleep(time.Second)
@@ -39,26 +39,26 @@ func TestWaiterThatLeaves(t *testing.T) {
 			w.cut("b")
 		}, cause},
 		"cancelled and its session lost": {nil, func(w *world, cancel context.CancelCauseFunc) {
-			w.silence("b")
+			w.Silence("b")
 			cancel(cause)
 		}, cause},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				held := locked(t, lock.New(w.client("a"), path))
+				held := locked(t, lock.New(w.Connect("a"), path))
 				timed, stop := context.WithTimeout(t.Context(), time.Minute)
 				defer stop()
 				ctx, cancel := context.WithCancelCause(timed)
 				defer cancel(nil)
-				leaver := w.queued(ctx, lock.New(w.client("b"), path, c.opts...), 2)
-				behind := w.queued(t.Context(), lock.New(w.client("c"), path), 3)
+				leaver := w.queued(ctx, lock.New(w.Connect("b"), path, c.opts...), 2)
+				behind := w.queued(t.Context(), lock.New(w.Connect("c"), path), 3)
 				c.leave(w, cancel)
 				r := <-leaver
 				assert.Nil(t, r.held)
 				assert.ErrorIs(t, r.err, c.want)
 				assert.ErrorContains(t, r.err, path)
 				time.Sleep(2 * timeout)
-				assert.Len(t, w.queue(path), 2)
+				assert.Len(t, w.List(path), 2)
 				assert.Empty(t, behind)
 				require.NoError(t, held.Unlock(t.Context()))
 				at := time.Now()
@@ -73,17 +73,17 @@ func TestWaiterThatLeaves(t *testing.T) {
 func TestWaitersThatLeaveTogether(t *testing.T) {
 	bubbleWith(t, zktest.Config{Latency: 5 * time.Millisecond}, func(t *testing.T, w *world) {
 		const crowd = 200
-		held := locked(t, lock.New(w.client("a"), path))
-		m := lock.New(w.client("b"), path)
+		held := locked(t, lock.New(w.Connect("a"), path))
+		m := lock.New(w.Connect("b"), path)
 		ctx, cancel := context.WithCancel(t.Context())
 		var calls sync.WaitGroup
 		for range crowd {
 			calls.Go(func() { _, _ = m.Lock(ctx) })
 		}
-		for len(w.queue(path)) <= crowd {
+		for len(w.List(path)) <= crowd {
 			time.Sleep(time.Millisecond)
 		}
-		behind := w.queued(t.Context(), lock.New(w.client("c"), path), crowd+2)
+		behind := w.queued(t.Context(), lock.New(w.Connect("c"), path), crowd+2)
 		cancel()
 		at := time.Now()
 		calls.Wait()
@@ -97,7 +97,7 @@ func TestWaitersThatLeaveTogether(t *testing.T) {
 
 func TestWaitLimit(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		a, b := lock.New(w.client("a"), path), lock.New(w.client("b"), path, lock.WaitLimit(3*time.Second))
+		a, b := lock.New(w.Connect("a"), path), lock.New(w.Connect("b"), path, lock.WaitLimit(3*time.Second))
 		held := locked(t, a)
 		for range 2 { // each call has the whole limit
 			at := time.Now()
@@ -117,7 +117,7 @@ func TestWaitLimit(t *testing.T) {
 // The limit runs while there is no connection, too.
 func TestWaitLimitDuringAnOutage(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		cli := w.client("a")
+		cli := w.Connect("a")
 		w.Stop()
 		time.Sleep(time.Second)
 		at := time.Now()
@@ -131,7 +131,7 @@ func TestWaitLimitDuringAnOutage(t *testing.T) {
 // ctx ends at any moment around the grant: there is a Held or a clean error, and never a node without one of them.
 func TestContextEndsAroundTheGrant(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		a, b := lock.New(w.client("a"), path), lock.New(w.client("b"), path)
+		a, b := lock.New(w.Connect("a"), path), lock.New(w.Connect("b"), path)
 		granted, refused := 0, 0
 		for i := range 120 {
 			held := locked(t, a)
@@ -150,7 +150,7 @@ func TestContextEndsAroundTheGrant(t *testing.T) {
 			}
 			cancel()
 			time.Sleep(10 * time.Millisecond)
-			require.Empty(t, w.queue(path), "%d microseconds", 10*i)
+			require.Empty(t, w.List(path), "%d microseconds", 10*i)
 		}
 		assert.Greater(t, granted, 20)
 		assert.Greater(t, refused, 20)
@@ -160,16 +160,16 @@ func TestContextEndsAroundTheGrant(t *testing.T) {
 // Waiters keep their places while the connection is away.
 func TestWaiterKeepsItsPlaceOverAReconnect(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		held := locked(t, lock.New(w.client("a"), path))
-		b := w.queued(t.Context(), lock.New(w.client("b"), path), 2)
-		c := w.queued(t.Context(), lock.New(w.client("c"), path), 3)
-		before := w.queue(path)
+		held := locked(t, lock.New(w.Connect("a"), path))
+		b := w.queued(t.Context(), lock.New(w.Connect("b"), path), 2)
+		c := w.queued(t.Context(), lock.New(w.Connect("c"), path), 3)
+		before := w.List(path)
 		for range 5 {
 			w.cut("b")
 			w.cut("c")
 			time.Sleep(timeout / 2)
 		}
-		assert.Equal(t, before, w.queue(path))
+		assert.Equal(t, before, w.List(path))
 		require.NoError(t, held.Unlock(t.Context()))
 		r := <-b
 		require.NoError(t, r.err)
@@ -182,15 +182,15 @@ func TestWaiterKeepsItsPlaceOverAReconnect(t *testing.T) {
 // The predecessor goes while the waiter has no connection: it learns of it when it is back.
 func TestWakeUpDuringAnOutageIsNotLost(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		held := locked(t, lock.New(w.client("a"), path))
-		b := w.queued(t.Context(), lock.New(w.client("b"), path), 2)
-		heal := w.silence("b")
+		held := locked(t, lock.New(w.Connect("a"), path))
+		b := w.queued(t.Context(), lock.New(w.Connect("b"), path), 2)
+		heal := w.Silence("b")
 		require.NoError(t, held.Unlock(t.Context()))
 		time.Sleep(timeout / 2)
 		assert.Empty(t, b)
 		heal()
 		require.NoError(t, (<-b).err)
-		assert.Len(t, w.queue(path), 1)
+		assert.Len(t, w.List(path), 1)
 	})
 }
 
@@ -209,7 +209,7 @@ func TestForeignChildren(t *testing.T) {
 // excludes holds a lock to its word beside a foreign child. It runs in a bubble.
 func excludes(t *testing.T, w *world, foreign string) {
 	t.Helper()
-	m := lock.New(w.client("a"), path)
+	m := lock.New(w.Connect("a"), path)
 	held := locked(t, m)
 	_, err := w.Create(path+"/"+foreign, nil, zktest.Persistent)
 	require.NoError(t, err)
@@ -222,7 +222,7 @@ func excludes(t *testing.T, w *world, foreign string) {
 	r := <-waiting
 	require.NoError(t, r.err)
 	require.NoError(t, r.held.Unlock(t.Context()))
-	assert.Equal(t, []string{foreign}, w.queue(path))
+	assert.Equal(t, []string{foreign}, w.List(path))
 }
 
 // The names of Curator, zk.Lock and kazoo stand in the same queue.
@@ -232,7 +232,7 @@ func TestNamesOfOthersAreWaitedFor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				cli := w.client("a")
+				cli := w.Connect("a")
 				require.NoError(t, locked(t, lock.New(cli, path)).Unlock(t.Context()))
 				other, err := w.Create(path+"/"+name, nil, zktest.PersistentSequential)
 				require.NoError(t, err)

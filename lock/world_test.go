@@ -2,8 +2,6 @@ package lock_test
 
 import (
 	"context"
-	"crypto/sha256"
-	"math/rand/v2"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -11,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/docent-zk/docent/docenttest"
 	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/lock"
 	"github.com/docent-zk/docent/zktest"
@@ -24,7 +23,7 @@ const path = "/locks/orders"
 
 // world is a server on a network in memory.
 type world struct {
-	*zktest.Server
+	*docenttest.Server
 	t *testing.T
 }
 
@@ -37,36 +36,7 @@ func bubble(t *testing.T, f func(t *testing.T, w *world)) {
 // bubbleWith is bubble with a server of one's own choice.
 func bubbleWith(t *testing.T, cfg zktest.Config, f func(t *testing.T, w *world)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		s, err := zktest.StartMemory(cfg)
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, s.Close()) })
-		watchdog := time.AfterFunc(24*time.Hour, func() { panic("a test has waited for a day of its own time") })
-		t.Cleanup(func() { watchdog.Stop() })
-		f(t, &world{s, t})
-	})
-}
-
-// client starts a client on a host of that name and waits for its session.
-func (w *world) client(name string, tune ...func(*framework.Config)) *framework.Client {
-	w.t.Helper()
-	cfg := framework.Config{
-		ConnectString: w.ConnectString(), SessionTimeout: timeout, Dialer: w.Client(name).Dial,
-		Random: rand.NewChaCha8(sha256.Sum256([]byte(name))), // so that a run repeats itself
-	}
-	for _, f := range tune {
-		f(&cfg)
-	}
-	cli, err := framework.New(cfg)
-	require.NoError(w.t, err)
-	w.t.Cleanup(func() { require.NoError(w.t, cli.Close()) })
-	require.NoError(w.t, cli.WaitConnected(w.t.Context()))
-	return cli
-}
-
-// silence swallows a client's packets, both ways, until the result is called.
-func (w *world) silence(name string) (heal func()) {
-	return w.Blackhole(zktest.ClientConns(name), zktest.Both)
+	synctest.Test(t, func(t *testing.T) { f(t, &world{docenttest.Start(t, cfg), t}) })
 }
 
 // cut breaks a client's connection.
@@ -81,15 +51,6 @@ func (w *world) session(cli *framework.Client) int64 {
 	s, err := cli.Session(w.t.Context())
 	require.NoError(w.t, err)
 	return s.ID()
-}
-
-// queue lists the children of a lock in the order of their numbers.
-func (w *world) queue(path string) []string {
-	names, err := w.Children(path)
-	if err != nil {
-		return nil
-	}
-	return names
 }
 
 // result is what a call of Lock that runs beside the test has returned.
@@ -115,13 +76,13 @@ func (w *world) queued(ctx context.Context, m *lock.Mutex, n int) <-chan result 
 	w.t.Helper()
 	c := start(ctx, m)
 	for range 1000 {
-		if len(w.queue(path)) == n {
+		if len(w.List(path)) == n {
 			time.Sleep(10 * time.Millisecond) // for its watch
 			return c
 		}
 		time.Sleep(time.Millisecond)
 	}
-	w.t.Fatalf("the queue has %d nodes and not %d: %s", len(w.queue(path)), n, strings.Join(w.queue(path), " "))
+	w.t.Fatalf("the queue has %d nodes and not %d: %s", len(w.List(path)), n, strings.Join(w.List(path), " "))
 	return nil
 }
 
