@@ -25,6 +25,7 @@
 //   - documentation: every package, every exported identifier;
 //   - time: no test sleeps in real time;
 //   - passwords: those of tests have a marker, which scripts/no-secrets looks for in the output of all tests;
+//   - the file map of docs/design.md, which names every file once;
 //   - loose ends: no reminders of unfinished work, no packages named after
 //     nothing, no package without a check for leaked goroutines.
 //
