@@ -191,12 +191,10 @@ func TestRealStates(t *testing.T) {
 
 func TestRealGrantedTimeoutCounts(t *testing.T) {
 	server := realzk.Standalone(t, realzk.Options{MaxSessionTimeout: time.Second})
-	cli := realClient(t, server.Addr(), timeout(40*time.Second), func(c *framework.Config) { c.ConnectTimeout = time.Second })
+	cli := realClient(t, server.Addr(), timeout(20*patience), func(c *framework.Config) { c.ConnectTimeout = time.Second })
 	assert.Equal(t, time.Second, cli.State().Timeout)
 	require.NoError(t, server.Pause())
-	start := time.Now()
-	lost := await(t, cli, framework.Lost)
-	assert.Less(t, lost.Time.Sub(start), 20*time.Second, "not the timeout that was asked for")
+	await(t, cli, framework.Lost) // which would not wait for the timeout that was asked for
 	require.NoError(t, server.Resume())
 	await(t, cli, framework.Connected)
 }
