@@ -2,16 +2,14 @@ package contend_test
 
 import (
 	"context"
-	"crypto/sha256"
-	"math/rand/v2"
 	"runtime"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/docent-zk/docent/docenttest"
 	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/internal/contend"
 	"github.com/docent-zk/docent/internal/seqnode"
@@ -28,49 +26,27 @@ var (
 
 // world is a server on a network in memory.
 type world struct {
-	*zktest.Server
+	*docenttest.Server
 	t *testing.T
 }
 
 // bubble runs f on fake time, with a server.
 func bubble(t *testing.T, f func(t *testing.T, w *world)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		s, err := zktest.StartMemory(zktest.Config{})
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, s.Close()) })
-		watchdog := time.AfterFunc(24*time.Hour, func() { panic("a test has waited for a day of its own time") })
-		t.Cleanup(func() { watchdog.Stop() })
-		f(t, &world{s, t})
-	})
+	docenttest.Run(t, func(t *testing.T, srv *docenttest.Server) { f(t, &world{srv, t}) })
 }
 
 // client starts a client on a host of that name and returns it with its session.
 func (w *world) client(name string, tune ...func(*framework.Config)) (*framework.Client, *framework.Session) {
 	w.t.Helper()
-	cfg := framework.Config{
-		ConnectString: w.ConnectString(), SessionTimeout: timeout, Dialer: w.Client(name).Dial,
-		Random: rand.NewChaCha8(sha256.Sum256([]byte(name))),
-	}
-	for _, f := range tune {
-		f(&cfg)
-	}
-	cli, err := framework.New(cfg)
-	require.NoError(w.t, err)
-	w.t.Cleanup(func() { require.NoError(w.t, cli.Close()) })
+	cli := w.Connect(name, tune...)
 	s, err := cli.Session(w.t.Context())
 	require.NoError(w.t, err)
 	return cli, s
 }
 
 // nodes lists the queue.
-func (w *world) nodes() []string {
-	names, err := w.Children(queue.Dir)
-	if err != nil {
-		return nil
-	}
-	return names
-}
+func (w *world) nodes() []string { return w.List(queue.Dir) }
 
 // Whatever ends an attempt, its node goes: also what no code foresees.
 func TestPanicAndGoexitWhileWaiting(t *testing.T) {
