@@ -14,8 +14,8 @@ import (
 // batch is several places of one session in one queue.
 type batch []*Place
 
-// enterAll adds n nodes to the queue and returns them with a list of the directory that has all of them. What comes with an error
-// has to be left.
+// enterAll adds n nodes to the queue and returns them with a list of the directory that contains all of them. Places
+// that are returned with an error have to be left.
 func (q Queue) enterAll(ctx context.Context, s *framework.Session, n int) (batch, []string, error) {
 	b := make(batch, n)
 	errs := make([]error, n)
@@ -45,8 +45,8 @@ func (q Queue) add(ctx context.Context, s *framework.Session) (*Place, error) {
 	return p, nil
 }
 
-// withdraw leaves without waiting for it: all places of one session as one change. A process that ends right behind it may take
-// the connection along before the servers have read a second request.
+// withdraw leaves without waiting, with all places of one session in one transaction. If the process ends right after
+// it, the servers might not read a second request before the connection ends.
 func (b batch) withdraw() {
 	now, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -68,8 +68,8 @@ func (b batch) withdraw() {
 	}
 }
 
-// among reports whether the whole batch is among the first n of a directory. Leases of kazoo's, which have no numbers, count
-// as ahead of all. Other children are ignored.
+// among reports whether the whole batch is among the first n of a directory. Leases of kazoo, which have no numbers,
+// count as ahead of all others. Other children are ignored.
 func (b batch) among(n int, names []string) (bool, error) {
 	order, rest := b[0].queue.Dialect.Arrange(names)
 	ahead := 0

@@ -9,7 +9,7 @@ import (
 	"github.com/docent-zk/docent/framework"
 )
 
-// Bundle is several claims of one session that stand together: when one of them ends, so does the context of the bundle.
+// Bundle is several claims of one session that are held together: its context ends when any of them ends.
 type Bundle struct {
 	claims []*Claim // at least one
 	ctx    context.Context
@@ -20,11 +20,12 @@ type Bundle struct {
 
 	releasing atomic.Bool
 	released  chan struct{} // closed when err is set
-	err       error         // what Release returned
+	err       error         // the result of Release
 }
 
-// NewBundle ties claims of one session together. What ends a session ends all of its claims, and the bundle hangs on the
-// first: its context is never later than that. A node that is deleted ends one claim, which then ends the bundle.
+// NewBundle combines claims of one session. The end of the session ends all of them, and the context of the bundle is
+// derived from the first, so it never ends later than that. The deletion of a node ends one claim, which ends the
+// bundle.
 func NewBundle(claims []*Claim) *Bundle {
 	b := &Bundle{claims: claims, released: make(chan struct{})}
 	b.ctx, b.cancel = framework.WithCancelCause(claims[0].ctx)
@@ -38,26 +39,26 @@ func NewBundle(claims []*Claim) *Bundle {
 	return b
 }
 
-// Revoked ends when somebody asks for any of the claims to be released.
+// Revoked returns a context that ends when another client asks for any of the claims.
 func (b *Bundle) Revoked() context.Context { return b.revoked }
 
-// Claims are what the bundle consists of.
+// Claims returns the claims.
 func (b *Bundle) Claims() []*Claim { return b.claims }
 
-// Context ends when the first of the claims does; its cause says why.
+// Context returns a context that ends when the first of the claims does. Its cause says why.
 func (b *Bundle) Context() context.Context { return b.ctx }
 
-// Session is the session that the bundle hangs on.
+// Session returns the session of the claims.
 func (b *Bundle) Session() *framework.Session { return b.claims[0].Session() }
 
-// Multi applies operations if, and only if, all claims still stand.
+// Multi applies operations only if all claims are still held.
 func (b *Bundle) Multi(ctx context.Context, operations []framework.Op, opts ...framework.WriteOption) ([]framework.OpResult, error) {
 	return guarded(ctx, b.claims, operations, opts)
 }
 
-// Release ends the bundle and releases the claims, the last one first. It returns nil if all of them stood until the servers had
-// applied that, and what their releases say otherwise: see [Claim.Release]. framework.ErrReleasing is not among it if one of
-// them was lost. Further calls wait for the first one and return the same.
+// Release ends the bundle and releases the claims, the last one first. It returns nil if all of them were held until
+// the servers had applied the release, and otherwise the errors of [Claim.Release]. If a claim was lost, the error does
+// not match framework.ErrReleasing. Further calls wait for the first one and return the same error.
 func (b *Bundle) Release(ctx context.Context) error {
 	if b.releasing.CompareAndSwap(false, true) {
 		b.err = b.release(ctx)

@@ -13,37 +13,37 @@ import (
 	"github.com/docent-zk/docent/internal/telemetry"
 )
 
-// What a claim's context ends with, besides the causes of package framework.
+// Causes of the end of a claim's context, besides those of package framework.
 var (
-	// ErrReleased says that the holder has released the claim itself.
+	// ErrReleased means that the holder has released the claim.
 	ErrReleased = errors.New("released")
-	// ErrNotHeld says that a guarded transaction was refused because the claim no longer stands. Nothing was applied.
+	// ErrNotHeld means that a guarded transaction was refused because the claim is no longer held. Nothing was applied.
 	ErrNotHeld = errors.New("the claim is no longer held")
 )
 
-// Claim is what a place becomes when it has nobody to wait for.
+// Claim is a place that has nothing left to wait for.
 type Claim struct {
 	place  *Place
 	policy framework.Policy
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 
-	guards   *guards       // these are guarded by its mutex
-	due      time.Time     // when it is to be guarded
-	over     chan struct{} // closed when the guard has ended; nil before there is one
-	finished bool          // it needs none
+	guards   *guards       // its mutex guards the fields below
+	due      time.Time     // when its guard is due
+	over     chan struct{} // closed when the guard has ended; nil without one
+	finished bool          // it needs no guard
 
 	revocable revocable
 
-	listed *framework.Tracked // nil if the recipe that holds it says so itself
-	forget func() bool        // has ended not called any more
+	listed *framework.Tracked // nil if the recipe that holds it reports it
+	forget func() bool        // prevents a later call of ended
 
 	releasing atomic.Bool
 	released  chan struct{} // closed when err is set
-	err       error         // what Release returned
+	err       error         // the result of Release
 }
 
-// claim binds a place whose turn it is to its session.
+// claim binds a place whose turn has come to its session.
 func (p *Place) claim(parent context.Context, policy framework.Policy) (*Claim, error) {
 	if err := seqnode.CheckToken(p.node.Stat.Czxid); err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func (p *Place) claim(parent context.Context, policy framework.Policy) (*Claim, 
 	return c, nil
 }
 
-// endWith ends the claim when a watch of its node, which was set before the claim began, says that the node was deleted.
+// endWith ends the claim when a watch of its node, which was set before the claim began, reports the node's deletion.
 func (c *Claim) endWith(w *framework.Watch) {
 	defer w.Stop()
 	select {
@@ -75,7 +75,7 @@ func (c *Claim) endWith(w *framework.Watch) {
 	}
 }
 
-// guard ends the claim when any of its nodes is deleted by anybody else.
+// guard ends the claim when another client deletes one of its nodes.
 func (c *Claim) guard() {
 	defer close(c.over)
 	c.place.line.yield(c.place, false)
@@ -87,13 +87,13 @@ func (c *Claim) guard() {
 	twins.Wait()
 }
 
-// ended is called when the context ends before its release.
+// ended is called when the context ends before the release.
 func (c *Claim) ended() {
 	c.reportEnd()
 	c.cancel(nil) // unbinds it from the session
 }
 
-// watch returns when the claim is over, which it is when the node is gone.
+// watch returns when the claim has ended, which it does when the node is gone.
 func (c *Claim) watch(path string) {
 	for c.ctx.Err() == nil {
 		node, w, err := c.place.session.WatchData(c.ctx, path)
@@ -101,7 +101,7 @@ func (c *Claim) watch(path string) {
 		case errors.Is(err, framework.ErrNoNode):
 			c.cancel(deletedAt(path))
 			return
-		case err != nil: // if the context has ended it knows why itself, and this comes too late
+		case err != nil: // an ended context has its own cause
 			c.cancel(err)
 			return
 		}
@@ -109,30 +109,32 @@ func (c *Claim) watch(path string) {
 			c.revocable.revoke()
 		}
 		select {
-		case <-w.C: // read again, it is seen whether the node is still there
+		case <-w.C: // read again to see whether the node still exists
 		case <-c.ctx.Done():
 			w.Stop()
 		}
 	}
 }
 
-// Context ends when the claim does; its cause says why.
+// Context returns a context that ends with the claim. Its cause says why.
 func (c *Claim) Context() context.Context { return c.ctx }
 
-// Token grows from holder to holder. It follows from the czxid of the claim's node.
+// Token returns a number that grows from holder to holder. It is derived from the czxid of the claim's node.
 func (c *Claim) Token() int64 { return seqnode.Token(c.place.node.Stat.Czxid, 0) }
 
-// Path is the claim's node, the first one if there are several.
+// Path returns the claim's node, the first one if there are several.
 func (c *Claim) Path() string { return c.place.node.Path }
 
-// Session is the session that the claim hangs on.
+// Session returns the session of the claim.
 func (c *Claim) Session() *framework.Session { return c.place.session }
 
-// Check makes a multi fail unless the claim's node stands, the first one if there are several. Its name is used once only, so
-// no version is needed. One of a claim that is over always fails.
+// Check returns an operation that makes a multi fail unless the claim's node exists, the first one if there are
+// several. It needs no version, because the node's name is never used again. After the end of the claim, it always
+// fails.
 func (c *Claim) Check() framework.Op { return c.Checks()[0] }
 
-// Checks make a multi fail unless all of the claim's nodes stand. Those of a claim that is over always fail.
+// Checks returns operations that make a multi fail unless all of the claim's nodes exist. After the end of the claim,
+// they always fail.
 func (c *Claim) Checks() []framework.Op {
 	checks := c.checks()
 	if c.standing() != nil {
@@ -151,27 +153,28 @@ func (c *Claim) checks() []framework.Op {
 	return checks
 }
 
-// never is a check that fails: an ephemeral node has no children.
+// never returns a check that always fails: an ephemeral node has no children.
 func never(path string) framework.Op {
 	return framework.CheckOp(framework.Join(path, "over"), framework.AnyVersion)
 }
 
-// standing returns why the claim may not be relied on, or nil.
+// standing returns why the claim has ended, or nil.
 func (c *Claim) standing() error { return context.Cause(c.ctx) }
 
-// Multi applies operations if, and only if, the claim still stands. A claim that is over is refused without asking.
+// Multi applies operations only if the claim is still held. If it has ended, no request is sent.
 func (c *Claim) Multi(ctx context.Context, operations []framework.Op, opts ...framework.WriteOption) ([]framework.OpResult, error) {
 	return guarded(ctx, []*Claim{c}, operations, opts)
 }
 
-// Revoked ends when somebody asks for the claim to be released, which it is not by that. It is noticed once the claim has
-// been held for a moment.
+// Revoked returns a context that ends when another client asks for the claim. This does not release it. Requests are
+// noticed once the claim has been held for a moment.
 func (c *Claim) Revoked() context.Context { return c.revocable.context(c.ctx) }
 
-// Release ends the claim and removes its node. It returns nil if the claim stood until the servers had applied that.
-// framework.ErrReleasing says that the claim has ended as it should and that its node is still being removed in the background,
-// because ctx has ended, of which the error has the cause, or because the servers refuse it. Every other error says that the
-// claim had ended before, or that nobody can tell, and why. Further calls wait for the first one and return the same.
+// Release ends the claim and removes its node. It returns nil if the claim was held until the servers had applied the
+// release. framework.ErrReleasing means that the claim was held until the call, and that its node is still being
+// removed in the background, because ctx has ended (the error has its cause), or because the servers refuse the
+// removal. Any other error says why the claim had ended before, or may have. Further calls wait for the first one and
+// return the same error.
 func (c *Claim) Release(ctx context.Context) error {
 	if c.releasing.CompareAndSwap(false, true) {
 		c.err = c.release(ctx)
@@ -180,11 +183,11 @@ func (c *Claim) Release(ctx context.Context) error {
 	return Outcome(ctx, c.released, &c.err)
 }
 
-// Outcome waits for a release that is under way and returns its error, to be read once released is closed.
-// framework.ErrReleasing says that ctx has ended first.
+// Outcome waits for a running release and returns its error, which is read when released is closed.
+// framework.ErrReleasing means that ctx has ended first.
 func Outcome(ctx context.Context, released <-chan struct{}, err *error) error {
 	select {
-	case <-released: // also if ctx has ended
+	case <-released: // even if ctx has ended
 		return *err
 	default:
 	}
@@ -196,7 +199,7 @@ func Outcome(ctx context.Context, released <-chan struct{}, err *error) error {
 	}
 }
 
-// finish ends the claim for whoever holds it. Its node is to be dealt with by the caller.
+// finish ends the claim for its holder. The caller deals with the node.
 func (c *Claim) finish() {
 	c.end()
 	c.place.line.yield(c.place, false)
@@ -220,7 +223,7 @@ func (c *Claim) release(ctx context.Context) error {
 	case err == nil:
 		c.place.queue.Trail.released(c.place)
 		return nil
-	case errors.Is(err, framework.ErrNoNode): // before the claim was watched, or before the watch told of it
+	case errors.Is(err, framework.ErrNoNode): // deleted before the claim was watched, or before the event arrived
 		return fmt.Errorf("%s had ended before its release: %w", path, ErrDeleted)
 	case errors.Is(err, framework.ErrSessionLost), errors.Is(err, framework.ErrClosed):
 		return fmt.Errorf("%s may have ended before its release, which was not answered: %w", path, err)

@@ -10,17 +10,17 @@ import (
 	"github.com/docent-zk/docent/internal/seqnode"
 )
 
-// Contender is one place of a queue, for those who look at it.
+// Contender is a place of a queue, as listed.
 type Contender struct {
 	Path    string // its node, the first one if there are several
 	Data    []byte
 	Session int64 // the session that owns it
-	Token   int64 // its fencing token, once it holds
+	Token   int64 // its fencing token, once it is a claim
 	Since   time.Time
 }
 
-// Contenders lists the queue in order; the first one holds. A place of several nodes, which share a GUID, is listed once.
-// Nodes that go while the list is read are left out.
+// Contenders lists the queue in order; the first one holds the claim. A place of several nodes, which share a GUID, is
+// listed once. Nodes that are deleted during the call are omitted.
 func (q Queue) Contenders(ctx context.Context, cli *framework.Client) ([]Contender, error) {
 	names, _, err := cli.Children(ctx, q.Dir)
 	if errors.Is(err, framework.ErrNoNode) {
@@ -32,7 +32,7 @@ func (q Queue) Contenders(ctx context.Context, cli *framework.Client) ([]Contend
 	return q.read(ctx, cli, places(q.arrange(names)))
 }
 
-// read looks at nodes of the queue. Those that go meanwhile are left out.
+// read reads nodes of the queue. Nodes that are deleted meanwhile are omitted.
 func (q Queue) read(ctx context.Context, from reader, names []seqnode.Name) ([]Contender, error) {
 	list := make([]Contender, 0, len(names))
 	for _, name := range names {
@@ -53,7 +53,7 @@ type reader interface {
 	Get(ctx context.Context, path string) (framework.Node, error)
 }
 
-// ContenderOf describes a node of a queue.
+// ContenderOf returns the contender of a node.
 func ContenderOf(node framework.Node) Contender {
 	return Contender{
 		Path: node.Path, Data: node.Data, Session: node.Stat.EphemeralOwner, Token: seqnode.Token(node.Stat.Czxid, 0),
@@ -61,7 +61,7 @@ func ContenderOf(node framework.Node) Contender {
 	}
 }
 
-// places leaves out names that stand for the place of another one.
+// places removes names that belong to the place of another name.
 func places(order []seqnode.Name) []seqnode.Name {
 	seen := make(map[string]bool)
 	return slices.DeleteFunc(order, func(n seqnode.Name) bool {

@@ -2,7 +2,7 @@ package contend
 
 import "github.com/docent-zk/docent/internal/telemetry"
 
-// Endings are what telemetry calls the ends of claims, and of waiting for them, that package framework does not know.
+// Endings are the names that telemetry gives to errors of this package.
 var Endings = telemetry.Names{
 	{Err: ErrReleased, Name: "released"},
 	{Err: ErrDeleted, Name: "deleted"},

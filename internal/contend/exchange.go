@@ -11,11 +11,11 @@ import (
 	"github.com/docent-zk/docent/internal/recipekit"
 )
 
-// Exchange takes a claim on nodes of queue q, of as many as the own place has, with the numbers of the own ones, and ends the
-// own claim when they stand. All of them stand at one place of the queue for a moment, so whoever waits for both kinds finds
-// no gap between them. The new claim has the policy and the token of the old one.
+// Exchange creates a claim on nodes of queue q, as many as the claim has, with the same numbers, and then ends the
+// claim. For a moment, all of them exist at the same place of the queue, so a place that waits for both kinds finds no
+// gap. The new claim has the policy and the token of the old one.
 //
-// An error leaves the claim as it was, unless it says [ErrNotHeld]: then it was over, or its node was gone.
+// After an error the claim is still held, except for [ErrNotHeld]: then it had ended, or its node was gone.
 func (c *Claim) Exchange(ctx context.Context, q Queue) (*Claim, error) {
 	if cause := c.standing(); cause != nil {
 		return nil, c.notHeld(cause)
@@ -24,7 +24,7 @@ func (c *Claim) Exchange(ctx context.Context, q Queue) (*Claim, error) {
 	if err != nil {
 		return nil, err
 	}
-	if ctx.Err() != nil { // while the answer was waited for
+	if ctx.Err() != nil { // while waiting for the reply
 		place.withdraw()
 		return nil, context.Cause(ctx)
 	}
@@ -43,7 +43,7 @@ func (c *Claim) Exchange(ctx context.Context, q Queue) (*Claim, error) {
 	return nil, err
 }
 
-// beside creates nodes of another queue with the numbers of this one's.
+// beside creates nodes of another queue with the numbers of this place.
 func (p *Place) beside(ctx context.Context, q Queue) (*Place, error) {
 	names := q.names()
 	for i, kind := range p.queue.names() {
@@ -63,7 +63,7 @@ func (p *Place) beside(ctx context.Context, q Queue) (*Place, error) {
 	return beside, nil
 }
 
-// createAs creates the nodes of a place with numbers of the caller's choice.
+// createAs creates the nodes of a place with given names.
 func (q Queue) createAs(ctx context.Context, s *framework.Session, names []string) ([]framework.Node, error) {
 	if len(names) > 1 {
 		return recipekit.CreateTwins(ctx, s, q.Dir, names, q.Data, append(q.options(), framework.Ephemeral)...)
@@ -73,8 +73,8 @@ func (q Queue) createAs(ctx context.Context, s *framework.Session, names []strin
 	return []framework.Node{node}, err
 }
 
-// giveWay ends the claim and removes its node, in the background if ctx ends. It is an error if the node was not there any
-// more: then somebody else may have come in before the other node was created.
+// giveWay ends the claim and removes its node, in the background if ctx ends. It returns an error if the node was
+// already gone: then another contender may have been granted the claim before the other node was created.
 func (c *Claim) giveWay(ctx context.Context) error {
 	if !c.releasing.CompareAndSwap(false, true) {
 		return c.notHeld(ErrReleased)
@@ -94,7 +94,7 @@ func (c *Claim) giveWay(ctx context.Context) error {
 	return c.err
 }
 
-// abandon releases claims without waiting for it, the last one first, and removes their nodes as one change.
+// abandon releases claims without waiting, the last one first, and removes their nodes in one transaction.
 func abandon(claims ...*Claim) {
 	var left batch
 	for _, c := range slices.Backward(claims) {
@@ -108,7 +108,7 @@ func abandon(claims ...*Claim) {
 	left.withdraw()
 }
 
-// notHeld is the refusal of what only a claim that stands can do.
+// notHeld returns the error of a call that requires a claim that is held.
 func (c *Claim) notHeld(cause error) error {
 	return fmt.Errorf("%s: %w: %w", c.place.node.Path, ErrNotHeld, cause)
 }

@@ -7,14 +7,14 @@ import (
 	"github.com/docent-zk/docent/framework"
 )
 
-// Group is queues that are acquired as one, in this order, which all who share some of them must agree on.
+// Group is queues that are acquired together, in this order. Groups that share queues must have them in the same order.
 type Group []Queue
 
-// errPartEnded is what waiting for the rest ends with when a part ends. It hides the cause, which is about that part and
-// would mean something else to whoever waits.
+// errPartEnded ends the wait for the remaining parts when a part has ended. It hides the cause, which concerns that
+// part only.
 var errPartEnded = errors.New("a part has ended")
 
-// Acquire returns when it holds all. When it returns an error, or panics, it holds none.
+// Acquire returns when it holds all claims. If it returns an error, or panics, it holds none.
 func (g Group) Acquire(ctx context.Context, s *framework.Session, holding framework.Policy) (*Bundle, error) {
 	return g.acquire(ctx, s, holding, Queue.Acquire)
 }
@@ -24,10 +24,10 @@ func (g Group) TryAcquire(ctx context.Context, s *framework.Session, holding fra
 	return g.acquire(ctx, s, holding, Queue.TryAcquire)
 }
 
-// acquireFunc is a way to acquire one queue.
+// acquireFunc acquires one queue.
 type acquireFunc func(Queue, context.Context, *framework.Session, framework.Policy) (*Claim, error)
 
-// acquire begins again when somebody has removed the node of a part that was held: that costs the places, not the wish.
+// acquire starts again if another client has deleted the node of a part that was held.
 func (g Group) acquire(ctx context.Context, s *framework.Session, holding framework.Policy, get acquireFunc) (*Bundle, error) {
 	for {
 		b, err := g.attempt(ctx, s, holding, get)
@@ -60,7 +60,7 @@ func (g Group) attempt(ctx context.Context, s *framework.Session, holding framew
 	return NewBundle(claims), nil
 }
 
-// partEnded returns why one of the claims has ended if that is what err says, or if there is no err.
+// partEnded returns why a claim has ended, if err says so or is nil.
 func partEnded(err error, claims []*Claim) error {
 	if err != nil && !errors.Is(err, errPartEnded) {
 		return err

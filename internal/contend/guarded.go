@@ -9,7 +9,7 @@ import (
 	"github.com/docent-zk/docent/framework"
 )
 
-// guarded applies operations if, and only if, all claims, which are of one session, still stand.
+// guarded applies operations only if all claims, which belong to one session, are still held.
 func guarded(ctx context.Context, claims []*Claim, operations []framework.Op, opts []framework.WriteOption) ([]framework.OpResult, error) {
 	all := make([]framework.Op, 0, len(claims)+len(operations))
 	for _, c := range claims {
@@ -27,16 +27,16 @@ func guarded(ctx context.Context, claims []*Claim, operations []framework.Op, op
 	return results[checks:], nil
 }
 
-// refusal reads the error of a multi with that many checks in front. An unknown outcome is never called a refusal, whatever
-// came with it. One that is repeated may have been applied by a try whose answer was lost: then neither the end of the
-// session nor the end of the node says that nothing happened.
+// refusal interprets the error of a multi that starts with that many checks. An unknown outcome is never a refusal,
+// whatever else the error matches. A repeated multi may have been applied by an attempt whose reply was lost: then
+// neither the end of the session nor that of the node proves that nothing was applied.
 func refusal(err error, checks int, repeated bool) error {
 	var refused *framework.MultiError
 	switch {
 	case errors.Is(err, framework.ErrOutcomeUnknown):
 		return err
 	case errors.As(err, &refused) && refused.Index >= checks:
-		refused.Index -= checks // as the caller counts
+		refused.Index -= checks // the caller does not count the checks
 	case errors.As(err, &refused) && !errors.Is(refused, framework.ErrNoNode):
 		return fmt.Errorf("the claim's node could not be checked: %w", err)
 	case refused != nil && repeated && tries(err) > 1:
@@ -47,7 +47,7 @@ func refusal(err error, checks int, repeated bool) error {
 	return err
 }
 
-// tries is how often an operation was sent.
+// tries returns how often an operation was sent.
 func tries(err error) int {
 	var op *framework.OpError
 	if errors.As(err, &op) {

@@ -9,26 +9,26 @@ import (
 	"github.com/docent-zk/docent/internal/recipekit"
 )
 
-// watchDelay is how long a claim is held before it watches its own node. Critical sections shorter than this cost no
-// request besides create, list and delete, and no goroutine and timer of their own.
+// watchDelay is how long a claim is held before its node is watched. A shorter critical section costs only create, list
+// and delete, and no goroutine or timer of its own.
 const watchDelay = 20 * time.Millisecond
 
-// guards are those of the claims of one session. One timer starts the guards of all claims that last.
+// guards belong to the claims of one session. One timer starts the guards of all claims.
 type guards struct {
 	mu    sync.Mutex
-	young []*Claim    // that have begun less than watchDelay ago, in order; some have ended since
+	young []*Claim    // claims that began less than watchDelay ago, in order; some may have ended
 	timer *time.Timer // nil before the first claim
-	armed bool        // the timer is to look at young
+	armed bool        // the timer is running
 }
 
-// guardsKey is what guards are attached to a session under.
+// guardsKey is the key of a session's guards.
 type guardsKey struct{}
 
 func guardsOf(s *framework.Session) *guards {
 	return recipekit.Attached(s, guardsKey{}, func() any { return new(guards) }).(*guards)
 }
 
-// expect has a claim guarded if it lasts.
+// expect starts a guard for a claim after watchDelay.
 func (g *guards) expect(c *Claim) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -62,7 +62,7 @@ func (g *guards) look() {
 	}
 }
 
-// dismiss returns when a claim has no guard, and will not get one. The claim has ended.
+// dismiss returns when a claim that has ended has no guard, and will not get one.
 func (g *guards) dismiss(c *Claim) {
 	g.mu.Lock()
 	c.finished = true

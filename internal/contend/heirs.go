@@ -6,14 +6,15 @@ import (
 	"github.com/docent-zk/docent/internal/recipekit"
 )
 
-// The heir of a claim is the place of the same session whose number is the next one. While the claim's node exists, its directory is the same one,
-// so nobody can be between the two. The heir waits in the process, without a list and without watches. The release is followed by a look at the
-// heir's node, on the same ordered connection. If it exists when the claim's node has just been deleted, it is the heir's turn.
+// The heir of a claim is the place of the same session with the next number. While the claim's node exists, its
+// directory remains the same, so no other place can be between the two. The heir waits in the process, without a list
+// and without watches. The release is followed by a read of the heir's node on the same ordered connection. If that
+// exists when the claim's node has just been deleted, the heir's turn has come.
 //
-// A claim has no heir any more once it lasts, or if it cannot be told that its node was deleted by the release and by nobody else. The place that
-// waits then asks the servers, like any other.
+// A claim no longer has an heir after watchDelay, or if it is not certain that its node was deleted by the release. The
+// waiting place then asks the servers, as any other place does.
 
-// follows reports whether nobody can be between a place and the one that holds.
+// follows reports whether no other place can be between this place and the holder's.
 func (p *Place) follows(holder *Place) bool {
 	return holder != nil && p.name().Seq == holder.name().Seq+1
 }
@@ -31,7 +32,8 @@ func (l *line) heir(p *Place) *Place {
 	return l.places[0]
 }
 
-// yield notes that p has no heir any more. Unless the heir was told of its turn, it goes on like any other place.
+// yield records that p no longer has an heir. Unless the heir's turn has been announced, it continues as any other
+// place.
 func (l *line) yield(p *Place, told bool) {
 	if l == nil {
 		return
@@ -48,14 +50,14 @@ func (l *line) yield(p *Place, told bool) {
 	l.tidy()
 }
 
-// tidy removes the line if nobody uses it. The mutex is held.
+// tidy removes the line if it has no users. The mutex is held.
 func (l *line) tidy() {
 	if l.users == 0 && l.holder == nil {
 		delete(l.m, l.key)
 	}
 }
 
-// bequeath removes the place of a claim, and tells its heir.
+// bequeath removes the place of a claim and notifies its heir.
 func (p *Place) bequeath(ctx context.Context) error {
 	next := p.line.heir(p)
 	if next == nil {
@@ -65,7 +67,7 @@ func (p *Place) bequeath(ctx context.Context) error {
 	err := recipekit.DeleteAndLook(ctx, p.session, p.node.Path, next.node.Path, func(czxid int64) {
 		turn := czxid == next.node.Stat.Czxid
 		if turn {
-			next.tell()
+			next.notifyTurn()
 		}
 		p.line.yield(p, turn)
 	})
@@ -75,10 +77,10 @@ func (p *Place) bequeath(ctx context.Context) error {
 	return err
 }
 
-// tell says that it is the turn of an heir.
-func (p *Place) tell() {
+// notifyTurn announces the turn of an heir.
+func (p *Place) notifyTurn() {
 	select {
 	case p.turn <- struct{}{}:
-	default: // by an earlier try
+	default: // by an earlier attempt
 	}
 }

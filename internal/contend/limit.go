@@ -8,13 +8,13 @@ import (
 	"github.com/docent-zk/docent/framework"
 )
 
-// Limit is how many nodes of a [Pool] hold: a fixed number, or what a node says that all contenders share.
+// Limit is how many nodes of a [Pool] hold permits: a fixed number, or the number in a node that all contenders share.
 type Limit struct {
 	Fixed int
-	Path  string // of the node, absolute; "" for a fixed limit
+	Path  string // of the node, absolute; empty for a fixed limit
 }
 
-// DecodeCount reads what Curator's SharedCount has written: a signed number of 4 bytes, big-endian.
+// DecodeCount decodes a count of Curator's SharedCount: a signed number of 4 bytes, big-endian.
 func DecodeCount(data []byte) (int, error) {
 	if len(data) != 4 {
 		return 0, fmt.Errorf("a count has 4 bytes and not %d", len(data))
@@ -22,10 +22,10 @@ func DecodeCount(data []byte) (int, error) {
 	return int(int32(binary.BigEndian.Uint32(data))), nil
 }
 
-// EncodeCount writes it.
+// EncodeCount encodes a count for DecodeCount.
 func EncodeCount(n int32) []byte { return binary.BigEndian.AppendUint32(nil, uint32(n)) }
 
-// read asks for the limit.
+// read returns the limit.
 func (l Limit) read(ctx context.Context, s *framework.Session) (int, error) {
 	if l.Path == "" {
 		return l.Fixed, nil
@@ -45,7 +45,7 @@ func (l Limit) decode(node framework.Node) (int, error) {
 	return n, nil
 }
 
-// watch is read with a channel that tells of a change, which never comes to a fixed limit. stop must be called.
+// watch is read with a channel that receives a change; a fixed limit never changes. stop must be called.
 func (l Limit) watch(ctx context.Context, s *framework.Session) (n int, changed <-chan framework.Event, stop func(), err error) {
 	if l.Path == "" {
 		return l.Fixed, nil, func() {}, nil

@@ -28,28 +28,29 @@ type lineKey struct {
 type line struct {
 	*lines
 	key    lineKey
-	users  int      // places that are being created or wait; a line without users is removed
+	users  int      // places that are being created or are waiting; a line without users is removed
 	places []*Place // those that wait, in the order of the queue
-	holder *Place   // the one whose turn came last, as long as it can have an heir; nil for none
+	holder *Place   // the place granted last, while it can have an heir; nil for none
 
-	begun  int     // lists that were asked for
-	latest *listed // the newest of them; nil before
+	begun  int     // number of requested lists
+	latest *listed // the newest of them; nil before the first
 }
 
-// listed is a queue as a list has shown it.
+// listed is the queue as a list has shown it.
 type listed struct {
-	number int // lists of a line are counted from 1; 0 for the list that was written behind the create of a place
-	on     int // the connection on which it was answered; 0 if it is not known
+	number int // number of the list, counted from 1; 0 for a list that was sent behind the create of a place
+	on     int // the connection of the reply; 0 if not known
 	total  int // how many children it had
 	order  []seqnode.Name
-	plain  bool // any two of order are in the order that seqnode.Compare says
+	plain  bool // every two of order are in the order of seqnode.Compare
 }
 
 // inLine reports whether places of the queue wait in a line.
 func (q Queue) inLine() bool { return q.Strict && len(q.Twins) == 0 }
 
-// line returns the session's line for the queue, to a place that is about to be created and must leave the line in the end. It returns nil if the
-// queue is not Strict. crowded reports that the place will probably wait behind other places of the session.
+// line returns the session's line of the queue for a place that is about to be created and must leave the line in the
+// end. It returns nil if the queue is not Strict. crowded means that the place will probably wait behind other places
+// of the session.
 func (q Queue) line(s *framework.Session) (l *line, crowded bool) {
 	if !q.inLine() {
 		return nil, false
@@ -66,7 +67,7 @@ func (q Queue) line(s *framework.Session) (l *line, crowded bool) {
 	return l, l.holder != nil || len(l.places) > 0 || l.users > 2
 }
 
-// join adds a place that was created to those that wait.
+// join adds a created place to those that wait.
 func (l *line) join(p *Place) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -76,7 +77,8 @@ func (l *line) join(p *Place) {
 	l.wake()
 }
 
-// wake lets the first place go on, unless it is an heir. A place that went on before is not stopped if another one is inserted ahead of it.
+// wake lets the first place continue, unless it is an heir. A place that was woken before is not stopped if another one
+// is inserted ahead of it.
 func (l *line) wake() {
 	if len(l.places) == 0 || l.places[0].follows(l.holder) {
 		return
@@ -88,8 +90,8 @@ func (l *line) wake() {
 	}
 }
 
-// granted removes a place from those that wait because its turn has come. Nothing ahead of it exists any more, as was seen on that connection; 0
-// if the connection is not known.
+// granted removes a place whose turn has come from those that wait. on is the connection on which it was seen that no
+// node ahead exists; 0 if not known.
 func (l *line) granted(p *Place, on int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -142,8 +144,8 @@ func (l *line) await(ctx context.Context, p *Place) (turn bool, err error) {
 	}
 }
 
-// ahead returns the node of the place before p in the line, and how many places are ahead of p at least: those in the line and those ahead of the
-// first one.
+// ahead returns the node of the place before p in the line, and a lower bound of the number of places ahead of p: those
+// in the line and those ahead of the first one.
 func (l *line) ahead(p *Place) (before string, ahead int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -151,14 +153,14 @@ func (l *line) ahead(p *Place) (before string, ahead int) {
 	return l.places[max(0, at-1)].node.Path, at + int(l.places[0].known.Load())
 }
 
-// now is the number of the latest list that was asked for.
+// now returns the number of the latest requested list.
 func (l *line) now() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.begun
 }
 
-// list returns a list that was asked for after the one with that number: the latest one, if it was, or a new one.
+// list returns a list that was requested after the list with that number: the latest one if possible, or a new one.
 func (l *line) list(ctx context.Context, p *Place, after int) (*listed, error) {
 	if found := l.recent(p, after); found != nil {
 		return found, nil
@@ -177,7 +179,8 @@ func (l *line) list(ctx context.Context, p *Place, after int) (*listed, error) {
 	return found, nil
 }
 
-// recent returns the latest list if it was asked for after the one with that number, and answered on the present connection; nil if not.
+// recent returns the latest list if it was requested after the one with that number and answered on the current
+// connection; otherwise nil.
 func (l *line) recent(p *Place, after int) *listed {
 	on := recipekit.Connection(p.session)
 	l.mu.Lock()
@@ -188,7 +191,7 @@ func (l *line) recent(p *Place, after int) *listed {
 	return l.latest
 }
 
-// next returns the number of a list that is about to be asked for.
+// next returns the number for a list that is about to be requested.
 func (l *line) next() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -196,7 +199,7 @@ func (l *line) next() int {
 	return l.begun
 }
 
-// stable returns the number of the connection if it is still the latest one, 0 if not.
+// stable returns the number of the connection if it is still the current one, otherwise 0.
 func (p *Place) stable(on int) int {
 	if recipekit.Connection(p.session) != on {
 		return 0
@@ -204,11 +207,11 @@ func (p *Place) stable(on int) int {
 	return on
 }
 
-// listed arranges a list.
+// listed orders the names of a list.
 func (q Queue) listed(names []string, number, on int) *listed {
 	l := &listed{number: number, on: on, total: len(names), order: q.arrange(names)}
 	if n := len(l.order); n > 0 {
-		l.plain = l.order[n-1].Seq-l.order[0].Seq >= 0 // wraps as the counter does
+		l.plain = l.order[n-1].Seq-l.order[0].Seq >= 0 // wraps as the servers' counter does
 	}
 	return l
 }

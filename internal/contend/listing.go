@@ -25,20 +25,19 @@ func (p *Place) reportWaiting(before string, id []byte, ahead int) {
 // maxShownID is how many bytes of the data of a node are published.
 const maxShownID = 256
 
-// list has the claim listed among the client's recipes, until finish.
+// list adds the claim to the client's recipes, until finish.
 func (c *Claim) list() {
 	if q := c.place.queue; q.Recipe != "" {
 		c.listed = c.place.session.Track(q.Recipe, q.Dir, c.policy, "holding", c.Attrs()...)
 	}
 }
 
-// Attrs describe the claim to those who look at the client's recipes.
+// Attrs returns details of the claim for the client's recipes.
 func (c *Claim) Attrs() []slog.Attr {
 	return []slog.Attr{slog.String("node", c.Path()), slog.Int64("token", c.Token())}
 }
 
-// reportEnd says that the claim has ended although nobody has released it. Until somebody does, whoever holds it may still
-// believe, or not care, that it stands.
+// reportEnd reports that the claim has ended and was not released. Until then, its holder may still rely on it.
 func (c *Claim) reportEnd() {
 	if cause := context.Cause(c.ctx); c.listed != nil && !errors.Is(cause, ErrReleased) {
 		c.listed.Report("ended, not released", fmt.Errorf("it has ended, and its holder has not released it: %w", cause))

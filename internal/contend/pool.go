@@ -9,19 +9,20 @@ import (
 	"github.com/docent-zk/docent/framework"
 )
 
-// Pool is a directory of which the oldest nodes, as many as the limit says, hold: the permits of a semaphore.
+// Pool is a directory whose oldest nodes, as many as the limit allows, hold the permits of a semaphore.
 //
-// Whoever wants some adds its nodes, lists, and holds when they are among the first. That alone is safe. But nodes of those
-// who wait count as taken for Curator, which compares the number of all with the limit; so those who have to wait do it in
-// turn, in a queue of its own, and only the first of that queue has nodes in the pool that do not hold.
+// A contender adds its nodes, lists the directory, and holds permits when its nodes are among the first. That alone is
+// safe. But Curator compares the number of all nodes with the limit, so waiting nodes count as permits for it.
+// Therefore contenders queue in a directory of their own, and only the first of that queue has waiting nodes in the
+// pool.
 type Pool struct {
 	Leases Queue // the pool
-	Turns  Queue // of those who wait
+	Turns  Queue // the queue of contenders that wait
 	Limit  Limit
 }
 
-// TryAcquire takes n permits if they are free, and returns [ErrTaken] otherwise. It creates nodes only when it sees room. Permits
-// whose nodes this client is removing are waited for.
+// TryAcquire acquires n permits if they are free, and returns [ErrTaken] otherwise. It creates nodes only if there is
+// room. It waits for permits whose nodes this client is removing.
 func (p Pool) TryAcquire(ctx context.Context, s *framework.Session, holding framework.Policy, n int) (*Bundle, error) {
 	limit, err := p.Limit.read(ctx, s)
 	if err == nil {
@@ -38,7 +39,7 @@ func (p Pool) TryAcquire(ctx context.Context, s *framework.Session, holding fram
 	})
 }
 
-// room returns nil when n permits are free.
+// room returns nil if n permits are free.
 func (p Pool) room(ctx context.Context, s *framework.Session, limit, n int) error {
 	for {
 		names, _, err := s.Children(ctx, p.Leases.Dir)
@@ -61,15 +62,15 @@ func (p Pool) room(ctx context.Context, s *framework.Session, limit, n int) erro
 	}
 }
 
-// remnants count the nodes in a pool that this client is removing.
+// remnants are the nodes in a pool that this client is removing.
 type remnants struct {
 	going   int
-	refused int    // of them, by the servers
+	refused int    // number of removals that the servers refuse
 	path    string // of one that is refused
-	err     error  // why
+	err     error  // why it is refused
 }
 
-// leaves returns an error if n permits cannot be had as long as the servers refuse to remove what they refuse to remove now.
+// leaves returns an error if n permits cannot become free while the servers refuse the removals that they refuse now.
 func (r remnants) leaves(limit, n int) error {
 	if r.refused > 0 && limit-r.refused < n {
 		return refusedLeftover(r.path, r.err)
@@ -77,7 +78,7 @@ func (r remnants) leaves(limit, n int) error {
 	return nil
 }
 
-// leftovers looks for nodes that this client is removing, and returns one of those that the servers do not refuse.
+// leftovers finds nodes that this client is removing, and returns a removal that the servers do not refuse.
 func (p Pool) leftovers(s *framework.Session, names []string) (left remnants, going *framework.Removal) {
 	for _, name := range names {
 		path := framework.Join(p.Leases.Dir, name)
@@ -93,14 +94,14 @@ func (p Pool) leftovers(s *framework.Session, names []string) (left remnants, go
 	return left, going
 }
 
-// taken counts the leases in the pool: those that hold and those that wait.
+// taken returns the number of leases in the pool, held and waiting.
 func (p Pool) taken(names []string) int {
 	order, rest := p.Leases.Dialect.Arrange(names)
 	return len(order) + leasesOfKazoo(rest)
 }
 
-// Acquire takes n permits, and waits for them in turn. When it returns an error, or panics, its nodes are removed, in the
-// background if need be.
+// Acquire acquires n permits, and waits for them in turn. If it returns an error, or panics, its nodes are removed, in
+// the background if necessary.
 func (p Pool) Acquire(ctx context.Context, s *framework.Session, holding framework.Policy, n int) (*Bundle, error) {
 	b, err := p.TryAcquire(ctx, s, holding, n)
 	if !errors.Is(err, ErrTaken) {
@@ -114,31 +115,32 @@ func (p Pool) Acquire(ctx context.Context, s *framework.Session, holding framewo
 	}
 }
 
-// errTurnLost says that the node is gone that stood for the turn of those who wait in the pool.
+// errTurnLost means that the node of the place in the queue of waiting contenders is gone.
 var errTurnLost = errors.New("the place in the queue was deleted by another client")
 
-// inTurn takes n permits when the turn has come. Without a node in the queue of those who wait, another one may wait in the pool as well, and if
-// their nodes are mixed, each can keep the other from having enough. So who loses that node leaves the pool.
+// inTurn acquires n permits once the turn has come. Without a node in the queue of waiting contenders, another one
+// might wait in the pool as well, and their mixed nodes could block each other. So a contender that loses that node
+// leaves the pool.
 func (p Pool) inTurn(ctx context.Context, s *framework.Session, holding framework.Policy, n int) (*Bundle, error) {
-	turn, err := p.Turns.stand(ctx, s, (*Place).wait)
+	turn, err := p.Turns.queueUntil(ctx, s, (*Place).wait)
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
-		if !turn.left { // what ctx leaves undone is done in the background
+		if !turn.left { // the rest is done in the background if ctx has ended
 			_ = turn.leave(ctx)
 		}
 	}()
 	return p.take(ctx, s, holding, n, turn, func(b batch, names []string) error { return p.wait(ctx, s, b, turn, names) })
 }
 
-// take adds n nodes and claims them when wait is content. Whatever goes wrong, none of them stays, and neither does turn.
+// take adds n nodes and claims them when wait returns nil. After an error, all of them are removed, and so is turn.
 func (p Pool) take(ctx context.Context, s *framework.Session, holding framework.Policy, n int, turn *Place,
 	wait func(b batch, names []string) error) (*Bundle, error) {
 	for {
 		b, err := p.attempt(ctx, s, n, turn, wait)
 		if errors.Is(err, ErrDeleted) {
-			continue // costs the place, not the wish
+			continue // queue again with new nodes
 		}
 		if err != nil {
 			return nil, err
@@ -167,7 +169,7 @@ func (p Pool) attempt(ctx context.Context, s *framework.Session, n int, turn *Pl
 	return b, nil
 }
 
-// wait returns nil when the batch holds. names is the pool as it was listed last.
+// wait returns nil when the batch holds permits. names is the last list of the pool.
 func (p Pool) wait(ctx context.Context, s *framework.Session, b batch, turn *Place, names []string) error {
 	limit, err := p.Limit.read(ctx, s)
 	if err != nil {
@@ -180,10 +182,10 @@ func (p Pool) wait(ctx context.Context, s *framework.Session, b batch, turn *Pla
 	return err
 }
 
-// errTouched says that something has happened to the node of the turn.
+// errTouched means that the node of the turn has changed.
 var errTouched = errors.New("the place in the queue has changed")
 
-// rounds waits until the batch holds, for as long as nothing happens to the node of the turn.
+// rounds waits until the batch holds permits, or something happens to the node of the turn.
 func (p Pool) rounds(ctx context.Context, s *framework.Session, b batch, turn *Place) (free bool, err error) {
 	_, stands, own, err := s.WatchExists(ctx, turn.node.Path)
 	if err != nil {
@@ -202,7 +204,8 @@ func (p Pool) rounds(ctx context.Context, s *framework.Session, b batch, turn *P
 	return free, err
 }
 
-// round looks at the pool and at the limit and, if the batch does not hold, waits until one of them changes, or the node of the turn.
+// round reads the pool and the limit. If the batch does not hold permits, it waits until one of them, or the node of
+// the turn, changes.
 func (p Pool) round(ctx context.Context, s *framework.Session, b batch, own *framework.Watch) (free bool, err error) {
 	names, _, pool, err := s.WatchChildren(ctx, p.Leases.Dir)
 	if err != nil {

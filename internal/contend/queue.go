@@ -13,45 +13,46 @@ import (
 	"github.com/docent-zk/docent/internal/telemetry"
 )
 
-// Queue is a directory in which nodes compete. The dialect has to contain the kind of each name.
+// Queue is a directory in which nodes compete. The dialect must contain the kind of each name.
 type Queue struct {
-	Dir      string          // its absolute path; made, as a container, when it is missing
-	Name     string          // what a node's name ends with, before the number: "lock-"
-	Twins    []string        // the same of further nodes, which stand for the same place; see the package documentation
-	Dialect  seqnode.Dialect // which names compete
-	Yield    seqnode.Dialect // which of them a place waits for; 0 means all
+	Dir      string          // its absolute path; created as a container if it is missing
+	Name     string          // a node's name without prefix and number: "lock-"
+	Twins    []string        // the same for further nodes of the same place; see the package documentation
+	Dialect  seqnode.Dialect // the names that compete
+	Yield    seqnode.Dialect // the names that a place waits for; 0 means all
 	Data     []byte          // of a node
-	ACL      []framework.ACL // of a node; nil means the client's
-	Strict   bool            // nobody comes in ahead of a place that is there; see the package documentation
+	ACL      []framework.ACL // of a node; nil for the client's
+	Strict   bool            // no place can be inserted ahead of an existing one; see the package documentation
 	Trail    *Trail          // of a queue whose places each have one node; may be nil
-	Progress func(ahead int) // called when it is known how many places are ahead of a waiting place, and when that changes; may be nil
-	Joined   func()          // called when a place was created, if it is not nil
-	heirs    bool            // places become claims, which can have heirs
-	Recipe   string          // what a claim is called by framework.Client.Recipes; "" if the recipe that holds it says so itself
+	Progress func(ahead int) // called with the number of places ahead of a waiting place when it is known and when it changes; may be nil
+	Joined   func()          // called when a place has been created; may be nil
+	heirs    bool            // places become claims that can have heirs
+	Recipe   string          // name of the claim in framework.Client.Recipes; empty if the recipe that holds it reports it
 }
 
-// Place is one place in a queue, in one session.
+// Place is a place in a queue, in one session.
 type Place struct {
 	queue   Queue
 	session *framework.Session
-	node    framework.Node   // the one that it is known by
+	node    framework.Node   // the first one
 	twins   []framework.Node // the others
 	left    bool             // by withdraw
-	told    int              // what Progress was told last, plus 1; 0 before
+	told    int              // the last value given to Progress, plus 1; 0 before
 
-	line     *line            // that the place is in; nil if the queue is not Strict
-	listedOn int              // the connection on which the create, and the list behind it, were answered; 0 if it is not known
-	known    atomic.Int64     // how many places are ahead, by the latest list
+	line     *line            // the place's line; nil if the queue is not Strict
+	listedOn int              // the connection on which the create and the following list were answered; 0 if not known
+	known    atomic.Int64     // places ahead according to the latest list
 	first    chan struct{}    // closed when the place is the first of its line
-	turn     chan struct{}    // gets a token when it was the heir of a place whose turn is over
-	since    int              // how many lists of the line were asked for when the place joined
-	watch    *framework.Watch // of the node, once the turn has come; nil if there is none
+	turn     chan struct{}    // receives a token when it was the heir of a place that has been released
+	since    int              // number of lists that the line had requested when the place joined
+	watch    *framework.Watch // on the node, once the turn has come; nil if there is none
 }
 
-// ErrDeleted says that another client has deleted the node that stood for a claim or for a place in the queue.
+// ErrDeleted means that another client has deleted the node of a claim or place.
 var ErrDeleted = errors.New("its node was deleted by another client")
 
-// enter adds a place to the queue and returns it with the list of the directory. With alone, it is not listed.
+// enter adds a place to the queue and returns it with the list of the directory. With alone, the directory is not
+// listed.
 func (q Queue) enter(ctx context.Context, s *framework.Session, alone bool) (*Place, []string, error) {
 	on := recipekit.Connection(s)
 	nodes, names, err := q.create(ctx, s, alone)
@@ -73,8 +74,8 @@ func (q Queue) enter(ctx context.Context, s *framework.Session, alone bool) (*Pl
 	return p, names, nil
 }
 
-// create adds the nodes of a place and, unless the node is to be created alone, lists the directory behind them. Nodes come with the error
-// if the list is all that is missing.
+// create creates the nodes of a place and, without alone, lists the directory behind them. If only the list failed, it
+// returns the nodes with the error.
 func (q Queue) create(ctx context.Context, s *framework.Session, alone bool) ([]framework.Node, []string, error) {
 	if len(q.Twins) > 0 {
 		return recipekit.CreateTwinsInQueue(ctx, s, q.Dir, q.names(), q.Data, q.options()...)
@@ -111,15 +112,15 @@ func (q Queue) createAlone(ctx context.Context, s *framework.Session) (framework
 	return s.Create(ctx, framework.Join(q.Dir, q.Name), q.Data, opts...)
 }
 
-// names are what the names of a place's nodes end with, before their numbers.
+// names returns the ends of the names of a place's nodes, before their numbers.
 func (q Queue) names() []string { return append([]string{q.Name}, q.Twins...) }
 
-// place is what stands for nodes of the session.
+// place returns the place of the session's nodes.
 func (q Queue) place(s *framework.Session, nodes []framework.Node) *Place {
 	return &Place{queue: q, session: s, node: nodes[0], twins: nodes[1:]}
 }
 
-// paths are the place's nodes.
+// paths returns the place's nodes.
 func (p *Place) paths() []string {
 	paths := []string{p.node.Path}
 	for _, twin := range p.twins {
@@ -128,7 +129,7 @@ func (p *Place) paths() []string {
 	return paths
 }
 
-// options are how the nodes of the queue are created.
+// options returns the options with which nodes of the queue are created.
 func (q Queue) options() []framework.CreateOption {
 	if q.ACL == nil {
 		return nil
@@ -136,7 +137,7 @@ func (q Queue) options() []framework.CreateOption {
 	return []framework.CreateOption{framework.WithACL(q.ACL)}
 }
 
-// unlisted reads the error of a list: when the whole directory is gone, so is the own node.
+// unlisted interprets the error of a list: if the directory is gone, so is the place's node.
 func (p *Place) unlisted(err error) error {
 	if errors.Is(err, framework.ErrNoNode) {
 		return p.deleted()
@@ -144,8 +145,8 @@ func (p *Place) unlisted(err error) error {
 	return err
 }
 
-// notCreated reads the error of a create. It matches [ErrDeleted] if the node, or the directory, was deleted before the create could
-// return the node.
+// notCreated interprets the error of a create. It matches [ErrDeleted] if the node, or the directory, was deleted
+// before the create returned.
 func notCreated(err error) error {
 	if errors.Is(err, framework.ErrNoNode) {
 		return fmt.Errorf("%w: %w", ErrDeleted, err)
@@ -153,7 +154,7 @@ func notCreated(err error) error {
 	return err
 }
 
-// own returns an error unless the node is this session's.
+// own returns an error unless the node belongs to this session.
 func (p *Place) own() error {
 	if p.node.Stat.EphemeralOwner == p.session.ID() {
 		return nil
@@ -172,11 +173,12 @@ func (q Queue) arrange(names []string) []seqnode.Name {
 	return order
 }
 
-// yields reports whether a place waits for somebody who stands before it.
+// yields reports whether a place waits for a node ahead.
 func (q Queue) yields(to seqnode.Name) bool { return q.Yield == 0 || q.Yield.Has(to.Kind) }
 
-// nextAhead finds the place among names and returns the path of the nearest node before it that it waits for, "" if there is
-// none, and how many places such nodes stand for. Those it does not wait for may stand in between.
+// nextAhead finds the place among names. It returns the path of the nearest node ahead that the place waits for ("" if
+// there is none), and the number of places that such nodes belong to. Nodes that it does not wait for may be in
+// between.
 func (p *Place) nextAhead(names []string) (path string, ahead int, err error) {
 	before, err := p.before(names)
 	if err != nil || len(before) == 0 {
@@ -186,10 +188,10 @@ func (p *Place) nextAhead(names []string) (path string, ahead int, err error) {
 	return path, len(places(before)), nil
 }
 
-// name is that of the place's node, the first one if there are several.
+// name returns the name of the place's node, the first one if there are several.
 func (p *Place) name() seqnode.Name { return seqnode.Parse(base(p.node.Path)) }
 
-// before finds the place among names and returns those before it that it waits for, in order.
+// before finds the place among names and returns the names ahead that it waits for, in order.
 func (p *Place) before(names []string) ([]seqnode.Name, error) {
 	order := p.queue.arrange(names)
 	var own []seqnode.Name
@@ -212,10 +214,11 @@ func base(path string) string {
 	return name
 }
 
-// wait returns nil when nobody is left to wait for. names is the directory as it was listed last; see enter.
+// wait returns nil when there is nothing left to wait for. names is the last list of the directory; see enter.
 //
-// Unless the queue is Strict, the own node is not watched meanwhile: that would cost every waiter a request and every hand-over an event.
-// Whoever loses its node while it waits finds out when the one before it goes, and then queues again.
+// Unless the queue is Strict, the place's own node is not watched meanwhile, which would cost every waiter a request
+// and every hand-over an event. A place whose node is deleted finds out when the node before it is removed, and then
+// queues again.
 func (p *Place) wait(ctx context.Context, names []string) error {
 	if p.queue.inLine() {
 		return p.waitInLine(ctx, names)
@@ -244,12 +247,12 @@ func (p *Place) wait(ctx context.Context, names []string) error {
 	}
 }
 
-// waited is the error of a place that waited behind a node.
+// waited returns the error of a place that waited behind a node.
 func (p *Place) waited(behind string, err error) error {
 	return fmt.Errorf("%s waited behind %s: %w", p.node.Path, behind, err)
 }
 
-// blocked returns an error if one of those before the place is a leftover that the servers refuse to remove.
+// blocked returns an error if a node ahead is a leftover that the servers refuse to remove.
 func (p *Place) blocked(names []string) error {
 	before, err := p.before(names)
 	if err != nil {
@@ -259,7 +262,7 @@ func (p *Place) blocked(names []string) error {
 	return err
 }
 
-// waitFor returns nil when the node before the own one has changed or is gone, or when refused is closed.
+// waitFor returns nil when the node ahead has changed or is gone, or when refused is closed.
 func (p *Place) waitFor(ctx context.Context, before string, ahead int, refused <-chan struct{}) error {
 	node, w, err := p.session.WatchData(ctx, before)
 	switch {
@@ -280,11 +283,11 @@ func (p *Place) waitFor(ctx context.Context, before string, ahead int, refused <
 	}
 }
 
-// withdraw leaves the queue without waiting for it.
+// withdraw leaves the queue without waiting.
 func (p *Place) withdraw() { batch{p}.withdraw() }
 
-// leave removes the nodes. What ctx leaves undone is done in the background. Nodes that are gone already, or whose session is
-// over, need nothing more.
+// leave removes the nodes. If ctx ends, the rest is done in the background. It is not an error if they are gone already
+// or their session has ended.
 func (p *Place) leave(ctx context.Context) error {
 	err := p.remove(ctx)
 	if errors.Is(err, framework.ErrNoNode) || errors.Is(err, framework.ErrSessionLost) {
@@ -293,7 +296,8 @@ func (p *Place) leave(ctx context.Context) error {
 	return err
 }
 
-// remove deletes the nodes, as one change. framework.ErrNoNode says that some were gone, and that the others are now.
+// remove deletes the nodes in one transaction. framework.ErrNoNode means that some were already gone, and the others
+// are now.
 func (p *Place) remove(ctx context.Context) error {
 	if len(p.twins) > 0 {
 		return recipekit.DeleteTwins(ctx, p.session, p.paths())

@@ -9,18 +9,18 @@ import (
 	"github.com/docent-zk/docent/framework"
 )
 
-// revocation is what a node's data is replaced with to ask its owner for it, as Curator's Revoker does.
+// revocation is the data that is written to a node to ask its owner for it, as Curator's Revoker does.
 const revocation = "__REVOKE__"
 
-// revocable is something that others can ask for.
+// revocable is something that other clients can ask for.
 type revocable struct {
 	mu    sync.Mutex
 	asked bool
-	ctx   context.Context // ends when somebody asks; nil as long as nobody wants to know
+	ctx   context.Context // ends when another client asks; nil until it is needed
 	end   context.CancelFunc
 }
 
-// revoke notes that somebody asks.
+// revoke records that another client asks.
 func (r *revocable) revoke() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -30,14 +30,14 @@ func (r *revocable) revoke() {
 	}
 }
 
-// revoked reports whether somebody has asked.
+// revoked reports whether another client has asked.
 func (r *revocable) revoked() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.asked
 }
 
-// context returns the context that ends when somebody asks. It has the values of ctx.
+// context returns the context that ends when another client asks. It has the values of ctx.
 func (r *revocable) context(ctx context.Context) context.Context {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -50,7 +50,7 @@ func (r *revocable) context(ctx context.Context) context.Context {
 	return r.ctx
 }
 
-// Revoke asks the owner of a node in the queue to release it. One that has gone needs no asking.
+// Revoke asks the owner of a node in the queue to release it. It is not an error if the node is gone.
 func (q Queue) Revoke(ctx context.Context, cli *framework.Client, node string) error {
 	node = framework.Abs(node)
 	if dir, _ := framework.Split(node); dir != q.Dir {

@@ -8,40 +8,44 @@ import (
 	"github.com/docent-zk/docent/internal/recipekit"
 )
 
-// Trail is what the places of a client leave behind in a queue: it shows a later place that nobody has come in between, without a list.
+// Trail remembers the last released place of a client in a queue. It can show, without a list, that no place was
+// created in between.
 //
-// Zxids are consecutive. If a place was created two transactions after one that was released before, then the release is all that has
-// happened on the servers in between. Nobody was ahead of the earlier place, which was granted, so nobody is ahead of the later one.
+// Zxids are consecutive. If a place was created two transactions after an earlier one that was released, the release is
+// the only transaction in between. No node was ahead of the earlier place, which was granted, so none is ahead of the
+// later one.
 //
-// This is true on one connection. Behind another one there may be servers that were restored from a backup, which give the same zxids away again.
+// This holds on one connection. Another connection may lead to servers that were restored from a backup, where zxids
+// repeat.
 type Trail struct {
 	mu     sync.Mutex
 	latest footprint
-	streak int // how many places in a row followed an earlier one like this
+	streak int // number of successive places that followed an earlier one like this
 }
 
-// footprint is a place that was released.
+// footprint is a released place.
 type footprint struct {
 	session int64
-	on      int // the connection on which it was created; 0 if that is not known
+	on      int // the connection on which it was created; 0 if not known
 	number  int32
 	czxid   int64 // 0 for none
 }
 
-// habit is how long a streak has to be until the next place is created without a list. A list that is missing costs a round trip.
+// habit is the streak after which the next place is created without a list. A list that turns out to be needed costs a
+// round trip.
 const habit = 8
 
 func footprintOf(p *Place) footprint {
 	return footprint{p.session.ID(), p.listedOn, p.name().Seq, p.node.Stat.Czxid}
 }
 
-// leads reports whether nothing but the release of the place has happened until the next one was created.
+// leads reports whether only the release of the place has happened until the next one was created.
 func (f footprint) leads(next footprint) bool {
 	return f.czxid != 0 && next.czxid == f.czxid+2 && next.number == f.number+1 &&
 		f.on != 0 && next.on == f.on && next.session == f.session
 }
 
-// released notes that a place was granted, and that the servers have removed it when they were asked.
+// released records that a granted place has been removed by the servers.
 func (t *Trail) released(p *Place) {
 	if t == nil {
 		return
@@ -51,14 +55,14 @@ func (t *Trail) released(p *Place) {
 	t.latest = footprintOf(p)
 }
 
-// look returns the latest place that was released, and whether a list is likely to be of no use.
+// look returns the last released place, and whether a list is probably not needed.
 func (t *Trail) look() (latest footprint, habitual bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.latest, t.streak >= habit
 }
 
-// followed notes whether a place has followed an earlier one.
+// followed records whether a place has followed an earlier one.
 func (t *Trail) followed(yes bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -69,9 +73,10 @@ func (t *Trail) followed(yes bool) {
 	}
 }
 
-// create adds a place to the queue, and returns the names of the directory, or at least those that the place may have to wait for.
+// create adds a place to the queue. It returns the names in the directory, or at least those that the place may have to
+// wait for.
 func (t *Trail) create(ctx context.Context, s *framework.Session, q Queue) (framework.Node, []string, error) {
-	latest, habitual := t.look() // ahead of the create: what is released later may have been there when it was applied
+	latest, habitual := t.look() // before the create: a place that is released later may have existed when it was applied
 	var node framework.Node
 	var names []string
 	var err error

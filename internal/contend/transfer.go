@@ -10,17 +10,17 @@ import (
 	"github.com/docent-zk/docent/internal/seqnode"
 )
 
-// Choice names the node of the successor in a transfer by the claim with that token, out of the queue in order. What is no
-// successor is an error.
+// Choice returns the node of the successor in a transfer by the claim with that token, given the queue in order, or an
+// error.
 type Choice func(own int64, line []Contender) (path string, err error)
 
-// Pass ends the claim and hands its place to another node of the queue. In one transaction it checks that the successor's
-// node stands, and deletes all that stand before it, from the own one on. Their owners queue again when they find out.
+// Pass ends the claim and hands its place over to another node of the queue. One transaction checks that the
+// successor's node exists, and deletes all nodes ahead of it, from the claim's own one on. Their owners queue again
+// when they notice.
 //
-// When a contender leaves meanwhile the choice is made anew. When it fails, the claim is over all the same, and what Pass returns
-// beside the error is a new one on the same place, which was never given up. There is none if the claim had ended
-// before by anything but Pass, or the place is gone, or nobody can tell whether it is, or ctx has ended: then the node is
-// removed, in the background.
+// If a contender leaves meanwhile, the choice is repeated. If Pass fails, the claim has ended nevertheless, and Pass
+// returns a new claim on the same place, which was never released. It returns no claim if the claim had ended before
+// for another reason, or the place is gone or may be, or ctx has ended: then the node is removed in the background.
 func (c *Claim) Pass(ctx context.Context, choose Choice) (*Claim, error) {
 	if !c.releasing.CompareAndSwap(false, true) {
 		return nil, c.notHeld(ErrReleased)
@@ -31,7 +31,7 @@ func (c *Claim) Pass(ctx context.Context, choose Choice) (*Claim, error) {
 	if c.err = t.run(ctx); c.err == nil {
 		return nil, nil
 	}
-	standing := t.doubt == nil && !errors.Is(c.err, ErrDeleted) // the place
+	standing := t.doubt == nil && !errors.Is(c.err, ErrDeleted) // whether the place still exists
 	if standing && ctx.Err() == nil && errors.Is(context.Cause(c.ctx), ErrReleased) {
 		next, err := c.place.claim(c.ctx, c.policy)
 		if err == nil {
@@ -43,22 +43,21 @@ func (c *Claim) Pass(ctx context.Context, choose Choice) (*Claim, error) {
 	return nil, c.err
 }
 
-// transfer is one Pass under way.
+// transfer is a running Pass.
 type transfer struct {
 	place  *Place
 	choose Choice
-	doubt  []seqnode.Name // what the last try was to delete, if its answer was lost
-	lost   int            // how many answers were
+	doubt  []seqnode.Name // what the last attempt was to delete, if its reply was lost
+	lost   int            // number of lost replies
 }
 
-// enough is how many answers are lost before a transfer is given up: requests that break the connection each time do not get
-// through.
+// enough is how many replies may be lost before a transfer is given up: a request may break the connection each time.
 const enough = 10
 
-// run tries until the outcome is known, or cannot be.
+// run retries until the outcome is known, or cannot be.
 func (t *transfer) run(ctx context.Context) error {
 	for {
-		order, err := t.look(ctx)
+		order, err := t.list(ctx)
 		if err != nil {
 			return t.undecided(err)
 		}
@@ -66,7 +65,7 @@ func (t *transfer) run(ctx context.Context) error {
 		if own < 0 || !t.whole(order) {
 			return t.gone(order)
 		}
-		t.doubt = nil // the last try was not applied
+		t.doubt = nil // the last attempt was not applied
 		if t.lost == enough {
 			return fmt.Errorf("given up after %d attempts without a reply", enough)
 		}
@@ -87,12 +86,12 @@ func (t *transfer) whole(order []seqnode.Name) bool {
 	return true
 }
 
-// path is where a node of the queue stands.
+// path returns the path of a node of the queue.
 func (t *transfer) path(n seqnode.Name) string { return framework.Join(t.place.queue.Dir, n.Full) }
 
-// look lists the queue in order, behind a sync if the answer of a try was lost: the server may be another one, which lags
-// behind.
-func (t *transfer) look(ctx context.Context) ([]seqnode.Name, error) {
+// list lists the queue in order. If the reply to an attempt was lost, it syncs first, because this server may lag
+// behind the previous one.
+func (t *transfer) list(ctx context.Context) ([]seqnode.Name, error) {
 	if t.doubt != nil {
 		if err := t.place.session.Sync(ctx, t.place.queue.Dir); err != nil {
 			return nil, err
@@ -105,8 +104,8 @@ func (t *transfer) look(ctx context.Context) ([]seqnode.Name, error) {
 	return t.place.queue.arrange(names), nil
 }
 
-// gone decides what has become of the own node. It went with the transfer if nothing else of that is left. (Had it been
-// deleted by somebody else, and all the others have left, then the successor's turn has come as well.)
+// gone decides why the place's own node is gone. It was removed by the transfer if the other nodes to delete are gone
+// as well. (If another client had deleted it, and all others have left, the successor's turn has come too.)
 func (t *transfer) gone(order []seqnode.Name) error {
 	left := func(n seqnode.Name) bool { return slices.Contains(order, n) }
 	if t.doubt != nil && !slices.ContainsFunc(t.doubt, left) {
@@ -115,7 +114,7 @@ func (t *transfer) gone(order []seqnode.Name) error {
 	return t.place.deleted()
 }
 
-// try hands the place over in the queue as it is. It reports whether to look again.
+// try hands the place over in the listed queue. It reports whether to list again.
 func (t *transfer) try(ctx context.Context, order []seqnode.Name, own int) (again bool, err error) {
 	line, err := t.place.queue.read(ctx, t.place.session, places(slices.Clone(order)))
 	if err != nil {
@@ -130,7 +129,7 @@ func (t *transfer) try(ctx context.Context, order []seqnode.Name, own int) (agai
 		return false, fmt.Errorf("%s is not behind %s in the queue", successor, t.place.node.Path)
 	}
 	operations := []framework.Op{framework.CheckOp(successor, framework.AnyVersion)}
-	for _, n := range slices.Backward(order[own:to]) { // a waiter is told that its own node has gone before it is told of those ahead
+	for _, n := range slices.Backward(order[own:to]) { // a waiter's own node is deleted before those ahead of it, so that it learns that first
 		operations = append(operations, framework.DeleteOp(t.path(n), framework.AnyVersion))
 	}
 	_, err = t.place.session.Multi(ctx, operations)
@@ -139,10 +138,10 @@ func (t *transfer) try(ctx context.Context, order []seqnode.Name, own int) (agai
 		t.lost++
 		return ctx.Err() == nil, err
 	}
-	return errors.Is(err, framework.ErrNoNode), err // somebody has left meanwhile
+	return errors.Is(err, framework.ErrNoNode), err // another contender has left meanwhile
 }
 
-// undecided adds to the error of a look that it was to decide what became of a try.
+// undecided adds to the error of a list that it was to decide the outcome of an attempt.
 func (t *transfer) undecided(err error) error {
 	if t.doubt != nil {
 		return fmt.Errorf("%w: %w", framework.ErrOutcomeUnknown, err)
@@ -150,7 +149,7 @@ func (t *transfer) undecided(err error) error {
 	return err
 }
 
-// First is the path of the node that holds, by a list of the directory; "" if nobody stands in the queue.
+// First returns the path of the node that holds the claim, given a list of the directory; "" if the queue is empty.
 func (q Queue) First(names []string) string {
 	if order := q.arrange(names); len(order) > 0 {
 		return framework.Join(q.Dir, order[0].Full)
