@@ -40,7 +40,7 @@ var advice = []struct {
 	err  error
 	text string
 }{
-	{ErrNotReadOnly, "it has lost touch with the majority of the ensemble; repeat the write when the client is connected to a server that has not"},
+	{ErrNotReadOnly, "it has lost contact with the majority of the ensemble; repeat the write when the client is connected to another server"},
 	{ErrEphemeralOnLocalSession, "the ensemble has localSessionsEnabled; set localSessionsUpgradingEnabled on its servers as well"},
 	{ErrRequestTimeout, "it may still be applied; read before you repeat it"},
 	{ErrQuotaExceeded, "a hard limit of the node, or of a node above it, would be exceeded; delete nodes, or raise the limit (Client.Quota shows it, Client.SetQuota sets it)"},

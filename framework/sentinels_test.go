@@ -19,7 +19,7 @@ func TestCodesWithoutANameInTheDriverMatchSentinelsWithAdvice(t *testing.T) {
 		says string
 	}{
 		-6:   {framework.ErrUnsupported, "set /node: the servers do not support this kind of request"},
-		-119: {framework.ErrNotReadOnly, "set /node: the server serves only reads for now: it has lost touch with the majority"},
+		-119: {framework.ErrNotReadOnly, "set /node: the server serves only reads for now: it has lost contact with the majority"},
 		-120: {framework.ErrEphemeralOnLocalSession, "set localSessionsUpgradingEnabled"},
 		-124: {framework.ErrAuthRequired, "set Config.SASL"},
 		-125: {framework.ErrQuotaExceeded, "set /node: quota exceeded: a hard limit of the node, or of a node above it, would be exceeded; delete nodes, or raise the limit"},

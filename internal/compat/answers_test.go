@@ -26,7 +26,7 @@ var answers = []answer{
 	{-6, "UNIMPLEMENTED", "ErrUnsupported", framework.ErrUnsupported, "the servers do not know the request"},
 	{-119, "NOTREADONLY", "ErrNotReadOnly", framework.ErrNotReadOnly, "a write, on a server that has lost the majority (readonlymode.enabled)"},
 	{-120, "EPHEMERALONLOCALSESSION", "ErrEphemeralOnLocalSession", framework.ErrEphemeralOnLocalSession, "localSessionsEnabled without localSessionsUpgradingEnabled (3.5)"},
-	{-122, "REQUESTTIMEOUT", "ErrRequestTimeout", framework.ErrRequestTimeout, "the servers have given the request up"},
+	{-122, "REQUESTTIMEOUT", "ErrRequestTimeout", framework.ErrRequestTimeout, "the servers gave up the request"},
 	{-124, "SESSIONCLOSEDREQUIRESASLAUTH", "ErrAuthRequired", framework.ErrAuthRequired, "sessionRequireClientSASLAuth (3.6), enforce.auth.enabled (3.7)"},
 	{-125, "QUOTAEXCEEDED", "ErrQuotaExceeded", framework.ErrQuotaExceeded, "a hard limit of a quota (enforceQuota, 3.7)"},
 	{-127, "THROTTLEDOP", "ErrThrottled", framework.ErrThrottled, "the server is overloaded (throttled_op_wait_time, 3.6)"},
@@ -48,7 +48,7 @@ func (a answer) meets(p *player, op zktest.Op, operation func() error) string {
 	case errors.Is(err, framework.ErrOutcomeUnknown):
 		require.False(p, framework.SafeToRetry(err))
 		require.Zero(p, sent)
-		return "looked for; `ErrOutcomeUnknown` if that does not decide"
+		return "checked; `ErrOutcomeUnknown` if the check cannot decide"
 	}
 	require.True(p, framework.SafeToRetry(err))
 	if a.err != nil {
@@ -73,7 +73,7 @@ func (a answer) words(p *player) string {
 // answersTable is the second table in Markdown.
 func answersTable(t *testing.T) string {
 	var b strings.Builder
-	b.WriteString("| code | error | when | a read | a write | what the error of a write says |\n|---|---|---|---|---|---|\n")
+	b.WriteString("| code | error | when | a read | a write | error text of a write |\n|---|---|---|---|---|---|\n")
 	for _, a := range answers {
 		name := fmt.Sprintf("%d %s", a.code, a.name)
 		sentinel := "none"

@@ -49,7 +49,7 @@ var capabilities = []capability{
 	{name: "addWatch, for your own watches", needs: "`Session.WatchTree`", since: "3.6.0", keeper: since2026, without: lacks(zktest.OpAddWatch), use: watchTree},
 	{name: "one-shot watches beside recursive ones (ZOOKEEPER-4466)", needs: "`Session.WatchTree`", since: "3.9.0", keeper: undocumented,
 		without: func(c *zktest.Config) { c.Watches = zktest.LastWins }, use: watchBoth,
-		instead: "one-shot watches on the path of a recursive one are served from that"},
+		instead: "events of the recursive watch also serve one-shot watches on its path"},
 	{name: "setWatches", needs: "watches after a reconnect", since: "3.5.0", keeper: since2026, without: lacks(zktest.OpSetWatches), use: watchOverReconnect},
 	{name: "setWatches2", needs: "recursive watches after a reconnect", since: "3.6.0", keeper: since2026, without: lacks(zktest.OpSetWatches2), use: watchTreeOverReconnect},
 	{name: "removeWatches", needs: "`TreeWatch.Stop`", since: "3.5.0", keeper: since2026, without: lacks(zktest.OpRemoveWatches), use: stopWatch},
@@ -61,11 +61,11 @@ var capabilities = []capability{
 		with:   func(c *zktest.Config) { c.SASLUsers = map[string]string{"orders": "the s3cr3t"} },
 		client: func(c *framework.Config) { c.SASL = sasl.DigestMD5("orders", "the s3cr3t") }},
 	{name: "the ensemble's configuration in /zookeeper/config", needs: "`Config.FollowEnsemble`", since: "3.5.0", option: "a dynamic configuration", keeper: "in /keeper/config, which docent does not read",
-		client: func(c *framework.Config) { c.FollowEnsemble = true }, use: keepServers, local: true, instead: "the list of servers stays, and the log says why"},
+		client: func(c *framework.Config) { c.FollowEnsemble = true }, use: keepServers, local: true, instead: "the client keeps its list of servers, and the log says why"},
 	{name: "sessions that are resumed", needs: "everything that a session holds, `Config.SessionFile`", since: "3.5.0", keeper: "not always (its issue 116690)",
 		spoil: forgetSessions, use: resumeSession},
 	{name: "hard limits of quotas", needs: "`SetQuota`", since: "3.7.0", option: "enforceQuota", keeper: "no", use: exceedQuota, local: true,
-		with: func(c *zktest.Config) { c.EnforceQuota = true }, instead: "nothing is refused; the servers count what is used"},
+		with: func(c *zktest.Config) { c.EnforceQuota = true }, instead: "the servers refuse nothing, but count the usage"},
 }
 
 const (

@@ -24,7 +24,7 @@ var columns = []struct {
 	version version
 	name    string
 }{
-	{"3.5.10", "3.5"}, {"3.6.4", "3.6"}, {"3.7.2", "3.7"}, {"3.8.4", "3.8, as run"}, {"3.9.3", "3.9"},
+	{"3.5.10", "3.5"}, {"3.6.4", "3.6"}, {"3.7.2", "3.7"}, {"3.8.4", "3.8, tested"}, {"3.9.3", "3.9"},
 }
 
 // has reports whether servers of version v have what there is since another version.
@@ -78,7 +78,7 @@ func capabilitiesTable(t *testing.T) string {
 	for _, col := range columns {
 		fmt.Fprintf(&b, " %s |", col.name)
 	}
-	b.WriteString(" ClickHouse Keeper | without it |\n|---|---|" + strings.Repeat("---|", len(columns)+2) + "\n")
+	b.WriteString(" ClickHouse Keeper | without the capability |\n|---|---|" + strings.Repeat("---|", len(columns)+2) + "\n")
 	for _, c := range capabilities {
 		fmt.Fprintf(&b, "| %s | %s |", c.name, c.needs)
 		for _, col := range columns {
