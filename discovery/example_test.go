@@ -83,10 +83,11 @@ func ExampleRegistration_Drain() {
 	<-changes
 
 	drained := make(chan error)
-	go func() { drained <- r.Drain(ctx, 50*time.Millisecond) }()
+	go func() { drained <- r.Drain(ctx, time.Minute) }()
 	change := <-changes
 	_, err = svc.Pick()
 	fmt.Println("disabled:", change.Updated[0].Disabled, "- nothing to pick:", errors.Is(err, discovery.ErrNoInstances))
+	_ = r.Close(ctx) // the last call is over, or a second signal has come: no need to wait for the rest of the minute
 	change = <-changes
 	fmt.Println("instances:", change.Len(), "- drained:", <-drained)
 	// Output:

@@ -103,12 +103,13 @@ func TestRealWrongScheme(t *testing.T) {
 
 // The create is committed, its answer lost, and the server away for a while: the one node is returned.
 func TestRealCreateWithALostReply(t *testing.T) {
+	t.Parallel()
 	space := realzk.Shared(t)
 	observer := realClient(t, space.ConnectString())
 	for i, outage := range []time.Duration{0, 300 * time.Millisecond, 2500 * time.Millisecond} {
 		t.Run(outage.String(), func(t *testing.T) {
 			proxy := realzk.NewProxy(t, space.Addr())
-			cli := realClient(t, proxy.Addr()+space.Root())
+			cli := realClient(t, proxy.Addr()+space.Root(), timeout(5*sessionTimeout)) // far more than an outage
 			ctx := within(t, patience)
 			dir := fmt.Sprintf("/dir%d", i)
 			_, err := cli.Create(ctx, dir, nil)

@@ -55,6 +55,7 @@ func TestRealTreeWatchStorm(t *testing.T) {
 
 // The trap of servers before 3.9, sprung in every way there is, on a server that has it.
 func TestRealTreeWatchBesideOneShots(t *testing.T) {
+	t.Parallel()
 	space := realzk.Shared(t)
 	writer := realClient(t, space.ConnectString())
 	for kind, one := range oneShots {
@@ -102,6 +103,7 @@ func TestRealTreeWatchBesideOneShots(t *testing.T) {
 
 // The link breaks in the middle of a storm, again and again. Nothing is missed.
 func TestRealTreeWatchAcrossLinks(t *testing.T) {
+	t.Parallel()
 	space := realzk.Shared(t)
 	proxy := realzk.NewProxy(t, space.Addr())
 	cli, writer := realClient(t, proxy.Addr()+space.Root(), timeout(20*time.Second)), realClient(t, space.ConnectString())

@@ -111,9 +111,10 @@ func ExampleWaitLimit() {
 	cli, stop := client()
 	defer stop()
 	ctx := context.Background()
-	mutex := lock.New(cli, "/locks/orders", lock.WaitLimit(50*time.Millisecond), lock.WithData([]byte("pod 7")))
+	patient := lock.New(cli, "/locks/orders", lock.WithData([]byte("pod 7")))
+	mutex := lock.New(cli, "/locks/orders", lock.WaitLimit(50*time.Millisecond))
 
-	held, _ := mutex.Lock(ctx)
+	held, _ := patient.Lock(ctx)
 	_, err := mutex.Lock(ctx)
 	fmt.Println(errors.Is(err, lock.ErrWaitLimit))
 	queue, _ := mutex.Contenders(ctx)
