@@ -62,8 +62,8 @@
 //
 // Guarantees of Enter:
 //
-//   - Enter returns nil in two cases. A member found enough members at one moment and opened the barrier after this member had
-//     joined. Or the barrier was opened in that way before, and one of those members is still inside.
+//   - Enter returns nil in two cases. In the first, this member joined, and then some member found enough members at one moment and opened the
+//     barrier. In the second, the barrier was already open for an earlier set of members, and one of them is still inside.
 //   - A member counts once, whatever happens to its connection. [Enter] of the same Double may leave nodes behind in an earlier session, or
 //     while their removal is in progress, but they carry the same id. With [WithID] this holds across a restart of the process.
 //   - A waiting member watches its own node. If somebody else deletes it, Enter returns [ErrDeleted].

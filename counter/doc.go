@@ -86,6 +86,6 @@
 // An Int is 4 bytes, big-endian, as in SharedCount, DistributedAtomicInteger, and kazoo's Counter with support_curator. [Long] makes it 8
 // bytes, as in DistributedAtomicLong. If the data has another length, reads and writes return [ErrWidth] and leave it unchanged. (kazoo's Counter in
 // its own format is decimal text. Text of 4 digits would be read as a number of 4 bytes.) A number that does not fit returns
-// [ErrOverflow]; numbers never wrap around. Receipts are children of the value's node. Readers of the value do not see them, but caches of
+// [ErrOverflow]; numbers never wrap around. Receipts are children of the value's node. Readers of the value do not see receipts, but caches of
 // the tree above do. Deleting a value means deleting its children as well.
 package counter

@@ -5,7 +5,7 @@
 //	docent who /locks/nightly                 # shows the holder and the queue
 //	docent services orders                    # shows the instances of a service
 //	docent tree /app                          # shows nodes; see also ls, get, set, create, watch, rm
-//	docent doctor                             # says what is wrong between here and the servers
+//	docent doctor                             # finds problems between this machine and the servers
 //
 // Install it with
 //
@@ -13,7 +13,7 @@
 //
 // docs/command.md shows a terminal session of each command, and lists flags, environment variables and exit codes.
 //
-// # Where things are
+// # Files
 //
 //	main.go, system.go       the process: signals, standard streams, the network
 //	root.go, config.go       the command line, and the client's configuration
@@ -26,5 +26,5 @@
 //	services.go              discovery
 //	doctor*.go               diagnosis
 //
-// It uses public packages of docent only.
+// It uses only public packages of docent.
 package main

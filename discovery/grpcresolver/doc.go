@@ -1,5 +1,5 @@
 // Package grpcresolver resolves gRPC targets from a registry of package discovery: zk:///orders is the service orders below
-// the registry's base path. It is a module of its own, so that nobody else needs gRPC.
+// the registry's base path. It is a separate module, so that other programs do not need gRPC.
 //
 //	reg := discovery.New[Meta](cli, "/services")
 //	conn, err := grpc.NewClient("zk:///orders",
@@ -12,22 +12,22 @@
 //	            view opened                         instances change
 //	Build ---------------------> addresses ----------------------------------> addresses
 //	  |                           |      ^
-//	  | cannot be opened: an      |      | an instance comes
-//	  | error, again after a      v      |
-//	  | while                    no addresses, and an error that says why
+//	  | cannot be opened: an      |      | an instance registers
+//	  | error, and another        v      |
+//	  | attempt later            no addresses, and an error that says why
 //
-//	registry away, session lost: nothing. The last addresses stay for as long as it takes.
+//	servers unreachable, session lost: no update. The channel keeps the last addresses.
 //
-// Instances that are Disabled have no address, so that draining one takes its calls away. Instances without an Address or a
-// port have none either. An instance whose weight is 0 has no address while other instances have a weight above 0.
-// A service of which the registry says that it has no instances, or that has no directory at all, has no addresses: calls
-// fail with Unavailable, unless they wait. The channel is told the reason, which pick_first passes on and round_robin only
-// while it has never had an address. A registry that cannot be reached when a channel begins is reported every ten seconds.
+// Disabled instances have no address, so an instance that drains gets no more calls. Instances without an Address or a
+// port have no address either. An instance whose weight is 0 has no address while other instances have a weight above 0.
+// A service without instances, or without a directory, has no addresses: calls fail with Unavailable, unless they wait. The channel gets
+// the reason. pick_first passes it on to calls; round_robin does so only until it has had an address. If the servers cannot be reached
+// when a channel begins, this is reported every ten seconds.
 //
 // # Attributes
 //
-// [Weight], [Zone] and [Key] read what the registry knows of an instance from the attributes of a resolver.Endpoint, or the
-// BalancerAttributes of a resolver.Address, for balancers of one's own. A change of them alone does not break connections.
+// [Weight], [Zone] and [Key] are for your own balancers. They read properties of an instance from the attributes of a resolver.Endpoint, or
+// from the BalancerAttributes of a resolver.Address. If only attributes change, connections stay.
 //
-// The client of the registry is not closed by a channel. Each channel has a view of its own, which it closes.
+// A channel does not close the client of the registry. Each channel has its own view, which it closes.
 package grpcresolver

@@ -1,4 +1,4 @@
-// Package health serves what [framework.Client.Health] says to probes, as those of Kubernetes.
+// Package health serves the report of [framework.Client.Health] to probes, such as those of Kubernetes.
 //
 //	mux.Handle("/readyz", health.Ready(cli))
 //	mux.Handle("/livez", health.Live(cli))
@@ -14,21 +14,21 @@
 //	- node /services/orders/7: waiting for a connection, not well for 17s: session is lost
 //
 // or as JSON, an [Answer], if the request prefers application/json. The reasons of several clients begin with the number of
-// the client, from 1. What framework.HealthReason calls a notice, such as a rejected configuration whose last good value stays in
-// use, is in the answer as well, and does not change its status.
+// the client, from 1. The answer also has notices, such as a rejected configuration whose last good value stays in use (see
+// framework.HealthReason). They do not change the status.
 //
 // # Ready and live
 //
-// Ready answers whether this process should be given work: everything that [framework.HealthBounds] have a bound for counts.
-// Live answers whether the process should be restarted, and says so only for what a restart cures: a leader function that goes
-// on long after its term has ended, and a client that hangs. That a server, or all of them, cannot be reached is no such thing: a
-// restart of every process would only add to the trouble. A process that was stopped for several session timeouts may say so once
-// when it wakes up: give the probe a failureThreshold of two at least.
+// Ready reports whether this process should get work. Every problem that has a bound in [framework.HealthBounds] counts.
+// Live reports whether the process should be restarted. It fails only for problems that a restart cures: a leader function that runs on
+// long after its term has ended, and a client that hangs. It does not fail because servers cannot be reached, since a restart of every
+// process would only make an outage worse. If a process was stopped for several session timeouts, Live may fail once when the process
+// continues, so give the probe a failureThreshold of at least two.
 //
-// Both follow the clocks of the client and cost no request: they are as true as the table in the documentation of package
-// framework says, T being the session timeout. Within T of the moment at which a network swallows everything a client is not
-// ready; a blip of less than two thirds of T is none of their business. Probes add their own period and threshold.
+// Both use the clocks of the client and cost no request. The table in the documentation of package framework has their bounds, with T for
+// the session timeout. If a network drops everything, a client is not ready within T. A disconnection of less than two thirds of T
+// has no effect. Probes add their own period and threshold.
 //
-// A process that is not ready because its registration does not stand, or because a cache is stale, may still be able to serve:
-// whether it should is for its author to say. One who says yes leaves the client out, or gives Unwell a longer bound.
+// A process that is not ready because its registration is missing, or because a cache is stale, may still be able to serve. If it should,
+// leave the client out, or set a longer bound for Unwell.
 package health
