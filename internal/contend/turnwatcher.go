@@ -202,7 +202,7 @@ func (t *turnWatcher) reread(ctx context.Context, refused <-chan struct{}) (know
 	if known, err = t.watchNearest(ctx); err != nil || !known || !t.watching() {
 		return known, err
 	}
-	t.report(ctx)
+	t.publish() // with the id of the nearest node ahead, which has been read
 	return t.awaitEvent(ctx, refused)
 }
 
@@ -278,13 +278,19 @@ func (t *turnWatcher) use(l *listed) error {
 	return nil
 }
 
-// report publishes the nearest node ahead, and how many places are ahead. It returns the node.
+// report publishes the nearest node ahead and the number of places ahead, and adds them to the span. It returns the node.
 func (t *turnWatcher) report(ctx context.Context) (near string) {
+	near = t.publish()
+	telemetry.Rank(ctx, t.rank, near)
+	return near
+}
+
+// publish publishes the nearest node ahead and the number of places ahead. It returns the node; "" if none is ahead.
+func (t *turnWatcher) publish() (near string) {
 	if n := len(t.ahead); n > 0 {
 		near = t.path(t.ahead[n-1])
 		t.place.reportWaiting(near, t.watches[near].id, t.rank)
 	}
-	telemetry.Rank(ctx, t.rank, near)
 	return near
 }
 
