@@ -35,7 +35,21 @@ func (m *mirror) report(v *view) {
 func (m *mirror) attrs() []slog.Attr {
 	size := func() slog.Value { return slog.IntValue(m.view().root.count()) }
 	refused := func() slog.Value { return slog.IntValue(m.view().refused.count()) }
-	return append([]slog.Attr{slog.Any("nodes", valuer(size)), slog.Any("refused", valuer(refused))}, m.spec.attrs...)
+	attrs := append([]slog.Attr{slog.Any("nodes", valuer(size)), slog.Any("refused", valuer(refused))}, m.spec.attrs...)
+	return append(attrs, slog.Any("refused_nodes", valuer(m.refusals)))
+}
+
+// maxListed is how many refused nodes are listed with their reasons.
+const maxListed = 20
+
+// refusals returns a group of refused nodes and why they are refused, at most maxListed.
+func (m *mirror) refusals() slog.Value {
+	var list []slog.Attr
+	m.view().refused.each(func(_ string, r *refusal) bool {
+		list = append(list, slog.String(r.path, r.err.Error()))
+		return len(list) < maxListed
+	})
+	return slog.GroupValue(list...)
 }
 
 // valuer is a function that is called when its value is displayed.

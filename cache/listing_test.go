@@ -24,6 +24,22 @@ func listed(t *testing.T, cli *framework.Client) framework.LiveRecipe {
 	return list[0]
 }
 
+// A node that may not be read is listed with the reason, and while it may not.
+func TestRefusedNodesAreListedWithTheReason(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.Put("/c/a", "1")
+		o := owner(w)
+		_, err := o.Create(t.Context(), "/c/private", nil, framework.WithACL(framework.CreatorACL()))
+		require.NoError(t, err)
+		cli := w.Connect("a")
+		w.open(cli, "/c")
+		assert.Contains(t, fmt.Sprint(listed(t, cli).Attrs), "[nodes=2 refused=1 refused_nodes=[/c/private=")
+		require.NoError(t, w.Delete("/c/private"))
+		time.Sleep(time.Minute) // it is read again with growing pauses
+		assert.Equal(t, "[nodes=2 refused=0]", fmt.Sprint(listed(t, cli).Attrs))
+	})
+}
+
 // What is listed follows the freshness of the cache, and shows its size when somebody looks.
 func TestWhatIsListed(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {

@@ -92,8 +92,8 @@ func (c *condition) fault(e Ejection, now time.Time) bool {
 }
 
 // fault records an error of an instance, and ejects the instance if there have been too many.
-func (s *Service[T]) fault(c *condition) {
-	if !s.eject(c, time.Now()) {
+func (s *Service[T]) fault(c *condition, err error) {
+	if !s.eject(c, time.Now(), err) {
 		return
 	}
 	select {
@@ -102,8 +102,8 @@ func (s *Service[T]) fault(c *condition) {
 	}
 }
 
-// eject ejects an instance, and reports whether it could.
-func (s *Service[T]) eject(c *condition, now time.Time) bool {
+// eject records an error of an instance. If it ejects the instance, it returns true.
+func (s *Service[T]) eject(c *condition, now time.Time, err error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.life.Err() != nil || !c.fault(s.ejection, now) {
@@ -121,7 +121,7 @@ func (s *Service[T]) eject(c *condition, now time.Time) bool {
 	if !slices.Contains(s.out, c) {
 		s.out = append(s.out, c)
 	}
-	c.out, c.faults = now.Add(s.ejection.Duration), nil
+	c.out, c.why, c.faults = now.Add(s.ejection.Duration), err, nil
 	return true
 }
 

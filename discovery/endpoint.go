@@ -18,6 +18,7 @@ type condition struct {
 	inService bool        // the instance is readable and not disabled; guarded by the Service's mutex, as are the fields below
 	faults    []time.Time // the latest ones
 	out       time.Time   // until when it is ejected; zero if it is not
+	why       error       // the error that has ejected it last
 }
 
 // newEndpoint returns an Endpoint for an instance.
@@ -38,6 +39,6 @@ func (e *Endpoint[T]) Done(err error) {
 // Report only what the instance is responsible for, and not the end of the caller's own context.
 func (e *Endpoint[T]) Report(err error) {
 	if err != nil && e.service.ejection.Errors > 0 {
-		e.service.fault(e.state)
+		e.service.fault(e.state, err)
 	}
 }

@@ -32,7 +32,9 @@ func TestWhatIsListed(t *testing.T) {
 		w.open(other)
 		w.Put(dir+"/broken", "{")
 		settle()
-		assert.Equal(t, []string{fmt.Sprintf("service %s fresh [nodes=3 refused=0 instances=1 available=1 skipped=1]", dir)}, listing(viewer))
+		require.Len(t, listing(viewer), 1)
+		assert.Contains(t, listing(viewer)[0], fmt.Sprintf(
+			"service %s fresh [nodes=3 refused=0 instances=1 available=1 skipped=1 ejected=0 skipped_nodes=[%s/broken=", dir, dir))
 
 		disabled := r.Instance()
 		disabled.Disabled = true
@@ -45,5 +47,24 @@ func TestWhatIsListed(t *testing.T) {
 		assert.Contains(t, listing(viewer)[0], "instances=1 available=0 skipped=1")
 		require.NoError(t, <-done)
 		assert.Empty(t, listing(cli))
+	})
+}
+
+// An ejected instance is listed with its last error and the time until it is readmitted.
+func TestEjectedInstancesAreListedWithTheReason(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		cli, reg := w.registry("client")
+		for _, key := range []string{"a", "b", "c"} {
+			w.register(reg, instance(key))
+		}
+		report(w.open(reg), "b", 5)
+		time.Sleep(10 * time.Second)
+		var attrs string
+		for _, r := range cli.Recipes() {
+			if r.Name == "service" {
+				attrs = fmt.Sprint(r.Attrs)
+			}
+		}
+		assert.Contains(t, attrs, "available=2 skipped=0 ejected=1 ejected_instances=[b=5 errors within 10s, readmitted in 20s: connection refused]")
 	})
 }

@@ -28,7 +28,8 @@ type Status struct {
 	// when it reports so; one that never reports is well at once. Until then Unwell remains, although Err is nil.
 	Unwell time.Time
 	// Attrs are further details in display order, such as a path or a number. Client.Recipes resolves their values, so
-	// a slog.LogValuer is evaluated at that moment.
+	// a slog.LogValuer is evaluated at that moment. A group lists problems: its keys are nodes, its values reasons. An
+	// empty group is left out.
 	Attrs []slog.Attr
 }
 
@@ -55,13 +56,13 @@ func (c *Client) Recipes() []LiveRecipe {
 	return list
 }
 
-// resolved resolves the values of attributes.
+// resolved resolves the values of attributes. Empty groups are left out.
 func resolved(attrs []slog.Attr) []slog.Attr {
 	attrs = slices.Clone(attrs)
 	for i := range attrs {
 		attrs[i].Value = attrs[i].Value.Resolve()
 	}
-	return attrs
+	return slices.DeleteFunc(attrs, func(a slog.Attr) bool { return a.Value.Kind() == slog.KindGroup && len(a.Value.Group()) == 0 })
 }
 
 // Report sets the status of the recipe that [Client.Run] runs in this session, for [Client.Recipes]: its state in a

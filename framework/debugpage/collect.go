@@ -18,7 +18,9 @@ func (h *handler) client(cli named, number int) Client {
 	health := cli.HealthWithin(h.Bounds)
 	c := Client{Number: number, Name: cli.name, Ready: health.Ready(), Live: health.Live(), History: []Change{}, Recipes: []Recipe{}}
 	for _, r := range health.Reasons {
-		c.Reasons = append(c.Reasons, Reason{Text: plain(r.Text, maxText), Since: stamp(r.Since), Notice: r.Notice, Restart: r.Restart})
+		c.Reasons = append(c.Reasons, Reason{
+			Text: plain(r.Text, maxText), Recipe: r.Recipe, Path: r.Path, Since: stamp(r.Since), Notice: r.Notice, Restart: r.Restart,
+		})
 	}
 	if cli.Client == nil {
 		c.State = "nil"
@@ -28,6 +30,9 @@ func (h *handler) client(cli named, number int) Client {
 	c.connection(info, health.Time)
 	for _, l := range info.Lacks {
 		c.Lacks = append(c.Lacks, Lack{Request: l.Request, Since: stamp(l.Since), Reason: l.Reason, Instead: l.Instead})
+	}
+	for _, st := range info.Settings {
+		c.Settings = append(c.Settings, Setting{Name: st.Name, State: plain(st.State, maxText), Error: text(st.Err)})
 	}
 	for _, ch := range cli.History() {
 		c.History = append(c.History, Change{
@@ -47,6 +52,7 @@ func (h *handler) client(cli named, number int) Client {
 func (c *Client) connection(info framework.Info, now time.Time) {
 	c.State, c.Since, c.Cause, c.Error = info.State.String(), stamp(info.Time), text(info.Cause), text(info.Err)
 	c.Epoch, c.Session, c.Server, c.Namespace = info.Epoch, sessionID(info.SessionID), info.Server, info.Namespace
+	c.Servers, c.Counts = info.Servers, Counts(info.Counts)
 	c.TimeoutMillis = info.Timeout.Milliseconds()
 	c.LastAnswer, c.TrustedUntil = stamp(info.LastAnswer), stamp(info.TrustedUntil)
 	if !info.TrustedUntil.IsZero() {
@@ -62,14 +68,30 @@ func newRecipe(r framework.LiveRecipe) Recipe {
 	}
 	for _, list := range [][]slog.Attr{r.Status.Attrs, r.Attrs} {
 		for _, a := range list {
-			value := plain(a.Value.String(), maxText)
-			recipe.Attrs = append(recipe.Attrs, Attr{Key: a.Key, Value: value})
-			if a.Key == "node" {
-				recipe.Queue = queueOf(r.Namespace, a.Value.String())
-			}
+			recipe.add(a)
 		}
 	}
 	return recipe
+}
+
+// add adds an attribute. A group lists problems.
+func (r *Recipe) add(a slog.Attr) {
+	if a.Value.Kind() == slog.KindGroup {
+		kind := plain(strings.ReplaceAll(a.Key, "_", " "), maxID)
+		for _, problem := range a.Value.Group() {
+			r.Problems = append(r.Problems, Problem{Kind: kind, Name: plain(problem.Key, maxText), Reason: plain(problem.Value.String(), maxText)})
+		}
+		return
+	}
+	value := a.Value.String()
+	if a.Key == "node" {
+		r.Queue = queueOf(r.Namespace, value)
+	}
+	most := maxText
+	if a.Key == "behind_id" { // the data of a node
+		most = maxID
+	}
+	r.Attrs = append(r.Attrs, Attr{Key: a.Key, Value: plain(value, most)})
 }
 
 // queueOf is the directory of a node that stands in a queue, below no namespace; empty if it stands in none.

@@ -58,6 +58,7 @@ type named struct {
 type handler struct {
 	Options
 	clients []named
+	copies  copies
 
 	mu    sync.Mutex
 	known map[queueKey]struct{} // queues that were shown lately, and may be asked for
@@ -85,7 +86,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = encoder.Encode(report)
 	} else {
 		format += "; charset=utf-8"
-		err = page.Execute(&body, newView(report, asked.Get("filter")))
+		err = page.Execute(&body, newView(report, request{filter: asked.Get("filter"), queue: asked.Get("queue"), client: asked.Get("client")}))
 	}
 	secure(w.Header())
 	if err != nil {

@@ -68,26 +68,29 @@ func TestFieldsOfTheReport(t *testing.T) {
 	now, bad := time.Now(), "x"
 	full := Report{Time: now, Clients: []Client{{
 		Since: now, Cause: bad, Error: bad, Session: bad, Server: bad, LastAnswer: now, TrustedUntil: now, Namespace: bad,
-		Reasons: []Reason{{Restart: true, Notice: true}}, Lacks: []Lack{{}},
+		Reasons: []Reason{{Recipe: bad, Path: bad, Restart: true, Notice: true}}, Lacks: []Lack{{}}, Settings: []Setting{{Error: bad}}, Servers: []string{bad},
 		History: []Change{{Session: bad, Server: bad, Cause: bad}},
-		Recipes: []Recipe{{Error: bad, Unwell: now, Attrs: []Attr{{}}, Queue: bad}},
-	}}, Queue: &Queue{Error: bad, Others: 1, Places: []Place{{WaitsFor: 1, Owner: bad}}}}
+		Recipes: []Recipe{{Error: bad, Unwell: now, Attrs: []Attr{{}}, Problems: []Problem{{}}, Queue: bad}},
+	}}, Queue: &Queue{Time: now, Error: bad, Others: 1, Places: []Place{{WaitsFor: 1, Owner: bad}}}}
 	encoded, err := json.Marshal(full)
 	require.NoError(t, err)
 	var decoded any
 	require.NoError(t, json.Unmarshal(encoded, &decoded))
 	assert.Equal(t, strings.Fields(`
-		clients clients.cause clients.epoch clients.error clients.history clients.history.cause clients.history.epoch
-		clients.history.server clients.history.session clients.history.state clients.history.time clients.lacks clients.lacks.instead
-		clients.lacks.reason clients.lacks.request clients.lacks.since clients.lastAnswer clients.live clients.name
-		clients.namespace clients.number clients.ready clients.reasons clients.reasons.notice clients.reasons.restart clients.reasons.since clients.reasons.text
-		clients.recipes clients.recipes.attrs clients.recipes.attrs.key clients.recipes.attrs.value clients.recipes.epoch clients.recipes.error
-		clients.recipes.graceMillis clients.recipes.held clients.recipes.name clients.recipes.namespace clients.recipes.onLost
-		clients.recipes.onSuspended clients.recipes.path clients.recipes.queue clients.recipes.since clients.recipes.started
-		clients.recipes.starts clients.recipes.state clients.recipes.unwell clients.server clients.session clients.since clients.state
-		clients.timeoutMillis clients.trustedMillis clients.trustedUntil live queue queue.client queue.error queue.others queue.path
-		queue.places queue.places.id queue.places.node queue.places.owner queue.places.position queue.places.role queue.places.session
-		queue.places.since queue.places.token queue.places.waitsFor queue.total ready time`), fields("", decoded))
+		clients clients.cause clients.counts clients.counts.dials clients.counts.failedDials clients.counts.losses clients.counts.sessions
+		clients.counts.suspensions clients.epoch clients.error clients.history clients.history.cause clients.history.epoch clients.history.server
+		clients.history.session clients.history.state clients.history.time clients.lacks clients.lacks.instead clients.lacks.reason
+		clients.lacks.request clients.lacks.since clients.lastAnswer clients.live clients.name clients.namespace clients.number clients.ready
+		clients.reasons clients.reasons.notice clients.reasons.path clients.reasons.recipe clients.reasons.restart clients.reasons.since
+		clients.reasons.text clients.recipes clients.recipes.attrs clients.recipes.attrs.key clients.recipes.attrs.value clients.recipes.epoch
+		clients.recipes.error clients.recipes.graceMillis clients.recipes.held clients.recipes.name clients.recipes.namespace
+		clients.recipes.onLost clients.recipes.onSuspended clients.recipes.path clients.recipes.problems clients.recipes.problems.kind
+		clients.recipes.problems.name clients.recipes.problems.reason clients.recipes.queue clients.recipes.since clients.recipes.started
+		clients.recipes.starts clients.recipes.state clients.recipes.unwell clients.server clients.servers clients.session clients.settings
+		clients.settings.error clients.settings.name clients.settings.state clients.since clients.state clients.timeoutMillis
+		clients.trustedMillis clients.trustedUntil live queue queue.client queue.error queue.others queue.path queue.places queue.places.id
+		queue.places.node queue.places.owner queue.places.position queue.places.role queue.places.session queue.places.since queue.places.token
+		queue.places.waitsFor queue.time queue.total ready time`), fields("", decoded))
 }
 
 // fields lists the keys of decoded JSON.

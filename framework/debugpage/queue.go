@@ -17,6 +17,7 @@ import (
 const (
 	maxPlaces = 50   // that are read of a queue
 	maxQueues = 1024 // that are remembered, beside those that a recipe stands in now
+	maxCopies = 64   // of queues that are kept
 )
 
 // competing is all names that stand in some queue.
@@ -64,18 +65,20 @@ func (h *handler) queue(ctx context.Context, clients []Client, path, client stri
 		q.Error = "no recipe of this client stands in such a queue"
 		return q
 	}
-	ctx, cancel := context.WithTimeout(ctx, h.QueueTimeout)
-	defer cancel()
 	cli := h.clients[number-1]
 	local, ok := below(cli.Info().Namespace, path)
 	if !ok {
 		q.Error = fmt.Sprintf("it is not below %s, the namespace of this client", cli.Info().Namespace)
 		return q
 	}
-	if err := h.read(ctx, cli.Client, local, q); err != nil {
-		q.Error = text(err)
-	}
-	return q
+	ctx, cancel := context.WithTimeout(ctx, h.QueueTimeout)
+	defer cancel()
+	return h.copies.get(ctx, queueKey{number, path}, q, func() {
+		if err := h.read(ctx, cli.Client, local, q); err != nil {
+			q.Error = text(err)
+		}
+		q.Time = stamp(time.Now())
+	})
 }
 
 // below is a path as a client of the namespace knows it. It reports whether there is one.
@@ -98,21 +101,38 @@ func (h *handler) read(ctx context.Context, cli *framework.Client, dir string, q
 	order, others := competing.Arrange(names)
 	order = firsts(order)
 	q.Total, q.Others = len(order), len(others)
+	order = order[:min(len(order), maxPlaces)]
+	if len(order) == 0 {
+		return nil
+	}
+	reads := make([]framework.ReadOp, len(order))
+	for i, name := range order {
+		reads[i] = framework.GetOp(framework.Join(dir, name.Full))
+	}
+	results, err := cli.MultiRead(ctx, reads)
+	if err != nil {
+		return err
+	}
+	return h.places(q, order, results)
+}
+
+// places adds the places of a queue, from the nodes that were read.
+func (h *handler) places(q *Queue, order []seqnode.Name, results []framework.ReadResult) error {
 	owners := h.owners()
 	roles := newCast()
-	for _, name := range order[:min(len(order), maxPlaces)] {
-		node, err := cli.Get(ctx, framework.Join(dir, name.Full))
-		if errors.Is(err, framework.ErrNoNode) {
+	for i, r := range results {
+		if errors.Is(r.Err, framework.ErrNoNode) {
 			q.Total--
 			continue // has left meanwhile
 		}
-		if err != nil {
-			return err
+		if r.Err != nil {
+			return r.Err
 		}
+		name, stat := order[i], r.Node.Stat
 		p := Place{
-			Position: len(q.Places) + 1, ID: plain(string(node.Data), maxID), Node: plain(name.Full, maxID),
-			Session: sessionID(node.Stat.EphemeralOwner), Owner: owners[node.Stat.EphemeralOwner], Token: seqnode.Token(node.Stat.Czxid, 0),
-			Since: stamp(time.UnixMilli(node.Stat.Ctime)),
+			Position: len(q.Places) + 1, ID: plain(string(r.Node.Data), maxID), Node: plain(name.Full, maxID),
+			Session: sessionID(stat.EphemeralOwner), Owner: owners[stat.EphemeralOwner], Token: seqnode.Token(stat.Czxid, 0),
+			Since: stamp(time.UnixMilli(stat.Ctime)),
 		}
 		p.Role, p.WaitsFor = roles.give(name.Kind, p.Position)
 		q.Places = append(q.Places, p)

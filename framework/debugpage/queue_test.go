@@ -42,15 +42,18 @@ func TestQueue(t *testing.T) {
 		assert.WithinDuration(t, time.Now(), q.Places[0].Since, time.Second)
 
 		require.NoError(t, w.Delete(node))
+		time.Sleep(copyAge)
 		assert.Len(t, queue(t, h, "/locks/x", 1).Places, 2)
 		for range maxPlaces {
 			_, err := w.Create("/locks/x/lock-", nil, zktest.PersistentSequential)
 			require.NoError(t, err)
 		}
+		time.Sleep(copyAge)
 		q = queue(t, h, "/locks/x", 1)
 		assert.Equal(t, []int{maxPlaces, maxPlaces + 2}, []int{len(q.Places), q.Total})
 		_, err = w.Create("/locks/x/lock-one", nil, zktest.Persistent)
 		require.NoError(t, err)
+		time.Sleep(copyAge)
 		q = queue(t, h, "/locks/x", 1)
 		assert.Equal(t, []any{"", maxPlaces + 2, 2}, []any{q.Error, q.Total, q.Others}, "it is in no queue")
 	})
@@ -142,7 +145,7 @@ func TestQueueOfServersThatHang(t *testing.T) {
 		q := queue(t, h, "/locks/x", 1)
 		assert.Equal(t, 700*time.Millisecond, time.Since(began))
 		assert.Contains(t, q.Error, "deadline exceeded")
-		assert.Contains(t, get(h, "text/html", "?queue=/locks/x").Body.String(), "It could not be read")
+		assert.Contains(t, get(h, "text/html", "?queue=/locks/x").Body.String(), "The queue could not be read")
 		heal()
 	})
 }

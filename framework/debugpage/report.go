@@ -31,8 +31,9 @@ type Client struct {
 	Epoch uint64 `json:"epoch"`
 	// Session is the id of the session, or of the last one while there is none: "0x" and hexadecimal digits.
 	Session string `json:"session,omitempty"`
-	// Server is the address of the server that is or was connected.
-	Server string `json:"server,omitempty"`
+	// Server is the address of the server that is or was connected. Servers are those that the client chooses from.
+	Server  string   `json:"server,omitempty"`
+	Servers []string `json:"servers,omitempty"` // see Server
 	// TimeoutMillis is the session timeout that was granted, in ms.
 	TimeoutMillis int64 `json:"timeoutMillis"`
 	// LastAnswer is when the latest of all answered requests was sent.
@@ -50,6 +51,10 @@ type Client struct {
 	Reasons []Reason `json:"reasons,omitempty"`
 	// Lacks are the kinds of requests that the servers do not know.
 	Lacks []Lack `json:"lacks,omitempty"`
+	// Settings are the optional parts of the configuration that are in use, such as TLS.
+	Settings []Setting `json:"settings,omitempty"`
+	// Counts are how often something has happened since the client was started.
+	Counts Counts `json:"counts"`
 	// History is the latest states of the connection, oldest first, the present one last.
 	History []Change `json:"history"`
 	// Recipes are what runs on the client, and what is held, oldest first.
@@ -60,6 +65,9 @@ type Client struct {
 type Reason struct {
 	// Text is a sentence without a full stop.
 	Text string `json:"text"`
+	// Recipe and Path name the recipe that it is about. They are left out if it is about the client.
+	Recipe string `json:"recipe,omitempty"`
+	Path   string `json:"path,omitempty"` // see Recipe
 	// Since is when it began.
 	Since time.Time `json:"since"`
 	// Notice says that it does not count against Ready.
@@ -77,6 +85,23 @@ type Lack struct {
 	// Reason says how it learnt it, Instead what it does without the request.
 	Reason  string `json:"reason"`
 	Instead string `json:"instead"` // see Reason
+}
+
+// Setting is a framework.Setting.
+type Setting struct {
+	// Name says what it is, State describes it, and Error says why it does not work.
+	Name  string `json:"name"`
+	State string `json:"state"`           // see Name
+	Error string `json:"error,omitempty"` // see Name
+}
+
+// Counts are framework.Counts.
+type Counts struct {
+	Sessions    int64 `json:"sessions"`    // that have begun
+	Suspensions int64 `json:"suspensions"` // connections that broke during a session
+	Losses      int64 `json:"losses"`      // sessions that were lost
+	Dials       int64 `json:"dials"`       // attempts to reach a server
+	FailedDials int64 `json:"failedDials"` // attempts that have failed
 }
 
 // Change is one change of a client's state.
@@ -119,6 +144,8 @@ type Recipe struct {
 	Unwell time.Time `json:"unwell,omitzero"` // see Error
 	// Attrs are more to know, in the order to show it.
 	Attrs []Attr `json:"attrs,omitempty"`
+	// Problems are nodes that it cannot use, such as skipped and ejected instances. At most 20 of a kind are listed.
+	Problems []Problem `json:"problems,omitempty"`
 	// Queue is the directory in which it stands, as ?queue takes it; empty if it is in none.
 	Queue string `json:"queue,omitempty"`
 }
@@ -129,12 +156,23 @@ type Attr struct {
 	Value string `json:"value"` // in text, numbers too
 }
 
-// Queue is a directory in which clients compete, as it was read at Report.Time.
+// Problem is a node that a recipe cannot use.
+type Problem struct {
+	// Kind says what has become of it: "refused nodes", "skipped nodes" or "ejected instances".
+	Kind string `json:"kind"`
+	// Name is the path, or the name, of the node, and Reason says why.
+	Name   string `json:"name"`
+	Reason string `json:"reason"` // see Name
+}
+
+// Queue is a directory in which clients compete, as it was read at Time.
 type Queue struct {
 	// Path is the directory, below no namespace.
 	Path string `json:"path"`
 	// Client is the number of the client that has read it.
 	Client int `json:"client"`
+	// Time is when it was read. It is missing if it was not.
+	Time time.Time `json:"time,omitzero"`
 	// Error says why there are no Places, or not all.
 	Error string `json:"error,omitempty"`
 	// Total is how many places there are, Places the first 50 of them.

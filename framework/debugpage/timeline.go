@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/docent-zk/docent/internal/brief"
 )
 
 // line is the latest states of a connection along time, from left to right, in units of a thousandth of the width.
@@ -37,10 +39,10 @@ func newLine(history []Change, now time.Time) *line {
 		return nil
 	}
 	begin := history[0].Time
-	l := &line{Begin: duration(now.Sub(begin)) + " ago"}
+	l := &line{Begin: brief.Duration(now.Sub(begin)) + " ago"}
 	if now.Sub(begin) > lineMost {
 		begin = now.Add(-lineMost)
-		l.Begin = "an hour ago"
+		l.Begin = brief.Duration(lineMost) + " ago"
 	}
 	scale := lineWidth / max(now.Sub(begin).Seconds(), 1e-3)
 	for i, ch := range history {
@@ -55,7 +57,7 @@ func newLine(history []Change, now time.Time) *line {
 		l.Bars = append(l.Bars, newBar(ch, from, end.Sub(begin).Seconds()*scale, end))
 	}
 	slices.SortStableFunc(l.Bars, func(a, b bar) int { return cmp.Compare(a.Height, b.Height) }) // trouble in front
-	l.Label = fmt.Sprintf("States of the last %s: %d, now %s", duration(now.Sub(begin)), len(l.Bars), history[len(history)-1].State)
+	l.Label = fmt.Sprintf("States of the last %s: %d, now %s", brief.Duration(now.Sub(begin)), len(l.Bars), history[len(history)-1].State)
 	return l
 }
 
@@ -65,7 +67,7 @@ func newBar(ch Change, from, to float64, end time.Time) bar {
 	width := max(to-from, leastBar)
 	from = min(from, lineWidth-width)
 	height := heights[class] * lineHeight
-	title := fmt.Sprintf("%s for %s, from %s, epoch %d", ch.State, duration(end.Sub(ch.Time)), clock(ch.Time), ch.Epoch)
+	title := fmt.Sprintf("%s for %s, from %s, epoch %d", ch.State, brief.Duration(end.Sub(ch.Time)), clock(ch.Time), ch.Epoch)
 	if ch.Cause != "" {
 		title += ": " + ch.Cause
 	}

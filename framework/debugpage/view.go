@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/docent-zk/docent/internal/brief"
 )
 
 //go:embed page.html
@@ -39,6 +41,23 @@ func iso(t time.Time) string { return t.Format(time.RFC3339Nano) }
 // clock is a time to read. The zone is the servers' of most people who read logs: UTC, as in the JSON.
 func clock(t time.Time) string { return t.Format("2006-01-02 15:04:05.000 UTC") }
 
+// request is what a reader has asked for.
+type request struct{ filter, queue, client string }
+
+// link returns the address that asks for this and for other things, relative to the page.
+func (r request) link(more ...string) string {
+	values := url.Values{}
+	for key, value := range map[string]string{"filter": r.filter, "queue": r.queue, "client": r.client} {
+		if value != "" {
+			values.Set(key, value)
+		}
+	}
+	for i := 0; i+1 < len(more); i += 2 {
+		values.Set(more[i], more[i+1])
+	}
+	return "?" + values.Encode()
+}
+
 // view is what the template shows of a Report.
 type view struct {
 	*Report
@@ -46,6 +65,9 @@ type view struct {
 	Clients []clientView
 	Queue   *queueView
 	Filter  string
+	Asked   *Queue // nil if no queue was asked for
+	JSON    string // link to this report as JSON
+	Close   string // link to the page without the queue
 	Style   template.CSS
 	Script  template.JS
 }
@@ -53,13 +75,16 @@ type view struct {
 // badge is a word and how it looks: good, warn, bad or idle.
 type badge struct{ Class, Text string }
 
-func newView(r *Report, filter string) view {
-	v := view{Report: r, Filter: filter, Summary: summary(r), Style: template.CSS(style), Script: template.JS(script)} //nolint:gosec // our own
+func newView(r *Report, asked request) view {
+	v := view{
+		Report: r, Filter: asked.filter, Summary: summary(r), JSON: asked.link("format", "json"), Close: request{filter: asked.filter}.link(),
+		Style: template.CSS(style), Script: template.JS(script), //nolint:gosec // our own
+	}
 	for _, c := range r.Clients {
-		v.Clients = append(v.Clients, newClientView(c, filter, r.Time))
+		v.Clients = append(v.Clients, newClientView(c, asked, r.Time))
 	}
 	if r.Queue != nil {
-		v.Queue = newQueueView(r.Queue, r.Time)
+		v.Asked, v.Queue = r.Queue, newQueueView(r.Queue, r.Time)
 	}
 	return v
 }
@@ -92,25 +117,6 @@ func ready(c Client) badge {
 // span is a time and how long ago it was.
 type span struct{ ISO, Clock, Text string }
 
-// duration is a duration to read, of two units at most.
-func duration(d time.Duration) string {
-	d = max(d, 0)
-	seconds := int(d.Seconds())
-	switch {
-	case d < time.Second:
-		return fmt.Sprintf("%d ms", d.Milliseconds())
-	case d < 10*time.Second:
-		return fmt.Sprintf("%.1f s", float64(d.Milliseconds()/100)/10)
-	case d < time.Minute:
-		return fmt.Sprintf("%d s", seconds)
-	case d < time.Hour:
-		return fmt.Sprintf("%d min %d s", seconds/60, seconds%60)
-	case d < 24*time.Hour:
-		return fmt.Sprintf("%d h %d min", seconds/3600, seconds/60%60)
-	}
-	return fmt.Sprintf("%d d %d h", seconds/86400, seconds/3600%24)
-}
-
 // classes are how the states of a connection look.
 var classes = map[string]string{
 	"Connected": "good", "Reconnected": "good", "Suspended": "warn", "Lost": "bad", "ReadOnly": "warn", "Connecting": "idle", "Closed": "idle", "nil": "bad",
@@ -126,16 +132,20 @@ type clientView struct {
 	Timeout   string
 	Trust     meter
 	Line      *line
-	Reasons   []Reason // without those that have their cause in the connection
-	Affected  int      // how many those are
+	Reasons   []Reason // without those that have their cause in the connection, and maxReasons at most
+	More      int      // how many more reasons there are
+	Affected  int      // how many reasons have their cause in the connection
 	Recipes   []recipeView
 	Rest      int // how many more recipes there are
 	Matching  int // how many recipes match the filter
+	Unwell    int // how many recipes are not well
 	Past      []pastView
 }
 
-// maxRecipes is how many recipes of a client the page shows. Its JSON has all of them.
-const maxRecipes = 200
+const (
+	maxRecipes = 200 // of a client that the page shows; its JSON has all of them
+	maxReasons = 10  // of a client that the page shows; the rows of recipes have theirs
+)
 
 // meter is a bar of which Width per cent are filled.
 type meter struct {
@@ -143,19 +153,26 @@ type meter struct {
 	Width int
 }
 
-func newClientView(c Client, filter string, now time.Time) clientView {
+func newClientView(c Client, asked request, now time.Time) clientView {
 	v := clientView{
 		Client: c, Class: classes[c.State], Ago: ago(c.Since, now), AnswerAgo: ago(c.LastAnswer, now), Health: ready(c),
 		Timeout: "not known yet", Trust: trust(c), Line: newLine(c.History, now),
 	}
 	if c.TimeoutMillis > 0 {
-		v.Timeout = duration(time.Duration(c.TimeoutMillis) * time.Millisecond)
+		v.Timeout = brief.Duration(time.Duration(c.TimeoutMillis) * time.Millisecond)
 	}
 	v.Reasons, v.Affected = causes(c)
-	shown := pick(c.Recipes, filter)
+	v.More = max(0, len(v.Reasons)-maxReasons)
+	v.Reasons = v.Reasons[:len(v.Reasons)-v.More]
+	for _, r := range c.Recipes {
+		if !r.Unwell.IsZero() {
+			v.Unwell++
+		}
+	}
+	shown, overdue := pick(c.Recipes, asked.filter), overdue(c)
 	v.Matching, v.Rest = len(shown), max(0, len(shown)-maxRecipes)
 	for _, i := range shown[:len(shown)-v.Rest] {
-		v.Recipes = append(v.Recipes, newRecipeView(c.Recipes[i], c, i, now))
+		v.Recipes = append(v.Recipes, newRecipeView(c, i, asked, overdue[keyOf(c.Recipes[i])], now))
 	}
 	v.Past = past(c.History, now)
 	return v
@@ -164,30 +181,53 @@ func newClientView(c Client, filter string, now time.Time) clientView {
 // cut reports whether the client has no connection. Then that is what is wrong with its recipes.
 func cut(c Client) bool { return classes[c.State] != "good" }
 
-// causes are the reasons to show. While the client has no connection, the reasons of its recipes are only counted.
+// causes returns the reasons to show, those that call for a restart first and notices last. While the client has no
+// connection, the reasons of its recipes are only counted.
 func causes(c Client) (reasons []Reason, affected int) {
-	if !cut(c) {
-		return c.Reasons, 0
-	}
-	of := make(map[string]bool, len(c.Recipes))
-	for _, r := range c.Recipes {
-		of[r.Name+" "+r.Path] = true
-	}
 	for _, r := range c.Reasons {
-		if recipe, _, found := strings.Cut(r.Text, ":"); found && of[recipe] {
+		if cut(c) && r.Recipe != "" && !r.Restart {
 			affected++
 		} else {
 			reasons = append(reasons, r)
 		}
 	}
+	rank := func(r Reason) int {
+		switch {
+		case r.Restart:
+			return 0
+		case r.Notice:
+			return 2
+		}
+		return 1
+	}
+	slices.SortStableFunc(reasons, func(a, b Reason) int { return cmp.Compare(rank(a), rank(b)) })
 	return reasons, affected
+}
+
+// recipeKey identifies a recipe that is unwell.
+type recipeKey struct {
+	name, path string
+	unwell     int64 // since when, in ns
+}
+
+func keyOf(r Recipe) recipeKey { return recipeKey{r.Name, r.Path, r.Unwell.UnixNano()} }
+
+// overdue returns the recipes that have been unwell for so long that they are reasons, and not notices.
+func overdue(c Client) map[recipeKey]bool {
+	all := make(map[recipeKey]bool)
+	for _, r := range c.Reasons {
+		if r.Recipe != "" && !r.Notice {
+			all[recipeKey{r.Recipe, r.Path, r.Since.UnixNano()}] = true
+		}
+	}
+	return all
 }
 
 // pick returns the indexes of the recipes that match a filter, those that are not well first.
 func pick(recipes []Recipe, filter string) (indexes []int) {
 	filter = strings.ToLower(strings.TrimSpace(filter))
 	for i, r := range recipes {
-		if strings.Contains(strings.ToLower(r.Name+" "+r.Path+" "+r.State+" "+r.Error), filter) {
+		if strings.Contains(strings.ToLower(r.searched()), filter) {
 			indexes = append(indexes, i)
 		}
 	}
@@ -197,6 +237,19 @@ func pick(recipes []Recipe, filter string) (indexes []int) {
 	return indexes
 }
 
+// searched returns the text in which a filter is searched for.
+func (r Recipe) searched() string {
+	var b strings.Builder
+	b.WriteString(r.Name + " " + r.Path + " " + r.State + " " + r.Error)
+	for _, a := range r.Attrs {
+		b.WriteString(" " + a.Key + "=" + a.Value)
+	}
+	for _, p := range r.Problems {
+		b.WriteString(" " + p.Kind + " " + p.Name)
+	}
+	return b.String()
+}
+
 func order(r Recipe) int {
 	if r.Unwell.IsZero() {
 		return 1
@@ -204,7 +257,7 @@ func order(r Recipe) int {
 	return 0
 }
 
-func ago(t, now time.Time) span { return span{iso(t), clock(t), duration(now.Sub(t))} }
+func ago(t, now time.Time) span { return span{iso(t), clock(t), brief.Duration(now.Sub(t))} }
 
 func trust(c Client) meter {
 	left := time.Duration(c.TrustedMillis) * time.Millisecond
@@ -214,7 +267,7 @@ func trust(c Client) meter {
 	case left == 0:
 		return meter{badge{"bad", "not any more"}, 0}
 	}
-	m := meter{badge{"good", duration(left)}, int(100 * c.TrustedMillis / max(1, c.TimeoutMillis))}
+	m := meter{badge{"good", brief.Duration(left)}, int(100 * c.TrustedMillis / max(1, c.TimeoutMillis))}
 	if cut(c) || m.Width < 25 {
 		m.Class = "warn"
 	}
@@ -240,37 +293,25 @@ type attrView struct {
 	Big              bool
 }
 
-func newRecipeView(r Recipe, c Client, index int, now time.Time) recipeView {
+func newRecipeView(c Client, index int, asked request, overdue bool, now time.Time) recipeView {
+	r := c.Recipes[index]
+	asked.queue, asked.client = r.Queue, fmt.Sprint(c.Number)
 	v := recipeView{
 		Recipe: r, ID: fmt.Sprintf("queue-%d-%d", c.Number, index), Class: "good", Ago: ago(r.Since, now), Outside: r.Namespace != c.Namespace,
 		Policy: fmt.Sprintf("suspended: %s, lost: %s", strings.ToLower(r.OnSuspended), strings.ToLower(r.OnLost)),
-		Link:   "?" + url.Values{"queue": {r.Queue}, "client": {fmt.Sprint(c.Number)}}.Encode(),
+		Link:   asked.link(), Attrs: newAttrViews(r),
 	}
 	switch {
 	case !r.Unwell.IsZero() && cut(c):
 		v.Class, v.Error = "idle", ""
+	case !r.Unwell.IsZero() && overdue:
+		v.Class, v.Row = "bad", "sick"
 	case !r.Unwell.IsZero():
 		v.Class, v.Row = "warn", "ill"
-		if overdue(r, c) {
-			v.Class, v.Row = "bad", "sick"
-		}
 	case strings.HasPrefix(r.State, "waiting"), r.State == "entering", r.State == "leaving":
 		v.Class = "idle"
 	}
-	for _, a := range r.Attrs {
-		v.Attrs = append(v.Attrs, newAttrView(a, r.Path))
-	}
 	return v
-}
-
-// overdue reports whether the recipe is one of the client's reasons, and not a notice.
-func overdue(r Recipe, c Client) bool {
-	for _, reason := range c.Reasons {
-		if !reason.Notice && reason.Since.Equal(r.Unwell) && strings.HasPrefix(reason.Text, r.Name+" "+r.Path+":") {
-			return true
-		}
-	}
-	return false
 }
 
 // guid is the GUID in the name of a node, in the forms of docent and of others.
@@ -279,15 +320,33 @@ var guid = regexp.MustCompile(`([0-9a-f]{4})[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4
 // short leaves out most of the GUIDs.
 func short(name string) string { return guid.ReplaceAllString(name, "$1…") }
 
-func newAttrView(a Attr, path string) attrView {
-	v := attrView{Key: a.Key, Value: short(strings.TrimPrefix(a.Value, path+"/")), Big: a.Key == "ahead"}
-	switch {
-	case v.Value != a.Value:
-		v.Full = a.Value
-	case v.Big:
-		v.Full = "when the queue was last listed"
+// problems are the attributes that count problems. They are shown if there are any.
+var problems = map[string]bool{"refused": true, "rejected": true, "skipped": true, "ejected": true}
+
+// newAttrViews returns the attributes to show. The place behind which a recipe waits is shown by the id of its holder, if
+// that is known.
+func newAttrViews(r Recipe) (all []attrView) {
+	id := ""
+	for _, a := range r.Attrs {
+		if a.Key == "behind_id" {
+			id = a.Value
+		}
 	}
-	return v
+	for _, a := range r.Attrs {
+		v := attrView{Key: a.Key, Value: short(strings.TrimPrefix(a.Value, r.Path+"/")), Big: a.Key == "ahead"}
+		switch {
+		case a.Key == "behind_id", problems[a.Key] && a.Value == "0", a.Key == "behind" && a.Value == "":
+			continue
+		case a.Key == "behind" && id != "":
+			v.Value, v.Full = id, a.Value
+		case v.Value != a.Value:
+			v.Full = a.Value
+		case v.Big:
+			v.Full = "when the queue was last listed"
+		}
+		all = append(all, v)
+	}
+	return all
 }
 
 // pastView is what the template shows of a Change.
@@ -302,7 +361,7 @@ func past(history []Change, now time.Time) []pastView {
 	end := now
 	for i := len(history) - 1; i >= 0; i-- {
 		ch := history[i]
-		all = append(all, pastView{ch, classes[ch.State], duration(end.Sub(ch.Time))})
+		all = append(all, pastView{ch, classes[ch.State], brief.Duration(end.Sub(ch.Time))})
 		end = ch.Time
 	}
 	return all
@@ -321,6 +380,7 @@ type placeView struct {
 	Class string
 	Ago   span
 	Short string
+	Ahead string // the id of the place that it waits for; its position if it has none
 }
 
 func newQueueView(q *Queue, now time.Time) *queueView {
@@ -330,7 +390,11 @@ func newQueueView(q *Queue, now time.Time) *queueView {
 		if p.Role == "waits" {
 			class = "idle"
 		}
-		v.Places = append(v.Places, placeView{p, class, ago(p.Since, now), short(p.Node)})
+		ahead := ""
+		if p.WaitsFor > 0 {
+			ahead = cmp.Or(q.Places[p.WaitsFor-1].ID, fmt.Sprintf("#%d", p.WaitsFor))
+		}
+		v.Places = append(v.Places, placeView{p, class, ago(p.Since, now), short(p.Node), ahead})
 	}
 	return v
 }

@@ -31,7 +31,7 @@ var layers = map[string][]string{
 
 	"internal/accept":     {},
 	"framework/health":    {"framework", "internal/accept"},
-	"framework/debugpage": {"framework", "internal/seqnode", "internal/accept"},
+	"framework/debugpage": {"framework", "internal/seqnode", "internal/accept", "internal/brief"},
 
 	"internal/contend": {"internal/recipekit"},
 	"lock":             {"internal/contend"},
@@ -41,7 +41,7 @@ var layers = map[string][]string{
 	"node":      {"internal/recipekit"},
 	"cache":     {"internal/recipekit", "internal/guard"},
 	"counter":   {"internal/recipekit"},
-	"discovery": {"node", "cache"},
+	"discovery": {"node", "cache", "internal/brief"},
 
 	"zktest":            {"internal/jute", "internal/digestmd5"},
 	"docenttest":        {"framework", "zktest"},
