@@ -8,26 +8,25 @@ import (
 )
 
 const (
-	// maxAbandoned is how many connections Abandoned keeps at a time.
+	// maxAbandoned is the maximum number of connections that Abandoned keeps.
 	maxAbandoned = 8
-	// closeWriteLimit bounds the write of a closeSession to a peer that takes nothing.
+	// closeWriteLimit bounds the write of a closeSession to a peer that accepts no bytes.
 	closeWriteLimit = 50 * time.Millisecond
 )
 
-// closeXid is that of the closeSession, which no other request of a handshake has.
+// closeXid is the xid of the closeSession, which no other request of a handshake has.
 const closeXid = 1
 
 // closeFrame is the closeSession.
 var closeFrame = []byte{0, 0, 0, requestHeaderLen, 0, 0, 0, closeXid, 0xff, 0xff, 0xff, byte(256 + opClose)}
 
-// Abandoned keeps the connections of tries for a new session that were given up
-// before it was established. The server starts such a session all the same,
-// and would keep it for its whole timeout. So a closeSession follows the
-// ConnectRequest, and the connection stays open until both are answered: a
-// server may drop the requests of a connection that is gone.
+// Abandoned keeps connections whose request for a new session was abandoned before the session was established. The
+// server starts such a session anyway, and would keep it for its whole timeout. So a closeSession follows the
+// ConnectRequest, and the connection stays open until both are answered, because a server may drop the requests of a
+// connection that is gone.
 //
-// It may be shared by many Sessions. Each connection has a goroutine, which ends
-// with the connection. The oldest connection gives way when there are too many.
+// It may be shared by many Sessions. Each connection has a goroutine, which ends with the connection. If there are too
+// many, the oldest connection is closed.
 type Abandoned struct {
 	patience func() time.Duration
 	granted  func(timeout time.Duration)
@@ -38,15 +37,13 @@ type Abandoned struct {
 	wg     sync.WaitGroup
 }
 
-// NewAbandoned returns an Abandoned without connections. Each connection is kept
-// for patience() at most. granted is called with the timeout of each session
-// that a server has started in vain, in a goroutine of its own.
+// NewAbandoned returns an Abandoned without connections. Each connection is kept for patience() at most. granted is
+// called, in its own goroutine, with the timeout of each session that a server has started in vain.
 func NewAbandoned(patience func() time.Duration, granted func(timeout time.Duration)) *Abandoned {
 	return &Abandoned{patience: patience, granted: granted}
 }
 
-// Close closes all connections and waits for their goroutines. Connections that
-// are given up later are not kept.
+// Close closes all connections and waits for their goroutines. Connections that are abandoned later are not kept.
 func (a *Abandoned) Close() {
 	a.mu.Lock()
 	a.closed = true
@@ -58,9 +55,8 @@ func (a *Abandoned) Close() {
 	a.wg.Wait()
 }
 
-// keep takes over a connection on which both requests were written. in holds
-// what was read of the answers. granted is the timeout of the session if the first
-// one was read to its end, or 0.
+// keep takes over a connection on which both requests were written. in holds what was read of the replies. granted is
+// the timeout of the session if the first reply was read completely, otherwise 0.
 func (a *Abandoned) keep(conn net.Conn, in *frameReader, granted time.Duration) {
 	conn.SetDeadline(time.Now().Add(a.patience()))
 	a.mu.Lock()
@@ -86,8 +82,8 @@ func (a *Abandoned) keep(conn net.Conn, in *frameReader, granted time.Duration) 
 	})
 }
 
-// awaitClose reads up to the answer to the closeSession. Messages of SASL, and credentials, that were sent ahead of it are answered ahead of
-// it.
+// awaitClose reads until the reply to the closeSession. SASL messages and credentials that were sent before it are
+// answered first.
 func awaitClose(conn net.Conn, in *frameReader) {
 	for range maxRounds {
 		frame, err := in.next(conn, replyHeaderLen, maxToken)
@@ -97,7 +93,7 @@ func awaitClose(conn net.Conn, in *frameReader) {
 	}
 }
 
-// awaitGrant reads the answer to the ConnectRequest, and returns the timeout of the session, 0 if there is none.
+// awaitGrant reads the reply to the ConnectRequest, and returns the timeout of the session; 0 if there is none.
 func awaitGrant(conn net.Conn, in *frameReader) time.Duration {
 	frame, err := in.next(conn, connectAnswerLen, maxHandshake)
 	if err != nil {
@@ -119,15 +115,15 @@ func (a *Abandoned) drop(conn net.Conn) {
 	}
 }
 
-// usage says who uses the connection of a link during the handshake, so that an
-// abandoned connection passes to its keeper only when nobody else reads it.
+// usage tracks who uses the connection during the handshake, so that an abandoned connection is only taken over when no
+// other goroutine reads it.
 type usage struct {
 	mu      sync.Mutex
 	busy    bool          // the driver's goroutine reads or writes
 	ended   bool          // the link has ended
-	begun   bool          // a request for a new session is being written, or was written and its session is not established
-	granted time.Duration // the timeout of the session with which it was answered; 0 before
-	cancel  func()        // what the driver's goroutine waits for beside the connection, if it does
+	begun   bool          // a request for a new session is being written, or its session has not been established yet
+	granted time.Duration // timeout of the session in the reply; 0 before
+	cancel  func()        // ends what the driver's goroutine waits for besides the connection; may be nil
 }
 
 // use marks the connection as in use by the driver's goroutine, which makes the
@@ -140,7 +136,7 @@ func (l *link) use() bool {
 	return u.busy
 }
 
-// unuse ends use. If the link has ended, it gives the connection away or closes it.
+// unuse ends use. If the link has ended, it gives the connection to Abandoned or closes it.
 func (l *link) unuse() {
 	u := &l.usage
 	u.mu.Lock()
@@ -155,7 +151,7 @@ func (l *link) unuse() {
 	}
 }
 
-// cancelWith has cancel called when the link ends, or at once if it has ended.
+// cancelWith calls cancel when the link ends, or at once if it has ended.
 func (u *usage) cancelWith(cancel func()) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -165,23 +161,22 @@ func (u *usage) cancelWith(cancel func()) {
 	}
 }
 
-// begin notes that the server is about to be asked for a new session.
+// begin records that a new session is about to be requested.
 func (l *link) begin() {
 	l.usage.mu.Lock()
 	defer l.usage.mu.Unlock()
 	l.usage.begun = true
 }
 
-// settle notes that the server has answered, with a session that has that timeout. A timeout of 0 says
-// that no session has to be closed: none was started, or it is established.
+// settle records that the server has replied with a session that has this timeout. 0 means that no session has to be
+// closed: none was started, or it is established.
 func (l *link) settle(granted time.Duration) {
 	l.usage.mu.Lock()
 	defer l.usage.mu.Unlock()
 	l.usage.begun, l.usage.granted = l.usage.begun && granted > 0, granted
 }
 
-// discard closes the connection of a link that has ended, unless the server may
-// have started a session on it that nobody knows.
+// discard closes the connection of a link that has ended, unless the server may have started a session on it.
 func (l *link) discard() error {
 	busy, begun := l.endUse()
 	switch {
@@ -193,8 +188,8 @@ func (l *link) discard() error {
 	return nil
 }
 
-// endUse notes that the link has ended. If the driver is reading or writing what has to be given away,
-// it is made to stop, and unuse follows: its deadlines must not come later than those of the keeper.
+// endUse records that the link has ended. If the driver reads or writes on a connection that has to be given away, it
+// is interrupted, and unuse follows: its deadlines must not come later than those of the keeper.
 func (l *link) endUse() (busy, begun bool) {
 	u := &l.usage
 	u.mu.Lock()
@@ -209,8 +204,7 @@ func (l *link) endUse() (busy, begun bool) {
 	return u.busy, u.begun
 }
 
-// giveAway writes a closeSession behind the ConnectRequest and leaves the
-// connection to its keeper.
+// giveAway writes a closeSession after the ConnectRequest and gives the connection to Abandoned.
 func (l *link) giveAway() {
 	l.limits.give()
 	deliver(l.conn)

@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// Kind is a kind of request that some servers do not know. It learns how each Call of
-// the kind ends. Its methods may be called from any goroutine, also with locks of this package
-// held: they must not block, and must not call methods of the Session.
+// Kind is a kind of request that some servers do not support. It learns from the end of each Call. Its methods may be
+// called from any goroutine, even while locks of this package are held: they must not block or call methods of the
+// Session.
 type Kind interface {
-	// Alone reports whether the next Call of the kind has to be the only one on the
-	// link. It is asked when it is the turn of that Call.
+	// Alone reports whether the next Call of the kind must be the only one on the link. It is called when the Call's
+	// turn has come.
 	Alone() bool
 
-	// Ended is called with the error of each Call of the kind, ahead of Call.Over.
-	// alone says that nothing else but pings was unanswered while the Call was.
+	// Ended is called with the error of each Call of the kind, before Call.Over. alone means that only pings were
+	// unanswered at the same time.
 	Ended(alone bool, err error)
 }
 
@@ -26,7 +26,7 @@ func (w *writer) mustWait(calls []*Call) bool {
 
 func (c *Call) wantsAlone() bool { return c.Kind != nil && c.Kind.Alone() }
 
-// hold puts calls behind those that wait already. The writer's mutex is held.
+// hold appends calls to those that wait. The writer's mutex is held.
 func (w *writer) hold(calls []*Call, frames []byte) {
 	for _, c := range calls {
 		c.place = held
@@ -36,7 +36,7 @@ func (w *writer) hold(calls []*Call, frames []byte) {
 	w.holding.Store(true)
 }
 
-// letGo has the calls written whose turn has come.
+// letGo writes the calls whose turn has come.
 func (l *link) letGo() {
 	w := &l.writer
 	if !w.holding.Load() {
@@ -50,10 +50,9 @@ func (l *link) letGo() {
 	l.release()
 }
 
-// release gathers the calls whose turn has come, in order: one that has to be alone when
-// everything else is answered, and the others when that one is. What keeps them waiting
-// is a request, and a request that is not answered for the session timeout ends the link. It is called with the
-// writer's mutex held, and releases it.
+// release gathers the calls whose turn has come, in order. A call that must be alone waits until everything else is
+// answered, and the others wait for it. Each waits for a request, and a request that is not answered for the session
+// timeout ends the link. release is called with the writer's mutex held, and unlocks it.
 func (l *link) release() {
 	w, now, room, own := &l.writer, time.Now(), true, 0
 	w.alone = w.alone && l.reqs.busy() > 0

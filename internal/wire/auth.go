@@ -15,21 +15,19 @@ type Auth struct {
 	ID     uint64 // tells credentials apart: Present sends each once on a link
 }
 
-// credentials are those of one link. Servers answer them in the order in which they were sent.
+// credentials are the credentials of one link. Servers answer them in the order in which they were sent.
 type credentials struct {
 	mu       sync.Mutex
 	sent     []Auth
 	answered int
 }
 
-// authFrames encodes the credentials as the frames that are written behind an
-// accepted handshake.
+// authFrames encodes the credentials as the frames that follow an accepted handshake.
 //
-// go-zookeeper would send them itself (AddAuth) and again on each link, but it
-// waits for their answers before it starts to write, and for ever if that first
-// write fails. Written here, a failure ends the link like any other. The server
-// takes credentials in the order of the stream, so that whatever the driver
-// sends next is judged by them, and their answers need not be waited for.
+// go-zookeeper could send them itself (AddAuth), also again on each link. But it waits for their replies before it
+// starts to write, and for ever if that first write fails. Here, a failure ends the link like any other. The server
+// processes the stream in order, so later requests of the driver are judged by the credentials, and their replies need
+// not be awaited.
 func authFrames(creds []Auth) []byte {
 	var b []byte
 	u32 := func(v int32) { b = binary.BigEndian.AppendUint32(b, uint32(v)) }
@@ -70,17 +68,15 @@ func (l *link) sendAuth() error {
 	return nil
 }
 
-// Present sends a credential on the present link, unless it has been sent there
-// already. Options.Auth has it by then, for links that begin later. Without a link it does
-// nothing.
+// Present sends a credential on the current link, unless it has been sent there already. Options.Auth must return it by
+// then, for later links. Without a link it does nothing.
 func (s *Session) Present(a Auth) {
 	if l := s.current.Load(); l != nil {
 		l.present(a)
 	}
 }
 
-// present does not remember the frame as a request: a server answers it ahead of requests that came
-// before it, which would look as if it had lost them.
+// present does not record the frame as a request: a server answers it before earlier requests, which would look lost.
 func (l *link) present(a Auth) {
 	w := &l.writer
 	w.mu.Lock()
@@ -93,7 +89,7 @@ func (l *link) present(a Auth) {
 	l.gathered(1)
 }
 
-// add notes a credential that is being sent. It reports false if it was sent before.
+// add records a credential that is being sent. It reports false if it was sent before.
 func (c *credentials) add(a Auth) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -111,14 +107,14 @@ func (c *credentials) any() bool {
 	return len(c.sent) > 0
 }
 
-// presentNew sends the credentials that have come up since the handshake.
+// presentNew sends the credentials that were added since the handshake.
 func (l *link) presentNew() {
 	for _, a := range l.s.auth() {
 		l.present(a)
 	}
 }
 
-// next returns the credential whose answer has come, and whether all are answered with it.
+// next returns the credential of the next reply, and whether all are answered with it.
 func (c *credentials) next() (a Auth, all, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -130,8 +126,8 @@ func (c *credentials) next() (a Auth, all, ok bool) {
 	return a, c.answered == len(c.sent), true
 }
 
-// authReply handles the answer to the next credential. They come in order. It reports false if none is
-// unanswered: the driver's own auth requests have positive xids.
+// authReply handles the reply to the next credential. Replies come in order. It reports false if none is unanswered:
+// the driver's own auth requests have positive xids.
 func (l *link) authReply(h replyHeader) (ok bool, err error) {
 	a, all, ok := l.creds.next()
 	if !ok {
@@ -152,7 +148,7 @@ func (l *link) authReply(h replyHeader) (ok bool, err error) {
 	return true, nil
 }
 
-// identified is called when the server has accepted everything that the client is known by on this link.
+// identified is called when the server has accepted all credentials of the client on this link.
 func (l *link) identified() {
 	if l.s.opt.OnIdentified != nil {
 		l.s.opt.OnIdentified()

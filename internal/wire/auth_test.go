@@ -38,7 +38,7 @@ func TestCredentialsGoFirstOnEveryLink(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, replyFrame(1, 9, 0, nil), got)
 		nothingMore(t, conn)
-		assert.Zero(t, conn.(*link).strays)
+		assert.Zero(t, conn.(*link).unrequested)
 	}
 	assert.EqualValues(t, 2*(1+2+1), s.Stats().FramesOut)
 	assert.EqualValues(t, 2*(1+1+1), s.Stats().Writes, "the credentials leave in one")
@@ -70,7 +70,7 @@ func TestCredentialThatComesUpLater(t *testing.T) {
 	nothingMore(t, conn)
 	assert.Equal(t, []string{"digest", "ip"}, told)
 	assert.Equal(t, 2, identified)
-	assert.Zero(t, conn.(*link).strays)
+	assert.Zero(t, conn.(*link).unrequested)
 
 	tp.hangUp(io.EOF)
 	_, err := readFrame(conn)
@@ -161,7 +161,7 @@ func TestUnexpectedAuthReply(t *testing.T) {
 	_, conn, tp := opened(t, Options{})
 	tp.feed(replyFrame(xidAuth, 0, -115, nil))
 	nothingMore(t, conn)
-	assert.Equal(t, 1, conn.(*link).strays)
+	assert.Equal(t, 1, conn.(*link).unrequested)
 	tp.hangUp(io.EOF)
 	_, err := readFrame(conn)
 	assert.ErrorIs(t, err, io.EOF)

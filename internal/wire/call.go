@@ -9,41 +9,36 @@ import (
 	"github.com/docent-zk/docent/internal/jute"
 )
 
-// Body is what comes behind the header of a request.
+// Body is the part of a request after the header.
 type Body interface{ Encode(e *jute.Encoder) }
 
-// Call is one request of docent's own, from the moment it is handed in until its
-// reply has come or never will. Its fields are set before that, and not changed
+// Call is a request of docent, until its reply has come or never will. Its fields are set before Send, and not changed
 // afterwards. A Call is used once.
 type Call struct {
 	Op   int32
 	Path string // for errors; the request's own is in Body
-	Body Body   // nil for none; not used any more once Send has returned
+	Body Body   // nil for none; not used after Send has returned
 
-	// Decode is called in the reading goroutine with the body of a reply that
-	// carries no error, ahead of the next frame. Nil if nobody wants it. What it
-	// keeps it must copy. It writes nothing that its caller could read before
-	// the call is over. What it returns becomes the error of the call.
+	// Decode is called in the reading goroutine with the body of a reply without an error, before the next frame. It
+	// may be nil. It must copy what it keeps, and must not write anything that its caller could read before the call
+	// has ended. Its error becomes the error of the call.
 	Decode func(*jute.Decoder) error
 
-	// Answered is called behind Decode with the header of the reply, and before
-	// Wait returns. Nil if nobody wants to know.
+	// Answered is called after Decode with the header of the reply, before Wait returns. It may be nil.
 	Answered func(zxid int64, code int32)
 
-	// Over is called with the error of the call, however it ends, before Wait returns
-	// or what Left returned is closed: in the reading goroutine, ahead of the next
-	// frame, if a reply has come. Nil if nobody wants to know.
+	// Over is called with the error of the call, however it ends, before Wait returns or the channel of Left is closed.
+	// If there was a reply, it is called in the reading goroutine, before the next frame. It may be nil.
 	Over func(error)
 
-	// Kind is what learns from how the call ends, and says whether it has to be alone on
-	// the link. Nil for requests that every server knows.
+	// Kind learns from the end of the call, and says whether the call must be alone on the link. It is nil for requests
+	// that every server supports.
 	Kind Kind
 
 	// Deadline ends the wait for the reply, as if gaveUp were closed. The zero time is none.
 	Deadline time.Time
 
-	// Written is closed when the request has been written to the socket, or
-	// never will be. Nil if nobody wants to know.
+	// Written is closed when the request has been written to the socket, or never will be. It may be nil.
 	Written chan struct{}
 
 	link  *link
@@ -54,8 +49,8 @@ type Call struct {
 
 	state atomic.Int32
 	err   error
-	back  chan struct{} // gets a token when the call is over and was not left, and one when its deadline has passed
-	left  chan struct{} // closed when the call is over and was left
+	back  chan struct{} // receives a token when the call has ended and was not left, and one when its deadline has passed
+	left  chan struct{} // closed when a call that was left has ended
 }
 
 // The states of a Call.
@@ -67,14 +62,13 @@ const (
 )
 
 var (
-	// ErrNotSent says that a request has not left, and never will.
+	// ErrNotSent means that a request was not sent, and never will be.
 	ErrNotSent = errors.New("wire: the request was not sent")
 
-	// ErrUnanswered says that a request was sent, in part or in whole, and that the
-	// link has ended before the reply.
+	// ErrUnanswered means that a request was sent, in part or completely, and that the link ended before the reply.
 	ErrUnanswered = errors.New("wire: the connection ended before the reply")
 
-	// ErrReplyTooLong says that the reply was longer than Options.MaxFrame.
+	// ErrReplyTooLong means that the reply was longer than Options.MaxFrame.
 	ErrReplyTooLong = errors.New("wire: the reply is too long")
 )
 
@@ -84,8 +78,7 @@ type CodeError struct{ Code int32 }
 // Error names the code.
 func (e *CodeError) Error() string { return fmt.Sprintf("error code %d", e.Code) }
 
-// Send hands calls in, in this order and with nothing between them. An error wraps
-// ErrNotSent: none of them has left.
+// Send passes calls on, in this order and with no others in between. An error wraps ErrNotSent: none of them was sent.
 func (s *Session) Send(calls ...*Call) error {
 	l := s.current.Load()
 	if l == nil {
@@ -94,8 +87,8 @@ func (s *Session) Send(calls ...*Call) error {
 	return l.handIn(calls)
 }
 
-// Await returns when the call is over, its Deadline has passed, or gaveUp is closed, and reports whether the call
-// is over. The call is not left: Wait must follow.
+// Await returns when the call has ended, its Deadline has passed, or gaveUp is closed. It reports whether the call has
+// ended. Wait must follow.
 func (c *Call) Await(gaveUp <-chan struct{}) (over bool) {
 	select {
 	case <-c.back:
@@ -104,11 +97,10 @@ func (c *Call) Await(gaveUp <-chan struct{}) (over bool) {
 	return c.state.Load() == callOver
 }
 
-// Wait returns when the call is over, its Deadline has passed, or gaveUp is closed. The error is nil for an
-// answer without an error, a *CodeError for one with, or wraps ErrNotSent,
-// ErrUnanswered, ErrReplyTooLong or ErrMalformed. over is false if the call was
-// left: Left tells when it is over then, and what its error is. A request that has
-// not left by then is taken back.
+// Wait returns when the call has ended, its Deadline has passed, or gaveUp is closed. The error is nil for a reply
+// without an error and a *CodeError for one with an error; otherwise it wraps ErrNotSent, ErrUnanswered,
+// ErrReplyTooLong or ErrMalformed. If over is false, the call was left: Left says when it ends, and with which error. A
+// request that has not been sent by then is withdrawn.
 func (c *Call) Wait(gaveUp <-chan struct{}) (over bool, err error) {
 	if c.state.Load() == callOver {
 		return true, c.err
@@ -129,11 +121,10 @@ func (c *Call) Wait(gaveUp <-chan struct{}) (over bool, err error) {
 	if c.state.CompareAndSwap(callOpen, callLeft) || c.state.CompareAndSwap(callExpired, callLeft) {
 		return false, nil
 	}
-	return true, c.err // an answer that is there is better than a doubt
+	return true, c.err // a reply that has arrived is better than a doubt
 }
 
-// Left returns a channel that is closed when a call that was left is over, and its
-// error, which may be read then.
+// Left returns a channel that is closed when a call that was left has ended, and its error, which may be read then.
 func (c *Call) Left() (over <-chan struct{}, err *error) { return c.left, &c.err }
 
 // expire ends the wait for the call.

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// deadlines caps what the driver sets until the handshake is accepted. Its
-// mutex is held while deadlines are set, which does not wait for anything.
+// deadlines limits the driver's deadlines until the handshake is accepted. Its mutex is held while deadlines are set,
+// which does not block.
 type deadlines struct {
 	mu    sync.Mutex
 	limit time.Time // of the handshake; zero before and after
 	read  time.Time // the driver's
 	write time.Time
-	given bool // the connection is no longer the link's
+	given bool // the connection no longer belongs to the link
 }
 
 // start caps reads and writes from now on.
@@ -25,7 +25,7 @@ func (d *deadlines) start(conn net.Conn, limit time.Duration) {
 	conn.SetWriteDeadline(d.capped(d.write))
 }
 
-// ends is when the handshake must be over.
+// ends returns when the handshake must have ended.
 func (d *deadlines) ends() time.Time {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -42,7 +42,7 @@ func (d *deadlines) lift(l *link) {
 	l.open.Store(true)
 }
 
-// give makes what the driver sets from now on mean nothing.
+// give makes further deadlines of the driver ineffective.
 func (d *deadlines) give() {
 	d.mu.Lock()
 	defer d.mu.Unlock()

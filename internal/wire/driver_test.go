@@ -71,7 +71,7 @@ func TestDriverThroughTheWire(t *testing.T) {
 		assert.Equal(t, 4*time.Second, d.s.Timeout())
 		assert.Equal(t, d.SessionID(), d.s.ID())
 		assert.EqualValues(t, 1, d.s.Stats().Links)
-		assert.Zero(t, d.s.current.Load().strays)
+		assert.Zero(t, d.s.current.Load().unrequested)
 	})
 }
 

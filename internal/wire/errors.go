@@ -32,7 +32,7 @@ var (
 	// ErrReadOnly ends a link whose server serves only reads, and is not accepted.
 	ErrReadOnly = errors.New("wire: the server serves only reads, because it has lost contact with the majority of its ensemble")
 
-	// ErrMalformed ends a link on which a frame broke the protocol.
+	// ErrMalformed ends a link on which a frame violated the protocol.
 	ErrMalformed = errors.New("wire: malformed frame")
 
 	// ErrAuthFailed ends a link on which the server rejected a credential, or the exchange of SASL failed.
@@ -41,19 +41,18 @@ var (
 	// ErrHungUp ends a link that the server has closed, or whose connection has failed.
 	ErrHungUp = errors.New("wire: the server closed the connection")
 
-	// ErrTooManyRequests ends a link with more unanswered requests than any
-	// server would let pile up.
+	// ErrTooManyRequests ends a link with more unanswered requests than a working server would leave.
 	ErrTooManyRequests = errors.New("wire: too many unanswered requests")
 )
 
-// errNoCause stands in for a nil cause.
+// errNoCause replaces a nil cause.
 var errNoCause = errors.New("no cause given")
 
-// errSuperseded ends a link that was still open when the driver dialed anew:
-// two connections on one session would steal it from each other.
+// errSuperseded ends a link that was still open when the driver dialled again: two connections would take the session
+// from each other.
 var errSuperseded = errors.New("another connection took its place")
 
-// stop is the reason why nothing moves any more.
+// stop is the reason why a link or session has ended.
 type stop struct{ err error }
 
 // hungUp makes an error of the connection match ErrHungUp.

@@ -226,7 +226,7 @@ func TestCallsEndOnceBetweenAReplyAndABreak(t *testing.T) {
 		for _, c := range calls {
 			require.Equal(t, 1, c.over)
 		}
-		assert.Zero(t, conn.(*link).strays)
+		assert.Zero(t, conn.(*link).unrequested)
 	}
 }
 
@@ -358,7 +358,7 @@ func TestNothingIsDeliveredAfterAFence(t *testing.T) {
 	assert.Equal(t, 1, events)
 	assert.ErrorIs(t, c.ended(t), ErrUnanswered)
 	assert.Zero(t, s.LastZxid())
-	assert.Zero(t, conn.(*link).strays)
+	assert.Zero(t, conn.(*link).unrequested)
 }
 
 func TestMalformedEventEndsTheLink(t *testing.T) {

@@ -11,9 +11,8 @@ import (
 	"github.com/docent-zk/docent/internal/jute"
 )
 
-// maxStrays is how many replies to nothing a link survives. One may be a
-// server's oddity; a stream of them is out of step.
-const maxStrays = 128
+// maxUnexpected is how many replies without a request a link accepts before it ends.
+const maxUnexpected = 128
 
 // link is one connection of a Session: the net.Conn that the driver uses.
 type link struct {
@@ -42,12 +41,12 @@ type link struct {
 	askedAt time.Time // before it was
 
 	// The reader's.
-	in       frameReader
-	body     jute.Decoder
-	readBy   time.Time // deadline of the latest read of the socket
-	out      []byte    // what the driver has not yet read of the latest frame
-	greeting bool      // out is the answer to the handshake
-	strays   int
+	in          frameReader
+	body        jute.Decoder
+	readBy      time.Time // deadline of the latest read of the socket
+	out         []byte    // what the driver has not yet read of the latest frame
+	greeting    bool      // out is the answer to the handshake
+	unrequested int
 
 	// The writer's.
 	asm assembler

@@ -135,7 +135,7 @@ func TestLoad(t *testing.T) {
 			t.Logf("%d calls, %d taken back, %d left; %.3f reads for a reply, %.3f writes for a request",
 				total, l.takenBack.Load(), l.left.Load(), perReply, float64(l.stats.Writes)/float64(l.stats.FramesOut))
 			assert.GreaterOrEqual(t, l.stats.FramesIn, uint64(total)-uint64(l.takenBack.Load()))
-			assert.Zero(t, l.strays)
+			assert.Zero(t, l.unrequested)
 			assert.EqualValues(t, 1, l.stats.Links)
 			assert.Less(t, perReply, c.most)
 		})
@@ -152,7 +152,7 @@ type load struct {
 	reads           atomic.Int64
 	takenBack, left atomic.Int64
 	stats           Stats
-	strays          int
+	unrequested     int
 }
 
 func (l *load) run() {
@@ -187,7 +187,7 @@ func (l *load) run() {
 	l.stats = l.s.Stats()
 	conn.Close()
 	driver.Wait()
-	l.strays = conn.(*link).strays
+	l.unrequested = conn.(*link).unrequested
 	ln.Close()
 	server.Wait()
 }

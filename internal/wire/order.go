@@ -6,9 +6,8 @@ import (
 	"time"
 )
 
-// The server answers the requests of a link in order. A reply to a later one, also
-// to a ping, therefore proves that an earlier reply is lost: see "Lost replies" in
-// the package documentation.
+// The server answers the requests of a link in order. So a reply to a later request, even to a ping, proves that an
+// earlier reply is lost: see "Lost replies" in the package documentation.
 
 var (
 	// ErrReplyLost ends a link on which a reply was overtaken.
@@ -23,23 +22,22 @@ var (
 	ErrSilent = errors.New("wire: the server is silent")
 )
 
-// maxGrace is how long a reply that was overtaken may be late, at most.
+// maxGrace is the maximum time for which a reply that was overtaken may be late.
 const maxGrace = 100 * time.Millisecond
 
-// overdue looks after the replies of one link that are late. Its fields are guarded by
-// Session.mu.
+// overdue tracks the late replies of one link. Its fields are guarded by Session.mu.
 type overdue struct {
 	suspect int32       // xid of the request whose reply was overtaken; 0 for none
-	grace   *time.Timer // nil while there is no suspect
-	moved   time.Time   // when the latest reply came that overtook none; then the next one was due
-	check   *time.Timer // looks at the oldest request
-	warned  time.Time   // since when the request has waited that was almost due when it was looked at
-	broken  *time.Timer // ends the link over a write that has failed; nil before
-	expiry  *time.Timer // ends the wait for calls whose deadline has passed; nil as long as none has one
+	grace   *time.Timer // nil if there is no suspect
+	moved   time.Time   // when the last reply in order came; the next one was due then
+	check   *time.Timer // checks the oldest request
+	warned  time.Time   // since when the request waits that was almost due at the last check
+	broken  *time.Timer // ends the link after a failed write; nil before
+	expiry  *time.Timer // ends the wait for calls whose deadline has passed; nil until one has a deadline
 	expires time.Time   // when that fires; zero when it does not
 }
 
-// replied notes that the reply to a request has come, and whether it overtook an earlier one.
+// replied records a reply, and whether it overtook an earlier one.
 func (l *link) replied(xid int32, overtook bool) {
 	if overtook {
 		l.overtaken()
@@ -62,8 +60,8 @@ func (l *link) overtaken() {
 	o.grace = time.AfterFunc(l.grace(), func() { l.missing(oldest) })
 }
 
-// missing ends the link if the reply to a request has not come in its time of grace. One of which a part has come is not lost, and one
-// behind another long reply cannot be seen yet.
+// missing ends the link if the reply to a request has not come within its grace. A reply that has partly arrived is not
+// lost, and one behind another long reply cannot be seen yet.
 func (l *link) missing(suspect request) {
 	if now, ok := l.reqs.oldest(); !ok || now.xid != suspect.xid {
 		l.unsuspect(suspect.xid)
@@ -81,7 +79,7 @@ func (l *link) missing(suspect request) {
 	}
 }
 
-// unsuspect forgets a suspect whose reply has come, so that there can be another one.
+// unsuspect clears a suspect whose reply has come.
 func (l *link) unsuspect(xid int32) {
 	l.s.mu.Lock()
 	defer l.s.mu.Unlock()
@@ -90,11 +88,11 @@ func (l *link) unsuspect(xid int32) {
 	}
 }
 
-// grace is how long a reply that was overtaken may be late.
+// grace returns for how long a reply that was overtaken may be late.
 func (l *link) grace() time.Duration { return min(l.timeout/20, maxGrace) }
 
-// onTime is replied. A reply that was overtaken, and comes after all, shows that the server
-// answers out of turn: onTime reports whether that is news.
+// onTime implements replied. A late reply that comes after all shows that the server answers out of order. onTime
+// reports whether that was not known before.
 func (l *link) onTime(xid int32, overtook bool) (news bool) {
 	l.s.mu.Lock()
 	defer l.s.mu.Unlock()
@@ -106,7 +104,7 @@ func (l *link) onTime(xid int32, overtook bool) (news bool) {
 		return false
 	}
 	if _, ok := l.reqs.find(xidPing); ok && xid == xidPing {
-		return false // pings are all alike: this may be the reply to another one
+		return false // pings cannot be told apart: this may be the reply to another one
 	}
 	o.grace.Stop()
 	o.grace = nil
@@ -115,7 +113,7 @@ func (l *link) onTime(xid int32, overtook bool) (news bool) {
 	return news
 }
 
-// watch begins to look after the deadlines of requests.
+// watch starts to watch the deadlines of requests.
 func (l *link) watch() {
 	l.s.mu.Lock()
 	defer l.s.mu.Unlock()
@@ -124,7 +122,7 @@ func (l *link) watch() {
 	}
 }
 
-// unwatch ends that. Session.mu is held.
+// unwatch stops that. Session.mu is held.
 func (l *link) unwatch() {
 	for _, t := range []*time.Timer{l.late.check, l.late.grace, l.late.broken, l.late.expiry} {
 		if t != nil {
@@ -133,10 +131,10 @@ func (l *link) unwatch() {
 	}
 }
 
-// lookAtOldest ends the link if the oldest request has been unanswered for the session
-// timeout. It is not due while the server answers those before it, as with a long queue, or while
-// bytes of a reply arrive, as on a slow line. It is looked at a moment before it is due, and then
-// again: in a process that was stopped, timers fire ahead of the reader.
+// lookAtOldest ends the link if the oldest request has been unanswered for the session timeout. It is not due while the
+// server answers earlier requests, as with a long queue, or while bytes of a reply arrive, as on a slow line. It is
+// checked shortly before it is due, and then again: in a process that was stopped, timers fire before the reader has
+// read.
 func (l *link) lookAtOldest() {
 	since := time.Now()
 	oldest, ok := l.reqs.oldest()
@@ -150,7 +148,7 @@ func (l *link) lookAtOldest() {
 	l.fail(fmt.Errorf("%w: %s does not answer %s", ErrNoReply, l.peer(), oldest.describe()))
 }
 
-// mayWait has the oldest request looked at again, unless it is due and was warned of.
+// mayWait schedules another check of the oldest request, unless it is due and was checked before.
 func (l *link) mayWait(since time.Time, rest, grace time.Duration) bool {
 	l.s.mu.Lock()
 	defer l.s.mu.Unlock()
@@ -168,8 +166,8 @@ func (l *link) mayWait(since time.Time, rest, grace time.Duration) bool {
 	return true
 }
 
-// waitingSince returns from when on nothing has kept the server from answering the oldest request. Bytes of another reply count only while
-// nothing shows that replies overtake: then they would hide for ever, on a busy line, that this one is lost.
+// waitingSince returns since when nothing has kept the server from answering the oldest request. Bytes of another reply
+// only count while replies have come in order. Otherwise, on a busy line, they would hide the loss for ever.
 func (l *link) waitingSince(oldest request) time.Time {
 	l.s.mu.Lock()
 	moved, overtaken := l.late.moved, l.s.outOfTurn || l.late.grace != nil
@@ -184,9 +182,9 @@ func (l *link) waitingSince(oldest request) time.Time {
 	return since
 }
 
-// eventCame is called for each event. Those that watches have missed come ahead of the reply to the
-// setWatches that sets them again, as many as it has paths: like the bytes of a reply, they show that it is on
-// its way. On a server that answers out of turn they do not, because nothing else would show that it is lost.
+// eventCame is called for each event. Events that watches have missed come before the reply to the setWatches that sets
+// them again, up to one for each path. Like bytes of a reply, they show that it is coming. They do not count on a
+// server that answers out of order, because then nothing else would show that the reply is lost.
 func (l *link) eventCame() {
 	oldest, ok := l.reqs.oldest()
 	if !ok || oldest.op != opSetWatches && oldest.op != opSetWatches2 {
@@ -207,7 +205,7 @@ func (r request) describe() string {
 	return opName(r.op)
 }
 
-// Arriving is a reply of which a part has come.
+// Arriving is a reply that has partly arrived.
 type Arriving struct {
 	Op        int32     // of the request that it answers
 	Path      string    // likewise
@@ -215,7 +213,7 @@ type Arriving struct {
 	Latest    time.Time // when the latest of them came
 }
 
-// Arriving returns the reply that is arriving, if one is.
+// Arriving returns the reply that is arriving, if there is one.
 func (s *Session) Arriving() (a Arriving, ok bool) {
 	l := s.current.Load()
 	if l == nil {

@@ -88,7 +88,7 @@ func TestServerThatAnswersOutOfTurn(t *testing.T) {
 		l.dial()
 		outOfTurn(3 * time.Second)
 		assert.Equal(t, 1, strings.Count(log.String(), "out of order"), log.String())
-		assert.Zero(t, l.conn.(*link).strays)
+		assert.Zero(t, l.conn.(*link).unrequested)
 	})
 }
 

@@ -178,7 +178,7 @@ func TestLastAnswered(t *testing.T) {
 			nothingMore(t, conn)
 		}
 		assert.Equal(t, 23*second, at())
-		assert.Equal(t, 3, conn.(*link).strays)
+		assert.Equal(t, 3, conn.(*link).unrequested)
 	})
 }
 
@@ -227,11 +227,11 @@ func TestLastZxid(t *testing.T) {
 // A few replies to nothing are passed over, and the driver does not see them.
 func TestStrayReplies(t *testing.T) {
 	s, conn, tp := opened(t, Options{})
-	for range maxStrays {
+	for range maxUnexpected {
 		tp.feed(replyFrame(1234, 1<<60, 0, enc{}.i32(-9)))
 	}
 	exchange(t, conn, tp, requestFrame(1, opExists, nil), replyFrame(1, 7, 0, enc{}.aStat()))
-	assert.Equal(t, maxStrays, conn.(*link).strays)
+	assert.Equal(t, maxUnexpected, conn.(*link).unrequested)
 	assert.EqualValues(t, 7, s.LastZxid())
 
 	tp.feed(replyFrame(1234, 0, 0, nil))
@@ -250,5 +250,5 @@ func TestOvertakingReply(t *testing.T) {
 	tp.feed(replyFrame(1, 3, 0, enc{}.aStat()))
 	_, err = readFrame(conn)
 	require.NoError(t, err)
-	assert.Zero(t, conn.(*link).strays)
+	assert.Zero(t, conn.(*link).unrequested)
 }

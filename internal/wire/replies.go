@@ -13,7 +13,7 @@ import (
 func (l *link) nextReply() ([]byte, error) {
 	for {
 		if err := l.halted(); err != nil {
-			return nil, err // what came of it before is not looked at any more
+			return nil, err // what led to it is no longer checked
 		}
 		frame, err := l.in.next(meter{l}, replyHeaderLen, l.s.opt.MaxFrame)
 		if errors.Is(err, errFrameLength) {
@@ -37,8 +37,7 @@ func (l *link) nextReply() ([]byte, error) {
 	}
 }
 
-// inspect validates a frame, draws the conclusions from it and reports whether
-// the driver gets it. After an error the link has ended.
+// inspect validates and processes a frame. It reports whether the driver gets it. After an error the link has ended.
 func (l *link) inspect(body []byte) (pass bool, err error) {
 	h := parseReplyHeader(body)
 	if h.xid == xidEvent {
@@ -51,7 +50,7 @@ func (l *link) inspect(body []byte) (pass bool, err error) {
 	}
 	r, ok, overtook := l.reqs.take(h.xid)
 	if !ok {
-		return false, l.stray(h)
+		return false, l.unexpected(h)
 	}
 	l.replied(h.xid, overtook)
 	l.answered(r, h)
@@ -63,8 +62,8 @@ func (l *link) inspect(body []byte) (pass bool, err error) {
 	return false, nil
 }
 
-// forDriver returns what the driver gets of a reply to it. That to a ping has no body: what a server sends for one
-// would be skipped by the driver, or end the link if it is longer than the driver's buffer.
+// forDriver returns the part of a reply that the driver gets. The reply to a ping has no body: the driver would skip
+// it, or end the link if it is longer than the driver's buffer.
 func forDriver(frame []byte) []byte {
 	if int32At(frame, prefixLen) == xidPing {
 		frame = frame[:prefixLen+replyHeaderLen]
@@ -73,7 +72,7 @@ func forDriver(frame []byte) []byte {
 	return frame
 }
 
-// answered notes what the header of a reply says.
+// answered records the header of a reply.
 func (l *link) answered(r request, h replyHeader) {
 	l.s.noteAnswer(r.sent, h.zxid, h.code)
 	if r.call != nil && l.s.opt.OnAnswered != nil {
@@ -84,7 +83,7 @@ func (l *link) answered(r request, h replyHeader) {
 	}
 }
 
-// event tells of a change.
+// event delivers a change.
 func (l *link) event(body []byte) error {
 	var ev jute.WatcherEvent
 	l.body.Reset(body)
@@ -99,16 +98,15 @@ func (l *link) event(body []byte) error {
 	return nil
 }
 
-// stray counts a reply to something that was not sent. The driver must not see
-// it: it would take over the zxid.
-func (l *link) stray(h replyHeader) error {
+// unexpected counts a reply to a request that was not sent. The driver must not see it, because it would use its zxid.
+func (l *link) unexpected(h replyHeader) error {
 	if err := l.halted(); err != nil {
 		return err // its call has ended with the link
 	}
-	l.strays++
-	if l.strays > maxStrays {
+	l.unrequested++
+	if l.unrequested > maxUnexpected {
 		return l.fail(l.malformed("%d replies to requests that were not sent, the latest with xid %d",
-			l.strays, h.xid))
+			l.unrequested, h.xid))
 	}
 	l.s.log.Warn("reply to a request that was not sent", "server", l.peer(), "xid", h.xid)
 	return nil
@@ -145,8 +143,8 @@ func (m meter) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// readSoon reads something that comes in time. A deadline that passes while the process is stopped comes
-// ahead of what has arrived meanwhile. So the first one is a moment too early, and there is a second one.
+// readSoon reads something that arrives in time. In a process that was stopped, a deadline passes before what has
+// arrived is read. So the first deadline is a little early, and a second one follows.
 func (l *link) readSoon(p []byte) (int, error) {
 	l.readBy = time.Now().Add(l.quiet)
 	early := l.readBy.Add(-l.grace())
@@ -162,9 +160,8 @@ func (l *link) readSoon(p []byte) (int, error) {
 	return l.conn.Read(p)
 }
 
-// drain throws a reply away that is longer than MaxFrame, and ends the call that it answers.
-// It fails if the frame is none, nobody's, or takes so long that it costs less to break the
-// link: then the call that it answers is over all the same.
+// drain discards a reply that is longer than MaxFrame, and ends its call. It fails if the frame is not a reply, has no
+// request, or takes so long that breaking the link costs less; in the last case the call has ended all the same.
 func (l *link) drain(cause error) error {
 	prefix, err := l.in.header(meter{l}, prefixLen)
 	if err != nil || int32At(prefix, 0) < replyHeaderLen {
@@ -181,7 +178,7 @@ func (l *link) drain(cause error) error {
 	}
 	r, ok, overtook := l.reqs.take(h.xid)
 	if !ok {
-		return l.stray(h) // the link has ended
+		return l.unexpected(h) // the link has ended
 	}
 	tooLong := fmt.Errorf("%w: %s is answered with %d bytes, accepted are %d", ErrReplyTooLong, r.describe(), n, l.s.opt.MaxFrame)
 	defer r.call.finish(tooLong)

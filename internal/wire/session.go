@@ -19,39 +19,37 @@ const defaultMaxFrame = 64 << 20
 // Options configure a Session. The zero value is valid: a fence, a bounded
 // handshake and validation, without callbacks.
 type Options struct {
-	// HandshakeTimeout bounds the handshake of a link, from the first byte of
-	// the ConnectRequest to the last of the ConnectResponse. It is asked at the
-	// start of each. Defaults to one third of the session timeout that the
-	// ConnectRequest asks for.
+	// HandshakeTimeout returns the limit for the handshake of a link, from the first byte of the ConnectRequest to the
+	// last of the ConnectResponse. It is called at the start of each.
+	// Defaults to one third of the session timeout in the ConnectRequest.
 	HandshakeTimeout func() time.Duration
 
-	// Abandoned takes over the connections on which the server was asked for a
-	// new session, in full, and has not answered when the link ends. Without it
-	// they are closed. A resume that is given up is always closed.
+	// Abandoned takes over connections whose request for a new session was sent completely and not answered when the
+	// link ends. Without it they are closed. A connection with an abandoned resume is always closed.
 	Abandoned *Abandoned
 
 	// MaxFrame is the length in bytes of the longest frame accepted from the
 	// server. Defaults to 64 MiB.
 	MaxFrame int
 
-	// Resume is a session that began on another Session: the first handshake that is accepted resumes it instead of asking for a new
-	// one, with the same consequences as each later one. Defaults to none.
+	// Resume is a session of another Session: the first accepted handshake resumes it instead of requesting a new one.
+	// Defaults to none.
 	Resume Resume
 
-	// SASL begins the exchange that authenticates each link, right behind the session's handshake and within its bound, ahead of
-	// Auth. The link is established when it is over. Its failures are reported by OnSASLFailed.
+	// SASL begins the exchange that authenticates each link, right after the session's handshake and within its limit,
+	// before Auth. The link is established when it has ended. OnSASLFailed reports its failures.
 	// Defaults to none.
 	SASL SASL
 
-	// Auth returns the credentials that are sent on a link right behind the
-	// handshake, ahead of any request of the driver. It is asked on every link, and once more when the
-	// link is established: what is new by then is sent as well. Their replies are hidden
-	// from the driver. Defaults to none.
+	// Auth returns the credentials that are sent on a link right after the handshake, before any request of the driver.
+	// It is called on every link, and again when the link is established, so that new ones are sent as well. Their
+	// replies are hidden from the driver.
+	// Defaults to none.
 	Auth func() []Auth
 
-	// ReadOnly is asked when a server that serves only reads has answered the request for a new
-	// session, and reports whether to accept it. Without it, and for a session that has begun before, the
-	// link ends with ErrReadOnly, and servers are told that the client does not accept it.
+	// ReadOnly is called when a read-only server has answered the request for a new session, and reports whether to
+	// accept it. Without it, and for a session that has begun before, the link ends with ErrReadOnly, and servers are
+	// told that the client does not accept it.
 	ReadOnly func() bool
 
 	// OnEstablished is called when a handshake was accepted, in the reading
@@ -88,19 +86,17 @@ type Options struct {
 	// driver will dial again.
 	OnAuth func(a Auth, err error)
 
-	// OnIdentified is called, in the reading goroutine, when a server has accepted everything that
-	// the client is known by on a link: the exchange of SASL and all credentials. A client without
-	// either is identified when the link is established.
+	// OnIdentified is called, in the reading goroutine, when a server has accepted all credentials of the client on a
+	// link: the SASL exchange and those of Auth. If there are none, it is called when the link is established.
 	OnIdentified func()
 
 	// SeenZxid is the newest zxid that earlier Sessions on the same servers have
 	// seen.
 	SeenZxid int64
 
-	// OnRegress is called when the first reply of a link shows an older zxid than
-	// was seen before, in this Session or as SeenZxid: the servers have lost transactions, or their
-	// data was replaced. It is called in the reading goroutine, before the driver
-	// sees the reply.
+	// OnRegress is called when the first reply of a link shows an older zxid than was seen before, in this Session or
+	// as SeenZxid: the servers have lost transactions, or their data was replaced. It is called in the reading
+	// goroutine, before the driver sees the reply.
 	OnRegress func()
 
 	// Logger receives what ends links and sessions. Defaults to silence.
@@ -135,14 +131,14 @@ type Session struct {
 
 	mu        sync.Mutex
 	link      *link // the latest, until it ends
-	ended     error // why a link has ended that nobody has asked about
-	outOfTurn bool  // a reply that was overtaken came after all
+	ended     error // why a link has ended, until Ended is called
+	outOfTurn bool  // a reply that was overtaken has come after all
 	id        int64
 	timeout   time.Duration
 	password  []byte
 	answered  time.Time
-	heard     time.Time // like answered, but answers of a read-only server count too
-	readOnly  bool      // the server of the latest link serves only reads
+	heard     time.Time // like answered, but replies of read-only servers count too
+	readOnly  bool      // the latest link is to a read-only server
 	opened    time.Time // when the handshake of link was accepted; zero before
 	closed    bool      // a server has answered a closeSession
 	zxid      int64
@@ -189,10 +185,9 @@ func (s *Session) Wrap(conn net.Conn) (net.Conn, error) {
 	return l, nil
 }
 
-// Fence ends the session for good: the current link is closed, and every later
-// Wrap, Read and Write fails with an error that wraps ErrFenced and cause. The
-// first cause wins; further calls do nothing. It writes nothing to the log:
-// a handler that blocks must not delay its caller, who knows the cause.
+// Fence ends the session for good: the current link is closed, and every later Wrap, Read and Write fails with an error
+// that wraps ErrFenced and cause. The first cause is kept; further calls do nothing. Fence does not log, because a log
+// handler that blocks must not delay its caller, which knows the cause.
 func (s *Session) Fence(cause error) {
 	if cause == nil {
 		cause = errNoCause
@@ -249,8 +244,7 @@ func (s *Session) Password() []byte {
 	return bytes.Clone(s.password)
 }
 
-// Closed reports whether a server has answered a closeSession: the session is over, and
-// its ephemeral nodes are gone.
+// Closed reports whether a server has answered a closeSession: the session has ended, and its ephemeral nodes are gone.
 func (s *Session) Closed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -264,26 +258,23 @@ func (s *Session) noteClosed() {
 	s.closed = true
 }
 
-// LastAnswered returns when the latest of all answered requests was sent, with
-// its monotonic reading; the zero time before the first handshake. Requests are
-// the driver's, its pings included, and the ConnectRequest. A reply saying that
-// the session is gone or has moved does not count, and neither does any reply of a
-// server that serves only reads.
+// LastAnswered returns when the last answered request was sent, with its monotonic reading; the zero time before the
+// first handshake. Requests of the driver count, including its pings, and so does the ConnectRequest. A reply that says
+// that the session is gone or has moved does not count, nor does a reply of a read-only server.
 func (s *Session) LastAnswered() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.answered
 }
 
-// LastHeard is LastAnswered, but the answers of servers that serve only reads
-// count as well.
+// LastHeard is LastAnswered, except that replies of read-only servers count as well.
 func (s *Session) LastHeard() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.heard
 }
 
-// ReadOnly reports whether the session is one of a server that serves only reads.
+// ReadOnly reports whether the session belongs to a read-only server.
 func (s *Session) ReadOnly() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -299,10 +290,9 @@ func (s *Session) Opened() time.Time {
 	return s.opened
 }
 
-// LastZxid returns the highest zxid seen in the header of a reply of this
-// Session, 0 before the first, and begins anew when OnRegress is called. Replies of
-// a server that serves only reads do not count: it may show transactions that
-// were never committed, and counts its own.
+// LastZxid returns the highest zxid in the header of a reply of this Session; 0 before the first. It starts over when
+// OnRegress is called. Replies of read-only servers do not count: they may show transactions that were never committed,
+// and contain the server's own.
 func (s *Session) LastZxid() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -361,14 +351,14 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// disowns reports whether an error code says that the server no longer keeps
-// the session: such an answer did not prolong it.
+// disowns reports whether an error code means that the server no longer serves the session, so that the reply did not
+// prolong it.
 func disowns(code int32) bool {
 	return code == codeSessionExpired || code == codeSessionMoved || code == codeSASLRequired
 }
 
-// ends notes that a link ends, and why, and drops it, so that its buffers can go. It reports false if
-// it had ended before. All of this is visible together with the cause.
+// ends records that a link ends, and why, and drops it, so that its buffers can be freed. It reports false if it had
+// ended before. All of this becomes visible together with the cause.
 func (s *Session) ends(l *link, cause error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -393,8 +383,7 @@ func (s *Session) serves(l *link) {
 	}
 }
 
-// Ended returns why the latest link has ended, once; nil if there has been none since
-// it was asked last.
+// Ended returns why the latest link has ended, once; nil if no link has ended since the last call.
 func (s *Session) Ended() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,26 +12,25 @@ import (
 )
 
 const (
-	// smallWrite is what a socket takes in any case. As long as no more than that is
-	// unanswered, whoever hands a request in writes it himself: a peer that
-	// takes nothing cannot hold him up.
+	// smallWrite is how many bytes a socket always accepts. While no more than that is unanswered, the calling
+	// goroutine writes its request itself: a peer that accepts no bytes cannot block it.
 	smallWrite = 16 << 10
 	// writeChunk is how much is written with one deadline.
 	writeChunk = 64 << 10
 )
 
-// writer gathers frames and writes them, many with one system call. A caller that finds it
-// idle writes once. If more has gathered by then, a goroutine goes on until nothing is left.
+// writer gathers frames and writes many of them with one system call. A caller that finds it idle writes once. If more
+// frames have been gathered by then, a goroutine writes them.
 type writer struct {
 	mu     sync.Mutex
 	queue  queue // gathered
-	busy   bool  // somebody flushes, or nobody will any more
-	closed bool  // nothing more is taken: the link has ended, or the session is being closed
+	busy   bool  // a goroutine flushes, or the writer has ended
+	closed bool  // nothing is accepted any more: the link has ended, or the session is being closed
 	xid    int32 // of the latest call
 
-	holding atomic.Bool // calls are held back, or one is to be alone on the link
+	holding atomic.Bool // calls are held back, or one must be alone on the link
 	held    queue
-	alone   bool // the latest call is to be alone, and unanswered
+	alone   bool // the latest call must be alone, and is unanswered
 
 	// Of whoever flushes.
 	out  []byte          // being written
@@ -65,8 +64,7 @@ func (c *Call) encode(e *jute.Encoder) {
 	c.size = e.Len() - mark
 }
 
-// handIn numbers calls and has their frames written. They are encoded outside the
-// writer's mutex.
+// handIn numbers calls and writes their frames. They are encoded without the writer's mutex.
 func (l *link) handIn(calls []*Call) error {
 	e := encoders.Get().(*jute.Encoder)
 	e.Reset()
@@ -109,8 +107,8 @@ func (l *link) prepare(calls []*Call, e *jute.Encoder) (first time.Time) {
 	return first
 }
 
-// gatherAll gathers calls, whose frames follow each other in frames. It reports false, and ends the link, if there are too many; then
-// it releases the writer's mutex, which it is called with.
+// gatherAll gathers calls, whose frames follow each other in frames. If there are too many, it ends the link and
+// reports false; then it unlocks the writer's mutex, with which it is called.
 func (l *link) gatherAll(calls []*Call, frames []byte) bool {
 	now := time.Now()
 	l.writer.queue.grow(len(frames))
@@ -128,8 +126,8 @@ func (l *link) gatherAll(calls []*Call, frames []byte) bool {
 	return true
 }
 
-// gather numbers a call, remembers it and puts its frame with what is to be written. It
-// reports false if there are too many. It is called with the writer's mutex held.
+// gather numbers and records a call and appends its frame. It reports false if there are too many. It is called with
+// the writer's mutex held.
 func (l *link) gather(c *Call, frame []byte, now time.Time) bool {
 	w := &l.writer
 	c.xid = w.nextXid()
@@ -163,13 +161,12 @@ func (l *link) post(out []byte, r request) error {
 	return l.halted()
 }
 
-// drivers stands for a request of the driver in gathered.
+// drivers, as the count in gathered, means a request of the driver.
 const drivers = 0
 
-// gathered has what was gathered written, own calls and what there is besides. It is called with the mutex held, and
-// releases it. Whoever finds the writer idle writes once, for all that has gathered, and
-// leaves what others hand in meanwhile to a goroutine. The driver's goroutine may be held
-// up by a peer that takes nothing; it has nothing else to do.
+// gathered writes what was gathered: own calls of the caller, and others. It is called with the mutex held, and unlocks
+// it. A caller that finds the writer idle writes once, and leaves what is added meanwhile to a goroutine. The driver's
+// goroutine may be blocked by a peer that accepts no bytes.
 func (l *link) gathered(own int) {
 	w := &l.writer
 	flushing := w.busy
@@ -179,7 +176,7 @@ func (l *link) gathered(own int) {
 		return
 	}
 	if own != drivers && l.reqs.busy() > own && l.reqs.unanswered() <= smallWrite {
-		runtime.Gosched() // others are about, who may have something for the same write
+		runtime.Gosched() // other goroutines may add to the same write
 	}
 	if l.flush(own == drivers) {
 		go l.flushAll()
@@ -192,9 +189,9 @@ func (l *link) flushAll() {
 	}
 }
 
-// flush writes a chunk of what was gathered, and reports whether there is more by now. If there is
-// none, nobody flushes any more. Without patience, only what a socket takes in any case is
-// written. What has gathered when the link ends is left for closeLane: it was certainly not sent.
+// flush writes a chunk of what was gathered, and reports whether there is more by now. If not, the writer is idle.
+// Without patience, it writes only what a socket always accepts. What was gathered when the link ends is left for
+// closeLane: it was certainly not sent.
 func (l *link) flush(patient bool) (more bool) {
 	w := &l.writer
 	w.mu.Lock()
@@ -220,8 +217,8 @@ func (l *link) flush(patient bool) (more bool) {
 	return w.busy
 }
 
-// take moves a chunk of what was gathered to w.out. From then on its calls may have left. It reports
-// false if there is none. It is called with the mutex held.
+// take moves a chunk of what was gathered to w.out. From then on its calls may have been sent. It reports false if
+// there is none. It is called with the mutex held.
 func (w *writer) take() bool {
 	w.out, w.told = w.out[:0], w.told[:0]
 	for len(w.out) < writeChunk {
@@ -250,9 +247,8 @@ func (l *link) write(out []byte) error {
 	return l.put(out)
 }
 
-// writeFailed ends the link because of an error of a write. Replies that had arrived by then can still
-// be read, so the reader has a moment to come to their end. Nothing is written meanwhile, because the
-// writer stays busy.
+// writeFailed ends the link because of a write error. Replies that had arrived by then can still be read, so the reader
+// gets a short time for them. Nothing is written meanwhile, because the writer stays busy.
 func (l *link) writeFailed(err error) {
 	if halt := l.halted(); halt != nil {
 		l.end(halt) // by this side, whatever the write says of it
@@ -270,8 +266,7 @@ func (l *link) writeFailed(err error) {
 	}
 }
 
-// takeBack withdraws a call whose frame has not been written, and reports whether it
-// is over for that reason.
+// takeBack withdraws a call whose frame has not been written. It reports whether it did.
 func (l *link) takeBack(c *Call) bool {
 	w := &l.writer
 	w.mu.Lock()
@@ -292,8 +287,8 @@ func (l *link) takeBack(c *Call) bool {
 	return true
 }
 
-// closeLane ends all calls, because the link has ended with that cause. Those of which no byte can
-// have left were not sent.
+// closeLane ends all calls, because the link has ended with that cause. Calls of which no byte can have left were not
+// sent.
 func (l *link) closeLane(cause error) {
 	notSent, unanswered := fmt.Errorf("%w: %w", ErrNotSent, cause), fmt.Errorf("%w: %w", ErrUnanswered, cause)
 	for _, c := range l.writer.close() {

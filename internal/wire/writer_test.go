@@ -169,7 +169,7 @@ func TestCallGivenUpBeforeItIsWrittenIsTakenBack(t *testing.T) {
 			assert.Equal(t, 1, c.over)
 		}
 		l.alive()
-		assert.Zero(t, l.conn.(*link).strays)
+		assert.Zero(t, l.conn.(*link).unrequested)
 	})
 }
 
