@@ -119,7 +119,7 @@ func TestRemovedAndSetAgainWhileAway(t *testing.T) {
 }
 
 // Somebody who writes to the node lets nobody go.
-func TestAChangeOfDataIsNoRemoval(t *testing.T) {
+func TestChangeOfDataDoesNotOpenTheBarrier(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.Put(path, "")
 		c := wait(t.Context(), t, barrier.New(w.Connect("a"), path)).waits()

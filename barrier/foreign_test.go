@@ -126,7 +126,7 @@ func TestReplacementOfALeftoverSign(t *testing.T) {
 }
 
 // Nobody waits in Leave for a node that it has left behind itself.
-func TestLeaveBesideOnesOwnGhost(t *testing.T) {
+func TestLeaveBesideTheMembersOwnLeftover(t *testing.T) {
 	bubbleWith(t, zktest.Config{TickTime: 40 * time.Second, MinSessionTimeout: time.Second}, func(t *testing.T, w *world) {
 		d, cli := w.member("a", 1, barrier.WithID("worker"))
 		in := entered(t, d)[0]

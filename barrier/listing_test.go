@@ -23,7 +23,7 @@ func states(cli *framework.Client) []string {
 	return all
 }
 
-func TestWhatIsListed(t *testing.T) {
+func TestListingFollowsTheState(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		a, b := w.Connect("a"), w.Connect("b")
 		gate := barrier.New(a, "/gate")

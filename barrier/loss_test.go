@@ -15,7 +15,7 @@ import (
 )
 
 // What a Double declares is what it does: it outlasts SUSPENDED, and ends with LOST.
-func TestInsideThroughABlipAndALoss(t *testing.T) {
+func TestInsideThroughADisconnectionAndALoss(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		require.Equal(t, framework.Policy{OnSuspended: framework.Hold, OnLost: framework.Stop}, w.party(1)[0].Policy())
 		a, cli := w.member("a", 2)
@@ -40,7 +40,7 @@ func TestInsideThroughABlipAndALoss(t *testing.T) {
 	})
 }
 
-func TestEnterThroughABlip(t *testing.T) {
+func TestEnterThroughABriefDisconnection(t *testing.T) {
 	for name, meanwhile := range map[string]bool{"nothing happens": false, "it is opened": true} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {

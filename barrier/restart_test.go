@@ -223,7 +223,7 @@ func TestSignIsReplacedOnce(t *testing.T) {
 }
 
 // Children that members have not made count neither in Enter nor in Leave.
-func TestForeignChildrenAreNoMembers(t *testing.T) {
+func TestForeignChildrenAreNotMembers(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		for _, name := range []string{"config", "lock-0000000001", "_c_x", "0e4bbf95"} {
 			w.raiseBeside(name)

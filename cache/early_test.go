@@ -56,7 +56,7 @@ func (g *gate) shut() (open func()) {
 
 // Scenario 57: something above changes while the cache looks at everything after an outage. What changed below during the outage
 // is in the cache before it says that it is fresh.
-func TestFreshIncludesWhatIsBelowANodeThatChanges(t *testing.T) {
+func TestFreshIncludesChildrenOfAChangedNode(t *testing.T) {
 	for name, absence := range map[string]func(w *world, cli *framework.Client){
 		"blip":        func(*world, *framework.Client) {},
 		"new session": func(w *world, cli *framework.Client) { w.ExpireSession(cli.State().SessionID) },
@@ -96,7 +96,7 @@ func changesAbove(t *testing.T, w *world, op zktest.Op, absence func(*world, *fr
 }
 
 // Scenario 57: a Sync whose server part was on a connection that broke again waits for the next one.
-func TestSyncOverABlipThatTheCacheHasNotNoticed(t *testing.T) {
+func TestSyncAfterADisconnectionThatTheCacheHasNotNoticed(t *testing.T) {
 	for range 10 { // which of the two it notices first is up to the scheduler
 		bubble(t, func(t *testing.T, w *world) {
 			var g gate
@@ -224,7 +224,7 @@ func TestAListIsReadToItsEndLater(t *testing.T) {
 var blips = flag.Int("cache.blips", 4, "how often the connection breaks in the test of what fresh means on a real server")
 
 // Scenario 57 on a real server: each time a cache says that it is fresh, what was written while it was away is in it.
-func TestFreshAfterBlipsOnARealServer(t *testing.T) {
+func TestFreshAfterDisconnectionsOnARealServer(t *testing.T) {
 	t.Parallel()
 	server := realzk.Standalone(t, realzk.Options{})
 	proxy := realzk.NewProxy(t, server.Addr())

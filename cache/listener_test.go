@@ -15,7 +15,7 @@ import (
 )
 
 // Scenario 33: a listener that blocks for ever, and one that waits for something that needs the same client.
-func TestAListenerThatBlocksDelaysNobody(t *testing.T) {
+func TestBlockedListenerDoesNotDelayOthers(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.Put("/a/b", "")
 		cli := w.Connect("c")
@@ -98,7 +98,7 @@ func TestASlowListenerLags(t *testing.T) {
 }
 
 // A node that was deleted and created again while a listener was behind is both to it.
-func TestALaggingListenerLearnsOfAnotherNode(t *testing.T) {
+func TestLaggingListenerSeesThatANodeWasReplaced(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.Put("/a/b/c", "")
 		tree := w.open(w.Connect("c"), "/a", cache.QueueBound(1))

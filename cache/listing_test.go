@@ -41,7 +41,7 @@ func TestRefusedNodesAreListedWithTheReason(t *testing.T) {
 }
 
 // What is listed follows the freshness of the cache, and shows its size when somebody looks.
-func TestWhatIsListed(t *testing.T) {
+func TestListingFollowsTheState(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.Put("/c/a", "1")
 		cli := w.Connect("a")

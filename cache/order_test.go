@@ -84,7 +84,7 @@ func raised(t *testing.T) *script {
 	return s
 }
 
-func TestAnswersOfWhatIsGoneAreLeftOut(t *testing.T) {
+func TestRepliesForDeletedNodesAreIgnored(t *testing.T) {
 	s := raised(t)
 	late := s.begun("/r/a/b", false)
 	s.gone(s.begun("/r/a", false))

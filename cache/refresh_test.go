@@ -129,7 +129,7 @@ func TestWhatARefreshCosts(t *testing.T) {
 }
 
 // Scenario 44: a cache whose root does not exist finds within the same time that it was created.
-func TestARootWhoseCreationNoEventTells(t *testing.T) {
+func TestRootIsFoundAlthoughItsCreationEventIsLost(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		tree := w.open(w.Connect("c"), "/r")
 		heal := w.deaf()

@@ -72,7 +72,7 @@ type nilError struct{ text string }
 func (e *nilError) Error() string { return e.text }
 
 // Whatever becomes of a configuration, the last good value stays, and all who look are told.
-func TestTheLastGoodValueStaysAndEverybodyIsTold(t *testing.T) {
+func TestLastGoodValueStaysAndTheRejectionIsReported(t *testing.T) {
 	check := cache.Validate(func(a app) error {
 		if a.Name == "invalid panic" {
 			panic("invalid boom")
@@ -157,7 +157,7 @@ func TestTheLastGoodValueStaysAndEverybodyIsTold(t *testing.T) {
 }
 
 // Without any good value a process is not ready.
-func TestAValueThatWasNeverGoodIsNoNotice(t *testing.T) {
+func TestValueThatWasNeverGoodIsAProblem(t *testing.T) {
 	alone(t, func(t *testing.T, w *world) {
 		w.Put("/app", "null")
 		cli := w.Connect("c")

@@ -67,7 +67,7 @@ func (w *world) neverAbsent(tree *cache.Tree, paths ...string) (states *int) {
 }
 
 // Scenario 58: what one transaction replaces is in every snapshot, as it was or as it is.
-func TestWhatIsReplacedIsNeverAbsent(t *testing.T) {
+func TestReplacedNodeIsNeverAbsent(t *testing.T) {
 	for name, r := range replacements {
 		for _, latency := range []time.Duration{0, 5 * time.Millisecond, 20 * time.Millisecond} {
 			t.Run(fmt.Sprint(name, " ", latency), func(t *testing.T) {
@@ -97,7 +97,7 @@ func TestWhatIsReplacedIsNeverAbsent(t *testing.T) {
 }
 
 // Scenario 58: what is replaced while the cache is away is in every snapshot, too.
-func TestWhatIsReplacedMeanwhileIsNeverAbsent(t *testing.T) {
+func TestNodeReplacedMeanwhileIsNeverAbsent(t *testing.T) {
 	for name, absence := range absences {
 		t.Run(name, func(t *testing.T) {
 			for _, few := range []bool{true, false} {
@@ -170,7 +170,7 @@ func TestReplacedWithoutEnd(t *testing.T) {
 }
 
 // The same is so of a node that was replaced once, while nodes below it are replaced again and again.
-func TestANodeIsShownAlthoughWhatIsBelowItIsReplacedWithoutEnd(t *testing.T) {
+func TestHeldNodeIsShownAfterMaxHold(t *testing.T) {
 	once(t, zktest.Config{}, nil, func(t *testing.T, w *world) {
 		for _, path := range replacements["everything"] {
 			w.Put(path, "0")

@@ -127,7 +127,7 @@ func TestChangesWhileItAsks(t *testing.T) {
 }
 
 // A tree that never rests is asked about as of a while ago, and not from the beginning.
-func TestAskedOfATreeThatNeverRests(t *testing.T) {
+func TestChangedSinceOfATreeThatKeepsChanging(t *testing.T) {
 	once(t, zktest.Config{}, nil, func(t *testing.T, w *world) {
 		for i := range 200 {
 			w.Put(fmt.Sprintf("/r/%d", i), "")

@@ -10,7 +10,7 @@ import (
 )
 
 // A Sync waits until what is held is shown.
-func TestASyncWaitsForWhatIsHeld(t *testing.T) {
+func TestSyncWaitsForHeldNodes(t *testing.T) {
 	s := raised(t)
 	node := s.begun("/r/a", false)
 	stat := framework.Stat{Czxid: 20, Mzxid: 20, Pzxid: 21, NumChildren: 1}
@@ -79,7 +79,7 @@ func TestWhatIsInCommon(t *testing.T) {
 }
 
 // The mirror reads again what it has from a later transaction: the servers do not say that it has changed.
-func TestWhatIsNotInCommonIsReadAgain(t *testing.T) {
+func TestChangedHistoryIsReadAgain(t *testing.T) {
 	s := raised(t)
 	s.gone(s.begun("/r/a/b", false))
 	s.tree.kids.get("a").lost = 60

@@ -46,7 +46,7 @@ func TestClose(t *testing.T) {
 }
 
 // Whatever is lost, and whatever has become of the receipt before, nothing stays.
-func TestCloseInTrouble(t *testing.T) {
+func TestCloseDuringFaults(t *testing.T) {
 	lose := func(stage zktest.Stage) func(*world, *framework.Client) {
 		return func(w *world, _ *framework.Client) { w.onceOn(stage, zktest.OpMulti, zktest.Cut, nothing) }
 	}

@@ -153,7 +153,7 @@ func countAmidTrouble(t *testing.T, w *world, seed uint64) (*history, int) {
 }
 
 // The oracle itself: each history is one that no counter has.
-func TestCheckSeesWhatIsWrong(t *testing.T) {
+func TestCheckRefusesImpossibleHistories(t *testing.T) {
 	at := time.Now()
 	c := func(from, to int, sum int64) count {
 		return count{at.Add(time.Duration(from) * time.Second), at.Add(time.Duration(to) * time.Second), sum}

@@ -99,7 +99,7 @@ func TestCompareAndSet(t *testing.T) {
 	})
 }
 
-func TestUpdateGoesOnUntilItIsFirst(t *testing.T) {
+func TestUpdateRetriesUntilItIsFirst(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.raise(path, []byte("0"))
 		v := counter.NewValue(w.Connect("a"), path)

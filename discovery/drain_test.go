@@ -146,7 +146,7 @@ func TestDrainOverALongOutage(t *testing.T) {
 }
 
 // An outage that ends in time costs the wait nothing.
-func TestDrainOverABlip(t *testing.T) {
+func TestDrainThroughABriefDisconnection(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		_, reg := w.registry("a")
 		r := w.register(reg, instance("one"))

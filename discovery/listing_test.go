@@ -22,7 +22,7 @@ func listing(cli *framework.Client) []string {
 	return all
 }
 
-func TestWhatIsListed(t *testing.T) {
+func TestListingFollowsTheState(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		cli, reg := w.registry("a")
 		r := w.register(reg, instance("one"))

@@ -62,7 +62,7 @@ func realOpen(t *testing.T, cli *framework.Client) (*discovery.Service[meta], <-
 }
 
 // Scenario: a blip within the session costs no write and no watch event.
-func TestRealBlip(t *testing.T) {
+func TestRealBriefDisconnection(t *testing.T) {
 	t.Parallel()
 	space := realzk.Shared(t)
 	proxy := realzk.NewProxy(t, space.Addr())

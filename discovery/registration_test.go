@@ -165,7 +165,7 @@ func TestUpdateInAnOutage(t *testing.T) {
 }
 
 // Scenario: a blip within the session costs no write and no watch event.
-func TestBlipCostsNothing(t *testing.T) {
+func TestBriefDisconnectionCostsNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		cli, reg := w.registry("a")
 		r := w.register(reg, instance("one"))

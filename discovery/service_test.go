@@ -279,7 +279,7 @@ func TestRegistryAwayForAnHour(t *testing.T) {
 }
 
 // A new session, in which the node of the old one is replaced, changes nothing for those who view it.
-func TestNewSessionIsNoChange(t *testing.T) {
+func TestNewSessionIsNotReportedAsAChange(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		cli, reg := w.registry("a")
 		w.register(reg, instance("one"))

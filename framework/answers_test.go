@@ -181,7 +181,7 @@ func TestCodesThatSayNothingOfARead(t *testing.T) {
 }
 
 // A guaranteed delete and the removal of twins go on over answers that say nothing, for as long as it takes.
-func TestGuaranteedDeleteGoesOnOverCodesThatSayNothing(t *testing.T) {
+func TestGuaranteedDeleteContinuesAfterCodesWithoutMeaning(t *testing.T) {
 	for _, code := range oddCodes {
 		t.Run(fmt.Sprint(int32(code)), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {

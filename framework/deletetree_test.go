@@ -132,7 +132,7 @@ func TestDeleteTreeKeepsABoundedNumberOfRequestsUnderWay(t *testing.T) {
 }
 
 // Connections break, with and without the delete on it applied, and a session ends by the servers' word.
-func TestDeleteTreeGoesOnOverLostConnectionsAndSessions(t *testing.T) {
+func TestDeleteTreeContinuesAfterLostConnectionsAndSessions(t *testing.T) {
 	for _, stage := range []zktest.Stage{zktest.Request, zktest.Reply} {
 		t.Run(fmt.Sprint(stage), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -346,7 +346,7 @@ func TestDeleteTreeByManyAtOnceOnARealServer(t *testing.T) {
 }
 
 // Connections break on the way, on a server that is real.
-func TestDeleteTreeOnARealServerGoesOnOverBrokenConnections(t *testing.T) {
+func TestDeleteTreeOnARealServerContinuesAfterBrokenConnections(t *testing.T) {
 	t.Parallel()
 	space := realzk.Shared(t)
 	proxy := realzk.NewProxy(t, space.Addr())

@@ -208,7 +208,7 @@ func TestHungServerIsPassedOver(t *testing.T) {
 }
 
 // The error of a call that finds no connection tells of the dials since there was one, and of no others.
-func TestErrorsTellOfTheLastDial(t *testing.T) {
+func TestErrorsContainTheLastDialError(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := startServer(t, zktest.Config{})
 		cli := connected(t, s, func(c *framework.Config) { c.ConnectTimeout = time.Hour })
@@ -241,7 +241,7 @@ func TestErrorsTellOfTheLastDial(t *testing.T) {
 }
 
 // A server that takes connections and opens no session is named, too: another service's port, one that expects TLS.
-func TestErrorsTellOfTheLastHandshake(t *testing.T) {
+func TestErrorsContainTheLastHandshakeError(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := startServer(t, zktest.Config{})
 		defer s.OnFrame(cutConnects)()

@@ -57,7 +57,7 @@ func TestHealthInABlackHole(t *testing.T) {
 }
 
 // Blips of up to two thirds of the timeout flip nothing, and neither do idle hours.
-func TestHealthOverBlips(t *testing.T) {
+func TestHealthThroughDisconnections(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := startServer(t, zktest.Config{})
 		cli := connected(t, s)

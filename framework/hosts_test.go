@@ -64,7 +64,7 @@ func TestPausesBetweenDials(t *testing.T) {
 	assert.Equal(t, []time.Duration{100 * ms, 200 * ms, 400 * ms, 400 * ms, 400 * ms}, pauses[3:])
 }
 
-func TestConnectionThatLastedStartsThePausesAnew(t *testing.T) {
+func TestConnectionThatLastedResetsThePauses(t *testing.T) {
 	now := time.Now()
 	for _, c := range []struct {
 		up   time.Duration

@@ -108,7 +108,7 @@ func TestWatchFiresAlthoughItsEventIsLost(t *testing.T) {
 
 // A watch without users misses its event. The next user of the path reads the next node, is not told that it was deleted, and
 // learns of its real end.
-func TestAMissedEventIsNotToldOfTheNextNode(t *testing.T) {
+func TestMissedEventIsNotDeliveredForTheNextNode(t *testing.T) {
 	for kind, watch := range watchers {
 		t.Run(kind, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {

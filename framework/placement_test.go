@@ -230,7 +230,7 @@ func TestServersAreReadWithoutAWarning(t *testing.T) {
 }
 
 // Names that are resolved for the first time, or could not be resolved for a moment, are the servers that they were.
-func TestFirstResolutionMovesNobody(t *testing.T) {
+func TestFirstResolutionMovesNoClient(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := startServer(t, zktest.Config{Endpoints: 6})
 		var fail atomic.Bool
@@ -262,7 +262,7 @@ func TestFirstResolutionMovesNobody(t *testing.T) {
 }
 
 // Servers of other zones that are added move nobody who is in the right zone.
-func TestServersOfOtherZonesMoveNobody(t *testing.T) {
+func TestServersOfOtherZonesMoveNoClient(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := startServer(t, zktest.Config{Endpoints: 4})
 		addrs := s.Addrs()

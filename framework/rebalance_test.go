@@ -149,7 +149,7 @@ func TestRestartAfterAListHasGrown(t *testing.T) {
 }
 
 // A server that is taken from the list while clients are to move to it gets none of them.
-func TestNobodyMovesToAServerThatIsNoLongerListed(t *testing.T) {
+func TestNoClientMovesToAServerThatIsNoLongerListed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := startCluster(t, 3)
 		addrs := s.Addrs()

@@ -169,7 +169,7 @@ func TestSafeToRetryOfEveryOutcome(t *testing.T) {
 	}
 }
 
-func TestSafeToRetryOfWhatIsNoErrorOfAnOperation(t *testing.T) {
+func TestSafeToRetryOfOtherErrorsIsFalse(t *testing.T) {
 	for _, err := range []error{
 		nil, framework.ErrNoNode, framework.ErrNotConnected, context.Canceled, errors.New("x"),
 		&framework.OpError{Op: "set", Path: "/a", Err: framework.ErrNoNode},

@@ -104,7 +104,7 @@ func TestRanksOfServers(t *testing.T) {
 }
 
 // A list that shrinks to nothing that is known, or grows, keeps what is known of those that stay.
-func TestReplaceKeepsWhatIsKnown(t *testing.T) {
+func TestReplaceKeepsKnownAddresses(t *testing.T) {
 	h := testHosts(3, nil)
 	server, _ := h.take()
 	before, after := h.replace(list{names: []string{server, "new:1"}, known: map[string][]string{"new:1": {"192.0.2.1:1", "192.0.2.2:1"}}})

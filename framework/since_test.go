@@ -248,7 +248,7 @@ func hurt(s *zktest.Server, random *rand.Rand) {
 }
 
 // A server that has not seen what it is asked about, or cannot be asked, says so, and harms nobody.
-func TestNotTold(t *testing.T) {
+func TestChangedSinceReturnsErrNotTold(t *testing.T) {
 	t.Run("behind", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			s := startServer(t, zktest.Config{})

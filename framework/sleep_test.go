@@ -37,7 +37,7 @@ func TestSleepLog(t *testing.T) {
 }
 
 // A reading that comes late says that less was slept than was.
-func TestReadingsThatComeLateAreNoSleep(t *testing.T) {
+func TestLateReadingsAreNotSleep(t *testing.T) {
 	late := 0
 	l := newSleepLog(func() time.Duration {
 		if late--; late == 0 {

@@ -352,7 +352,7 @@ func TestFirstConnectionWhenLessIsAskedThanGranted(t *testing.T) {
 }
 
 // The first answer that comes too late says what the servers grant, so the next try has more time.
-func TestAnswerThatComesTooLateTellsTheTimeout(t *testing.T) {
+func TestLateReplyStillGrantsTheTimeout(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := startServer(t, zktest.Config{MinSessionTimeout: 4 * time.Second, MaxSessionTimeout: 4 * time.Second})
 		slowDown(s, zktest.Reply, 1500*time.Millisecond, 0)

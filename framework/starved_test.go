@@ -267,7 +267,7 @@ func TestEachAnswerIsATrustOfItsOwn(t *testing.T) {
 	})
 }
 
-func TestWhatIsDerivedCostsNoGoroutine(t *testing.T) {
+func TestDerivedContextsCostNoGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, _, session, _ := memoryClient(t, nil)
 		claim, cancel := session.ClaimContext(t.Context(), holdClaim)

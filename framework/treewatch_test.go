@@ -40,7 +40,7 @@ func spelled(events []framework.Event) []string {
 }
 
 // The order of the events is that of the changes, and each change below the path is told once.
-func TestTreeWatchTellsWhatHappens(t *testing.T) {
+func TestTreeWatchDeliversChanges(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := startServer(t, zktest.Config{})
 		mustCreate(t, s, "/app/root", "")

@@ -160,7 +160,7 @@ func TestTreeWatchesEndWithTheSession(t *testing.T) {
 }
 
 // One-shot watches on the path itself live on what the recursive one tells.
-func TestTreeWatchStandsInForOneShots(t *testing.T) {
+func TestTreeWatchServesOneShots(t *testing.T) {
 	created, deleted := EventCreated, EventDeleted
 	for _, c := range []struct {
 		kind watchKind

@@ -260,7 +260,7 @@ func TestSleepIsNoticedWithoutAnybodyAsking(t *testing.T) {
 }
 
 // A recipe whose claim ends before its connection does is not started in a tight loop.
-func TestRecipeBreathesWhileTrustIsVoid(t *testing.T) {
+func TestRecipePausesWhileTrustIsVoid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, cli, _, machine := memoryClient(t, nil)
 		starts := 0
@@ -288,7 +288,7 @@ func TestWallClockThatGoesBackDoesNoHarm(t *testing.T) {
 	})
 }
 
-func TestMarginFollowsWhatIsGranted(t *testing.T) {
+func TestMarginFollowsTheGrantedTimeout(t *testing.T) {
 	for _, c := range []struct{ asked, margin, granted, want time.Duration }{
 		{4 * time.Second, 0, 4 * time.Second, time.Second},
 		{40 * time.Second, 0, 4 * time.Second, time.Second},

@@ -161,7 +161,7 @@ func TestWalkGoesPastAListThatIsTooLong(t *testing.T) {
 }
 
 // Connections break and sessions end on the way. Every node is visited once all the same.
-func TestWalkGoesOnOverLostConnectionsAndSessions(t *testing.T) {
+func TestWalkContinuesAfterLostConnectionsAndSessions(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := startServer(t, zktest.Config{})
 		cli := connected(t, s)

@@ -90,7 +90,7 @@ func TestHandover(t *testing.T) {
 }
 
 // The successor leaves while the leader function finishes: it is called again, with the same token.
-func TestHandoverToSomebodyWhoLeaves(t *testing.T) {
+func TestHandoverToAWaiterThatLeaves(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		a := presides(t, leader.New(w.Connect("a"), path))
 		first := <-a.terms

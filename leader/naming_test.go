@@ -84,7 +84,7 @@ func TestNamingsExcludeEachOther(t *testing.T) {
 }
 
 // With Shared, whoever looks for one kind of name only finds a node of docent's before its own, and one behind it.
-func TestSharedStandsBeforeEachKind(t *testing.T) {
+func TestSharedQueuesBeforeEachKind(t *testing.T) {
 	for kind, name := range map[string]string{
 		"latch-": "_c_0f8b3c1e-5d0a-4a53-9d5c-2f3f0a7f1e11-latch-", "lock-": "_c_0f8b3c1e5d0a4a539d5c2f3f0a7f1e11-lock-",
 		"__lock__": "0f8b3c1e5d0a4a539d5c2f3f0a7f1e11__lock__",

@@ -84,7 +84,7 @@ func TestRefusedCandidate(t *testing.T) {
 	})
 }
 
-func TestHoldSurvivesABlip(t *testing.T) {
+func TestHoldSurvivesABriefDisconnection(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		cli := w.Connect("a")
 		term := stand(t, cli, leader.Hold(0)).term()

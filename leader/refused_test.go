@@ -159,7 +159,7 @@ func TestObserverRefusedLater(t *testing.T) {
 
 // The term has ended with the connection, and ctx ends while Run lets go: its cause is what Run returns, as for everything else
 // that waits.
-func TestCtxEndsWhileRunLetsGo(t *testing.T) {
+func TestCtxEndsWhileRunReleases(t *testing.T) {
 	for name, opts := range map[string][]leader.Option{"cancel": nil, "hold": {leader.Hold(time.Second / 2)}} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {

@@ -255,7 +255,7 @@ func TestFailedTransferKeepsThePolicy(t *testing.T) {
 }
 
 // The successor has lost its session since and stands again, with the same id and another node.
-func TestSuccessorStandsAgain(t *testing.T) {
+func TestSuccessorCampaignsAgain(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		s := w.set()
 		node := s.path("c")

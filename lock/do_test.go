@@ -200,7 +200,7 @@ func TestContendersSayWhichOneIsMine(t *testing.T) {
 	})
 }
 
-func TestProgressTellsHowManyAreAhead(t *testing.T) {
+func TestProgressCountsTheContendersAhead(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		held := locked(t, lock.New(w.Connect("a"), path))
 		var queue []<-chan result

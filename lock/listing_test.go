@@ -30,7 +30,7 @@ func listing(cli *framework.Client) []string {
 }
 
 // Who waits says how many stand ahead, and who holds says what it holds, until it is given up.
-func TestWhatIsListed(t *testing.T) {
+func TestListingFollowsTheState(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		a, b := w.Connect("a"), w.Connect("b")
 		held := locked(t, lock.New(a, path))

@@ -46,7 +46,7 @@ func TestSilenceEndsTheHolderFirst(t *testing.T) {
 }
 
 // Without Hold a broken connection ends a Held at once, with Hold only if it lasts.
-func TestHoldSurvivesABlip(t *testing.T) {
+func TestHoldSurvivesABriefDisconnection(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		cli := w.Connect("a")
 		kept, given := locked(t, lock.New(cli, "/locks/kept", lock.Hold(0))), locked(t, lock.New(cli, "/locks/given"))
@@ -81,7 +81,7 @@ func TestGraceBoundsHold(t *testing.T) {
 }
 
 // A blip that is shorter than the grace leaves no clock ticking.
-func TestGraceStartsAnewWithEveryBlip(t *testing.T) {
+func TestGraceStartsOverWithEveryDisconnection(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		cli := w.Connect("a")
 		held := locked(t, lock.New(cli, path, lock.Hold(timeout/2)))
@@ -187,7 +187,7 @@ func TestUnlockFindsTheNodeDeleted(t *testing.T) {
 }
 
 // The watch on the node is in place again after a reconnect, and after an event that was no deletion.
-func TestDeletedNodeIsNoticedAfterABlipAndAfterAWrite(t *testing.T) {
+func TestDeletedNodeIsNoticedAfterADisconnectionAndAfterAWrite(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		held := locked(t, lock.New(w.Connect("a"), path, lock.Hold(0)))
 		time.Sleep(time.Second)
@@ -234,7 +234,7 @@ func (w *world) newest() string {
 	return newest
 }
 
-func TestKilledSessionEndsTheHeldAndTheMutexGoesOn(t *testing.T) {
+func TestKilledSessionEndsTheHeldAndTheMutexCanBeLockedAgain(t *testing.T) {
 	for name, opts := range map[string][]lock.Option{"cancel": nil, "hold": {lock.Hold(0)}} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {

@@ -59,7 +59,7 @@ func TestLockIsFair(t *testing.T) {
 	})
 }
 
-func TestTokensGrowAlsoWhenTheDirectoryStartsAnew(t *testing.T) {
+func TestTokensGrowEvenIfTheDirectoryIsRecreated(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		m := lock.New(w.Connect("a"), path)
 		var last int64

@@ -232,7 +232,7 @@ func TestSharedLimit(t *testing.T) {
 	})
 }
 
-func TestSharedLimitThatIsNone(t *testing.T) {
+func TestSharedLimitThatIsNotANumber(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		s := lock.NewSharedSemaphore(w.Connect("a"), pool, poolLimit)
 		require.NoError(t, s.SetLimit(t.Context(), 1))

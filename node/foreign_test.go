@@ -208,7 +208,7 @@ func TestTwoKeepersOfOneClient(t *testing.T) {
 }
 
 // The ghost need not be the Keeper's own: no node of an earlier session of the client is anybody's.
-func TestGhostOfAnEarlierKeeper(t *testing.T) {
+func TestLeftoverOfAnEarlierKeeperIsReplaced(t *testing.T) {
 	bubbleWith(t, zktest.Config{TickTime: 4 * time.Second}, func(t *testing.T, w *world) {
 		cli := w.Connect("a")
 		w.createFor(cli, path, "ghost")

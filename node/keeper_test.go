@@ -87,7 +87,7 @@ func TestReport(t *testing.T) {
 }
 
 // A registration costs nothing while nothing happens, and nothing over a blip; nobody who watches it is told anything.
-func TestBlipWithinTheSession(t *testing.T) {
+func TestBriefDisconnectionKeepsTheSession(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		cli := w.Connect("a")
 		k := w.keep(cli, path, "payload")
@@ -151,7 +151,7 @@ func TestNewSession(t *testing.T) {
 }
 
 // The servers still have the dead session when the new one begins: one transaction replaces its node.
-func TestGhostIsReplacedInOneTransaction(t *testing.T) {
+func TestLeftoverIsReplacedInOneTransaction(t *testing.T) {
 	bubbleWith(t, zktest.Config{TickTime: 4 * time.Second}, func(t *testing.T, w *world) {
 		cli := w.Connect("a")
 		k := w.keep(cli, path, "payload")

@@ -146,7 +146,7 @@ func TestNamespace(t *testing.T) {
 
 // The number of a sequential node changes with the session; the ghost goes in the transaction that creates the new one, so that
 // whoever lists sees one of them, never none and never both.
-func TestGhostOfASequentialNode(t *testing.T) {
+func TestLeftoverOfASequentialNodeIsReplaced(t *testing.T) {
 	for name, opts := range map[string][]node.Option{"plain": nil, "protected": {node.Protected()}} {
 		t.Run(name, func(t *testing.T) {
 			bubbleWith(t, zktest.Config{TickTime: 4 * time.Second}, func(t *testing.T, w *world) {
@@ -244,7 +244,7 @@ func TestSequentialNodesWithLostAnswers(t *testing.T) {
 }
 
 // The session is lost as well, and the servers have it still: what its create has made is a ghost that goes with the new create.
-func TestGhostOfALostAnswer(t *testing.T) {
+func TestLeftoverOfALostReplyIsFound(t *testing.T) {
 	bubbleWith(t, zktest.Config{TickTime: 4 * time.Second}, func(t *testing.T, w *world) {
 		cli := w.Connect("a")
 		w.Put(dir, "")

@@ -66,7 +66,7 @@ func sessionOf(t *testing.T, cli *framework.Client) int64 {
 }
 
 // A blip within the session: the registration is not written, and nobody who watches it is told anything.
-func TestRealBlipWithinTheSession(t *testing.T) {
+func TestRealBriefDisconnectionKeepsTheSession(t *testing.T) {
 	t.Parallel()
 	space := realzk.Shared(t)
 	proxy := realzk.NewProxy(t, space.Addr())
@@ -131,7 +131,7 @@ func TestRealNewSession(t *testing.T) {
 // A new session begins while the servers still keep the old one: the client has lost it by the clock. It finds its ghosts: those of
 // open Keepers are replaced in one transaction, so that whoever looks meanwhile sees the names at any time, and that of a
 // Keeper that was closed during the outage goes.
-func TestRealGhosts(t *testing.T) {
+func TestRealLeftoversAreReplaced(t *testing.T) {
 	t.Parallel()
 	space := realzk.Shared(t)
 	proxy := realzk.NewProxy(t, space.Addr())

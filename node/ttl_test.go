@@ -90,7 +90,7 @@ func TestTTLDeletedByOthers(t *testing.T) {
 }
 
 // The answer to the delete of the child is lost, and somebody creates that child again: nobody can say what became of the delete. Close goes on.
-func TestTTLCloseWhenNobodyKnowsWhetherTheChildWasDeleted(t *testing.T) {
+func TestTTLCloseWhenTheDeleteOfTheChildIsUnknown(t *testing.T) {
 	bubbleWith(t, sweeping, func(t *testing.T, w *world) {
 		k := w.keep(w.Connect("a"), path, "payload", node.WithTTL(ttl))
 		lost := false

@@ -157,7 +157,7 @@ func TestLossOfTheLeaderKeepsSessionsAndWhatWasCommitted(t *testing.T) {
 	}
 }
 
-func TestClusterWithoutAQuorumServesNobody(t *testing.T) {
+func TestClusterWithoutAQuorumServesNoClients(t *testing.T) {
 	inCluster(t, zktest.Config{}, func(e *ensemble) {
 		a := e.joinAt("a", 2, time.Second)
 		e.Stop(0)
@@ -203,7 +203,7 @@ func TestFollowerThatIsCutOffServesStaleReadsUntilItsLimit(t *testing.T) {
 	})
 }
 
-func TestFollowerThatIsCutOffForAShortTimeGoesOn(t *testing.T) {
+func TestFollowerThatIsCutOffBrieflyContinues(t *testing.T) {
 	inCluster(t, zktest.Config{SyncLimit: 10 * time.Second}, func(e *ensemble) {
 		a := e.joinAt("a", 0, time.Minute)
 		heal := e.CutOff(0)

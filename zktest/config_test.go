@@ -94,7 +94,7 @@ func TestConfigOfSuperDigest(t *testing.T) {
 	})
 }
 
-func TestTraceTellsEverything(t *testing.T) {
+func TestTraceContainsEveryEvent(t *testing.T) {
 	inBubble(t, zktest.Config{}, func(w *world) {
 		a := w.join("a")
 		require.Zero(w, w.ask(a, zktest.OpAddWatch, &jute.PathInt32Request{Path: "/x"}))

@@ -122,7 +122,7 @@ func TestFourLetterWordsArriveInPieces(t *testing.T) {
 	})
 }
 
-func TestAFourLetterWordIsNoneLaterOn(t *testing.T) {
+func TestFourLetterWordIsAFrameAfterTheHandshake(t *testing.T) {
 	inBubble(t, zktest.Config{}, func(w *world) {
 		a := w.join("a")
 		a.send([]byte("ruok")) // a length of 1920298859

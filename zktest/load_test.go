@@ -60,8 +60,8 @@ func TestManyWaiters(t *testing.T) {
 	})
 }
 
-// TestAHerd has a thousand watchers of one node.
-func TestAHerd(t *testing.T) {
+// TestThousandWatchersOfOneNode has a thousand watchers of one node.
+func TestThousandWatchersOfOneNode(t *testing.T) {
 	const n = 1000
 	onBoth(t, zktest.Config{}, func(w *world) {
 		herd := make([]*raw, n)

@@ -240,7 +240,7 @@ func TestLatencyIsWithinItsBounds(t *testing.T) {
 	}
 }
 
-func TestASlowReaderIsCutAndHoldsUpNobody(t *testing.T) {
+func TestSlowReaderIsCutAndDoesNotDelayOthers(t *testing.T) {
 	onBoth(t, zktest.Config{}.WithMaxQueued(2<<20), func(w *world) {
 		a, b := w.join("a"), w.join("b")
 		require.NoError(w, w.srv.Set("/", make([]byte, 1<<20)))

@@ -27,7 +27,7 @@ func TestConnectionsWithoutAHandshakeEnd(t *testing.T) {
 }
 
 // A dial to somewhere else that hangs does not hold up who comes in.
-func TestSlowDialHoldsUpNobody(t *testing.T) {
+func TestSlowDialDoesNotDelayOthers(t *testing.T) {
 	s, err := zktest.Start(zktest.Config{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })

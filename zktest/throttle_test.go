@@ -102,7 +102,7 @@ func TestServerThatDoesNotReadHoldsUpItsWriters(t *testing.T) {
 	})
 }
 
-func TestWriterThatNobodyListensToIsReleased(t *testing.T) {
+func TestWriterWithoutAReaderIsReleased(t *testing.T) {
 	for name, release := range map[string]func(w *world, a *raw){
 		"closed": func(_ *world, a *raw) { _ = a.conn.Close() },
 		"cut":    func(w *world, _ *raw) { w.srv.Cut(zktest.ClientConns("a")) },

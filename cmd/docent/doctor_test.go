@@ -133,7 +133,7 @@ var disorders = map[string]disorder{
 	},
 }
 
-func TestDoctorSaysWhatIsWrong(t *testing.T) {
+func TestDoctorNamesTheProblem(t *testing.T) {
 	for name, c := range disorders {
 		t.Run(name, func(t *testing.T) {
 			members := c.members

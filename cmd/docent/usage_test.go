@@ -12,7 +12,7 @@ import (
 	"github.com/docent-zk/docent/zktest"
 )
 
-func TestUsageErrorsSayWhatIsWrong(t *testing.T) {
+func TestUsageErrorsNameTheMistake(t *testing.T) {
 	inBubble(t, 1, zktest.Config{}, func(w *world) {
 		for _, c := range []struct {
 			code    int
@@ -66,7 +66,7 @@ func TestUsageErrorsSayWhatIsWrong(t *testing.T) {
 	})
 }
 
-func TestExitCodesTellWhatTheServersSaid(t *testing.T) {
+func TestExitCodesFollowTheServersReply(t *testing.T) {
 	inBubble(t, 1, zktest.Config{}, func(w *world) {
 		w.create("/a/b", "x")
 		w.fails(3, "node does not exist", "get", "/none")
@@ -112,7 +112,7 @@ func TestSecretsComeFromTheEnvironmentOrFiles(t *testing.T) {
 	})
 }
 
-func TestEnvironmentStandsInForFlags(t *testing.T) {
+func TestEnvironmentVariablesReplaceFlags(t *testing.T) {
 	inBubble(t, 1, zktest.Config{}, func(w *world) {
 		w.create("/app/a", "")
 		w.create("/b", "")

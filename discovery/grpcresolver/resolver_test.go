@@ -138,7 +138,7 @@ func until(t *testing.T, conn *grpc.ClientConn, want ...instance) {
 }
 
 // Three servers; one is killed, one drains, one comes, and the registry goes away: calls go on.
-func TestCallsGoOn(t *testing.T) {
+func TestCallsContinue(t *testing.T) {
 	w := newWorld(t)
 	a, b, c := w.serve("a"), w.serve("b"), w.serve("c")
 	conn := w.dial("zk:///orders", "round_robin")

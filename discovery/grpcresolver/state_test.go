@@ -124,7 +124,7 @@ func TestWithoutWeightNoAddress(t *testing.T) {
 }
 
 // While the registry is away the channel is told nothing; afterwards, what has changed.
-func TestStaleIsNoNews(t *testing.T) {
+func TestStaleRegistryIsNotReportedToTheChannel(t *testing.T) {
 	bubble(t, func(t *testing.T, server *zktest.Server, cli *framework.Client) {
 		reg := discovery.New[string](cli, "/services")
 		_, err := reg.Register(t.Context(), discovery.Instance[string]{Name: "orders", ID: "a", Address: "h", Port: 80, Type: discovery.Static})

@@ -34,7 +34,7 @@ func (w *world) pass(q contend.Queue, s *framework.Session) map[zktest.Op]int64 
 }
 
 // As long as nothing else happens on the servers, a queue is not listed. If something does, it is listed until that has been so for a while.
-func TestQueueInWhichNothingHappensIsNotListed(t *testing.T) {
+func TestUnchangedQueueIsNotListedAgain(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		_, s := w.client("a")
 		q := w.trodden(s)
@@ -52,7 +52,7 @@ func TestQueueInWhichNothingHappensIsNotListed(t *testing.T) {
 }
 
 // Somebody who has come in between is waited for, whatever the numbers say.
-func TestSomebodyComesBetweenTwoPlacesOfAQueueThatIsNotListed(t *testing.T) {
+func TestContenderBetweenTwoPlacesOfAnUnlistedQueueIsNoticed(t *testing.T) {
 	for name, come := range map[string]func(t *testing.T, w *world, other *framework.Session) *contend.Claim{
 		"who holds": func(t *testing.T, _ *world, other *framework.Session) *contend.Claim {
 			claim, err := queue.Acquire(t.Context(), other, hold)

@@ -49,7 +49,7 @@ func TestACzxidThatLeavesNoRoomForTurnsIsRefusedAndItsNodeRemoved(t *testing.T) 
 }
 
 // What can be applied after its answer was given up is not settled.
-func TestWhatIsSettled(t *testing.T) {
+func TestSettledErrors(t *testing.T) {
 	op := func(attempts int, err error) error {
 		return &framework.OpError{Op: "multi", Path: "/x", Attempts: attempts, Err: err}
 	}

@@ -59,7 +59,7 @@ func TestSubscribersGetEverythingInOrder(t *testing.T) {
 // The worst reader there is: a thousand values long it does nothing. Everybody
 // else gets each value at the instant of its publication, and in the end the
 // reader finds them all.
-func TestASubscriberThatNeverReadsDelaysNobody(t *testing.T) {
+func TestSubscriberThatNeverReadsDoesNotDelayOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var hub Hub[int]
 		never := hub.Subscribe(t.Context())
@@ -261,7 +261,7 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 	})
 }
 
-func TestShutdownDropsWhatNobodyReads(t *testing.T) {
+func TestShutdownDropsUnreadValues(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var hub Hub[int]
 		blocked, idle := hub.Subscribe(t.Context(), 1, 2, 3), hub.Subscribe(t.Context())

@@ -76,7 +76,7 @@ func TestSemaphore(t *testing.T)       { eachSeed(t, 15, Permits, permitting(3, 
 func TestSharedSemaphore(t *testing.T) { eachSeed(t, 15, Permits, permitting(3, true, Sound)) }
 
 func TestCounter(t *testing.T)     { eachSeed(t, 15, Counting(0, 0), counting(false, false, Sound)) }
-func TestCounterAnew(t *testing.T) { eachSeed(t, 10, Counting(0, -1), counting(true, false, Sound)) }
+func TestCounterStartsOver(t *testing.T) { eachSeed(t, 10, Counting(0, -1), counting(true, false, Sound)) }
 func TestCounterWithoutReceipt(t *testing.T) {
 	eachSeed(t, 15, Counting(0, 0), counting(false, true, Sound))
 }

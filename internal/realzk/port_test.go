@@ -40,7 +40,7 @@ func TestReservedPortCanBeListenedOnAgainAndAgain(t *testing.T) {
 // The kernel has 28,000 ports to give by default and picks at random. Half of
 // those that it could give are asked for, so that a port that is not held would
 // be among them almost certainly if 50 were free.
-func TestReservedPortIsGivenToNobody(t *testing.T) {
+func TestReservedPortIsNotAssigned(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux holds ports")
 	}

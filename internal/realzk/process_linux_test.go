@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestPauseReturnsWhenEveryThreadStandsStill(t *testing.T) {
+func TestPauseReturnsWhenEveryThreadIsStopped(t *testing.T) {
 	s := Standalone(t, Options{})
 	for range 20 {
 		require.NoError(t, s.Pause())

@@ -33,7 +33,7 @@ func TestPlaceholderIsRecognised(t *testing.T) {
 }
 
 // Each must cost next to nothing, whether nothing was configured or what does nothing.
-func TestNobodyWantsToKnow(t *testing.T) {
+func TestTelemetryThatIsOffCostsNothing(t *testing.T) {
 	for name, change := range map[string]func(*Config){
 		"nothing set":     func(*Config) {},
 		"the placeholder": func(c *Config) { c.TracerProvider = otel.GetTracerProvider() },
@@ -126,7 +126,7 @@ func TestHistoryKeepsTheLatest(t *testing.T) {
 }
 
 // What is handed over is done in order, before Close returns, and after that by whoever hands it over.
-func TestCloseWaitsForWhatIsToBeDone(t *testing.T) {
+func TestCloseWaitsForPendingTasks(t *testing.T) {
 	c := idle(t)
 	var done []int
 	gate := make(chan struct{})

@@ -232,7 +232,7 @@ func TestSuspectThatIsLeft(t *testing.T) {
 	l.expect("/a")
 }
 
-func TestNothingIsLetGoBehindTheEndOfTheSession(t *testing.T) {
+func TestHeldCallsAreNotWrittenAfterTheEndOfTheSession(t *testing.T) {
 	l, k := newTrack(t), &suspect{alone: true}
 	l.send(k, "/s")
 	l.send(nil, "/a")

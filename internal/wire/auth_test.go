@@ -148,7 +148,7 @@ func TestWriteFailureOfCredentials(t *testing.T) {
 }
 
 // Answers to credentials do not prolong a session, so they are no sign of it.
-func TestCredentialsAreNoSignOfLife(t *testing.T) {
+func TestCredentialRepliesDoNotProlongTrust(t *testing.T) {
 	s, conn, tp := opened(t, Options{Auth: twoCredentials})
 	before := s.LastAnswered()
 	tp.feed(replyFrame(xidAuth, 0, 0, nil), replyFrame(xidAuth, 0, 0, nil))

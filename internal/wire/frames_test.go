@@ -222,7 +222,7 @@ func TestWritesInAnyPieces(t *testing.T) {
 	}
 }
 
-func TestNonsenseFromTheDriver(t *testing.T) {
+func TestInvalidFrameFromTheDriverEndsTheLink(t *testing.T) {
 	for _, b := range []enc{enc{}.i32(-1), enc{}.i32(7).zeros(7), enc{}.i32(maxRequestLen + 1)} {
 		_, conn, tp := opened(t, Options{})
 		_, err := conn.Write(b[:2])

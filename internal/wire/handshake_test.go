@@ -350,7 +350,7 @@ func TestResumeOfAnEarlierSession(t *testing.T) {
 }
 
 // A session that was to be resumed is over, or the server has made another one: nothing else can be done in this Session.
-func TestResumeOfWhatIsOver(t *testing.T) {
+func TestResumeOfAnEndedSession(t *testing.T) {
 	expired, foreign := 0, int64(0)
 	for answer, want := range map[int64]error{0: ErrExpired, testSession + 1: ErrForeignSession} {
 		s := NewSession(Options{

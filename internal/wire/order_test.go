@@ -176,7 +176,7 @@ func TestLostReplyOnALineThatIsNeverIdle(t *testing.T) {
 }
 
 // A server that answers steadily may be late with each answer.
-func TestLongQueueIsNoSilence(t *testing.T) {
+func TestLongQueueIsNotSilence(t *testing.T) {
 	onLane(t, Options{}, func(t *testing.T, l *lane) {
 		calls := make([]*testCall, 10)
 		for i := range calls {

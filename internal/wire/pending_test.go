@@ -183,7 +183,7 @@ func TestLastAnswered(t *testing.T) {
 }
 
 // The server that says so does not keep the session alive.
-func TestDisowningAnswersAreNoSignOfLife(t *testing.T) {
+func TestRepliesThatDisownTheSessionDoNotProlongTrust(t *testing.T) {
 	for _, code := range []int32{codeSessionExpired, codeSessionMoved, codeSASLRequired} {
 		s, conn, tp := opened(t, Options{})
 		before := s.LastAnswered()
@@ -225,7 +225,7 @@ func TestLastZxid(t *testing.T) {
 }
 
 // A few replies to nothing are passed over, and the driver does not see them.
-func TestStrayReplies(t *testing.T) {
+func TestUnexpectedRepliesEndTheLink(t *testing.T) {
 	s, conn, tp := opened(t, Options{})
 	for range maxUnexpected {
 		tp.feed(replyFrame(1234, 1<<60, 0, enc{}.i32(-9)))

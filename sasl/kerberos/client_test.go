@@ -17,7 +17,7 @@ import (
 )
 
 // A client proves who it is on each connection, and its nodes are its own. A KDC is not needed for another connection.
-func TestClientIsLetIn(t *testing.T) {
+func TestClientIsAdmitted(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		s := w.server(gssOptions{})
 		cli := w.client(s, w.mechanism(ordersPassword()))

@@ -416,7 +416,7 @@ func (w *world) kinit(path string, version int64) {
 }
 
 // A cache of somebody else is not used.
-func TestCacheOfSomebodyElse(t *testing.T) {
+func TestCacheOfAnotherPrincipalIsRefused(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		path := filepath.Join(filepath.Dir(w.conf), "cache")
 		w.kinit(path, 1)

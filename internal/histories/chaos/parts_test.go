@@ -58,7 +58,7 @@ func TestReadLogsFindsEverySetOfARealServer(t *testing.T) {
 	assert.Equal(t, []Set{{"/node", "one", 1, stat.Mzxid}, {"/node", "two", 2, results[1].Stat.Mzxid}}, found)
 }
 
-func TestReadLogsRefusesWhatIsNoLog(t *testing.T) {
+func TestReadLogsRefusesOtherFiles(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "version-2"), 0o700))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "version-2", "log.1"), make([]byte, 100), 0o600))

@@ -13,7 +13,7 @@ import (
 	"github.com/docent-zk/docent/zktest"
 )
 
-func TestCachesTellOfTheirWayToFreshness(t *testing.T) {
+func TestCachesReportTheirProgressToFreshness(t *testing.T) {
 	for name, way := range map[string]struct {
 		opts []cache.TreeOption
 		read string // an operation that reads nodes

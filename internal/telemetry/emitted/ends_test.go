@@ -87,7 +87,7 @@ func locked(t *testing.T, cli *framework.Client) *lock.Held {
 }
 
 // Whoever reads the spans behind what gives a claim up finds its end, however slow the exporter is.
-func TestEndsAreToldWhenTheClaimIsGivenUp(t *testing.T) {
+func TestEndsAreReportedWhenTheClaimIsReleased(t *testing.T) {
 	for name, giveUp := range givesUp {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {

@@ -96,7 +96,7 @@ func TestLostClaimsSayWhy(t *testing.T) {
 }
 
 // A claim that nobody has given up ends with its client, whose Close waits for that to be told.
-func TestCloseEndsWhatIsHeld(t *testing.T) {
+func TestCloseEndsClaims(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c, s := collect(), startServer(t)
 		cli := c.client(t, s, "a")

@@ -38,7 +38,7 @@ func TestOperationsAreSpansOfTheirCallers(t *testing.T) {
 }
 
 // Who asks can be told no: that is an answer and no failure.
-func TestAnswersAreNoErrors(t *testing.T) {
+func TestExpectedRepliesAreNotFailures(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c, s := collect(), startServer(t)
 		cli, ctx := c.client(t, s, "a"), t.Context()
@@ -89,7 +89,7 @@ func TestFailuresAreErrors(t *testing.T) {
 }
 
 // A caller who leaves has not failed.
-func TestCancellationIsNoFailure(t *testing.T) {
+func TestCancellationIsNotAFailure(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c, s := collect(), startServer(t)
 		cli := c.client(t, s, "a")

@@ -78,7 +78,7 @@ func assertOrdered(t *testing.T, s tracetest.SpanStub) {
 }
 
 // A client that is closed while it has no session has none to tell of.
-func TestLostSessionsAreToldOnce(t *testing.T) {
+func TestLostSessionsAreReportedOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c, s := collect(), startServer(t)
 		cli := c.client(t, s, "a")
@@ -119,7 +119,7 @@ func TestSessionsAreCounted(t *testing.T) {
 	})
 }
 
-func TestClientsAreToldApart(t *testing.T) {
+func TestClientsAreDistinguished(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c, s := collect(), startServer(t)
 		c.client(t, s, "a")
