@@ -1,39 +1,39 @@
-// Package bench measures docent beside the same work done with bare
+// Package bench compares docent with the same work done with bare
 // go-zookeeper, on zktest and on real ZooKeeper. It consists of benchmarks:
 //
 //	make bench-go                       # all
 //	make bench-go BENCH=Lock            # some
 //	make bench-go BENCH=/server=real    # on real ZooKeeper only
 //
-// After them, make bench-go runs those of internal/interop, which are beside
-// Curator: BenchmarkRecipes and BenchmarkCaches count what the servers are asked
-// for, and print tables at their end.
+// After them, make bench-go runs the benchmarks that compare docent with
+// Curator: BenchmarkRecipes and BenchmarkCaches count the requests to the
+// servers, and print tables at the end.
 //
-// # How it measures
+// # Method
 //
-// Both sides of a contest run in turns of a tenth of b.N, within one benchmark
-// and against one server, so that they meet the same machine. The reported
+// Both sides take turns of a tenth of b.N, within one benchmark and against one
+// server, so that they run under the same conditions. The reported
 // metrics are
 //
 //	ns/op             docent
 //	bare-ns/op        the same work with bare go-zookeeper
-//	ratio             ns/op divided by bare-ns/op: below 1 docent is quicker
+//	ratio             ns/op divided by bare-ns/op; below 1, docent is faster
 //	docent-allocs/op  heap allocations of the whole process in docent's turns
-//	docent-B/op       bytes of them
-//	docent-cpu-ns/op  time of processors that the process took, user and system
+//	docent-B/op       bytes of these allocations
+//	docent-cpu-ns/op  processor time of the process, user and system
 //	bare-...          the same in the other turns
 //	cpu-ratio         docent-cpu-ns/op divided by bare-cpu-ns/op
 //
-// Get, Set, Create and Children are in a table as well, which is printed at the
-// end: with the median of what an operation took, and with the goroutines that
-// there were for each call, callers not counted.
+// A table at the end shows Get, Set, Create and Children as well, with the median
+// time of an operation, and the goroutines for each call, without the callers.
 //
-// Before that both run until a server in Java has compiled what they need.
+// Before the measurement both sides run until the Java server has compiled its
+// code.
 //
 // On zktest the server runs in the same process and on the same processors; its
 // work and its allocations count for both sides, and the ratio says more than
-// the times. What is to be known of latency is in the times on server=real,
-// whose log is written to memory without being forced to a disk.
+// the times. The times on server=real show the latency. That server
+// writes its log to memory, without forcing it to a disk.
 //
 //	benchmark        one operation is                            callers
 //	Get, Set         one request and its answer                  1, 16, 256 on one session

@@ -1,24 +1,21 @@
-// Package etcd holds docent beside etcd's own recipes, go.etcd.io/etcd/client/v3/concurrency, in the same trouble: a network
-// that carries nothing any more, answers that come late, connections that break, calls that are given up. It is tests only;
-// docs/comparison.md says what they show.
+// Package etcd compares docent with etcd's own recipes, go.etcd.io/etcd/client/v3/concurrency, under the same faults: a network
+// that drops everything, late replies, lost connections, canceled calls. It has only tests; docs/comparison.md describes the results.
 //
 //	make compare             # from the root of the repository
 //	go test -v ./...         # from here, with the figures
 //
-// The servers are real ones in this process: an etcd of one member, and zktest for docent. Clients that are to be cut off
-// reach theirs through a proxy; whoever watches, or is to have the lock next, goes straight.
+// The servers are real ones in this process: an etcd of one member, and zktest for docent. Clients that are cut off
+// reach their server through a proxy. Observers and the next holder connect directly.
 //
-// It is a module of its own because etcd's server comes with a hundred modules and takes a minute to compile. Therefore
-// make test leaves it out, too.
+// It is a separate module because etcd's server needs a hundred modules and takes a minute to compile. For the same reason
+// make test leaves it out.
 //
-// # Told in time
+// # Notice of a lost lock
 //
-// Holder and successor live in one process, so that one clock dates what both of them learn: when the holder was told that
-// what it holds is gone, and when the successor had it. If the second comes first there were two holders, for as long as the
-// difference.
+// Holder and successor are in one process, so one clock measures when the holder was notified that its lock is lost, and when the
+// successor got the lock. If the second comes first, there were two holders for that time.
 //
-// etcd's client counts the lease's time from the moment at which an answer arrives, and looks once per second whether it is
-// over. The server counts from the moment at which it renewed the lease, and looks twice per second. So nothing is settled by
-// a black hole alone; and if answers have been late, the holder is told late, by just as much. docent counts from when the
-// request was sent, and leaves a margin.
+// etcd's client counts the lease's time from the arrival of a reply, and checks once per second. The server counts from when it renewed the
+// lease, and checks twice per second. So the result of a black hole depends on chance. If replies have been late, the holder is notified
+// late by as much. docent counts from when the request was sent, and subtracts a margin.
 package etcd

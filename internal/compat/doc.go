@@ -1,5 +1,5 @@
-// Package compat says, in a table, what docent needs of the servers and what it does without.
+// Package compat tests which capabilities docent uses if the servers have them, and what it does if they do not.
 //
-// Each capability of a server is used in the same way on a real ZooKeeper, on zktest with everything, and on zktest without that
-// capability. What is seen there stands in docs/compatibility.md: go test ./internal/compat -run TestTables -update writes it.
+// Each capability is used in the same way on a real ZooKeeper, on zktest with all capabilities, and on zktest without that one. The results are in
+// docs/compatibility.md: go test ./internal/compat -run TestTables -update writes it.
 package compat

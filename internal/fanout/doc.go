@@ -21,17 +21,17 @@
 //   - Publish and Push never wait for a reader.
 //   - All subscribers see the same order: publications are serialised.
 //   - Subscribe and Publish are ordered: a subscription gets its initial
-//     values, then everything published after Subscribe, and nothing else. Who
-//     publishes and subscribes under one lock therefore subscribes atomically
-//     with the current value.
+//     values, then everything published after Subscribe, and nothing else. A caller
+//     that publishes and subscribes under one lock therefore subscribes
+//     atomically with the current value.
 //   - A delivered value is no longer referenced, and a queue that has grown
 //     gives its memory back while it drains.
 //   - Every goroutine belongs to one subscription and ends with it; Wait and
 //     Shutdown wait for them.
 //
-// # Price
+// # Limits
 //
-// Nothing bounds a queue but the memory of the process. That is the right trade
-// for values which are small, rare, and must not be lost, such as changes of a
-// connection's state; it is the wrong one for a stream of data.
+// Only the memory of the process bounds a queue. This suits small, rare values
+// that must not be lost, such as changes of a connection's state. It does not
+// suit a stream of data.
 package fanout

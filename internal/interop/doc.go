@@ -1,5 +1,5 @@
-// Package interop holds docent against its peers on the same servers: Apache Curator (Java), kazoo (Python) and
-// go-zookeeper's zk.Lock. It is tests only; docs/interop.md says what they show.
+// Package interop tests docent together with Apache Curator (Java), kazoo (Python) and go-zookeeper's zk.Lock on the same servers. It has only
+// tests; docs/interop.md describes the results.
 //
 // # Peers
 //
@@ -12,18 +12,17 @@
 //	12 ok
 //	14 failed java.lang.IllegalStateException%3A+...
 //
-// that is: id, actor, command and arguments; and the same id with what became of it. Words are URL-encoded and bytes are
+// A command line has an id, an actor, a command and arguments. An answer has the same id and the result. Words are URL-encoded and bytes are
 // hexadecimal. An actor is one participant: a client with a session and one thread, in which its commands run one after
 // the other. Different actors work at the same time, and answers come in any order.
 //
-// A family of commands is a file of its own beside Peer.java (a class that implements Peer.Family) or peer.py (a module with a
-// dict COMMANDS). Nothing needs to be told of a new one: the tests compile and load what is there.
+// A family of commands is a separate file beside Peer.java (a class that implements Peer.Family) or peer.py (a module with a
+// dict COMMANDS). The tests compile and load every such file.
 //
 // # Critical sections
 //
-// What excludes each other is shown without clocks. Somebody who holds a lock puts a mark of its own on a board, a directory,
-// and lists it: nobody may be there whom the lock excludes. Of two who are inside together, the one who came later sees the
-// other's mark. Then it reads a counter, and in one transaction writes what follows and takes its mark back. Increments that
-// overlap are lost, and in the end the counter must equal the number of sections. It counts, too, how often a section came
-// from somebody else than the one before, so that a test that ran one side after the other is not taken for a proof.
+// Exclusion is tested without clocks. A holder of a lock creates a mark, a node in a common directory, and lists the directory. It must not find the mark of
+// a participant that the lock excludes. If two participants are inside together, the later one finds the other's mark. Then the holder reads a counter, and in
+// one transaction writes the next value and deletes its mark. Overlapping increments are lost, so at the end the counter must equal the number
+// of sections. The test also counts how often two sections in a row came from different participants. It fails if one side merely ran after the other.
 package interop

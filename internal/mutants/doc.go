@@ -5,7 +5,7 @@
 //	go run ./internal/mutants -only lock # those whose names contain a text
 //	go run ./internal/mutants -table     # writes README.md of this directory
 //
-// A mutant is a patch file in patches. Its head says what is broken, by which kind of change (the operator), and which command finds it
+// A mutant is a patch file in patches. Its head has a description, the kind of change (the operator), and the command that must find it
 // (the oracle):
 //
 //	what: a waiter that gives up does not pass its place on
@@ -16,16 +16,15 @@
 //	+++ b/internal/contend/queue.go
 //	@@ ...
 //
-// A mutant that the oracle finds by chance, as by goroutines that meet, has a line "chance:" with the reason. It is left out of the sample.
+// If the oracle finds a mutant only by chance, for example in a data race, the head has a line "chance:" with the reason. Such a mutant is left out of the
+// sample. If no test can find a mutant, because it changes nothing observable, the head has a line "equivalent:" with the reason.
 //
-// A mutant that no test can find, because nothing that can be observed changes, has a line "equivalent:" with the reason.
-//
-// The tree is not touched: the changed file is laid over it (go help build, -overlay).
+// The source files are not changed: the go command gets the changed file as an overlay (go help build, -overlay).
 //
 //	patch ──applies──▶ overlay ──compiles──▶ oracle fails ──▶ killed
 //	  │                   │                     └─ passes ──▶ survived, an error unless it is equivalent
 //	  └─ does not: error  └─ does not: error
 //
-// The tests of this command see that every patch applies, that no two have the same place and operator, that README.md is what the patches
-// say, and run one, which changes with the commit.
+// The tests of this command check that every patch applies, that no two have the same place and operator, and that README.md agrees with the patches. They
+// run one mutant, which changes with the commit.
 package main

@@ -115,8 +115,8 @@ func table(all []*mutant) string {
 			killed--
 		}
 	}
-	fmt.Fprintf(&b, "# Mutants\n\n%d planted bugs; a test finds %d, and %d change nothing that can be observed. "+
-		"`make mutants` runs them all; the package documentation says how.\n\n", len(all), killed, len(all)-killed)
+	fmt.Fprintf(&b, "# Mutants\n\nThere are %d planted bugs. Tests find %d of them, and %d change nothing observable. "+
+		"`make mutants` runs them all; the package documentation describes how.\n\n", len(all), killed, len(all)-killed)
 	b.WriteString("| mutant | file | what is broken | operator | found by |\n|---|---|---|---|---|\n")
 	for _, m := range all {
 		found := "`" + strings.Join(m.oracle[2:], " ") + "`"

@@ -1,16 +1,16 @@
 // Package realzk starts real Apache ZooKeeper servers for tests and benchmarks:
 // single servers and ensembles, on free ports of 127.0.0.1, in about a third of
-// a second each, with the faults that a test wants to see survived.
+// a second each, with faults on demand.
 //
-// It is used from test files only (and imports neither testing nor any client),
-// so that the recipes can be held to what they promise on the servers that
-// they are made for, not only on the in-process server of zktest.
+// Only test files use it (and it imports neither testing nor any client). With it
+// the recipes are tested on real servers, and not only on the in-process server
+// of zktest.
 //
 // # Where ZooKeeper comes from
 //
-// Either from ZOOKEEPER_HOME, the directory of an unpacked Apache distribution
-// (lib/*.jar), or from Debian's packages zookeeper and libslf4j-java; and a Java
-// runtime from JAVA_HOME or the PATH. scripts/install-zookeeper installs the
+// ZooKeeper comes from ZOOKEEPER_HOME, the directory of an unpacked Apache
+// distribution (lib/*.jar), or from Debian's packages zookeeper and
+// libslf4j-java. The Java runtime comes from JAVA_HOME or the PATH. scripts/install-zookeeper installs the
 // packages. Without them tests are skipped, unless the environment says that
 // ZooKeeper must be there (CI=true or DOCENT_REQUIRE_ZOOKEEPER=1): then they
 // fail. Under `go test -short` they are always skipped.

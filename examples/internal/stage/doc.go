@@ -1,5 +1,5 @@
-// Package stage is what the examples share and do not want to show: where ZooKeeper is, how a story is told, and a network
-// that can be broken. What an example is about, the client included, is in the example.
+// Package stage is the common part of the examples: it finds ZooKeeper, prints what happens, and has a network that can be broken. The
+// subject of an example, including the client, is in the example.
 //
 //	func main() { stage.Main("lock", tell) }
 //
@@ -12,7 +12,7 @@
 //		return nil
 //	}
 //
-// Every example runs on a ZooKeeper-protocol server inside its process, or with -zk on a real ensemble, below a node of its own
-// which it removes in the end. Its exit status is [Held] if every promise was kept, [Broken] if one was not, and [Untold]
+// Every example runs on a ZooKeeper-protocol server inside its process, or with -zk on a real ensemble, below a node of its own,
+// which it removes at the end. Its exit status is [Held] if every promise was kept, [Broken] if one was not, and [Untold]
 // if the story could not be told.
 package stage

@@ -1,3 +1,3 @@
-// Package emitted has no code: its tests look at what docent emits, with OpenTelemetry's SDK, which is too heavy for the
-// requirements of the root module. They hold docs/telemetry.md against it, both ways.
+// Package emitted has only tests. They record what docent emits with OpenTelemetry's SDK, which is too heavy a dependency for the root module, and
+// compare it with docs/telemetry.md, in both directions.
 package emitted
