@@ -95,7 +95,7 @@ func (e *DeleteTreeError) Unwrap() []error {
 //
 // The error matches [ErrOutcomeUnknown] if the client lost the reply to a delete and then, by its own clock, the
 // session. The servers may still apply that delete, to a node that is created later at the same path. [Client.Delete]
-// can return the same.
+// can return ErrOutcomeUnknown for the same reason.
 func (o *ops) DeleteTree(ctx context.Context, path string, opts ...DeleteTreeOption) error {
 	d := &deletion{ops: o, ctx: ctx, helpers: make(chan struct{}, deletesAtOnce-1)}
 	for _, opt := range opts {
