@@ -178,11 +178,10 @@ func (j *janitor) later(t task, pause time.Duration) {
 	})
 }
 
-// delegate has the janitor go on with a removal that err says is not done. One of a session that was not sent so far is sent
-// before delegate returns, if there is a connection. send sends it.
+// delegate passes a removal that failed with err to the janitor. If it belongs to a session, was not sent yet and there
+// is a connection, send sends it before delegate returns.
 //
-// What the servers have refused is over, but for nodes that go with the session: others wait for those to go, so they are
-// tried again.
+// A refused removal ends, except for nodes of the session: others wait for these, so it is retried.
 func (o *ops) delegate(ctx context.Context, t task, send func(context.Context, *epoch) error, err error) {
 	switch {
 	case isRefusal(err) && t.in != nil && errors.Is(err, ErrNoAuth):

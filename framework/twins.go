@@ -189,9 +189,9 @@ func (c *create) twinAt(at string) int {
 	return -1
 }
 
-// deleteTwins removes ephemeral nodes of this session as one change. If some of them are gone already the others are removed all
-// the same, and the result is [ErrNoNode]. What ctx leaves undone is done in the background, as with [Guaranteed]. When an
-// answer was lost, nodes that are gone have been deleted, whoever did it.
+// deleteTwins deletes ephemeral nodes of this session in one transaction. If some of them are already gone, it deletes
+// the others and returns [ErrNoNode]. If ctx ends first, the rest is done in the background, as with [Guaranteed]. If a
+// reply was lost, nodes that are gone count as deleted by this call.
 func (s *Session) deleteTwins(ctx context.Context, paths []string) error {
 	d := &twinDelete{known: s.known()}
 	for _, path := range paths {
@@ -212,11 +212,11 @@ func (s *Session) deleteTwins(ctx context.Context, paths []string) error {
 	return err
 }
 
-// twinDelete is a deleteTwins on its way.
+// twinDelete is a deleteTwins in progress.
 type twinDelete struct {
 	at    []string
-	known knowledge // when it was asked for
-	gone  error     // a server's answer that one of them was not there any more; nil without one
+	known knowledge // at the time of the call
+	gone  error     // a server's reply that one of them did not exist; nil without one
 }
 
 func (d *twinDelete) size() int {
@@ -245,7 +245,7 @@ func (d *twinDelete) try(ctx context.Context, e *epoch) error {
 	return err
 }
 
-// settle wants all of them to be gone. A name is given once, so what stands there is what was to be deleted.
+// settle checks that all of them are gone. Names are never reused, so a node that exists is the one to delete.
 func (d *twinDelete) settle(ctx context.Context, e *epoch) (verdict, error) {
 	for _, at := range d.at {
 		stat, err := e.stat(ctx, at)
@@ -256,13 +256,13 @@ func (d *twinDelete) settle(ctx context.Context, e *epoch) (verdict, error) {
 			return notApplied, nil
 		}
 	}
-	if d.gone != nil { // a lost answer of the rest does not change that
+	if d.gone != nil { // a lost reply for the rest does not change that
 		return refused, d.gone
 	}
 	return applied, nil
 }
 
-// finish deletes in the background what is left of them.
+// finish deletes the remaining ones in the background.
 func (d *twinDelete) finish(ctx context.Context, e *epoch) error {
 	for _, at := range d.at {
 		w := &write{at: at, version: AnyVersion}

@@ -12,43 +12,44 @@ import (
 	"github.com/docent-zk/docent/internal/accept"
 )
 
-// Ready is a handler that answers 200 while all clients are ready, and 503 with the reasons otherwise.
+// Ready returns a handler that answers 200 while all clients are ready, and otherwise 503 with the reasons.
 func Ready(clients ...*framework.Client) http.Handler {
 	return ReadyWithin(framework.HealthBounds{}, clients...)
 }
 
-// Live is a handler that answers 503, with the reasons, when a restart of the process would cure something, and 200 otherwise.
+// Live returns a handler that answers 503 with the reasons if a restart of the process would solve a problem, and
+// otherwise 200.
 func Live(clients ...*framework.Client) http.Handler {
 	return LiveWithin(framework.HealthBounds{}, clients...)
 }
 
-// ReadyWithin is Ready with bounds of one's own.
+// ReadyWithin is Ready with the given bounds.
 func ReadyWithin(bounds framework.HealthBounds, clients ...*framework.Client) http.Handler {
 	return &handler{bounds: bounds, clients: clients, word: "ready", counts: func(r framework.HealthReason) bool { return !r.Notice }}
 }
 
-// LiveWithin is Live with bounds of one's own. Stuck is the one that matters, unless Unwell is longer.
+// LiveWithin is Live with the given bounds. Stuck is the bound that matters, unless Unwell is longer.
 func LiveWithin(bounds framework.HealthBounds, clients ...*framework.Client) http.Handler {
 	return &handler{bounds: bounds, clients: clients, word: "live", counts: func(r framework.HealthReason) bool { return r.Restart }}
 }
 
-// Answer is what is served as JSON.
+// Answer is the JSON that the handlers serve.
 type Answer struct {
-	// Ok says that there is no reason.
+	// Ok reports whether there are no reasons.
 	Ok bool `json:"ok"`
-	// Reasons say what is wrong.
+	// Reasons are the problems.
 	Reasons []Reason `json:"reasons,omitempty"`
-	// Notices say what else there is to know: see Notice of framework.HealthReason.
+	// Notices are reasons that do not make the process unready: see Notice of framework.HealthReason.
 	Notices []Reason `json:"notices,omitempty"`
 }
 
 // Reason is a [framework.HealthReason] of one of the clients.
 type Reason struct {
-	// Client is the number of the client that it is about, from 1.
+	// Client is the number of the affected client, from 1.
 	Client int `json:"client"`
-	// Text says what is wrong, in a sentence without a full stop.
+	// Text describes the problem in a sentence, without a full stop.
 	Text string `json:"text"`
-	// Recipe and Path name the recipe that it is about. They are left out if it is about the client.
+	// Recipe and Path name the affected recipe. They are omitted if the client is affected.
 	Recipe string `json:"recipe,omitempty"`
 	Path   string `json:"path,omitempty"` // see Recipe
 	// Since is when it began.

@@ -12,14 +12,16 @@ import (
 // inner is what framework provides.
 var inner = seam.Take[*framework.Client, *framework.Session, framework.Node, *framework.Watch, framework.CreateOption]()
 
-// Telemetry returns what recipes report to, on the providers of framework.Config. It is nil for a Client that is nil or empty.
+// Telemetry returns what recipes report to, with the providers of framework.Config. It is nil for a nil or empty
+// Client.
 func Telemetry(cli *framework.Client) *telemetry.Client { return inner.Telemetry(cli) }
 
-// Random returns the client's source of randomness, framework.Config.Random, for use by many goroutines. Recipes draw their
-// jitter and their GUIDs from it, so that a simulation replays them too.
+// Random returns the client's source of randomness, framework.Config.Random. It is safe for concurrent use. Recipes
+// draw their jitter and GUIDs from it, so that simulations are reproducible.
 func Random(cli *framework.Client) io.Reader { return inner.Random(cli) }
 
-// Attached returns what recipes have attached to a session under a key in its namespace, and attaches what create returns if there is nothing yet.
+// Attached returns the value that recipes have attached to a session under a key in its namespace. If there is none, it
+// attaches the result of create.
 func Attached(s *framework.Session, key any, create func() any) any {
 	return inner.Attached(s, key, create)
 }
@@ -32,26 +34,28 @@ func CreateInQueue(ctx context.Context, s *framework.Session, dir, name string, 
 	return inner.CreateInQueue(s, ctx, dir, name, data, opts...)
 }
 
-// CreateTogether is Session.Create for calls that many goroutines make at the same time, such as those that restore their nodes in a
-// new session. While two requests of such calls are under way, further ones gather, and are sent in one transaction. It has the same
-// result as Session.Create, except that the Stat of the node may be missing. If the servers refuse one create of a transaction, the
-// others are sent by themselves. Only creates of ephemeral nodes without a number and without framework.Protected gather.
+// CreateTogether is Session.Create for many concurrent calls, such as those that restore nodes in a new session. While
+// two requests of such calls are pending, further ones are collected and sent in one transaction. It has the same
+// result as Session.Create, except that the node's Stat may be missing. If the servers refuse one create of a
+// transaction, the others are sent by themselves. Only creates of ephemeral nodes without a number and without
+// framework.Protected are collected.
 func CreateTogether(ctx context.Context, s *framework.Session, path string, data []byte, opts ...framework.CreateOption) (framework.Node, error) {
 	return inner.CreateTogether(s, ctx, path, data, opts...)
 }
 
-// CreateTwins creates one protected node of the session in dir for each of names, in one transaction. The nodes are ephemeral and
-// sequential, or only ephemeral if opts contain framework.Ephemeral. They are returned in the order of names. They share one GUID
-// and one czxid, and their sequence numbers are consecutive.
+// CreateTwins creates several protected nodes of the session in dir in one transaction, one for each of names. The
+// nodes are ephemeral, and sequential unless opts contain framework.Ephemeral. They are returned in the order of names.
+// They share one GUID and one czxid, and their sequence numbers are consecutive.
 //
-// When the reply is lost, CreateTwins looks for the nodes, as framework.Protected does. If somebody has deleted some of them by then,
-// it deletes the rest and creates all of them again. A node that is deleted later does not affect its twins.
+// If the reply is lost, CreateTwins looks for the nodes, as framework.Protected does. If another client has deleted
+// some of them by then, it deletes the rest and creates all of them again. A node that is deleted later does not affect
+// its twins.
 //
-// A missing dir is created as a persistent node, and its parents as containers: clients of other kinds may not cope with a
+// A missing dir is created as a persistent node, and its parents as containers, because other clients may not handle a
 // directory that servers remove.
 //
-// No reply to a transaction contains its zxid. CreateTwins therefore reads the czxid off one more node, which the same transaction
-// creates, sets and deletes. Nobody sees that node, but it takes a sequence number.
+// The reply to a transaction does not contain its zxid. So CreateTwins reads the czxid from one more node, which the
+// same transaction creates, sets and deletes. No client sees that node, but it takes a sequence number.
 func CreateTwins(ctx context.Context, s *framework.Session, dir string, names []string, data []byte, opts ...framework.CreateOption) ([]framework.Node, error) {
 	return inner.CreateTwins(s, ctx, dir, names, data, opts...)
 }
@@ -63,20 +67,22 @@ func CreateTwinsInQueue(ctx context.Context, s *framework.Session, dir string, n
 	return inner.CreateTwinsInQueue(s, ctx, dir, names, data, opts...)
 }
 
-// DeleteTwins deletes ephemeral nodes of this session in one transaction. If some of them are gone already, it deletes the others and
-// returns framework.ErrNoNode. What ctx leaves undone is done in the background, as with framework.Guaranteed.
+// DeleteTwins deletes ephemeral nodes of this session in one transaction. If some of them are already gone, it deletes
+// the others and returns framework.ErrNoNode. If ctx ends first, the rest is done in the background, as with
+// framework.Guaranteed.
 //
-// When a reply was lost, nodes that are gone count as deleted by this call, whoever deleted them.
+// If a reply was lost, nodes that are gone count as deleted by this call.
 func DeleteTwins(ctx context.Context, s *framework.Session, paths []string) error {
 	return inner.DeleteTwins(s, ctx, paths)
 }
 
-// DeleteAndLook is framework.Session.Delete, framework.Guaranteed and for any version, and looks at another node right behind the delete, on
-// the session's ordered connection: seen is called with the czxid of that node if it exists when the node at path has just been deleted.
-// It is called with 0 if that node does not exist, or if the delete was refused or one of the two was not answered.
+// DeleteAndLook deletes a node of any version, with framework.Guaranteed, and reads another node right behind the
+// delete on the session's ordered connection. seen is called with the czxid of that node if it exists when the node at
+// path has just been deleted. It is called with 0 if that node does not exist, if the delete was refused, or if one of
+// the two was not answered.
 //
-// seen is called once for each try, at least once if the error is nil, and possibly after DeleteAndLook has returned. It may run in the receiving
-// goroutine of the connection and must not block.
+// seen is called once for each attempt, at least once if the error is nil, and possibly after DeleteAndLook has
+// returned. It may run in the receiving goroutine of the connection and must not block.
 func DeleteAndLook(ctx context.Context, s *framework.Session, path, other string, seen func(czxid int64)) error {
 	return inner.DeleteAndLook(s, ctx, path, other, seen)
 }
@@ -84,16 +90,16 @@ func DeleteAndLook(ctx context.Context, s *framework.Session, path, other string
 // Read is one read of a [MultiRead].
 type Read = seam.Read
 
-// ReadAnswer is the answer to one [Read]. Names are of a moment that is not before that of the Node's Stat.
+// ReadAnswer is the result of one [Read]. Names are not older than the Node's Stat.
 type ReadAnswer = seam.ReadAnswer[framework.Node]
 
-// MultiReadSize returns how many bytes the paths of one [MultiRead] may take, with 64 more for each [Read]. It is 0 if the servers do not
-// know the request.
+// MultiReadSize returns how many bytes the paths of one [MultiRead] may take, counting 64 more for each [Read]. It is 0
+// if the servers do not support the request.
 func MultiReadSize(s *framework.Session) int { return inner.MultiReadSize(s) }
 
-// WatchSet watches many nodes of a session with one-shot watches, for one reader. It costs some 60 B for each path. A change may be told
-// without need, and is not missed, except for events that the servers lose: users compare what they know with the servers from time to
-// time. Nothing is told of the end of the session.
+// WatchSet watches many nodes of a session with one-shot watches, for one reader. It costs about 60 B for each path. It
+// may report a change that has not happened. It does not miss changes, except for events that the servers lose, so
+// users compare their data with the servers from time to time. It does not report the end of the session.
 type WatchSet = seam.WatchSet[framework.Node]
 
 // WatchNote is one event of a [WatchSet].
@@ -102,12 +108,13 @@ type WatchNote = seam.WatchNote
 // NewWatchSet returns a set that watches nothing.
 func NewWatchSet(s *framework.Session) WatchSet { return inner.NewWatchSet(s) }
 
-// MultiRead reads many nodes in one request, and returns an answer for each of reads, in their order. A node that cannot be read has an
-// error of its own, framework.ErrNoNode for one that does not exist, and does not affect the others. No watches are set. The answers may be
-// of different moments.
+// MultiRead reads many nodes in one request, and returns a result for each of reads, in their order. A node that cannot
+// be read has an error of its own, such as framework.ErrNoNode, and does not affect the others. No watches are set. The
+// results may be of different moments.
 //
-// An error means that none of the nodes was read. It is framework.ErrUnsupported if the servers do not know the request, and
-// framework.ErrReplyRefused if all answers together are longer than the client accepts. In both cases the nodes can still be read by themselves.
+// An error means that none of the nodes was read. It is framework.ErrUnsupported if the servers do not support the
+// request, and framework.ErrReplyRefused if all results together are longer than the client accepts. In both cases the
+// nodes can still be read one by one.
 func MultiRead(ctx context.Context, s *framework.Session, reads []Read) ([]ReadAnswer, error) {
 	return inner.MultiRead(s, ctx, reads)
 }

@@ -10,21 +10,21 @@ import (
 	"time"
 )
 
-// What is wrong with a file.
+// Errors of Open.
 var (
-	// ErrInUse says that the file is locked.
+	// ErrInUse means that another client has locked the file.
 	ErrInUse = errors.New("another client has locked it, in this process or in another running one")
-	// ErrForeign says that the file holds something else.
+	// ErrForeign means that the file contains something else.
 	ErrForeign = errors.New("it does not hold a session, and is not overwritten")
 )
 
-// What Read returns if there is no session to take over.
+// Errors of Read if there is no session to close.
 var (
-	// ErrEmpty says that the file holds no session.
+	// ErrEmpty means that the file does not contain a session.
 	ErrEmpty = errors.New("it holds no session")
-	// ErrDamaged says that the record in the file cannot be read.
+	// ErrDamaged means that the record in the file cannot be read.
 	ErrDamaged = errors.New("its record is damaged, or of another version")
-	// ErrElsewhere says that the record was not written to this file, or not since the machine was started.
+	// ErrElsewhere means that the record was not written to this file, or not since the machine was started.
 	ErrElsewhere = errors.New("its record was written to another file, on another machine, or before this machine was restarted")
 )
 
@@ -35,18 +35,18 @@ type Record struct {
 	Timeout  time.Duration // as granted
 }
 
-// File is a file that is open and locked. It may be used by one goroutine at a time.
+// File is an open, locked file. It must not be used concurrently.
 type File struct {
 	f       *os.File
-	content []byte // when it was opened
+	content []byte // at the time of opening
 	mark    mark
 }
 
-// mark says where and since when a record is valid.
+// mark identifies the file, and the boot of the machine, for which a record is valid.
 type mark struct{ machine, file string }
 
-// Open opens and locks the file, and creates it if there is none. Errors are [fs.PathError]s; ErrInUse is behind that of a file that is
-// locked. It never waits for the lock.
+// Open opens and locks the file. It creates the file if it does not exist, and never waits for the lock. Errors are
+// [fs.PathError]s; that of a locked file wraps ErrInUse.
 func Open(path string) (*File, error) {
 	f, err := open(path)
 	if err != nil {
@@ -60,7 +60,7 @@ func Open(path string) (*File, error) {
 	return file, nil
 }
 
-// innermost takes the path away from an error that gets it again.
+// innermost removes the path from an error that gets it again.
 func innermost(err error) error {
 	var named *fs.PathError
 	if errors.As(err, &named) {
@@ -69,7 +69,7 @@ func innermost(err error) error {
 	return err
 }
 
-// take locks the file, and makes sure that it can be used. It returns what has failed.
+// take locks the file, and checks that it can be used. It returns the operation that failed.
 func (f *File) take() (op string, err error) {
 	info, err := f.f.Stat()
 	if err != nil {
@@ -92,7 +92,7 @@ func (f *File) take() (op string, err error) {
 		return "open", ErrForeign
 	}
 	if len(f.content) < size && blank(f.content) {
-		return "write", f.Clear() // which takes the space that a record needs
+		return "write", f.Clear() // reserves the space for a record
 	}
 	return "", nil
 }
@@ -119,14 +119,14 @@ func (f *File) Clear() error {
 
 // Close unlocks and closes the file.
 func (f *File) Close() error {
-	unlock(f.f) // for the sake of a process that is being started, which has the file until it runs
+	unlock(f.f) // earlier than by the close, for a child process that is being started and has the file until it runs
 	return f.f.Close()
 }
 
-// lockFailed is the error of a lock that the system does not give.
+// lockFailed returns the error of a lock that failed.
 func lockFailed(err error) error {
 	return fmt.Errorf("%w; it must be on a file system with working locks", err)
 }
 
-// number writes an inode number.
+// number formats an inode number.
 func number[T ~uint32 | ~uint64](n T) string { return strconv.FormatUint(uint64(n), 16) }

@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// open opens the file without following a symbolic link, which might lead to a file of somebody else's choice, and without waiting for
-// the other end of a pipe.
+// open opens the file without following a symbolic link, which another user might control, and without blocking on a
+// pipe.
 func open(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
 	if info, lerr := os.Lstat(path); err != nil && lerr == nil && info.Mode()&fs.ModeSymlink != 0 {
@@ -36,7 +36,7 @@ func lock(f *os.File) error {
 
 func unlock(f *os.File) { _ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }
 
-// secure takes the file away from other users.
+// secure removes the access of other users to the file.
 func secure(f *os.File, info fs.FileInfo) error {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) != os.Geteuid() {
 		return fmt.Errorf("it belongs to the user with the id %d, who could read the session's password in it; this process has the user id %d", st.Uid, os.Geteuid())
@@ -56,7 +56,7 @@ func secure(f *os.File, info fs.FileInfo) error {
 
 func private(info fs.FileInfo) bool { return info.Mode().Perm()&0o077 == 0 }
 
-// identity tells the file from copies of it.
+// identity distinguishes the file from copies of it.
 func identity(info fs.FileInfo) string {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		return number(st.Ino)

@@ -8,7 +8,7 @@ import (
 	"unsafe"
 )
 
-// open opens the file unless it is a symbolic link, which might lead to a file of somebody else's choice.
+// open opens the file unless it is a symbolic link, which another user might control.
 func open(path string) (*os.File, error) {
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: errors.New("it is not a regular file")}
@@ -28,7 +28,7 @@ const (
 	lockViolation   syscall.Errno = 33
 )
 
-// lock locks one byte, 4 GiB behind the beginning of the file: nobody can read what is locked.
+// lock locks one byte, 4 GiB after the beginning of the file, because locked bytes cannot be read.
 func lock(f *os.File) error {
 	at := syscall.Overlapped{OffsetHigh: 1}
 	ok, _, err := lockFileEx.Call(f.Fd(), failImmediately|exclusive, 0, 1, 0, uintptr(unsafe.Pointer(&at)))
@@ -46,8 +46,8 @@ func unlock(f *os.File) {
 	_, _, _ = unlockFileEx.Call(f.Fd(), 0, 1, 0, uintptr(unsafe.Pointer(&at)))
 }
 
-// secure leaves the file with the permissions that its directory gives it.
+// secure keeps the permissions that the file inherits from its directory.
 func secure(*os.File, fs.FileInfo) error { return nil }
 
-// identity is not known: a copy of the file is taken for the file.
+// identity is not known: a copy cannot be distinguished from the file.
 func identity(fs.FileInfo) string { return "" }

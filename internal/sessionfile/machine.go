@@ -6,7 +6,7 @@ import (
 	"os"
 )
 
-// machine names the machine, since it was started where the system tells that. What a host name says, other machines may say too.
+// machine identifies the machine and, if the system tells it, its boot. The host name alone may not be unique.
 func machine() string {
 	name := boot()
 	if name == "" {

@@ -2,7 +2,7 @@ package sessionfile
 
 import "syscall"
 
-// boot is drawn when the kernel starts.
+// boot returns an id of the kernel's boot.
 func boot() string {
 	id, _ := syscall.Sysctl("kern.bootsessionuuid")
 	return id

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// boot is drawn when the kernel starts. All containers of a machine see the same one.
+// boot returns an id of the kernel's boot, which all containers of a machine share.
 func boot() string {
 	id, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	return strings.TrimSpace(string(id))

@@ -14,11 +14,11 @@ const (
 	size = 512
 	// magic begins each record.
 	magic = "docent-session/"
-	// version is that of the format.
+	// version is the version of the format.
 	version = "1"
 )
 
-// stored is a record as it is written: in a line behind magic, version and checksum. The rest of the file is filled with zero bytes.
+// stored is a record as it is written, in a line after magic, version and checksum. The rest of the file is zero bytes.
 type stored struct {
 	Session  string `json:"session"` // as servers log it
 	Password []byte `json:"password"`
@@ -44,7 +44,7 @@ func encode(r Record, m mark) ([]byte, error) {
 	return append(line, make([]byte, size-len(line))...), nil
 }
 
-// decode reads what encode has written.
+// decode decodes the contents of the file.
 func decode(content []byte, m mark) (Record, error) {
 	if blank(content) {
 		return Record{}, ErrEmpty
@@ -70,7 +70,7 @@ func decode(content []byte, m mark) (Record, error) {
 	return Record{ID: int64(id), Password: s.Password, Timeout: timeout}, nil
 }
 
-// ours reports whether a file may be overwritten: it is empty, or begins as a record does, whole or not.
+// ours reports whether a file may be overwritten: it is empty, or begins like a record, complete or not.
 func ours(content []byte) bool {
 	if len(content) > size {
 		return false
@@ -78,5 +78,5 @@ func ours(content []byte) bool {
 	return blank(content) || bytes.HasPrefix(content, []byte(magic)) || bytes.HasPrefix([]byte(magic), bytes.TrimRight(content, "\x00"))
 }
 
-// blank reports whether there is nothing in a file, or only the zero bytes that a crash can leave.
+// blank reports whether a file is empty, or only has the zero bytes that a crash can leave.
 func blank(content []byte) bool { return len(bytes.Trim(content, "\x00")) == 0 }
