@@ -86,7 +86,7 @@ func TestTwoModes(t *testing.T) {
 		_, _, err = recipekit.CreateInQueue(t.Context(), sessionOf(t, cli), "/q", "n-", nil, framework.Ephemeral)
 		require.NoError(t, err, "another one than the default")
 		require.NoError(t, create(t, cli, "/n", framework.Ephemeral, framework.Ephemeral))
-		require.ErrorContains(t, create(t, cli, "/n", framework.Mode(9)), "no mode 9")
+		require.ErrorContains(t, create(t, cli, "/n", framework.Mode(9)), "9 is not a mode")
 		assert.Equal(t, "Mode(9)", framework.Mode(9).String())
 	})
 }
