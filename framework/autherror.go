@@ -31,7 +31,7 @@ type AuthError struct {
 
 // Error names the identity, the server, the reason and what to do.
 func (e *AuthError) Error() string {
-	text := fmt.Sprintf("%s: %v", e.Server, e.Err)
+	text := fmt.Sprintf("%s: %s", e.Server, strings.TrimPrefix(fmt.Sprint(e.Err), e.Mechanism+": "))
 	switch {
 	case e.Mechanism != "":
 		text = fmt.Sprintf("SASL %s: %v: %s", e.Mechanism, ErrAuthFailed, text)
@@ -50,6 +50,12 @@ func (e *AuthError) Unwrap() []error {
 		return []error{e.Err}
 	}
 	return []error{ErrAuthFailed, e.Err}
+}
+
+// explains reports whether err is this failure, or follows from it.
+func (e *AuthError) explains(err error) bool {
+	var same *AuthError
+	return e != nil && (errors.As(err, &same) && same == e || errors.Is(err, e.Err) || errors.Is(e.Err, err))
 }
 
 // kind distinguishes failures for the log, which has a line for each. There are only a few, whatever the servers reply.

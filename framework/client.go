@@ -240,7 +240,9 @@ func (c *closer) wait(ctx context.Context) error {
 func (c *core) shutdown(ctx context.Context) error {
 	empty := c.live.close()
 	// A caller that loads the gate's epoch after this has seen closing. A caller that loaded it before is ended below.
+	c.mu.Lock()
 	close(c.closing)
+	c.mu.Unlock()
 	if g := c.gate.Load(); g.epoch != nil {
 		g.epoch.endBindings(ErrClosed)
 	}
@@ -249,6 +251,7 @@ func (c *core) shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	err := c.stuck(ContextError(ctx))
+	c.settled(ctx)
 	close(c.quit)
 	c.janitor.close()
 	<-c.stopped

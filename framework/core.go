@@ -51,6 +51,7 @@ type core struct {
 
 	identities identities
 	moving     chan struct{} // holds a token while a planned move is running
+	slow       bool          // the last move was given up because operations took too long; owned by the holder of the token
 	dials      atomic.Int64  // numbers the dials
 	doubtful   atomic.Bool   // the last connection ended before a server granted a session on it
 	planned    atomic.Pointer[plannedMove]
@@ -155,11 +156,12 @@ func (c *core) dialled(err error) {
 	c.lastDial = err
 }
 
-// notConnected returns why an operation was not sent.
+// notConnected returns why an operation was not sent. It leaves out a last attempt that failed over the client's
+// identity, because blame adds that reason.
 func (c *core) notConnected(cause error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.lastDial != nil {
+	if refused := c.identities.failure.Load(); c.lastDial != nil && !refused.explains(c.lastDial) {
 		return fmt.Errorf("%w: %w; last attempt: %v", ErrNotConnected, cause, c.lastDial)
 	}
 	return fmt.Errorf("%w: %w", ErrNotConnected, cause)

@@ -110,3 +110,24 @@ func TestConfigurationThatChangesDuringAnOutage(t *testing.T) {
 		assert.Equal(t, 3-was-now, endpoint(t, s, cli), "and not the one that is listed no more")
 	})
 }
+
+// A client that has to move because of the ensemble's configuration moves to a preferred server at once, and not by way of
+// another one.
+func TestClientMovesOnceToAPreferredServerOfTheConfiguration(t *testing.T) {
+	for seed := range byte(6) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s := startServer(t, zktest.Config{Endpoints: 5})
+				addrs := s.Addrs()
+				publish(t, s, addrs[1:]...)
+				cli := connected(t, s, lasting, func(c *framework.Config) {
+					c.ConnectString, c.FollowEnsemble, c.Random = addrs[0], true, seeded(seed)
+					c.Prefer = func(server, _ string) bool { return server == addrs[4] }
+				})
+				time.Sleep(10 * time.Minute)
+				assert.Equal(t, 4, endpoint(t, s, cli))
+				assert.Equal(t, []framework.State{framework.Connecting, framework.Connected, framework.Reconnected}, statesHad(cli))
+			})
+		})
+	}
+}

@@ -226,6 +226,9 @@ func (e *epoch) dialNext(server string) (*offer, error) {
 		return nil, err
 	}
 	if err := e.prepare(e.ctx, server); err != nil {
+		if failed := (*AuthError)(nil); errors.As(err, &failed) {
+			e.core.identities.refused(failed)
+		}
 		return nil, err
 	}
 	number := e.core.dials.Add(1)

@@ -178,6 +178,21 @@ func (h *hosts) preferred(list []target) (preferred []target) {
 	return preferred
 }
 
+// preferFirst moves the targets that Config.Prefer prefers to the front.
+func (h *hosts) preferFirst(list []target) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	slices.SortStableFunc(list, func(a, b target) int {
+		switch {
+		case h.liked[a] == h.liked[b]:
+			return 0
+		case h.liked[a]:
+			return -1
+		}
+		return 1
+	})
+}
+
 // listed returns the names in the list, without spare ones, sorted.
 func (h *hosts) listed() (names []string) {
 	h.mu.Lock()

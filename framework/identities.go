@@ -86,16 +86,34 @@ func (id *identity) is(a Auth) bool {
 func (s *identities) keep(auth []Auth) (dropped bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	before := len(s.list)
-	s.list = slices.DeleteFunc(s.list, func(id *identity) bool { return !slices.ContainsFunc(auth, id.is) })
-	return len(s.list) < before
+	return s.remove(func(id *identity) bool { return !slices.ContainsFunc(auth, id.is) })
 }
 
 // drop removes identities.
 func (s *identities) drop(ids ...*identity) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.list = slices.DeleteFunc(s.list, func(id *identity) bool { return slices.Contains(ids, id) })
+	s.remove(func(id *identity) bool { return slices.Contains(ids, id) })
+}
+
+// errDropped ends an AddAuth whose identity SetAuth has dropped.
+var errDropped = errors.New("zookeeper: SetAuth has dropped the identity before a server answered it")
+
+// remove drops identities. An AddAuth that waits for one of them returns errDropped. It reports whether any were
+// dropped. The mutex is held.
+func (s *identities) remove(which func(*identity) bool) (any bool) {
+	before := len(s.list)
+	s.list = slices.DeleteFunc(s.list, func(id *identity) bool {
+		if !which(id) {
+			return false
+		}
+		if !isClosed(id.settled) {
+			id.err = errDropped
+			close(id.settled)
+		}
+		return true
+	})
+	return len(s.list) < before
 }
 
 // answered handles a server's answer to a credential; err is nil if it was accepted.

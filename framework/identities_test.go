@@ -171,6 +171,23 @@ func TestSetAuthAmongFaults(t *testing.T) {
 	}
 }
 
+// An AddAuth whose identity SetAuth drops, before a server has answered it, returns: no server will.
+func TestAddAuthWhoseIdentityIsDropped(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{})
+		s.Stop()
+		cli := newClient(t, s)
+		added, set := make(chan error, 1), make(chan error, 1)
+		go func() { added <- cli.AddAuth(context.Background(), "digest", []byte("ann:s3cr3t")) }()
+		synctest.Wait()
+		go func() { set <- cli.SetAuth(context.Background()) }()
+		require.ErrorContains(t, <-added, "SetAuth has dropped the identity")
+		require.NoError(t, s.StartEndpoint())
+		require.NoError(t, <-set)
+		assert.Empty(t, whoIs(t, cli))
+	})
+}
+
 // Servers that demand authentication let WaitConnected wait, and every sign names what is missing. When they let the client in, that is over.
 func TestServersThatDemandAuthentication(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -186,7 +186,7 @@ func (t *watches) overdue() (list []checked) {
 	return list
 }
 
-// rest ends a round and sets the timer for the next check.
+// rest ends a round and sets the timer for the next check or removal.
 func (t *watches) rest() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -194,7 +194,7 @@ func (t *watches) rest() {
 	l.busy = false
 	var next time.Time
 	for _, e := range t.m {
-		if len(e.users) > 0 && !e.due.IsZero() && (next.IsZero() || e.due.Before(next)) {
+		if (len(e.users) > 0 || e.unused()) && !e.due.IsZero() && (next.IsZero() || e.due.Before(next)) {
 			next = e.due
 		}
 	}
@@ -260,6 +260,7 @@ func (e *epoch) lookAgain() {
 			e.core.log.Warn("a watch has missed an event; it fires now", "path", c.path, "session", hex(e.wire.ID()))
 		}
 	}
+	e.removeUnused()
 	e.watches.rest()
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/docent-zk/docent/internal/wire"
+	"github.com/docent-zk/docent/retry"
 )
 
 // A planned move takes a session from one connection to another without SUSPENDED. The new connection is dialled and
@@ -24,6 +25,10 @@ import (
 // fails, because the server is starting or lags behind, the driver dials other servers. The session must be up on one
 // of them T/6 after the old link was left. Otherwise the client is SUSPENDED, as it is if anything other than the move
 // breaks the old link.
+//
+// If what was sent is not answered within T/6, the move is given up and operations go on. The next attempt waits for
+// T/3. A server that is even slower keeps the session. Operations that wait for an attempt lose little, because a
+// server replies to a session in order.
 
 // errMoving ends a link whose session moves to another connection.
 var errMoving = errors.New("the session moves to another connection as planned")
@@ -34,9 +39,15 @@ var errPaused = &unsentError{errMoving}
 // errNoMove means that there is nothing to move.
 var errNoMove = errors.New("the connection has changed meanwhile")
 
+// errSlow says that a move was given up because an operation took too long.
+var errSlow = errors.New("an operation took too long")
+
 // moveLimit: a move has a sixth of the session timeout for the replies to what was sent, and another sixth for the
-// handshake.
-const moveLimit = 6
+// handshake. slowLimit: it has a third of it for the replies if a sixth was not enough the last time.
+const (
+	moveLimit = 6
+	slowLimit = 3
+)
 
 // plannedHandshake: the handshake of a planned move has an eighth of the session timeout. The rest of moveLimit is for
 // other servers.
@@ -127,7 +138,7 @@ func (c *core) move(ctx context.Context, dial dialer, why string) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(e.ctx, func() { cancel(context.Cause(e.ctx)) })()
-	if err := e.prepare(ctx, g.Server); err != nil {
+	if err := e.prepare(ctx, g.Server); err != nil { // the servers accept the present connection all the same
 		return err
 	}
 	next, err := dial(ctx)
@@ -145,13 +156,15 @@ func (c *core) move(ctx context.Context, dial dialer, why string) error {
 	next.dial = number
 	e.offers.put(next)
 	defer e.withdraw()
-	paused := c.pause(g)
-	if paused == nil {
-		return errNoMove
+	paused, err := c.pause(g)
+	if err != nil {
+		return err
 	}
 	defer c.unpause(paused)
 	c.log.Info("the session moves to another connection", "from", g.Server, "to", server, "cause", why)
-	if err := c.leaveLink(ctx, e, paused); err != nil {
+	err = c.leaveLink(ctx, e, paused)
+	c.slow = errors.Is(err, errSlow)
+	if err != nil {
 		return err
 	}
 	return c.arrived(ctx, number)
@@ -164,18 +177,34 @@ func (e *epoch) withdraw() {
 	}
 }
 
-// pause makes operations wait, without a change of state. It returns nil if g is no longer current.
-func (c *core) pause(g *gate) *gate {
+// pause makes operations wait, without a change of state. It fails if g is no longer current or the client is being
+// closed.
+func (c *core) pause(g *gate) (*gate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.gate.Load() != g {
-		return nil
+	switch {
+	case isClosed(c.closing):
+		return nil, ErrClosed
+	case c.gate.Load() != g:
+		return nil, errNoMove
 	}
 	paused := *g
 	paused.changed, paused.paused = make(chan struct{}), new(pause)
 	c.gate.Store(&paused)
 	close(g.changed)
-	return &paused
+	return &paused, nil
+}
+
+// settled waits until no planned move is running: without a connection the session cannot be closed. It is called after
+// closing is closed, so no other move begins. The running one takes T/2 at most.
+func (c *core) settled(ctx context.Context) {
+	for g := c.gate.Load(); g.paused != nil; g = c.gate.Load() {
+		select {
+		case <-g.changed:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // unpause lets operations continue, unless the link was broken for the move: then the supervisor decides.
@@ -202,7 +231,10 @@ func (lone) Ended(bool, error) {}
 // the last reply, so nothing can be sent in between.
 func (c *core) leaveLink(ctx context.Context, e *epoch, paused *gate) error {
 	limit := e.wire.Timeout() / moveLimit
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the server has not answered for %v: %w", limit, context.DeadlineExceeded))
+	if c.slow {
+		limit = e.wire.Timeout() / slowLimit
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w: the server has not answered for %v: %w", errSlow, limit, context.DeadlineExceeded))
 	defer cancel()
 	last := existsQuery("/", false).call(ctx)
 	last.Kind = lone{}
@@ -297,10 +329,18 @@ func (c *core) renew(ctx context.Context, why string) error {
 		if ctx.Err() == nil || last == nil {
 			last = err
 		}
-		if pauses.Wait(ctx) != nil {
+		if c.rest(ctx, pauses, err) != nil {
 			return also(ContextError(ctx), last)
 		}
 	}
+}
+
+// rest waits after a failed attempt. After an attempt that held up operations for long it waits for a session timeout.
+func (c *core) rest(ctx context.Context, pauses *retry.Attempts, err error) error {
+	if errors.Is(err, errSlow) {
+		return sleep(ctx, c.grant.timeout())
+	}
+	return pauses.Wait(ctx)
 }
 
 // also adds an explanation to err.

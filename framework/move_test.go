@@ -261,7 +261,7 @@ func TestReconnectWithoutAConnection(t *testing.T) {
 	})
 }
 
-// A client can be closed at any moment of a move. Nothing is left behind, which the bubble checks.
+// A client can be closed at any moment of a move. It leaves no session behind, and no goroutine, which the bubble checks.
 func TestCloseDuringAMove(t *testing.T) {
 	for wait := time.Duration(0); wait < 6*time.Millisecond; wait += 250 * time.Microsecond {
 		t.Run(wait.String(), func(t *testing.T) {
@@ -275,9 +275,52 @@ func TestCloseDuringAMove(t *testing.T) {
 				if err := <-done; err != nil {
 					require.ErrorIs(t, err, framework.ErrClosed)
 				}
+				assert.Empty(t, s.Sessions(), "the session is closed on the new connection, or on the old one")
 			})
 		})
 	}
+}
+
+// A client that is closed in a move to a server that hangs waits for the other server to take the session, and closes it there.
+func TestCloseDuringAMoveToAServerThatHangs(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{Endpoints: 2})
+		cli := connected(t, s)
+		var once atomic.Bool
+		defer s.OnFrame(func(f zktest.Frame) zktest.Verdict {
+			if f.Stage == zktest.Request && f.Op == zktest.OpConnect && !once.Swap(true) {
+				return zktest.Drop
+			}
+			return zktest.Pass
+		})()
+		go func() { _ = cli.Reconnect(context.Background()) }()
+		for !once.Load() {
+			time.Sleep(time.Millisecond)
+		}
+		begun := time.Now()
+		require.NoError(t, cli.Close())
+		assert.LessOrEqual(t, time.Since(begun), sessionTimeout/6)
+		assert.Empty(t, s.Sessions())
+	})
+}
+
+// A session can also leave a server whose replies take longer than T/6.
+func TestReconnectLeavesASlowServer(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, zktest.Config{Endpoints: 2})
+		cli := connected(t, s, func(c *framework.Config) { c.RetryPolicy = never })
+		r := record(t, cli)
+		defer s.OnFrame(func(f zktest.Frame) zktest.Verdict {
+			if f.Stage == zktest.Request && f.Op == zktest.OpExists {
+				return zktest.DelayBy(sessionTimeout / 5)
+			}
+			return zktest.Pass
+		})()
+		begun := time.Now()
+		require.NoError(t, cli.Reconnect(within(t, time.Hour)))
+		assert.Less(t, time.Since(begun), 2*sessionTimeout)
+		assert.Equal(t, []framework.State{framework.Connected, framework.Reconnected}, r.states())
+	})
 }
 
 // Breaks, expiries and moves at the same time leave a client that works, and no claim that outlives its session.

@@ -91,6 +91,9 @@ func (c *core) search(e *epoch) {
 		next, err := c.writable(e, server)
 		if err == nil {
 			c.found.put(next)
+			if e.ctx.Err() != nil { // the next epoch may have begun without it
+				c.found.drop()
+			}
 			e.signals.push(signal{kind: writable, cause: errWritable})
 			return
 		}

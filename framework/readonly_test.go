@@ -3,6 +3,7 @@ package framework_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -264,6 +265,67 @@ func TestCloseWhileReadOnly(t *testing.T) {
 }
 
 // Whether a write was applied that was sent before, only a full server can tell.
+// A session that was lost because the majority was may live on when it is back. Close of the read-only session leaves it to the next process.
+func TestCloseWhileReadOnlyKeepsTheSessionInTheFile(t *testing.T) {
+	readOnlyEnsemble(t, func(t *testing.T, c *zktest.Cluster) {
+		path := sessionFileIn(t)
+		cli := connected(t, c.Server, readOnly, keptIn(path))
+		full := cli.State().SessionID
+		_, err := sessionOf(t, cli).Create(t.Context(), "/held", nil, framework.Ephemeral)
+		require.NoError(t, err)
+		c.Stop(1, 2)
+		awaitState(t, cli, framework.ReadOnly)
+		require.NoError(t, cli.Close())
+		require.Equal(t, full, inFile(t, path))
+
+		require.NoError(t, c.StartEndpoint(1, 2))
+		next := connected(t, c.Server, keptIn(path))
+		assert.False(t, c.Exists("/held"))
+		require.NoError(t, next.Close())
+		assert.Zero(t, inFile(t, path))
+	})
+}
+
+// A connection that was found for the next session too late, because that has one, is closed.
+func TestConnectionThatIsFoundTooLateIsClosed(t *testing.T) {
+	readOnlyEnsemble(t, func(t *testing.T, c *zktest.Cluster) {
+		defer c.CutOff(0)()
+		c.Refuse(1, 2)
+		time.Sleep(3 * time.Second)
+		var probed, held atomic.Bool
+		release := make(chan struct{})
+		cli := newClient(t, c.Server, readOnly, func(cfg *framework.Config) {
+			dial := cfg.Dialer
+			cfg.Dialer = func(ctx context.Context, network, address string) (net.Conn, error) {
+				conn, err := dial(ctx, network, address)
+				if err == nil && probed.Load() && !held.Swap(true) {
+					<-release
+				}
+				return conn, err
+			}
+		})
+		awaitState(t, cli, framework.ReadOnly)
+		defer c.OnFrame(func(f zktest.Frame) zktest.Verdict {
+			if f.Stage == zktest.Request && f.Op == zktest.OpCloseSession { // of the probe
+				probed.Store(true)
+			}
+			return zktest.Pass
+		})()
+		require.NoError(t, c.Accept(1, 2))
+		for !held.Load() {
+			time.Sleep(100 * time.Millisecond)
+		}
+		require.Equal(t, framework.ReadOnly, cli.State().State)
+		c.Cut(zktest.AllConns())
+		awaitState(t, cli, framework.Connected)
+		close(release)
+		synctest.Wait()
+		for _, conn := range c.Conns() {
+			assert.NotZero(t, conn.Session)
+		}
+	})
+}
+
 func TestWriteThatWasSentBeforeWaitsForAFullServer(t *testing.T) {
 	readOnlyEnsemble(t, func(t *testing.T, c *zktest.Cluster) {
 		cli := connected(t, c.Server, readOnly)

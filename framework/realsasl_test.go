@@ -2,8 +2,10 @@ package framework_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,8 +22,8 @@ import (
 func TestRealServerThatDemandsSASL(t *testing.T) {
 	t.Parallel()
 	srv := saslServer(t)
-	cli := realClient(t, srv.Addr(), timeout(4*time.Second))
 	begun := time.Now()
+	cli := realClient(t, srv.Addr(), timeout(4*time.Second))
 	var h framework.Health
 	require.Eventually(t, func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
@@ -29,11 +31,11 @@ func TestRealServerThatDemandsSASL(t *testing.T) {
 		_, err := cli.Get(ctx, "/")
 		assert.Error(t, err)
 		h = cli.Health()
-		return !h.Ready()
+		// On a busy machine, other reasons may come ahead of these, for a while.
+		return strings.Contains(h.String(), "no operation has been answered for ") && errors.Is(h.Reasons[0].Err, framework.ErrAuthRequired)
 	}, patience, time.Millisecond)
 	assert.GreaterOrEqual(t, time.Since(begun), 3900*time.Millisecond)
-	assert.Contains(t, h.String(), "no operation has been answered for ")
-	require.ErrorIs(t, h.Reasons[0].Err, framework.ErrAuthRequired)
+	assert.False(t, h.Ready())
 	assert.Contains(t, h.String(), "set Config.SASL")
 	require.ErrorIs(t, cli.WaitConnected(within(t, 100*time.Millisecond)), framework.ErrAuthRequired)
 	assert.True(t, h.Live(), h.String())

@@ -270,6 +270,7 @@ func (r *roster) follow(ctx context.Context, servers []string) {
 		}
 	}
 	shuffle(r.c.random, targets)
+	r.c.hosts.preferFirst(targets)
 	r.plan(&planned{why: becauseEnsemble, targets: targets, servers: servers}, r.every)
 }
 

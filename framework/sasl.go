@@ -37,8 +37,8 @@ func (e *epoch) authenticates() wire.SASL {
 	}
 }
 
-// prepare obtains what Config.SASL needs before a connection to a server. Its failure is a failure of the client's
-// identity.
+// prepare obtains what Config.SASL needs before a connection to a server. It returns an *AuthError if the mechanism
+// fails, and another error if ctx or the epoch has ended.
 func (e *epoch) prepare(ctx context.Context, server string) error {
 	mechanism, ok := e.core.cfg.SASL.(sasl.Preparer)
 	if !ok {
@@ -50,9 +50,7 @@ func (e *epoch) prepare(ctx context.Context, server string) error {
 	if err == nil || e.ctx.Err() != nil || errors.Is(ctx.Err(), context.Canceled) {
 		return err
 	}
-	failed := saslFailed(mechanism, server, err)
-	e.core.identities.refused(failed)
-	return failed
+	return saslFailed(mechanism, server, err)
 }
 
 // usualHandshake returns the usual limit of a handshake.

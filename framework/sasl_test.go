@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -67,7 +68,7 @@ func TestSASLThatFails(t *testing.T) {
 		"no ticket":      {guarded, mechanism(func(context.Context) (sasl.Exchange, error) { return nil, blocked }), "the ticket has expired", blocked},
 		"nothing begun":  {guarded, mechanism(func(context.Context) (sasl.Exchange, error) { return nil, nil }), "has begun no exchange", nil},
 		"a panic":        {guarded, mechanism(func(context.Context) (sasl.Exchange, error) { panic("oh") }), "oh", nil},
-		"without end":    {guarded, mechanism(func(context.Context) (sasl.Exchange, error) { return endless{}, nil }), "refuses", sasl.ErrRefused},
+		"without end":    {guarded, mechanism(func(context.Context) (sasl.Exchange, error) { return endless{}, nil }), "refuses this identity", sasl.ErrRefused},
 		"explained":      {guarded, mechanism(func(context.Context) (sasl.Exchange, error) { return explains{}, nil }), "its keytab is old", sasl.ErrRefused},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -81,6 +82,10 @@ func TestSASLThatFails(t *testing.T) {
 				require.ErrorContains(t, err, c.says)
 				if c.kind != nil {
 					require.ErrorIs(t, err, c.kind)
+				}
+				_, getErr := cli.Get(within(t, time.Second), "/")
+				for _, text := range []string{err.Error(), getErr.Error()} {
+					assert.Equal(t, 1, strings.Count(text, c.says), text)
 				}
 				health := cli.Health()
 				assert.False(t, health.Ready())
@@ -223,7 +228,9 @@ func TestSASLThatIsNotPrepared(t *testing.T) {
 		ready.Store(false)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		require.Error(t, cli.Reconnect(ctx))
+		require.ErrorIs(t, cli.Reconnect(ctx), sasl.ErrExpired)
+		require.NoError(t, cli.WaitConnected(within(t, time.Second)), "the servers accept the connection that is there")
+		require.NoError(t, cli.Info().Err)
 		_, err = cli.Get(within(t, time.Minute), "/")
 		require.NoError(t, err)
 		assert.EqualValues(t, 1, s.Counts().Accepted)

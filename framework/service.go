@@ -234,10 +234,10 @@ func (c *core) noteAnswer(err error) {
 		}
 		return
 	}
-	c.identities.served()
-	if c.service.answered() {
+	if c.service.answered() { // first: WaitConnected returns when the identity is accepted, and Health is to agree with it
 		c.log.Info("zookeeper answers operations again")
 	}
+	c.identities.served()
 }
 
 // tend checks whether operations are answered. The supervisor calls it.

@@ -152,14 +152,22 @@ func (c *core) record(e *epoch) {
 	s.failure.Store(nil)
 }
 
-// closeSessionFile unlocks Config.SessionFile. If a server has confirmed the end of the last epoch's session, its
-// record is removed.
+// recorded returns the id of the session in the file, 0 if there is none. A read-only session is never recorded.
+func (s *sessionFile) recorded() int64 {
+	if s.kept.ID != 0 {
+		return s.kept.ID
+	}
+	return s.former.ID
+}
+
+// closeSessionFile unlocks Config.SessionFile. The record is removed if a server has confirmed the end of the session in
+// it.
 func (c *core) closeSessionFile(last *epoch) {
 	s := &c.sessionFile
 	if s.file == nil {
 		return
 	}
-	if last != nil && last.wire.Closed() {
+	if last != nil && last.wire.Closed() && last.wire.ID() == s.recorded() {
 		if err := s.file.Clear(); err != nil {
 			c.log.Debug("Config.SessionFile keeps a session that is over", "error", err)
 		}

@@ -65,7 +65,8 @@ type Watch struct {
 }
 
 // Stop removes the watch. If it has not fired, nothing will be sent on C, which stays open. Stop may be called at any
-// time and more than once.
+// time and more than once. The server keeps the watch for about two session timeouts, for the next user of the same
+// path, and is then asked to remove it.
 func (w *Watch) Stop() { w.table.leave(w) }
 
 // fired returns the type of the event; 0 before.
@@ -101,7 +102,7 @@ func (k watchKey) compare(l watchKey) int {
 }
 
 // watches are the watches of one epoch. Users of one key share the watch on the server. When the last one leaves, the
-// entry stays in the table, because the watch stays on the server.
+// entry stays in the table for a while: see unused.go.
 type watches struct {
 	mu    sync.Mutex
 	m     map[watchKey]*watchEntry
@@ -128,7 +129,7 @@ type watchEntry struct {
 	users  []*Watch // in the order of their arrival, in which they receive the event
 
 	seen *nodeState // the node's state when the watch was set; nil if not known
-	due  time.Time  // when it is checked; zero before it is set and has users
+	due  time.Time  // when it is checked, or removed if it has no users; zero before it is set and has users
 }
 
 // join adds a user before the read that sets the watch, so that no event after the read's reply is missed. It reports
@@ -190,9 +191,14 @@ func (t *watches) leave(w *Watch) {
 	t.tidy(w.key, w.entry)
 }
 
-// tidy drops an entry that has no users and is not, and will not be, set on the server.
+// tidy drops an entry that has no users and is not, and will not be, set on the server. An entry that is set on the
+// server is dropped later.
 func (t *watches) tidy(key watchKey, entry *watchEntry) {
-	if t.m[key] == entry && len(entry.users) == 0 && entry.arming == 0 && !entry.armed {
+	switch {
+	case t.m[key] != entry || len(entry.users) > 0 || entry.arming > 0:
+	case entry.armed:
+		t.plan(key.path, entry, unusedShare)
+	default:
 		t.drop(key)
 	}
 }

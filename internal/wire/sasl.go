@@ -44,11 +44,10 @@ func (l *link) authenticate() error {
 	if ended := l.halted(); ended != nil { // which has cancelled ctx
 		return ended
 	}
-	err = fmt.Errorf("%w: %s: %w", ErrAuthFailed, l.peer(), refused.err)
 	if l.s.opt.OnSASLFailed != nil {
-		l.s.opt.OnSASLFailed(err)
+		l.s.opt.OnSASLFailed(refused.err)
 	}
-	return err
+	return fmt.Errorf("%w: %s: %w", ErrAuthFailed, l.peer(), refused.err)
 }
 
 // refusal is an end of an exchange that is not one of the connection.
