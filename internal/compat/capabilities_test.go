@@ -52,7 +52,7 @@ var capabilities = []capability{
 		instead: "events of the recursive watch also serve one-shot watches on its path"},
 	{name: "setWatches", needs: "watches after a reconnect", since: "3.5.0", keeper: since2026, without: lacks(zktest.OpSetWatches), use: watchOverReconnect},
 	{name: "setWatches2", needs: "recursive watches after a reconnect", since: "3.6.0", keeper: since2026, without: lacks(zktest.OpSetWatches2), use: watchTreeOverReconnect},
-	{name: "removeWatches", needs: "`TreeWatch.Stop`", since: "3.5.0", keeper: since2026, without: lacks(zktest.OpRemoveWatches), use: stopWatch},
+	{name: "removeWatches", needs: "`Watch.Stop`, `TreeWatch.Stop`", since: "3.5.0", keeper: since2026, without: lacks(zktest.OpRemoveWatches), use: stopWatch},
 	{name: "multiRead", needs: "`MultiRead`, `cache`", since: "3.6.0", keeper: "yes", without: lacks(zktest.OpMultiRead), use: readMany},
 	{name: "getEphemerals", needs: "`Ephemerals`", since: "3.6.0", keeper: "no", without: lacks(zktest.OpGetEphemerals), use: listEphemerals},
 	{name: "getAllChildrenNumber", needs: "`Descendants`", since: "3.6.0", keeper: "no", without: lacks(zktest.OpGetAllChildrenNumber), use: countTree},
