@@ -1,9 +1,7 @@
-// Package ground starts what the benchmark runs on: ZooKeeper and etcd on this machine, in memory or on a disk with every
-// write forced to it, and relays that add latency to the network, count bytes, and hold connections back. It also describes
-// the machine.
+// Package ground starts the servers of the benchmark: ZooKeeper and etcd on this machine, in memory or on a disk to which every
+// write is forced. It also starts relays that add latency, count bytes, and hold back connections, and it describes the machine.
 //
 //	peer --> relay --> server
 //
-// Relays are there only where latency, bytes or broken connections are part of what is measured. Elsewhere peers reach the
-// servers directly.
+// Relays are used only if latency, bytes or broken connections are part of the measurement. Otherwise peers connect to the servers directly.
 package ground

@@ -1,5 +1,5 @@
-// Package line is what the benchmark and its peers say to each other. A peer is a process that lives as long as the
-// benchmark does. It reads commands from standard input, one in a line, and answers each with one line of JSON before it
+// Package line is the protocol between the benchmark and its peers. A peer is a process that runs as long as the
+// benchmark. It reads commands from standard input, one in a line, and answers each with one line of JSON before it
 // reads the next:
 //
 //	hello
@@ -11,10 +11,10 @@
 //	end W1
 //	{}
 //
-// Words are separated by blanks, and arguments are key=value without blanks. A command that fails is answered with an
-// "error", and the peer goes on. Standard error is for people. The end of standard input ends the peer.
+// Words are separated by blanks, and arguments are key=value without blanks. If a command fails, the answer is an
+// "error", and the peer continues. Standard error is for people. The end of standard input ends the peer.
 //
-// "prepare" connects and does whatever need not be measured, "run" does the work for the given time, or once if the time is
-// 0, and "end" closes what "prepare" has opened. A workload that is prepared several times at once has a number behind its
+// "prepare" connects and does everything that is not measured. "run" does the work for the given time, or once if the time is
+// 0. "end" closes what "prepare" has opened. If a workload is prepared several times at once, a number follows its
 // name, as in "set#2".
 package line

@@ -1,2 +1,2 @@
-// Package report shows what the benchmark has measured: as a table for the terminal, as Markdown, as JSON and as SVG plots.
+// Package report writes the results of the benchmark: as a table for the terminal, as Markdown, as JSON and as SVG plots.
 package report
