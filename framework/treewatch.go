@@ -26,7 +26,7 @@ import (
 //
 // A server sends the event of a change before the first reply on the same connection that shows the change. So when a
 // read in the same session returns a change, its event (or a reset) is already queued in the TreeWatch, and Take
-// returns it. There is no such order with reads of other goroutines.
+// returns it. This order does not hold for reads in other goroutines.
 //
 // ZooKeeper since 3.8.4 and 3.9.2 does not send events of nodes that the client must not read (CVE-2024-23944). They do
 // not cause a reset either.

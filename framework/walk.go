@@ -13,7 +13,7 @@ type TreeNode struct {
 	Children []string // names of its children, sorted; do not change them
 }
 
-// Errors with which the function of [Client.Walk] controls it.
+// Errors that the function passed to [Client.Walk] returns to control the walk.
 var (
 	// SkipChildren makes Walk skip the nodes below this one.
 	SkipChildren = errors.New("skip the nodes below this node")

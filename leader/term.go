@@ -34,7 +34,8 @@ func (t *Term) Token() int64 { return t.office.present().Token() }
 // Path returns the leader's node, in the client's namespace. With [Shared] it is the node that LeaderLatch sees.
 func (t *Term) Path() string { return t.office.present().Path() }
 
-// TrustedUntil returns when leadership has to be given up unless the servers reply again. Each reply moves it forward.
+// TrustedUntil returns the time at which leadership has to be given up, unless the servers reply before. Each reply
+// moves it forward.
 func (t *Term) TrustedUntil() time.Time { return t.office.present().Session().TrustedUntil() }
 
 // Check returns an operation that makes a multi fail unless the leader's node still exists. [Term.Multi] adds it by

@@ -40,7 +40,8 @@ func each[T any](b *Bundle, ask func(*contend.Claim) T) []T {
 	return answers
 }
 
-// TrustedUntil returns when all parts have to be given up unless the servers reply again. Each reply moves it forward.
+// TrustedUntil returns the time at which all parts have to be given up, unless the servers reply before. Each reply
+// moves it forward.
 func (b *Bundle) TrustedUntil() time.Time { return b.claims.Session().TrustedUntil() }
 
 // Multi applies operations in one transaction if all parts are still held at that moment. It returns [ErrNotHeld] if

@@ -45,7 +45,8 @@ func (h *Held) Token() int64 { return h.claim.Token() }
 // Path returns the node of this acquisition, in the client's namespace. With [Shared] it is the node that Curator sees.
 func (h *Held) Path() string { return h.claim.Path() }
 
-// TrustedUntil returns when the lock has to be given up unless the servers reply again. Each reply moves it forward.
+// TrustedUntil returns the time at which the lock has to be given up, unless the servers reply before. Each reply
+// moves it forward.
 func (h *Held) TrustedUntil() time.Time { return h.claim.Session().TrustedUntil() }
 
 // Check returns an operation that makes a multi fail unless the lock's node still exists. [Held.Multi] adds it by

@@ -136,10 +136,10 @@ type Recipe struct {
 	OnSuspended string `json:"onSuspended"`
 	OnLost      string `json:"onLost"`      // see OnSuspended
 	GraceMillis int64  `json:"graceMillis"` // see OnSuspended
-	// State is what it says of itself, since Since.
+	// State is the state that the recipe reports. Since is when it began.
 	State string    `json:"state"`
 	Since time.Time `json:"since"` // see State
-	// Error says why it is not well, and Unwell since when it is not. Both are missing if it is.
+	// Error says what is wrong with the recipe, and Unwell since when. Both are missing if the recipe is well.
 	Error  string    `json:"error,omitempty"`
 	Unwell time.Time `json:"unwell,omitzero"` // see Error
 	// Attrs are more to know, in the order to show it.
