@@ -122,7 +122,7 @@ func (p *program) compile(t *testing.T) error {
 	}
 	cmd := exec.CommandContext(t.Context(), "go", slices.Concat(command, buildFlags, []string{"."})...)
 	cmd.Dir = p.dir
-	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off", "GOSUMDB=off", "GOWORK=off")
+	cmd.Env = append(os.Environ(), "GOFLAGS="+os.Getenv("GOFLAGS")+" -mod=mod", "GOPROXY=off", "GOSUMDB=off", "GOWORK=off")
 	out, err := cmd.CombinedOutput()
 	if err == nil {
 		return nil
