@@ -30,17 +30,17 @@ func EndpointConns(endpoints ...int) Match {
 	return func(c ConnInfo) bool { return slices.Contains(endpoints, c.Endpoint) }
 }
 
-// And matches what both match.
+// And matches the connections that both match.
 func (m Match) And(other Match) Match {
 	return func(c ConnInfo) bool { return m(c) && other(c) }
 }
 
-// Not matches what m does not.
+// Not matches the connections that m does not match.
 func (m Match) Not() Match {
 	return func(c ConnInfo) bool { return !m(c) }
 }
 
-// Direction says which way a black hole swallows packets.
+// Direction is the direction in which a black hole drops packets.
 type Direction uint8
 
 // The directions of a black hole.
@@ -62,17 +62,17 @@ func (d Direction) covers(way direction) bool {
 	return d == Both || d == ToServer && way == toServer || d == ToClient && way == toClient
 }
 
-// fault is a standing fault of the network.
+// fault is a lasting fault of the network.
 type fault struct {
 	match Match
 	hole  bool // packets in the directions of dir do not pass
-	deaf  bool // nor are bytes taken from the client
+	deaf  bool // bytes from the client are not read either
 	dir   Direction
 	delay time.Duration
 	rate  int // bytes per second in each direction; 0 for no limit
 }
 
-// effect is what the standing faults do to one direction of a connection.
+// effect is what the lasting faults do to one direction of a connection.
 type effect struct {
 	shut  bool
 	deaf  bool
@@ -80,7 +80,7 @@ type effect struct {
 	rate  int // bytes per second; 0 for no limit
 }
 
-// faultsOn returns the effect of the standing faults on a connection.
+// faultsOn returns the effect of the lasting faults on a connection.
 func (s *Server) faultsOn(c *conn, way direction) effect {
 	e := effect{}
 	if len(s.faults) > 0 {
@@ -106,14 +106,14 @@ func (s *Server) faultsAt(info ConnInfo, way direction) (e effect) {
 	return e
 }
 
-// deafTo reports whether a client's bytes are not taken.
+// deafTo reports whether a client's bytes are not read.
 func (s *Server) deafTo(c *conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !s.closing && s.faultsOn(c, toServer).deaf
 }
 
-// inject makes a fault stand until the function it returns is called.
+// inject adds a lasting fault, until the returned function is called.
 func (s *Server) inject(f *fault) (heal func()) {
 	s.mu.Lock()
 	s.faults = append(s.faults, f)
@@ -126,7 +126,7 @@ func (s *Server) inject(f *fault) (heal func()) {
 	}
 }
 
-// reopen lets pass what no fault holds any longer.
+// reopen delivers packets that no fault holds any longer.
 func (s *Server) reopen() {
 	s.mu.Lock()
 	s.nextRelease = 0
@@ -136,27 +136,27 @@ func (s *Server) reopen() {
 	s.wake()
 }
 
-// Blackhole makes packets of matching connections vanish, in one direction or both, until heal is called: neither end
-// learns of it, and sessions expire in silence. It holds for connections made later as well. As with TCP, what vanished
-// is sent again when the hole has healed, in order, also the end of the stream: a request that a client has long given up
-// may then still be processed, if its connection was not closed at the server in the meantime.
+// Blackhole drops the packets of matching connections, in one direction or both, until heal is called. Neither end is
+// notified, and sessions expire silently. It also applies to later connections. As with TCP, dropped packets, including
+// the end of the stream, are sent again in order after heal. So a request that a client abandoned long ago may still be
+// processed, if the server has not closed its connection meanwhile.
 //
-// A dial to a black hole hangs, in memory, until it is given up or the hole heals. Over real TCP it succeeds, and then
+// In memory, a dial to a black hole hangs until it is cancelled or the hole heals. Over TCP it succeeds, and then
 // nothing is answered.
 func (s *Server) Blackhole(match Match, dir Direction) (heal func()) {
 	return s.inject(&fault{match: match, hole: true, dir: dir})
 }
 
-// Delay makes every packet of matching connections take d longer in each direction, until heal is called. It holds for
-// connections made later as well. Packets keep their order.
+// Delay delays every packet of matching connections by d in each direction, until heal is called. It also applies to
+// later connections. Packets keep their order.
 func (s *Server) Delay(match Match, d time.Duration) (heal func()) {
 	return s.inject(&fault{match: match, delay: d})
 }
 
-// Throttle lets matching connections carry no more than so many bytes per second, each by itself and in each direction,
-// until heal is called. It holds for connections made later as well. A long reply reaches the client little by little; a
-// long request is served when its last byte has arrived. Nothing overtakes on a connection. What was sent before heal
-// still takes its time. Throttle panics if bytesPerSecond is not positive.
+// Throttle limits each matching connection to bytesPerSecond in each direction, until heal is called. It also applies
+// to later connections. A long reply reaches the client little by little. A long request is processed when its last
+// byte has arrived. Packets keep their order. What was sent before heal still takes its time. Throttle panics if
+// bytesPerSecond is not positive.
 func (s *Server) Throttle(match Match, bytesPerSecond int) (heal func()) {
 	if bytesPerSecond <= 0 {
 		panic(fmt.Sprintf("zktest: Throttle to %d bytes per second; it must be positive", bytesPerSecond))
@@ -164,17 +164,15 @@ func (s *Server) Throttle(match Match, bytesPerSecond int) (heal func()) {
 	return s.inject(&fault{match: match, rate: bytesPerSecond})
 }
 
-// StopReading makes the server take no bytes from matching connections until heal is called: after 64 KiB that nobody
-// has taken, a client's Write waits, as it does when the window of a TCP connection is closed. Over TCP the buffers of
-// the system come on top. The server goes on sending, and takes what has come in when it is healed. It holds for
-// connections made later as well.
+// StopReading makes the server read no bytes from matching connections until heal is called. After 64 KiB, a client's
+// Write blocks, as it does when the window of a TCP connection is closed. Over TCP, the system's buffers add to that.
+// The server continues to send, and reads what has arrived after heal. It also applies to later connections.
 func (s *Server) StopReading(match Match) (heal func()) {
 	return s.inject(&fault{match: match, hole: true, dir: ToServer, deaf: true})
 }
 
-// RenewSessions makes the server give a new session to a client that asks for one that has ended, without saying so, as
-// some servers that speak this protocol have been seen to do, until the function returned is called. ZooKeeper never
-// does that.
+// RenewSessions makes the server silently give a new session to a client that resumes one that has ended, until the
+// returned function is called. ZooKeeper does not do this, but some other servers with its protocol have been seen to.
 func (s *Server) RenewSessions() (heal func()) {
 	add := func(n int) {
 		s.mu.Lock()
@@ -185,8 +183,8 @@ func (s *Server) RenewSessions() (heal func()) {
 	return sync.OnceFunc(func() { add(-1) })
 }
 
-// Cut resets the matching connections without ending their sessions, and returns how many there were. Requests that have
-// not been processed yet are lost.
+// Cut resets the matching connections without ending their sessions, and returns their number. Requests that have not
+// been processed are lost.
 func (s *Server) Cut(match Match) int {
 	s.mu.Lock()
 	n := s.cut(match)
@@ -208,8 +206,8 @@ func (s *Server) cut(match Match) int {
 	return n
 }
 
-// ExpireSession ends a session as if its timeout had passed: its ephemeral nodes are deleted and its connection, if it
-// has one, is closed. It reports whether there was such a session.
+// ExpireSession ends a session as if its timeout had passed: its ephemeral nodes are deleted, and its connection is
+// closed. It reports whether the session existed.
 func (s *Server) ExpireSession(id int64) bool {
 	s.mu.Lock()
 	ss := s.sessions[id]

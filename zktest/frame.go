@@ -34,10 +34,10 @@ func (s Stage) String() string {
 
 // ConnInfo describes a connection.
 type ConnInfo struct {
-	ID       int64    // 1 for the first connection that the server took, and so on
-	Session  int64    // session that uses or used it; 0 before the handshake
-	Client   string   // name given to Server.Client; "" for every other client
-	Endpoint int      // index of the address that it came in on
+	ID       int64    // counted from 1
+	Session  int64    // session of the connection; 0 before the handshake
+	Client   string   // name given to Server.Client; "" for other clients
+	Endpoint int      // index of the address that it connected to
 	Addr     net.Addr // the client's address
 }
 
@@ -70,28 +70,28 @@ func (f Frame) String() string {
 type Verdict time.Duration
 
 const (
-	// Pass lets the frame go on.
+	// Pass delivers the frame.
 	Pass Verdict = 0
-	// Drop makes the frame vanish: a request is never processed, a reply or event never sent. The connection stays.
+	// Drop drops the frame: a request is never processed, a reply or event never sent. The connection stays open.
 	Drop Verdict = -1
-	// Cut resets the connection instead of letting the frame go on. A request is not processed; a reply is lost
-	// although its request has been committed.
+	// Cut resets the connection instead of delivering the frame. A request is not processed. A reply is lost, although
+	// its request has been applied.
 	Cut Verdict = -2
-	// CutAfter lets the frame go on and then resets the connection: a request is processed but its reply is lost, a
-	// reply or event arrives and nothing after it does.
+	// CutAfter delivers the frame and then resets the connection. A request is processed but its reply is lost; a reply
+	// or event is the last frame that arrives.
 	CutAfter Verdict = -3
-	// Overtaken lets the next reply on the connection go first, and this reply or event behind it. It means Pass for a request.
-	// ZooKeeper never does that, but some servers that speak its protocol answer reads while a write waits.
+	// Overtaken delivers the next reply on the connection first, and then this reply or event. For a request it means
+	// Pass. ZooKeeper never does that, but some other servers with its protocol answer reads while a write is pending.
 	Overtaken Verdict = -4
 )
 
-// DelayBy lets the frame go on after d. What follows it in the same direction of the same connection waits behind it.
+// DelayBy delivers the frame after d. Later frames in the same direction of the same connection wait behind it.
 func DelayBy(d time.Duration) Verdict {
 	return Verdict(max(d, 0))
 }
 
-// AnswerWith answers a request with err. At the stage Request it is not processed; at the stage Reply it was, and may have been
-// committed, but its answer says otherwise. Handshakes and events go on.
+// AnswerWith answers a request with err. At the stage Request, the request is not processed. At the stage Reply, it has
+// been processed and may have been applied, but the reply says otherwise. Handshakes and events are delivered.
 func AnswerWith(err ErrCode) Verdict { return answerWith + Verdict(err) }
 
 // answerWith is what makes a verdict of a code: those that say something else are far away from all of these.
@@ -107,12 +107,12 @@ type hook struct {
 	f func(Frame) Verdict
 }
 
-// OnFrame registers f to see every request before it is processed, every reply after its request was processed and
-// before it is sent, and every watch event before it is sent. Its verdict decides what becomes of the frame. When
-// several functions are registered they are asked in order, until one says something other than Pass.
+// OnFrame registers f, which is called with every request before it is processed, every reply before it is sent, and
+// every watch event before it is sent. Its verdict decides what happens to the frame. If several functions are
+// registered, they are called in order until one returns something other than Pass.
 //
-// f is called by one goroutine, without locks: it may call every method of the server but Close. The server stands
-// still while it runs. The function returned takes f away again.
+// f is called by one goroutine, without locks. It may call every method of the server except Close. The server waits
+// for it. The returned function removes f.
 func (s *Server) OnFrame(f func(Frame) Verdict) (remove func()) {
 	h := &hook{f}
 	s.mu.Lock()
@@ -125,8 +125,8 @@ func (s *Server) OnFrame(f func(Frame) Verdict) (remove func()) {
 	}
 }
 
-// LoseReply makes the next n successful requests with the opcode commit and lose their replies: the connection is
-// reset instead. The function returned ends it early.
+// LoseReply applies the next n successful requests with the opcode and resets the connection instead of sending their
+// replies. The returned function ends it early.
 func (s *Server) LoseReply(op Op, n int) (remove func()) {
 	return s.OnFrame(func(f Frame) Verdict {
 		if f.Stage != Reply || f.Op != op || f.Err != 0 || n <= 0 {

@@ -9,7 +9,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// Cache is a cache that is open. Its methods do nothing on nil.
+// Cache is an open cache. Its methods do nothing on nil.
 type Cache struct {
 	client *Client
 	recipe string
@@ -18,14 +18,14 @@ type Cache struct {
 	end    func()
 }
 
-// Contents are what a cache holds at a moment.
+// Contents describes a cache at one moment.
 type Contents struct {
 	Nodes      int
-	Rejected   int       // nodes that it cannot bring up to date: refused by the servers, or not to be decoded
+	Rejected   int       // nodes that it cannot update: refused by the servers, or not decodable
 	StaleSince time.Time // zero while it is fresh
 }
 
-// Cache lists a cache until End. look must not wait.
+// Cache adds a cache to the metrics until End. look must not wait.
 func (c *Client) Cache(recipe, path string, look func() Contents) *Cache {
 	if c == nil {
 		return nil
@@ -35,14 +35,15 @@ func (c *Client) Cache(recipe, path string, look func() Contents) *Cache {
 	return k
 }
 
-// End takes the cache from the list.
+// End removes the cache from the metrics.
 func (k *Cache) End() {
 	if k != nil {
 		k.end()
 	}
 }
 
-// Sync is a cache on its way to be fresh, again and again. Its methods do nothing on nil, and are for one goroutine.
+// Sync is the progress of a cache towards freshness, repeatedly. Its methods do nothing on nil, and must not be called
+// concurrently.
 type Sync struct {
 	cache *Cache
 	ctx   *during
@@ -50,8 +51,8 @@ type Sync struct {
 	span  *Span
 }
 
-// Sync begins with the cache on its way. The context has the span of each way, for as long as that takes. It is ctx, and the
-// Sync is nil, while nobody wants to know.
+// Sync begins the first progress. The returned context has the span of the current one. If telemetry is off, it is ctx,
+// and the Sync is nil.
 func (k *Cache) Sync(ctx context.Context) (context.Context, *Sync) {
 	if k == nil || k.client.tracer() == nil && !k.client.instruments.sync.Enabled(ctx) {
 		return ctx, nil
@@ -62,7 +63,7 @@ func (k *Cache) Sync(ctx context.Context) (context.Context, *Sync) {
 	return s.ctx, s
 }
 
-// Begin says that the cache is on its way, if it was not.
+// Begin records that the cache is becoming fresh.
 func (s *Sync) Begin() {
 	if s == nil || !s.start.IsZero() {
 		return
@@ -74,10 +75,10 @@ func (s *Sync) Begin() {
 	s.ctx.now.Store(&spanned)
 }
 
-// Fresh says that the cache has become fresh.
+// Fresh records that the cache is fresh.
 func (s *Sync) Fresh() { s.finish(nil) }
 
-// Broken says that it has not, and why.
+// Broken records that the cache has not become fresh, and why.
 func (s *Sync) Broken(err error) { s.finish(err) }
 
 func (s *Sync) finish(err error) {
@@ -96,7 +97,7 @@ func (s *Sync) finish(err error) {
 	s.start, s.span = time.Time{}, nil
 }
 
-// during is a context with values that it has for a time only.
+// during is a context with values that change.
 type during struct {
 	context.Context
 	now atomic.Pointer[context.Context]

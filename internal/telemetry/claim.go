@@ -10,24 +10,24 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Kind is what claims are of.
+// Kind is the kind of a claim.
 type Kind int
 
-// The kinds.
+// Kinds of claims.
 const (
 	Lock Kind = iota
 	Leader
 )
 
-// spanNames are of waiting for a claim of a kind, and of having it.
+// spanNames are the names of the spans for waiting for a claim and for holding it.
 var spanNames = [...]struct{ wait, hold string }{Lock: {"lock.acquire", "lock.hold"}, Leader: {"leader.campaign", "leader.term"}}
 
 // Subject is what a claim is on.
 type Subject struct {
 	Kind   Kind
-	Recipe string // "lock", "read lock": few
+	Recipe string // "lock", "read lock": only a few values
 	Path   string
-	Names  Names // of errors, ahead of the Client's
+	Names  Names // of errors, before the Client's
 }
 
 // Wait is the time until a claim is granted. Its methods do nothing on nil.
@@ -38,7 +38,7 @@ type Wait struct {
 	span    *Span
 }
 
-// Wait begins one. It returns ctx as it is, and nil, while nobody wants to know.
+// Wait begins a wait. If telemetry is off, it returns ctx unchanged and nil.
 func (c *Client) Wait(ctx context.Context, s Subject) (context.Context, *Wait) {
 	if !c.wanted(ctx) {
 		return ctx, nil
@@ -48,7 +48,7 @@ func (c *Client) Wait(ctx context.Context, s Subject) (context.Context, *Wait) {
 	return ctx, w
 }
 
-// wanted reports whether anybody wants to know of claims.
+// wanted reports whether claims are traced or measured.
 func (c *Client) wanted(ctx context.Context) bool {
 	return c != nil && (c.tracer() != nil || c.instruments.acquire.Enabled(ctx))
 }
@@ -57,7 +57,7 @@ func (s Subject) attributes() []attribute.KeyValue {
 	return []attribute.KeyValue{keyRecipe.String(s.Recipe), keyPath.String(s.Path)}
 }
 
-// name names an error.
+// name returns the name of an error.
 func (s Subject) name(err error, c *Client) string {
 	if name, ok := s.Names.lookUp(err); ok {
 		return name
@@ -65,7 +65,7 @@ func (s Subject) name(err error, c *Client) string {
 	return c.cfg.Names.Of(err)
 }
 
-// End says that the claim was granted, or why not.
+// End ends the wait: the claim was granted, or err says why not.
 func (w *Wait) End(err error) {
 	if w == nil {
 		return
@@ -87,13 +87,13 @@ type Hold struct {
 	start   time.Time
 	span    *Span
 	token   int64
-	until   context.Context // of the claim; nil until it is known
+	until   context.Context // context of the claim; nil until it is known
 	ended   atomic.Bool
-	told    chan struct{} // closed when the providers have been told of its end
+	told    chan struct{} // closed when the end has been reported to the providers
 }
 
-// Hold begins one, with the fencing token of the claim. ctx is the claim's, or has its values. Leaders are counted also
-// while nobody wants to know.
+// Hold begins a hold, with the fencing token of the claim. ctx has the values of the claim's context. Leaders are
+// counted even if telemetry is off.
 func (c *Client) Hold(ctx context.Context, s Subject, token int64) *Hold {
 	if c == nil || s.Kind != Leader && !c.wanted(ctx) {
 		return nil
@@ -116,14 +116,14 @@ func (c *Client) transition(to string) {
 	c.instruments.transitions.Add(context.Background(), 1, metric.WithAttributes(keyTransition.String(to)))
 }
 
-// sayElected writes that a term has begun.
+// sayElected logs that a term has begun.
 func (c *Client) sayElected(s Subject, token int64) {
 	if c.Log != nil {
 		c.Log.Info("leadership gained", "recipe", s.Recipe, "path", s.Path, "token", token)
 	}
 }
 
-// sayEnded writes that a term has ended.
+// sayEnded logs that a term has ended.
 func (h *Hold) sayEnded(cause error, now time.Time) {
 	log := h.client.Log
 	if log == nil {
@@ -137,7 +137,7 @@ func (h *Hold) sayEnded(cause error, now time.Time) {
 	log.Warn("leadership lost", "recipe", h.subject.Recipe, "path", h.subject.Path, "token", h.token, "cause", cause, "after", after)
 }
 
-// Context is ctx with the span of the hold, for what is done while it lasts.
+// Context returns ctx with the span of the hold.
 func (h *Hold) Context(ctx context.Context) context.Context {
 	if h == nil || h.span == nil {
 		return ctx
@@ -145,7 +145,7 @@ func (h *Hold) Context(ctx context.Context) context.Context {
 	return context.WithValue(trace.ContextWithSpan(ctx, h.span.span), spanKey{}, h.span)
 }
 
-// Until ends the hold when ctx ends, with its cause, unless it is ended before.
+// Until ends the hold when ctx ends, with its cause, unless it has ended before.
 func (h *Hold) Until(ctx context.Context) {
 	if h == nil {
 		return
@@ -160,7 +160,7 @@ func (h *Hold) Until(ctx context.Context) {
 	context.AfterFunc(ctx, func() { h.End(context.Cause(ctx)) })
 }
 
-// cause is why the claim has ended, or otherwise if it has not.
+// cause returns why the claim has ended, or otherwise if it has not.
 func (h *Hold) cause(otherwise error) error {
 	if h.until.Err() != nil {
 		return context.Cause(h.until)
@@ -168,7 +168,7 @@ func (h *Hold) cause(otherwise error) error {
 	return otherwise
 }
 
-// End says why the claim has ended; nil says that it has not. The first word counts.
+// End ends the hold. cause is why the claim has ended; nil if it has not. The first call counts.
 func (h *Hold) End(cause error) {
 	if h == nil || cause == nil || h.ended.Swap(true) {
 		return
@@ -187,12 +187,12 @@ func (h *Hold) End(cause error) {
 	})
 }
 
-// lastMoment is how long Told outlasts its ctx. Providers that do not hang need far less.
+// lastMoment is how long Told outlasts its ctx, which is enough for providers that do not hang.
 const lastMoment = time.Second
 
-// Told waits, if the hold has ended, until the providers have been told so: whoever gave the claim up finds its span and its metrics
-// then. It is for the goroutine of a user, and only when the claim is released. It gives up a moment after the end of ctx, and
-// after Config.Patience.
+// Told waits, if the hold has ended, until that has been reported to the providers. So a caller that has released a
+// claim finds its span and metrics. It is called in the user's goroutine, and only when the claim is released. It
+// returns lastMoment after the end of ctx, and after Config.Patience.
 func (h *Hold) Told(ctx context.Context) {
 	if h == nil || !h.ended.Load() {
 		return
@@ -215,8 +215,8 @@ func (h *Hold) Told(ctx context.Context) {
 	}
 }
 
-// given are the causes of the end of a claim that its holder has given up: by a release, by the end of leader.Run's ctx for
-// whatever reason, with the client. All others are losses.
+// given are the causes with which a holder has ended its claim: a release, the end of leader.Run's ctx for any reason,
+// or the client's Close. All other causes are losses.
 var given = map[string]bool{"released": true, "canceled": true, "deadline_exceeded": true, other: true, closed: true}
 
 func (h *Hold) report(cause error, now time.Time) {

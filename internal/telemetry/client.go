@@ -12,27 +12,27 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Config says whom a Client works for.
+// Config configures a Client.
 type Config struct {
 	TracerProvider TracerProvider       // nil: the global one
 	MeterProvider  MeterProvider        // nil: the global one
 	Servers        string               // the servers of the client, for docent.client
-	Look           func() Look          // how the client is; it must not wait
-	Names          Names                // of the errors that every part may meet
-	Closed         error                // with which everything ends on Close
-	Patience       func() time.Duration // how long Close waits for the providers; nil: until they have returned
+	Look           func() Look          // returns the state of the client; must not wait
+	Names          Names                // of common errors
+	Closed         error                // the error with which everything ends on Close
+	Patience       func() time.Duration // how long Close waits for the providers; nil for no limit
 }
 
-// Look is how a client is at a moment.
+// Look is the state of a client at one moment.
 type Look struct {
-	State        string    // of its connection
+	State        string    // of the connection
 	TrustedUntil time.Time // zero while there is no session
 }
 
-// Client is the telemetry of one framework.Client. All methods are for many goroutines, and do nothing on nil.
+// Client is the telemetry of one framework.Client. Its methods are safe for concurrent use, and do nothing on nil.
 type Client struct {
 	tracers
-	Log         *slog.Logger // gets the terms of leaders; nil: nobody
+	Log         *slog.Logger // receives the terms of leaders; may be nil
 	cfg         Config
 	name        string
 	instruments instruments
@@ -40,19 +40,19 @@ type Client struct {
 	counts      counts
 	options     options
 
-	mu      sync.Mutex // guards the following
+	mu      sync.Mutex // guards the fields below
 	history history
 	session session
 	holds   map[*Hold]struct{}
 	caches  map[*Cache]struct{}
 	kept    map[*listed[bool]]struct{}
 	views   map[*listed[int]]struct{}
-	queue   []func() // to be done by the goroutine that exists while there is something
+	queue   []func() // functions to call; a goroutine exists while there are any
 	closed  bool
 	idle    sync.WaitGroup
 }
 
-// New begins the telemetry of a client.
+// New starts the telemetry of a client.
 func New(cfg Config) *Client {
 	c := &Client{
 		cfg: cfg, name: clientNames.take(cfg.Servers), holds: make(map[*Hold]struct{}), caches: make(map[*Cache]struct{}),
@@ -60,13 +60,13 @@ func New(cfg Config) *Client {
 	}
 	c.use(cfg.TracerProvider)
 	if err := c.instrument(meter(cfg.MeterProvider)); err != nil {
-		otel.Handle(fmt.Errorf("docent: %w", err)) // what could not be made does nothing
+		otel.Handle(fmt.Errorf("docent: %w", err)) // instruments that could not be created do nothing
 	}
 	return c
 }
 
-// Close ends what has not ended yet, and waits until all of it has been handed to the providers. One that does not return is
-// left behind after Config.Patience, with a goroutine that ends when it does.
+// Close ends what has not ended yet, and waits until everything has been passed to the providers. If one does not
+// return within Config.Patience, Close returns without it, and its goroutine ends later.
 func (c *Client) Close() {
 	if c == nil {
 		return
@@ -106,7 +106,7 @@ func (c *Client) await(done <-chan struct{}) {
 	}
 }
 
-// leave hands over what is queued, and takes the client from the providers.
+// leave runs the queued functions, and unregisters the client from the providers.
 func (c *Client) leave() {
 	c.idle.Wait()
 	if c.observed != nil {
@@ -117,7 +117,7 @@ func (c *Client) leave() {
 	clientNames.give(c.name)
 }
 
-// later has f called by a goroutine that may wait. After Close it is called at once.
+// later calls f in a goroutine that may wait. After Close it calls f directly.
 func (c *Client) later(f func()) {
 	c.mu.Lock()
 	closed := c.closed
@@ -130,7 +130,7 @@ func (c *Client) later(f func()) {
 	}
 }
 
-// enqueue is later with the mutex held, and before Close.
+// enqueue is later with the mutex held, before Close.
 func (c *Client) enqueue(f func()) {
 	c.queue = append(c.queue, f)
 	if len(c.queue) == 1 {
@@ -138,7 +138,7 @@ func (c *Client) enqueue(f func()) {
 	}
 }
 
-// drain ends with the queue. What is being done stays in it, so that there is one goroutine at a time.
+// drain runs until the queue is empty. The running function stays in the queue, so that there is only one goroutine.
 func (c *Client) drain() {
 	for f := c.first(); f != nil; f = c.next() {
 		f()
@@ -163,7 +163,7 @@ func (c *Client) next() func() {
 	return c.queue[0]
 }
 
-// tracer returns nil while there is nobody to trace for.
+// tracer returns nil if nothing is traced.
 func (c *Client) tracer() trace.Tracer {
 	if c == nil {
 		return nil
@@ -171,7 +171,7 @@ func (c *Client) tracer() trace.Tracer {
 	return c.get()
 }
 
-// clientNames are the names that clients of this process have at present.
+// clientNames are the current names of this process's clients.
 var clientNames = nameTable{taken: make(map[string]bool)}
 
 type nameTable struct {
@@ -179,9 +179,9 @@ type nameTable struct {
 	taken map[string]bool
 }
 
-// take makes servers a name that no other client has.
+// take derives a unique client name from servers.
 func (t *nameTable) take(servers string) string {
-	servers, _, _ = strings.Cut(servers, "/") // paths do not label metrics
+	servers, _, _ = strings.Cut(servers, "/") // paths are not used as labels
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	name := servers

@@ -21,7 +21,7 @@ type Change struct {
 	Cause   error
 }
 
-// The states that mean something here.
+// States with a meaning for telemetry.
 const (
 	connected   = "connected"
 	suspended   = "suspended"
@@ -31,10 +31,10 @@ const (
 	readOnly    = "readonly"
 )
 
-// states are all of them.
+// states are all states.
 var states = []string{"connecting", connected, suspended, reconnected, lost, closed, readOnly}
 
-// event is the change as a span shows it.
+// event adds the change to a span.
 func (ch Change) event(span trace.Span) {
 	attrs := []attribute.KeyValue{keyEpoch.Int64(int64(ch.Epoch)), keySessionID.String(sessionID(ch.Session))}
 	attrs = append(attrs, serverAttributes(ch.Server)...)
@@ -46,12 +46,12 @@ func (ch Change) event(span trace.Span) {
 
 func sessionID(id int64) string { return fmt.Sprintf("%#x", uint64(id)) }
 
-// remembered is how many changes are kept for the spans that go on at the time: about as many as a span can have events.
+// remembered is how many changes are kept for current spans: about as many as a span can have events.
 const remembered = 128
 
 // history is the latest changes.
 type history struct {
-	n      uint64 // of all
+	n      uint64 // number of all changes
 	latest []Change
 }
 
@@ -64,20 +64,20 @@ func (h *history) add(ch Change) {
 	h.latest = append(h.latest, ch)
 }
 
-// since returns what has come behind the first n, as far as it is remembered.
+// since returns the changes after the first n, as far as they are kept.
 func (h *history) since(n uint64) []Change {
 	missing := min(h.n-n, uint64(len(h.latest)))
 	return append([]Change(nil), h.latest[uint64(len(h.latest))-missing:]...)
 }
 
-// session is the present session, and the span of the one before.
+// session is the current session, and the span of the previous one.
 type session struct {
-	begun   Change // Time is zero while there is none
+	begun   Change // Time is zero if there is none
 	changes []Change
-	before  trace.SpanContext // touched by the goroutine that makes the spans only
+	before  trace.SpanContext // used only by the goroutine that creates the spans
 }
 
-// StateChanged notes a change. It never waits.
+// StateChanged records a change. It never waits.
 func (c *Client) StateChanged(ch Change) {
 	if c == nil {
 		return
@@ -104,7 +104,7 @@ func (c *Client) StateChanged(ch Change) {
 	}
 }
 
-// sessionSpan makes the span of a session that is over.
+// sessionSpan creates the span of a session that has ended.
 func (c *Client) sessionSpan(begun Change, changes []Change, end Change) {
 	tracer := c.tracer()
 	if tracer == nil {

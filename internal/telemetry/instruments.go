@@ -6,7 +6,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// instruments are those that are told, and not observed.
+// instruments are the synchronous instruments.
 type instruments struct {
 	duration    metric.Float64Histogram
 	retries     metric.Int64Counter
@@ -18,13 +18,13 @@ type instruments struct {
 	panics      metric.Int64Counter
 }
 
-// The bounds of histograms, in seconds: the conventions' for operations, and wider ones for what waits for others.
+// Bucket boundaries of histograms, in seconds: those of the conventions for operations, and wider ones for waits.
 var (
 	quick = metric.WithExplicitBucketBoundaries(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10)
 	slow  = metric.WithExplicitBucketBoundaries(0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800, 3600, 21600, 86400)
 )
 
-// instrument makes all instruments. An error names those that the provider does not like.
+// instrument creates all instruments. Its error names those that the provider rejects.
 func (c *Client) instrument(m metric.Meter) error {
 	var b maker
 	b.meter = m
@@ -42,7 +42,7 @@ func (c *Client) instrument(m metric.Meter) error {
 	return errors.Join(append(b.errs, c.observe(&b))...)
 }
 
-// maker makes instruments and collects what goes wrong.
+// maker creates instruments and collects errors.
 type maker struct {
 	meter metric.Meter
 	errs  []error

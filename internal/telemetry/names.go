@@ -23,11 +23,11 @@ const (
 
 // Attributes of docent.
 const (
-	keyPath       = attribute.Key("docent.path") // on spans only
+	keyPath       = attribute.Key("docent.path") // only on spans
 	keyRetries    = attribute.Key("docent.retries")
 	keyRecipe     = attribute.Key("docent.recipe")
 	keyCause      = attribute.Key("docent.cause")
-	keyReason     = attribute.Key("docent.reason") // an error's text: on spans only
+	keyReason     = attribute.Key("docent.reason") // the text of an error; only on spans
 	keyClient     = attribute.Key("docent.client")
 	keyState      = attribute.Key("docent.state")
 	keyFunction   = attribute.Key("docent.function")
@@ -40,13 +40,13 @@ const (
 	keyTimeout    = attribute.Key("docent.session.timeout")
 )
 
-// system is the value of db.system.name. The conventions have no word of their own for ZooKeeper.
+// system is the value of db.system.name. The conventions do not define one for ZooKeeper.
 var system = keySystem.String("zookeeper")
 
-// other is the conventions' word for what has no name.
+// other is the conventions' value for everything without a name.
 const other = "_OTHER"
 
-// Names gives errors short names, the first that fits. They are few: error.type, and causes.
+// Names gives errors short names; the first match counts. There are only a few: values of error.type, and causes.
 type Names []Name
 
 // Name is the name of an error and of all that wrap it.
@@ -55,7 +55,7 @@ type Name struct {
 	Name string
 }
 
-// Of returns the name of err: "" for nil, and "_OTHER" when there is none.
+// Of returns the name of err: "" for nil, and "_OTHER" if it has none.
 func (n Names) Of(err error) string {
 	if err == nil {
 		return ""
@@ -75,7 +75,7 @@ func (n Names) lookUp(err error) (string, bool) {
 	return "", false
 }
 
-// serverAttributes are the parts of "host:port"; none while there is no server.
+// serverAttributes returns the parts of "host:port"; none if there is no server.
 func serverAttributes(server string) []attribute.KeyValue {
 	host, port, err := net.SplitHostPort(server)
 	if err != nil {

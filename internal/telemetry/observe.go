@@ -9,9 +9,9 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// counts are what is observed. They are kept also while nobody does.
+// counts are the observed values. They are kept even if telemetry is off.
 type counts struct {
-	active      atomic.Int64 // operations, of those that are measured
+	active      atomic.Int64 // running operations among those that are measured
 	leaders     atomic.Int64
 	established atomic.Int64
 	suspended   atomic.Int64
@@ -57,7 +57,7 @@ func (c *Client) Dialled(err error) {
 	}
 }
 
-// observables are the instruments of what is observed.
+// observables are the asynchronous instruments.
 type observables struct {
 	active, state, established, suspended, lost, dials, leaders, nodes, rejected, kept, skipped metric.Int64Observable
 	trust, staleness                                                                            metric.Float64Observable
@@ -88,7 +88,7 @@ func (c *Client) observe(b *maker) error {
 	return err
 }
 
-// watcher is an observer that says which client it has looked at.
+// watcher is an observer that adds the client's name.
 type watcher struct {
 	metric.Observer
 	client attribute.KeyValue
@@ -156,7 +156,7 @@ func (c *Client) lookAtRecipes(w watcher, o observables) {
 	}
 }
 
-// age is 0 for what is fresh.
+// age returns the time since since; 0 for the zero time.
 func age(since time.Time) time.Duration {
 	if since.IsZero() {
 		return 0
@@ -164,7 +164,7 @@ func age(since time.Time) time.Duration {
 	return time.Since(since)
 }
 
-// snapshot copies a set of the client, to be looked at without its mutex.
+// snapshot copies a set of the client, so that it can be read without the mutex.
 func snapshot[T comparable](c *Client, set map[T]struct{}) []T {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Operation is one operation of a client. Its methods do nothing on nil, and it belongs to one goroutine.
+// Operation is one operation of a client. Its methods do nothing on nil, and must not be called concurrently.
 type Operation struct {
 	client   *Client
 	name     string
@@ -24,12 +24,12 @@ type Operation struct {
 // Result is how an operation has ended.
 type Result struct {
 	Err    error
-	Code   string // the server's answer if that is not success: "NONODE"
-	Type   string // error.type; empty if it is no error, as many an answer is not
+	Code   string // the server's error code if there was one: "NONODE"
+	Type   string // error.type; empty if it is not an error, as many codes are not
 	Server string // host:port of the latest server
 }
 
-// Operation begins one. It returns ctx as it is, and nil, while nobody wants to know.
+// Operation begins an operation. If telemetry is off, it returns ctx unchanged and nil.
 func (c *Client) Operation(ctx context.Context, name, path string) (context.Context, *Operation) {
 	if c == nil {
 		return ctx, nil
@@ -53,14 +53,14 @@ func (c *Client) begin(ctx context.Context, tracer trace.Tracer, measured bool, 
 	return ctx, op
 }
 
-// Waits says that there is no connection to send on.
+// Waits records that the operation waits for a connection.
 func (op *Operation) Waits() {
 	if op != nil && op.span != nil {
 		op.span.AddEvent("waiting for a connection")
 	}
 }
 
-// Retried says that the operation is tried again, and why.
+// Retried records that the operation is retried, and why.
 func (op *Operation) Retried(cause string, err error) {
 	if op == nil {
 		return
@@ -100,10 +100,10 @@ func (op *Operation) End(ctx context.Context, r Result) {
 	op.client.endSpan(op.span)
 }
 
-// harmless are the types of errors with which nothing has failed: the caller has ended the call, or would not wait.
+// harmless are the error types that are not failures: the caller has ended the call, or would not wait.
 var harmless = map[string]bool{"canceled": true, "taken": true}
 
-// fail gives a span its error, if it has one.
+// fail sets the error of a span, if there is one.
 func fail(span trace.Span, errorType string, err error) {
 	if errorType == "" {
 		return
@@ -114,10 +114,10 @@ func fail(span trace.Span, errorType string, err error) {
 	}
 }
 
-// outcome is what tells operations apart in metrics.
+// outcome is what distinguishes operations in metrics.
 type outcome struct{ operation, code, errorType, server string }
 
-// options are the attributes of outcomes, which are few, made once.
+// options caches the attributes of outcomes, of which there are few.
 type options struct{ m sync.Map }
 
 func (o *options) of(k outcome) metric.MeasurementOption {

@@ -10,7 +10,7 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
-// Panicked counts a panic of a function that was given to docent: a codec, a dialer.
+// Panicked counts a panic of a user's function, such as a codec or a dialer.
 func (c *Client) Panicked(function string) {
 	if c == nil {
 		return
@@ -18,19 +18,19 @@ func (c *Client) Panicked(function string) {
 	c.instruments.panics.Add(context.Background(), 1, metric.WithAttributes(keyClient.String(c.name), keyFunction.String(function)))
 }
 
-// startSpan starts a span. A sampler or a processor that panics costs the span.
+// startSpan starts a span. If a sampler or processor panics, there is no span.
 func (c *Client) startSpan(ctx context.Context, tracer trace.Tracer, name string, opts ...trace.SpanStartOption) (spanned context.Context, span trace.Span) {
 	defer c.survive(func() { spanned, span = ctx, noop.Span{} })
 	return tracer.Start(ctx, name, opts...)
 }
 
-// endSpan ends a span. It runs the processors of the provider, and exporters without a batch, which may panic.
+// endSpan ends a span. This runs the provider's processors, and exporters without a batch, which may panic.
 func (c *Client) endSpan(span trace.Span, opts ...trace.SpanEndOption) {
 	defer c.survive(func() {})
 	span.End(opts...)
 }
 
-// survive is deferred. It tells of a panic, after which instead is called.
+// survive is deferred. It reports a panic and then calls instead.
 func (c *Client) survive(instead func()) {
 	value := recover()
 	if value == nil {

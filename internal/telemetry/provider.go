@@ -10,7 +10,7 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
-// The providers of OpenTelemetry's API.
+// Providers of OpenTelemetry's API.
 type (
 	// TracerProvider is OpenTelemetry's trace.TracerProvider.
 	TracerProvider = trace.TracerProvider
@@ -18,8 +18,8 @@ type (
 	MeterProvider = metric.MeterProvider
 )
 
-// placeholder is the global provider until the application sets one; nil if it had done so before this package was
-// initialized. Nothing but its type tells it from others.
+// placeholder is the global provider until the application sets one; nil if it was set before this package was
+// initialized. Only its type distinguishes it.
 var placeholder = func() trace.TracerProvider {
 	p := otel.GetTracerProvider()
 	if t := reflect.TypeOf(p); t.Kind() == reflect.Pointer && t.Elem().PkgPath() == "go.opentelemetry.io/otel/internal/global" {
@@ -28,13 +28,13 @@ var placeholder = func() trace.TracerProvider {
 	return nil
 }()
 
-// tracers gives out the tracer, if there is one.
+// tracers returns the tracer, if there is one.
 type tracers struct {
 	found atomic.Pointer[trace.Tracer]
-	fixed bool // there will be no other one
+	fixed bool // the tracer will not change
 }
 
-// use takes the application's choice.
+// use sets the application's provider.
 func (t *tracers) use(p trace.TracerProvider) {
 	if p == nil || p == placeholder {
 		return
@@ -43,7 +43,7 @@ func (t *tracers) use(p trace.TracerProvider) {
 	t.adopt(p)
 }
 
-// adopt takes a provider unless it is one that does nothing.
+// adopt uses a provider unless it does nothing.
 func (t *tracers) adopt(p trace.TracerProvider) trace.Tracer {
 	if _, idle := p.(noop.TracerProvider); idle {
 		return nil
@@ -53,8 +53,8 @@ func (t *tracers) adopt(p trace.TracerProvider) trace.Tracer {
 	return tracer
 }
 
-// get returns nil while there is nobody to trace for. The first global provider that the application sets is kept, as it is
-// by tracers that it has from OpenTelemetry itself.
+// get returns nil if nothing is traced. It keeps the first global provider that the application sets, as
+// OpenTelemetry's own tracers do.
 func (t *tracers) get() trace.Tracer {
 	if found := t.found.Load(); found != nil {
 		return *found
@@ -69,7 +69,8 @@ func (t *tracers) get() trace.Tracer {
 	return t.adopt(p)
 }
 
-// meter is of the application's choice, or of the global provider, which hands on to the one that the application will set.
+// meter returns the meter of the application's provider, or of the global one, which delegates to the provider that the
+// application sets later.
 func meter(p metric.MeterProvider) metric.Meter {
 	if p == nil {
 		p = otel.GetMeterProvider()

@@ -2,7 +2,7 @@ package telemetry
 
 import "context"
 
-// Register begins the span of a registration. It ends when that stands, or with the error for which it does not.
+// Register begins the span of a registration. The returned function ends it, with an error if the registration failed.
 func (c *Client) Register(ctx context.Context, path string) (context.Context, func(error)) {
 	ctx, s := c.start(ctx, "discovery.register", Subject{Recipe: "registration", Path: path}.attributes())
 	return ctx, func(err error) {

@@ -13,10 +13,10 @@ import (
 type Span struct {
 	client *Client
 	span   trace.Span
-	caller trace.Span // in which it was begun
+	caller trace.Span // the span in which it was begun
 
 	mu   sync.Mutex
-	told uint64 // changes of the client's state that it has as events, or that were before it
+	told uint64 // number of state changes that it has as events, or that were before it
 }
 
 type spanKey struct{}
@@ -27,7 +27,7 @@ func in(ctx context.Context) *Span {
 	return s
 }
 
-// start begins the span of a recipe, if there is somebody to trace for.
+// start begins the span of a recipe, if recipes are traced.
 func (c *Client) start(ctx context.Context, name string, attrs []attribute.KeyValue, opts ...trace.SpanStartOption) (context.Context, *Span) {
 	tracer := c.tracer()
 	if tracer == nil {
@@ -41,7 +41,7 @@ func (c *Client) start(ctx context.Context, name string, attrs []attribute.KeyVa
 	return context.WithValue(ctx, spanKey{}, s), s
 }
 
-// Outside returns ctx with the span of the caller of the recipe that it belongs to, for what outlasts that recipe's span.
+// Outside returns ctx with the span of the recipe's caller, for what outlasts the recipe's span.
 func Outside(ctx context.Context) context.Context {
 	if s := in(ctx); s != nil {
 		return trace.ContextWithSpan(ctx, s.caller)
@@ -49,14 +49,14 @@ func Outside(ctx context.Context) context.Context {
 	return ctx
 }
 
-// event adds one, behind what has happened to the connection before it.
+// event adds an event, after the earlier changes of the connection.
 func (s *Span) event(name string, attrs ...attribute.KeyValue) {
 	now := time.Now()
 	s.catchUp()
 	s.span.AddEvent(name, trace.WithTimestamp(now), trace.WithAttributes(attrs...))
 }
 
-// catchUp adds what has happened to the connection.
+// catchUp adds the changes of the connection.
 func (s *Span) catchUp() {
 	s.mu.Lock()
 	c := s.client
@@ -70,7 +70,7 @@ func (s *Span) catchUp() {
 	}
 }
 
-// end ends the span with what it has come to.
+// end ends the span with its error, if there is one.
 func (s *Span) end(errorType string, err error, opts ...trace.SpanEndOption) {
 	if s == nil {
 		return
@@ -80,14 +80,14 @@ func (s *Span) end(errorType string, err error, opts ...trace.SpanEndOption) {
 	s.client.endSpan(s.span, opts...)
 }
 
-// Queued says that the recipe of ctx has a place in a queue, and in which session.
+// Queued records that the recipe of ctx has a place in a queue, and in which session.
 func Queued(ctx context.Context, path string, epoch uint64) {
 	if s := in(ctx); s != nil {
 		s.event("queued", keyPath.String(path), keyEpoch.Int64(int64(epoch)))
 	}
 }
 
-// Rank says how many stand before the place of the recipe of ctx, and which of them it waits for; "" is nobody.
+// Rank records how many contenders are ahead of the recipe of ctx, and which of them it waits for; "" for none.
 func Rank(ctx context.Context, ahead int, behind string) {
 	s := in(ctx)
 	if s == nil {
