@@ -302,8 +302,9 @@
 //
 // [Session.WatchData], [Session.WatchExists] and [Session.WatchChildren] read a node and set a watch in one step. A [Watch] fires exactly
 // once, with the event or with the end of its session, unless it is stopped. All watches of one kind on one path share a
-// single watch on the server. When the last of them is stopped, the watch on the server is kept for the next caller, because removing it
-// would cost a request each time. The number of watches left behind is bounded by the number of paths, not by the number of calls.
+// single watch on the server. When the last of them is stopped, the watch stays on the server for about two session timeouts, for the next
+// caller, because recipes often watch the same path again. Then the client removes it with removeWatches. Servers that do not know this request keep the watch
+// until it fires or the connection ends, at most one for each path.
 //
 // An event can get lost, for example at a server that loses a watch. So a [Watch] in use is checked about every 10 session
 // timeouts, with a jitter of 20 %. It fires if its node has changed since the watch was set. A caller whose event was lost is
