@@ -121,6 +121,7 @@ func (c *Client) HealthWithin(bounds HealthBounds) Health {
 	e.clocks(info)
 	e.sessionFile(c.core)
 	e.tls(c.core.hosts.tls)
+	e.sasl(c.core)
 	for _, r := range c.core.live.list() {
 		e.recipe(r)
 	}

@@ -94,3 +94,22 @@ func (x *exchange) Next(ctx context.Context, challenge []byte) (response []byte,
 	}, x.panicked)
 	return response, done, err
 }
+
+// sasl notes a problem that Config.SASL reports.
+func (e *examination) sasl(c *core) {
+	mechanism, ok := c.cfg.SASL.(sasl.Monitored)
+	if !ok {
+		return
+	}
+	var since time.Time
+	err := guarded("SASL", "", func() (err error) {
+		since, err = mechanism.Problem()
+		return err
+	}, c.panicked)
+	if since.IsZero() {
+		since = e.now
+	}
+	if err != nil {
+		e.note(HealthReason{Text: "Config.SASL: " + err.Error(), Since: since, Err: err, Notice: true})
+	}
+}

@@ -253,3 +253,34 @@ func TestSASLThatIsPreparedSlowly(t *testing.T) {
 		assert.Zero(t, s.Counts().Accepted)
 	})
 }
+
+// monitored is a mechanism that reports a problem.
+type monitored struct {
+	sasl.Mechanism
+	problem *atomic.Pointer[error]
+}
+
+func (m monitored) Problem() (time.Time, error) {
+	if p := m.problem.Load(); p != nil {
+		return time.Now().Add(-time.Minute), *p
+	}
+	return time.Time{}, nil
+}
+
+func TestProblemOfAMechanismIsANoticeInHealth(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := startServer(t, guarded)
+		m := monitored{sasl.DigestMD5("orders", guarded.SASLUsers["orders"]), new(atomic.Pointer[error])}
+		cli := connected(t, s, identified(m))
+		require.Empty(t, cli.Health().Reasons)
+		away := errors.New("the KDC is away")
+		m.problem.Store(&away)
+		h := cli.Health()
+		require.Len(t, h.Reasons, 1)
+		assert.True(t, h.Ready(), "the connection is not affected")
+		assert.ErrorIs(t, h.Reasons[0].Err, away)
+		assert.Equal(t, time.Minute, time.Since(h.Reasons[0].Since))
+		m.problem.Store(nil)
+		assert.Empty(t, cli.Health().Reasons)
+	})
+}

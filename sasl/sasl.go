@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"time"
 
 	"github.com/docent-zk/docent/internal/digestmd5"
 )
@@ -32,6 +33,15 @@ type Mechanism interface {
 type Preparer interface {
 	Mechanism
 	Prepare(ctx context.Context) error
+}
+
+// Monitored is a [Mechanism] that can report a problem between connections, such as tickets that cannot be refreshed.
+// framework.Client.Health shows the problem as a notice.
+type Monitored interface {
+	Mechanism
+	// Problem returns the problem and when it began, or nil if there is none. It must return at once, and the error must not
+	// contain secrets.
+	Problem() (since time.Time, err error)
 }
 
 // Exchange is one authentication on one connection. It is not used concurrently.

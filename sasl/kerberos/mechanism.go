@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/docent-zk/docent/sasl"
 )
@@ -28,6 +29,7 @@ type Mechanism struct {
 
 var (
 	_ sasl.Preparer  = (*Mechanism)(nil)
+	_ sasl.Monitored = (*Mechanism)(nil)
 	_ sasl.Refusable = (*exchange)(nil)
 )
 
@@ -121,6 +123,13 @@ func doubted(err error, server sasl.Server, doubt error) error {
 	explained := *unknown
 	explained.Remedy += fmt.Sprintf("; DNS has no canonical name for %s: %v", server.Address, doubt)
 	return &explained
+}
+
+// Problem returns why the tickets could not be refreshed, and since when. It implements [sasl.Monitored].
+func (m *Mechanism) Problem() (since time.Time, err error) {
+	m.tickets.mu.Lock()
+	defer m.tickets.mu.Unlock()
+	return m.tickets.since, m.tickets.problem
 }
 
 // Close stops the refreshing of tickets and waits for requests that are pending. From then on, Start fails. Established

@@ -3,6 +3,7 @@ package kerberos
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -69,6 +70,8 @@ type tickets struct {
 	owner    principal // of the tickets
 	tgt      *ticket
 	warned   string // the last warning
+	problem  error  // why the last refresh failed; nil if it did not
+	since    time.Time
 	services map[principal]*ticket
 	failures map[principal]*failure // by server; the empty one is the login
 	refresh  *time.Timer
@@ -93,6 +96,9 @@ func newTickets(from source, network func() (*network, error), warn func(string,
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	return t
 }
+
+// refreshFailed is the text of the warning.
+const refreshFailed = "Kerberos tickets cannot be refreshed; those in use last until they expire"
 
 var errClosed = errors.New("the mechanism is closed")
 
@@ -260,6 +266,7 @@ func (t *tickets) fetch(ctx context.Context, n *network, held *ticket) (*ticket,
 	}
 	if err == nil {
 		delete(t.failures, principal{})
+		t.problem = nil
 	}
 	if got.tgt != nil && t.tgt != got.tgt {
 		t.tgt = got.tgt
@@ -362,7 +369,7 @@ func (t *tickets) refreshNow() {
 	}
 	defer func() { <-t.turn }()
 	if err := t.noted(t.refreshAll(ctx)); err != nil {
-		t.warn("Kerberos tickets cannot be refreshed; those in use last until they expire", err)
+		t.warn(refreshFailed, err)
 	}
 }
 
@@ -371,9 +378,13 @@ func (t *tickets) noted(err error) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if err == nil || t.closed {
-		t.warned = ""
+		t.warned, t.problem = "", nil
 		return nil
 	}
+	if t.problem == nil {
+		t.since = time.Now()
+	}
+	t.problem = fmt.Errorf("%s: %w", refreshFailed, err)
 	t.schedule(t.retryIn())
 	if text := err.Error(); text != t.warned {
 		t.warned = text
