@@ -1,10 +1,11 @@
 package wire
 
 import (
-	"encoding/binary"
 	"fmt"
 	"slices"
 	"sync"
+
+	"github.com/docent-zk/docent/internal/jute"
 )
 
 // Auth is a credential: a scheme known to the server, such as "digest", and its
@@ -29,19 +30,14 @@ type credentials struct {
 // processes the stream in order, so later requests of the driver are judged by the credentials, and their replies need
 // not be awaited.
 func authFrames(creds []Auth) []byte {
-	var b []byte
-	u32 := func(v int32) { b = binary.BigEndian.AppendUint32(b, uint32(v)) }
+	var e jute.Encoder
 	for _, c := range creds {
-		u32(int32(requestHeaderLen + 4 + 4 + len(c.Scheme) + 4 + len(c.Data)))
-		u32(xidAuth)
-		u32(opAuth)
-		u32(0) // type, unused
-		u32(int32(len(c.Scheme)))
-		b = append(b, c.Scheme...)
-		u32(int32(len(c.Data)))
-		b = append(b, c.Data...)
+		mark := e.BeginFrame()
+		(&jute.RequestHeader{Xid: xidAuth, Op: opAuth}).Encode(&e)
+		(&jute.AuthRequest{Scheme: c.Scheme, Auth: append([]byte{}, c.Data...)}).Encode(&e) // empty data, never none
+		e.EndFrame(mark)
 	}
-	return b
+	return e.Bytes()
 }
 
 // auth returns the credentials of links that begin now.

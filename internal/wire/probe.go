@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"time"
+
+	"github.com/docent-zk/docent/internal/jute"
 )
 
 // Probe finds out whether the server on conn serves writes. It asks for a new session, without accepting a
@@ -14,11 +16,12 @@ func Probe(ctx context.Context, conn net.Conn, timeout time.Duration) error {
 	defer abort(conn)
 	defer context.AfterFunc(ctx, func() { abort(conn) })()
 	deliver(conn)
-	ask := make([]byte, prefixLen+connectRequestLen+16+1, prefixLen+connectRequestLen+16+1+len(closeFrame))
-	putInt32(ask, 0, int32(len(ask)-prefixLen))
-	putInt32(ask, prefixLen+12, int32(timeout/time.Millisecond))
-	putInt32(ask, prefixLen+24, 16) // the length of the password
-	if _, err := conn.Write(append(ask, closeFrame...)); err != nil {
+	var ask jute.Encoder
+	mark := ask.BeginFrame()
+	(&jute.ConnectRequest{TimeOut: int32(timeout / time.Millisecond), Passwd: make([]byte, 16), HasReadOnly: true}).Encode(&ask)
+	ask.EndFrame(mark)
+	ask.Raw(closeFrame)
+	if _, err := conn.Write(ask.Bytes()); err != nil {
 		return probeError(ctx, err)
 	}
 	var in frameReader
