@@ -34,12 +34,28 @@ func hash(s string) string {
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
-var page = template.Must(template.New("page").Funcs(template.FuncMap{"iso": iso, "clock": clock}).Parse(source))
+var page = template.Must(template.New("page").Funcs(template.FuncMap{"iso": iso, "clock": clock, "capital": capital}).Parse(source))
 
 func iso(t time.Time) string { return t.Format(time.RFC3339Nano) }
 
 // clock is a time to read. The zone is the servers' of most people who read logs: UTC, as in the JSON.
 func clock(t time.Time) string { return t.Format("2006-01-02 15:04:05.000 UTC") }
+
+// moment is a time to read on a page of that day, without the day if it is the same.
+func moment(t, now time.Time) string {
+	if t.Format(time.DateOnly) == now.Format(time.DateOnly) {
+		return t.Format("15:04:05 UTC")
+	}
+	return t.Format("2006-01-02 15:04:05 UTC")
+}
+
+// capital returns s with a capital letter at its beginning.
+func capital(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
 
 // request is what a reader has asked for.
 type request struct{ filter, queue, client string }
@@ -132,9 +148,10 @@ type clientView struct {
 	Timeout   string
 	Trust     meter
 	Line      *line
-	Reasons   []Reason // without those that have their cause in the connection, and maxReasons at most
-	More      int      // how many more reasons there are
-	Affected  int      // how many reasons have their cause in the connection
+	Reasons   []reasonView // without those that have their cause in the connection, and maxReasons at most
+	More      int          // how many more reasons there are
+	Affected  int          // how many reasons have their cause in the connection
+	Dial      string       // why there is no connection, unless a reason says so
 	Recipes   []recipeView
 	Rest      int // how many more recipes there are
 	Matching  int // how many recipes match the filter
@@ -144,7 +161,7 @@ type clientView struct {
 
 const (
 	maxRecipes = 200 // of a client that the page shows; its JSON has all of them
-	maxReasons = 10  // of a client that the page shows; the rows of recipes have theirs
+	maxReasons = 5   // of a client that the page shows; the rows of recipes have theirs
 )
 
 // meter is a bar of which Width per cent are filled.
@@ -161,21 +178,39 @@ func newClientView(c Client, asked request, now time.Time) clientView {
 	if c.TimeoutMillis > 0 {
 		v.Timeout = brief.Duration(time.Duration(c.TimeoutMillis) * time.Millisecond)
 	}
-	v.Reasons, v.Affected = causes(c)
-	v.More = max(0, len(v.Reasons)-maxReasons)
-	v.Reasons = v.Reasons[:len(v.Reasons)-v.More]
+	v.reasons(now)
 	for _, r := range c.Recipes {
 		if !r.Unwell.IsZero() {
 			v.Unwell++
 		}
 	}
-	shown, overdue := pick(c.Recipes, asked.filter), overdue(c)
+	overdue := overdue(c)
+	shown := pick(c.Recipes, asked.filter, overdue)
 	v.Matching, v.Rest = len(shown), max(0, len(shown)-maxRecipes)
 	for _, i := range shown[:len(shown)-v.Rest] {
 		v.Recipes = append(v.Recipes, newRecipeView(c, i, asked, overdue[keyOf(c.Recipes[i])], now))
 	}
 	v.Past = past(c.History, now)
 	return v
+}
+
+// reasonView is what the template shows of a Reason.
+type reasonView struct {
+	Reason
+	When string
+}
+
+// reasons sets what is wrong with the client.
+func (v *clientView) reasons(now time.Time) {
+	var all []Reason
+	all, v.Affected = causes(v.Client)
+	v.More, v.Dial = max(0, len(all)-maxReasons), v.Error
+	for _, r := range all[:len(all)-v.More] {
+		if v.Error != "" && strings.Contains(r.Text, v.Error) {
+			v.Dial = ""
+		}
+		v.Reasons = append(v.Reasons, reasonView{r, moment(r.Since, now)})
+	}
 }
 
 // cut reports whether the client has no connection. Then that is what is wrong with its recipes.
@@ -223,8 +258,9 @@ func overdue(c Client) map[recipeKey]bool {
 	return all
 }
 
-// pick returns the indexes of the recipes that match a filter, those that are not well first.
-func pick(recipes []Recipe, filter string) (indexes []int) {
+// pick returns the indexes of the recipes that match a filter: those that are overdue first, then others that are not
+// well.
+func pick(recipes []Recipe, filter string, overdue map[recipeKey]bool) (indexes []int) {
 	filter = strings.ToLower(strings.TrimSpace(filter))
 	for i, r := range recipes {
 		if strings.Contains(strings.ToLower(r.searched()), filter) {
@@ -232,7 +268,7 @@ func pick(recipes []Recipe, filter string) (indexes []int) {
 		}
 	}
 	slices.SortStableFunc(indexes, func(a, b int) int {
-		return cmp.Compare(order(recipes[a]), order(recipes[b]))
+		return cmp.Compare(order(recipes[a], overdue), order(recipes[b], overdue))
 	})
 	return indexes
 }
@@ -250,8 +286,11 @@ func (r Recipe) searched() string {
 	return b.String()
 }
 
-func order(r Recipe) int {
-	if r.Unwell.IsZero() {
+func order(r Recipe, overdue map[recipeKey]bool) int {
+	switch {
+	case r.Unwell.IsZero():
+		return 2
+	case !overdue[keyOf(r)]:
 		return 1
 	}
 	return 0
@@ -308,7 +347,7 @@ func newRecipeView(c Client, index int, asked request, overdue bool, now time.Ti
 		v.Class, v.Row = "bad", "sick"
 	case !r.Unwell.IsZero():
 		v.Class, v.Row = "warn", "ill"
-	case strings.HasPrefix(r.State, "waiting"), r.State == "entering", r.State == "leaving":
+	case strings.HasPrefix(r.State, "waiting"), r.State == "entering", r.State == "leaving", r.State == "letting go":
 		v.Class = "idle"
 	}
 	return v

@@ -101,7 +101,8 @@ func TestOutageHasOneCause(t *testing.T) {
 		c.Recipes = append(c.Recipes, Recipe{Name: name, Path: path, Unwell: now, Error: "away"})
 	}
 	v := newClientView(c, request{}, now)
-	assert.Equal(t, []Reason{{Text: "no connection"}}, v.Reasons)
+	require.Len(t, v.Reasons, 1)
+	assert.Equal(t, "no connection", v.Reasons[0].Text)
 	assert.Equal(t, 2, v.Affected)
 	for _, r := range v.Recipes {
 		assert.Equal(t, []string{"idle", "", ""}, []string{r.Class, r.Row, r.Error})
