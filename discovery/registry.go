@@ -90,7 +90,7 @@ func (r *Registry[T]) Names(ctx context.Context) ([]string, error) {
 	return names, err
 }
 
-// Skipped is a node in the directory of a service that was skipped.
+// Skipped is a node that was skipped because it is not a usable instance.
 type Skipped struct {
 	Path string // of the node
 	Err  error  // the reason: ErrUnreadable, ErrUnreachable, framework.ErrNoAuth, ErrPanicked or ErrBlocked, or an error of the user's Codec

@@ -32,7 +32,7 @@ func (s *Server) Config(name string) framework.Config {
 	}
 }
 
-// Connect returns a client with a session. Its configuration is that of Config with the changes, in order. It is closed when the test ends.
+// Connect returns a client with a session. It uses the configuration of [Server.Config], with the changes applied in order. The client is closed when the test ends.
 func (s *Server) Connect(name string, changes ...func(*framework.Config)) *framework.Client {
 	s.tb.Helper()
 	cfg := s.Config(name)

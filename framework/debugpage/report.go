@@ -146,7 +146,7 @@ type Recipe struct {
 	Attrs []Attr `json:"attrs,omitempty"`
 	// Problems are nodes that the recipe cannot use, such as skipped and ejected instances. At most 20 of a kind are listed.
 	Problems []Problem `json:"problems,omitempty"`
-	// Queue is the directory in which the recipe queues, for the parameter queue. It is empty if the recipe does not queue.
+	// Queue is the directory in which the recipe queues, as the parameter ?queue expects it. It is empty if the recipe does not queue.
 	Queue string `json:"queue,omitempty"`
 }
 
