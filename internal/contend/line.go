@@ -129,8 +129,9 @@ func (l *line) await(ctx context.Context, p *Place) (turn bool, err error) {
 		return false, nil
 	default:
 	}
-	before, ahead := l.ahead(p)
-	p.reportWaiting(before, nil, ahead)
+	previous, ahead := l.ahead(p)
+	before := previous.node.Path
+	p.reportWaiting(before, previous.queue.Data, ahead)
 	telemetry.Rank(ctx, ahead, before)
 	select {
 	case <-p.first:
@@ -144,13 +145,13 @@ func (l *line) await(ctx context.Context, p *Place) (turn bool, err error) {
 	}
 }
 
-// ahead returns the node of the place before p in the line, and a lower bound of the number of places ahead of p: those
+// ahead returns the place before p in the line, and a lower bound of the number of places ahead of p: those
 // in the line and those ahead of the first one.
-func (l *line) ahead(p *Place) (before string, ahead int) {
+func (l *line) ahead(p *Place) (before *Place, ahead int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	at := slices.Index(l.places, p)
-	return l.places[max(0, at-1)].node.Path, at + int(l.places[0].known.Load())
+	return l.places[max(0, at-1)], at + int(l.places[0].known.Load())
 }
 
 // now returns the number of the latest requested list.

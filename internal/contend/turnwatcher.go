@@ -115,6 +115,9 @@ func (t *turnWatcher) run(ctx context.Context) error {
 func (t *turnWatcher) step(ctx context.Context, refused <-chan struct{}) error {
 	known, err := t.watchNearest(ctx)
 	if err == nil && known && t.watching() {
+		if t.watches[t.place.node.Path].read {
+			t.publish() // with the id of the nearest node ahead
+		}
 		known, err = t.awaitEvent(ctx, refused)
 	}
 	if err != nil || known {
@@ -202,7 +205,7 @@ func (t *turnWatcher) reread(ctx context.Context, refused <-chan struct{}) (know
 	if known, err = t.watchNearest(ctx); err != nil || !known || !t.watching() {
 		return known, err
 	}
-	t.publish() // with the id of the nearest node ahead, which has been read
+	t.publish()
 	return t.awaitEvent(ctx, refused)
 }
 
