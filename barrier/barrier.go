@@ -3,8 +3,10 @@ package barrier
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/recipekit"
 )
 
 // Barrier is a barrier on a path: it is closed while the node exists. It is stateless. Any number of goroutines and
@@ -32,6 +34,9 @@ func (b *Barrier) Policy() framework.Policy {
 //
 // Errors: those of [framework.Client]'s Create.
 func (b *Barrier) Set(ctx context.Context) error {
+	if err := b.usable(); err != nil {
+		return err
+	}
 	_, err := b.cli.Create(ctx, b.path, nil, framework.Persistent, framework.Parents, framework.Idempotent)
 	if errors.Is(err, framework.ErrNodeExists) {
 		return nil
@@ -43,6 +48,9 @@ func (b *Barrier) Set(ctx context.Context) error {
 //
 // Errors: those of [framework.Client]'s Delete.
 func (b *Barrier) Remove(ctx context.Context) error {
+	if err := b.usable(); err != nil {
+		return err
+	}
 	err := b.cli.Delete(ctx, b.path, framework.AnyVersion)
 	if errors.Is(err, framework.ErrNoNode) {
 		return nil
@@ -57,6 +65,14 @@ func (b *Barrier) Remove(ctx context.Context) error {
 func (b *Barrier) Wait(ctx context.Context) error {
 	w := wait{path: b.path}
 	return b.cli.Run(ctx, framework.Recipe{Name: "barrier", Path: b.path, Policy: b.Policy(), Run: w.run})
+}
+
+// usable returns an error if the client is nil.
+func (b *Barrier) usable() error {
+	if err := recipekit.Usable(b.cli); err != nil {
+		return fmt.Errorf("barrier %s: %w", b.path, err)
+	}
+	return nil
 }
 
 // wait is one call of Wait.

@@ -54,6 +54,9 @@ func NewDouble(cli *framework.Client, path string, members int, opts ...DoubleOp
 	for _, opt := range opts {
 		opt(d)
 	}
+	if d.err == nil {
+		d.err = recipekit.Usable(cli)
+	}
 	if d.id == "" && d.err == nil {
 		d.id, d.err = seqnode.ReadGUID(recipekit.Random(cli))
 	}

@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"cmp"
 	"log/slog"
 	"slices"
 )
@@ -9,10 +8,15 @@ import (
 // ListedAs sets the name under which framework.Client.Recipes lists the cache, and further details.
 // Defaults to the kind of cache.
 func ListedAs(name string, attrs ...slog.Attr) Option {
-	return func(s *spec) { s.listed, s.attrs = name, slices.Clone(attrs) }
+	return func(s *spec) { s.listed, s.attrs = &name, slices.Clone(attrs) }
 }
 
-func (s *spec) listedAs() string { return cmp.Or(s.listed, s.name) }
+func (s *spec) listedAs() string {
+	if s.listed == nil {
+		return s.name
+	}
+	return *s.listed
+}
 
 // report sets the status of the cache among the client's recipes. It is called while the board's mutex is held, so the
 // reports are in order.

@@ -86,7 +86,7 @@ func (plain) problem() error { return nil }
 
 // open starts a mirror, and waits until it is complete unless the options say otherwise.
 func open(ctx context.Context, cli *framework.Client, s spec, u user) (*mirror, error) {
-	if err := s.validate(); err != nil {
+	if err := errors.Join(s.validate(), recipekit.Usable(cli)); err != nil {
 		return nil, fmt.Errorf("%s %s: %w", s.name, s.root, err)
 	}
 	s.root = framework.Join("/", s.root)

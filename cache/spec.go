@@ -105,7 +105,7 @@ type spec struct {
 	oneShot   bool
 	parallel  int
 	bound     int
-	listed    string // name for framework.Client.Recipes; "" for that of the recipe
+	listed    *string // name for framework.Client.Recipes; nil for that of the recipe
 	attrs     []slog.Attr
 
 	check           any // func(T) error, for a Value of T
@@ -127,6 +127,8 @@ func (s *spec) validate() error {
 		return fmt.Errorf("Parallel(%d) is not positive", s.parallel)
 	case s.bound < 1:
 		return fmt.Errorf("QueueBound(%d) is not positive", s.bound)
+	case s.listed != nil && *s.listed == "":
+		return errors.New("the name of ListedAs is empty")
 	case s.filter == nil:
 		return errors.New("the Filter is nil")
 	}

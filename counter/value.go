@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/recipekit"
 )
 
 // Versioned is a value with its version.
@@ -68,8 +69,19 @@ func newValue(cli *framework.Client, path string) *Value {
 //
 // Errors: those of [framework.Client]'s Get, except that a node that does not exist is not an error.
 func (v *Value) Get(ctx context.Context) (Versioned[[]byte], error) {
+	if err := v.usable(); err != nil {
+		return Versioned[[]byte]{}, err
+	}
 	node, err := v.cli.Get(ctx, v.path)
 	return v.state(node, err)
+}
+
+// usable returns an error if the client is nil.
+func (v *Value) usable() error {
+	if err := recipekit.Usable(v.cli); err != nil {
+		return fmt.Errorf("counter %s: %w", v.path, err)
+	}
+	return nil
 }
 
 // state returns the value of a node, or of a missing one.
@@ -117,6 +129,9 @@ func (v *Value) CompareAndSet(ctx context.Context, version int32, data []byte) (
 
 // create is CompareAndSet for a value whose node does not exist.
 func (v *Value) create(ctx context.Context, data []byte) (int32, error) {
+	if err := v.usable(); err != nil {
+		return 0, err
+	}
 	node, err := v.cli.Create(ctx, v.path, data, framework.Persistent, framework.Parents)
 	if errors.Is(err, framework.ErrNodeExists) {
 		return 0, fmt.Errorf("%w: %w", framework.ErrBadVersion, err)

@@ -55,6 +55,9 @@ func (v *Value) write(ctx context.Context, insistent bool, prepare func(context.
 
 // take waits for the turn to write.
 func (v *Value) take(ctx context.Context) error {
+	if err := v.usable(); err != nil {
+		return err
+	}
 	select {
 	case v.turn <- struct{}{}:
 		return nil

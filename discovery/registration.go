@@ -34,6 +34,9 @@ type Registration[T any] struct {
 //
 // Errors: [ErrInvalidInstance] and those of node.Keep. After an error, the instance is not registered.
 func (r *Registry[T]) Register(ctx context.Context, in Instance[T]) (*Registration[T], error) {
+	if err := r.validate(); err != nil {
+		return nil, fmt.Errorf("service %q: %w", in.Name, err)
+	}
 	in, err := r.complete(in)
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/internal/guard"
+	"github.com/docent-zk/docent/internal/recipekit"
 	"github.com/docent-zk/docent/node"
 )
 
@@ -72,16 +73,34 @@ func (r *Registry[T]) Path(name string) (string, error) {
 		return "", fmt.Errorf("service %q: %w", name, err)
 	}
 	path := framework.Join(r.base, name)
-	if err := framework.ValidatePath(path); err != nil {
+	if err := errors.Join(r.validate(), framework.ValidatePath(path)); err != nil {
 		return "", fmt.Errorf("service %q: %w", name, err)
 	}
 	return path, nil
+}
+
+// validate returns what is wrong with the base path and the options, or nil.
+func (r *Registry[T]) validate() error {
+	switch err := errors.Join(framework.ValidatePath(r.base), recipekit.Usable(r.cli)); {
+	case err != nil:
+		return err
+	case r.codec == nil:
+		return fmt.Errorf("registry %s: the Codec of WithCodec is nil", r.base)
+	case r.weight == nil:
+		return fmt.Errorf("registry %s: the function of WithWeight is nil", r.base)
+	case r.zone == nil:
+		return fmt.Errorf("registry %s: the function of WithZone is nil", r.base)
+	}
+	return nil
 }
 
 // Names lists the services that have a directory, sorted. After its last instance has gone, a service remains listed
 // until the servers remove the empty container. If the base path does not exist, the list is empty. Errors are those of
 // framework's Children.
 func (r *Registry[T]) Names(ctx context.Context) ([]string, error) {
+	if err := r.validate(); err != nil {
+		return nil, err
+	}
 	names, _, err := r.cli.Children(ctx, r.base)
 	if errors.Is(err, framework.ErrNoNode) {
 		return nil, nil

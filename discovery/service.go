@@ -85,16 +85,17 @@ func newPicker[T any](available roster[T], pick func() int, how picking) *picker
 // Errors: those of cache.OpenChildren and those of invalid options.
 func (r *Registry[T]) Open(ctx context.Context, name string, opts ...ServiceOption) (*Service[T], error) {
 	s := &Service[T]{reg: r, name: name, view: &view[T]{missing: true}, changed: make(chan struct{})}
+	s.strategy = RoundRobin()
 	for _, opt := range opts {
 		opt(&s.serviceConfig)
-	}
-	if s.strategy == nil {
-		s.strategy = RoundRobin()
 	}
 	s.ejection = s.ejection.withDefaults()
 	path, err := r.Path(name)
 	if err == nil {
 		err = s.ejection.validate()
+	}
+	if err == nil && s.strategy == nil {
+		err = fmt.Errorf("service %s: the Strategy of WithStrategy is nil", name)
 	}
 	if err != nil {
 		return nil, err

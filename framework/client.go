@@ -105,8 +105,13 @@ func (c *Client) Namespace(path string) (*Client, error) {
 	return &Client{ops: below, closer: c.closer}, nil
 }
 
-// State returns the latest change of the connection's state.
-func (c *Client) State() StateChange { return c.core.gate.Load().StateChange }
+// State returns the latest change of the connection's state. A nil Client is Closed.
+func (c *Client) State() StateChange {
+	if err := c.usable(); err != nil {
+		return StateChange{State: Closed, Cause: err}
+	}
+	return c.core.gate.Load().StateChange
+}
 
 // States delivers the current state and then every change, in order and without gaps, however slowly the channel is
 // read. The channel is closed when ctx ends, and after Closed. Changes that are not received are kept in memory until

@@ -63,9 +63,18 @@ func (e *Election) Campaign(ctx context.Context) (*Term, error) {
 	return &Term{s}, nil
 }
 
+// invalid returns what is wrong with the path and the options, or nil.
+func (e *Election) invalid() error {
+	err := errors.Join(framework.ValidatePath(e.path), e.holding.Validate())
+	if e.id == "" {
+		err = errors.Join(err, errors.New("the id of WithID is empty"))
+	}
+	return err
+}
+
 // enter runs stand in successive sessions.
 func (e *Election) enter(ctx context.Context, stand func(ctx context.Context, s *framework.Session) error) error {
-	if err := errors.Join(framework.ValidatePath(e.path), e.holding.Validate()); err != nil {
+	if err := e.invalid(); err != nil {
 		return e.wrap(err)
 	}
 	return e.cli.Run(ctx, framework.Recipe{Name: "leader", Path: e.path, Policy: e.WaitPolicy(), Run: stand})

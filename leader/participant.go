@@ -7,6 +7,7 @@ import (
 
 	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/internal/contend"
+	"github.com/docent-zk/docent/internal/recipekit"
 )
 
 // Participant is a candidate in an election, or its leader. The zero Participant means nobody.
@@ -25,6 +26,9 @@ func (p Participant) IsNobody() bool { return p == Participant{} }
 // Participants lists the participants in the order of the queue; the first one leads. The list is a snapshot, which may
 // be out of date when it is returned.
 func (e *Election) Participants(ctx context.Context) ([]Participant, error) {
+	if err := recipekit.Usable(e.cli); err != nil {
+		return nil, e.wrap(err)
+	}
 	list, err := e.queue().Contenders(ctx, e.cli)
 	if err != nil {
 		return nil, e.wrap(err)
@@ -53,6 +57,9 @@ func participant(c contend.Contender, session int64) Participant {
 
 // Leader returns the participant that leads, or [ErrNoLeader]. The result may be out of date when it is returned.
 func (e *Election) Leader(ctx context.Context) (Participant, error) {
+	if err := recipekit.Usable(e.cli); err != nil {
+		return Participant{}, e.wrap(err)
+	}
 	for {
 		names, _, err := e.cli.Children(ctx, e.path)
 		if errors.Is(err, framework.ErrNoNode) {

@@ -29,8 +29,11 @@ func (m *RWMutex) RLocker() Locker { return &m.reading }
 // the release, or have not confirmed it within a quarter of the session timeout. A nil error means that the lock was
 // held until the servers had applied the release.
 func Do(ctx context.Context, l Locker, f func(ctx context.Context, held *Held) error) error {
-	if f == nil {
+	switch {
+	case f == nil:
 		return errors.New("lock.Do: the function is nil")
+	case l == nil:
+		return errors.New("lock.Do: the Locker is nil")
 	}
 	return do(ctx, f, l.Lock)
 }

@@ -2,6 +2,7 @@ package lock
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"time"
 
@@ -20,6 +21,12 @@ type settings struct {
 	shared    bool
 	handover  *int
 	progress  func(ahead int)
+	faults    []error // of options with invalid values
+}
+
+// refuse records that an option has an invalid value.
+func (s *settings) refuse(fault string) {
+	s.faults = append(s.faults, fmt.Errorf("%w: %s", ErrOption, fault))
 }
 
 func defaults() settings {
@@ -65,9 +72,13 @@ func Shared() Option {
 // contenders. If several goroutines of one client wait, those behind the first learn of changes when the first one
 // does. For a [Semaphore], f counts the contenders ahead in the queue for permits.
 //
-// f runs in the goroutine of Lock, which continues when f has returned. A nil f is ignored.
+// f runs in the goroutine of Lock, which continues when f has returned.
 func Progress(f func(ahead int)) Option {
-	return func(s *settings) { s.progress = f }
+	return func(s *settings) {
+		if s.progress = f; f == nil {
+			s.refuse("the function of Progress is nil")
+		}
+	}
 }
 
 // WithData stores a copy of data in the nodes, where other clients can read it.

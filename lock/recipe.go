@@ -7,6 +7,7 @@ import (
 
 	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/internal/contend"
+	"github.com/docent-zk/docent/internal/recipekit"
 	"github.com/docent-zk/docent/internal/seqnode"
 )
 
@@ -66,6 +67,9 @@ func (r recipe) progressed() func(ahead int) {
 func (r recipe) wrap(err error) error { return fmt.Errorf("%s %s: %w", r.name, r.path, err) }
 
 func (r recipe) contenders(ctx context.Context, q contend.Queue) ([]Contender, error) {
+	if err := recipekit.Usable(r.cli); err != nil {
+		return nil, r.wrap(err)
+	}
 	list, err := q.Contenders(ctx, r.cli)
 	if err != nil {
 		return nil, r.wrap(err)
@@ -75,7 +79,7 @@ func (r recipe) contenders(ctx context.Context, q contend.Queue) ([]Contender, e
 
 // invalid returns what is wrong with the paths and options, or nil.
 func (r recipe) invalid() error {
-	errs := []error{r.unfit(), r.holding.Validate()}
+	errs := append([]error{r.unfit(), r.holding.Validate()}, r.faults...)
 	for _, path := range r.paths {
 		errs = append(errs, framework.ValidatePath(path))
 	}

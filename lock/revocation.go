@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/docent-zk/docent/internal/contend"
+	"github.com/docent-zk/docent/internal/recipekit"
 )
 
 // Holding is what an acquired lock returns: a [Held] or a [Bundle].
@@ -18,7 +19,11 @@ type Holding interface {
 // may unlock, let the work finish first, or refuse by doing nothing. Unlock does not wait for f. A panic in f is logged
 // and counted, as framework.Client's Guard says, and the lock stays held.
 func OnRevoke(f func(h Holding)) Option {
-	return func(s *settings) { s.onRevoke = f }
+	return func(s *settings) {
+		if s.onRevoke = f; f == nil {
+			s.refuse("the function of OnRevoke is nil")
+		}
+	}
 }
 
 // Revoked returns a channel that is closed when another client asks for the lock: see [Mutex.Revoke]. It costs no
@@ -77,7 +82,11 @@ func (s *Semaphore) Revoke(ctx context.Context, c Contender) error {
 }
 
 func (r recipe) revoke(ctx context.Context, q contend.Queue, c Contender) error {
-	if err := q.Revoke(ctx, r.cli, c.Path); err != nil {
+	err := recipekit.Usable(r.cli)
+	if err == nil {
+		err = q.Revoke(ctx, r.cli, c.Path)
+	}
+	if err != nil {
 		return r.wrap(err)
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/docent-zk/docent/framework"
 	"github.com/docent-zk/docent/internal/contend"
+	"github.com/docent-zk/docent/internal/recipekit"
 	"github.com/docent-zk/docent/internal/seqnode"
 )
 
@@ -26,12 +27,13 @@ var ErrPermits = errors.New("invalid number of permits")
 type Semaphore struct {
 	recipe recipe
 	pool   contend.Pool
+	shared bool // the limit is stored on the servers
 }
 
 // NewSemaphore returns the semaphore on path with a fixed limit. It does not contact the servers; invalid arguments are
 // reported by Acquire.
 func NewSemaphore(cli *framework.Client, path string, limit int, opts ...Option) *Semaphore {
-	return newSemaphore(cli, path, contend.Limit{Fixed: limit}, opts)
+	return newSemaphore(cli, path, contend.Limit{Fixed: limit}, false, opts)
 }
 
 // NewSharedSemaphore returns the semaphore on path with the limit that is stored in the node at count: 4 bytes,
@@ -39,18 +41,18 @@ func NewSemaphore(cli *framework.Client, path string, limit int, opts ...Option)
 // are granted permits at once. When it shrinks, permits that are held stay held. Acquire returns framework.ErrNoNode
 // while the node does not exist.
 func NewSharedSemaphore(cli *framework.Client, path, count string, opts ...Option) *Semaphore {
-	return newSemaphore(cli, path, contend.Limit{Path: count}, opts)
+	return newSemaphore(cli, path, contend.Limit{Path: count}, true, opts)
 }
 
-func newSemaphore(cli *framework.Client, path string, limit contend.Limit, opts []Option) *Semaphore {
+func newSemaphore(cli *framework.Client, path string, limit contend.Limit, shared bool, opts []Option) *Semaphore {
 	path, limit.Path = framework.Abs(path), framework.Abs(limit.Path)
 	r := newRecipe(cli, "semaphore", path, 0, opts)
 	leases, turns := r.queue(seqnode.Lease, seqnode.Foreign, seqnode.Leases), r.queue(seqnode.Lock, seqnode.Foreign, seqnode.Mutex)
 	leases.Dir, turns.Dir = framework.Join(path, "leases"), framework.Join(path, "locks")
-	if limit.Path != "" {
+	if shared {
 		r.paths = append(r.paths, limit.Path)
 	}
-	return &Semaphore{recipe: r, pool: contend.Pool{Leases: leases, Turns: turns, Limit: limit}}
+	return &Semaphore{recipe: r, pool: contend.Pool{Leases: leases, Turns: turns, Limit: limit}, shared: shared}
 }
 
 // Policy returns how a Bundle of permits responds to SUSPENDED and LOST.
@@ -83,7 +85,7 @@ func (s *Semaphore) TryAcquire(ctx context.Context, n int) (*Bundle, error) {
 
 func (s *Semaphore) validate(n int) error {
 	switch limit := s.pool.Limit; {
-	case limit.Path != "": // the limit is stored on the servers
+	case s.shared:
 	case limit.Fixed < 1:
 		return s.recipe.wrap(fmt.Errorf("%w: the limit is %d", ErrPermits, limit.Fixed))
 	case n > limit.Fixed:
@@ -110,8 +112,10 @@ func (s *Semaphore) holder(n int, get func(context.Context, *framework.Session, 
 func (s *Semaphore) SetLimit(ctx context.Context, limit int) error {
 	path := s.pool.Limit.Path
 	switch {
-	case path == "":
+	case !s.shared:
 		return s.recipe.wrap(fmt.Errorf("%w: the limit is fixed", ErrPermits))
+	case recipekit.Usable(s.recipe.cli) != nil:
+		return s.recipe.wrap(recipekit.Usable(s.recipe.cli))
 	case limit < 0 || limit > math.MaxInt32:
 		return s.recipe.wrap(fmt.Errorf("%w: a limit of %d", ErrPermits, limit))
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/docent-zk/docent/framework"
+	"github.com/docent-zk/docent/internal/recipekit"
 )
 
 // Member is a node in the directory of a group.
@@ -58,6 +59,9 @@ func validateMember(dir, id string) error {
 // during the call. A member that leaves meanwhile is omitted.
 func Members(ctx context.Context, cli *framework.Client, dir string) ([]Member, error) {
 	dir = framework.Abs(dir)
+	if err := recipekit.Usable(cli); err != nil {
+		return nil, fmt.Errorf("group %s: %w", dir, err)
+	}
 	names, _, err := cli.Children(ctx, dir)
 	if errors.Is(err, framework.ErrNoNode) {
 		return nil, nil

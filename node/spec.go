@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -82,7 +83,7 @@ func newSpec(cli *framework.Client, path string, opts []Option) (spec, error) {
 			s.mode = framework.Container
 		}
 	}
-	if err := s.validate(); err != nil {
+	if err := errors.Join(s.validate(), recipekit.Usable(cli)); err != nil {
 		return spec{}, fmt.Errorf("node %s: %w", path, err)
 	}
 	s.path = framework.Abs(path)
@@ -104,6 +105,8 @@ func (s *spec) validate() error {
 	switch {
 	case s.path == "/":
 		return &framework.PathError{Path: s.path, Reason: "the root cannot be created or removed"}
+	case s.listed == "":
+		return errors.New("the name of ListedAs is empty")
 	case !slices.Contains(modes, s.mode):
 		return fmt.Errorf("%v cannot be kept; use WithTTL for a node with a time to live", s.mode)
 	case s.lasting && s.mode != framework.Container:

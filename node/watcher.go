@@ -33,7 +33,10 @@ func WatchMembers(ctx context.Context, cli *framework.Client, dir string) <-chan
 			w.publish(Group{Err: err})
 			return
 		}
-		_ = cli.Run(ctx, framework.Recipe{Name: "group", Path: dir, Policy: keeping, Run: w.session}) // ctx or the client has ended
+		err := cli.Run(ctx, framework.Recipe{Name: "group", Path: dir, Policy: keeping, Run: w.session})
+		if ctx.Err() == nil && !errors.Is(err, framework.ErrClosed) {
+			w.publish(Group{Err: err}) // the client is nil
+		}
 	}()
 	return w.out
 }

@@ -20,17 +20,25 @@ import (
 // The end of ctx does not stop a running call: fn must watch ctx. If fn returns nil, Do does so even if ctx has ended
 // meanwhile.
 func Do(ctx context.Context, p Policy, fn func(context.Context) error) error {
+	if fn == nil {
+		return errors.Join(p.Err(), errNoFunction)
+	}
 	_, err := DoValue(ctx, p, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, fn(ctx)
 	})
 	return err
 }
 
+var errNoFunction = errors.New("retry: the function is nil")
+
 // DoValue is Do for a function that also returns a value. If it returns an error, the value is the zero value.
 func DoValue[T any](ctx context.Context, p Policy, fn func(context.Context) (T, error)) (T, error) {
 	var zero T
 	if err := p.Err(); err != nil {
 		return zero, err
+	}
+	if fn == nil {
+		return zero, errNoFunction
 	}
 	if ctx.Err() != nil {
 		return zero, context.Cause(ctx)

@@ -56,6 +56,8 @@ var layers = map[string][]string{
 	"internal/recipes": public,
 	"internal/compat":  public,
 
+	"internal/arguments": public,
+
 	"internal/interop": append([]string{"internal/realzk"}, public...),
 
 	"examples/internal/stage": {"framework", "zktest"},

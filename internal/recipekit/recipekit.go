@@ -16,6 +16,14 @@ var inner = seam.Take[*framework.Client, *framework.Session, framework.Node, *fr
 // Client.
 func Telemetry(cli *framework.Client) *telemetry.Client { return inner.Telemetry(cli) }
 
+// Usable returns the error of Client.Run for a Client that is nil or empty. Recipes that call other methods check it first.
+func Usable(cli *framework.Client) error {
+	if Telemetry(cli) == nil {
+		return cli.State().Cause
+	}
+	return nil
+}
+
 // Random returns the client's source of randomness, framework.Config.Random. It is safe for concurrent use. Recipes
 // draw their jitter and GUIDs from it, so that simulations are reproducible.
 func Random(cli *framework.Client) io.Reader { return inner.Random(cli) }
