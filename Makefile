@@ -39,7 +39,7 @@ TEST = -vet=all $(RACE) -timeout $(TIMEOUT) -cpu $(PROCS)
 SECRETS = "$(CURDIR)/scripts/no-secrets"
 
 # What takes longest begins first, so that nothing of it is left when the rest is done.
-LONGEST := ./framework ./internal/interop ./internal/recipes ./cache
+LONGEST := ./framework ./internal/test/interop ./internal/test/recipes ./cache
 
 # Every other module of the repository, the root first.
 MODULES := $(filter-out $(COMPARED),$(sort $(patsubst %/go.mod,%,$(shell find . -name go.mod -not -path '*/testdata/*'))))
@@ -69,7 +69,7 @@ test-short: ## quick: no race detector, no real ZooKeeper
 
 .PHONY: chaos
 chaos: deps ## every recipe in several processes on three real servers that fail, for FOR (10m); prints a table, and writes it to OUT
-	cd internal/histories && $(GO) test -run 'TestChaos$$' -timeout 0 -v ./chaos -chaos.for $(FOR) -chaos.seed 0 \
+	cd internal/test/histories && $(GO) test -run 'TestChaos$$' -timeout 0 -v ./chaos -chaos.for $(FOR) -chaos.seed 0 \
 		-chaos.workers 4 -chaos.pace 120ms $(if $(OUT),-chaos.out $(abspath $(OUT)))
 
 .PHONY: conformance
@@ -78,7 +78,7 @@ conformance: deps ## zktest beside real ZooKeeper: OPS random requests (500000, 
 
 .PHONY: mutants
 mutants: ## plants one bug after the other and runs the test that must find it; SHARD=2/4 is a part of them
-	$(GO) run ./internal/mutants -shard $(SHARD)
+	$(GO) run ./internal/test/mutants -shard $(SHARD)
 
 .PHONY: fuzz
 fuzz: ## every fuzz target in turn, FUZZTIME each (30s)
@@ -91,7 +91,7 @@ SHARDS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 
 .PHONY: sim
 sim: ## SEEDS random schedules of all recipes under faults (10000, about 20 a second for each processor), with the table of what met what
-	$(GO) test ./internal/sim -run '^TestSim$$' -count 1 -v -timeout 0 -sim.shards $(SHARDS) -sim.seeds $(SEEDS) -sim.from $(FROM)
+	$(GO) test ./internal/test/sim -run '^TestSim$$' -count 1 -v -timeout 0 -sim.shards $(SHARDS) -sim.seeds $(SEEDS) -sim.from $(FROM)
 
 .PHONY: fuzz-one
 fuzz-one: ## one of the fuzz targets, which changes with each commit
@@ -112,13 +112,13 @@ scale: deps ## docent alone with 10,000 waiters, 1,000 clients, 100,000 nodes, 2
 .PHONY: bench-go
 bench-go: deps ## Go benchmarks on zktest and on real ZooKeeper, beside go-zookeeper and Curator; BENCH selects
 	cd bench && $(GO) test -run '^$$' -bench '$(BENCH)' -timeout 30m .
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime 1x -timeout 15m ./internal/interop
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime 1x -timeout 15m ./internal/test/interop
 
 .PHONY: compare
 compare: deps ## what docs/comparison.md says of etcd, Curator, kazoo and zk.Lock, with the figures
 	$(call each,$(GO) vet ./... && $(GO) test $(RACE) -v -timeout $(TIMEOUT) ./...,./bench/etcd)
-	$(GO) test $(RACE) -v -timeout $(TIMEOUT) -run 'BlackHole|Reenters|Loses|ComesBack|Beside|CreatedAgain|ReplyToTheCreate|GivenUp' ./internal/interop
-	$(GO) test $(RACE) -v -timeout $(TIMEOUT) -run 'LockAgain|ConnectionBreaks|ReplyToTheCreate|CreatedAgain|Blackout' ./lock ./cache ./internal/sim
+	$(GO) test $(RACE) -v -timeout $(TIMEOUT) -run 'BlackHole|Reenters|Loses|ComesBack|Beside|CreatedAgain|ReplyToTheCreate|GivenUp' ./internal/test/interop
+	$(GO) test $(RACE) -v -timeout $(TIMEOUT) -run 'LockAgain|ConnectionBreaks|ReplyToTheCreate|CreatedAgain|Blackout' ./lock ./cache ./internal/test/sim
 
 .PHONY: cover
 cover: deps ## statement coverage of the root module, in coverage.out

@@ -13,7 +13,7 @@ import (
 
 	"github.com/docent-zk/docent/cache"
 	"github.com/docent-zk/docent/framework"
-	"github.com/docent-zk/docent/internal/realzk"
+	"github.com/docent-zk/docent/internal/test/realzk"
 )
 
 // dial starts a client of real servers.

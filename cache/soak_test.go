@@ -13,7 +13,7 @@ import (
 
 	"github.com/docent-zk/docent/cache"
 	"github.com/docent-zk/docent/framework"
-	"github.com/docent-zk/docent/internal/realzk"
+	"github.com/docent-zk/docent/internal/test/realzk"
 )
 
 var soak = flag.Duration("soak", 5*time.Second, "how long members of a real ensemble are killed")

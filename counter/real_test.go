@@ -12,7 +12,7 @@ import (
 
 	"github.com/docent-zk/docent/counter"
 	"github.com/docent-zk/docent/framework"
-	"github.com/docent-zk/docent/internal/realzk"
+	"github.com/docent-zk/docent/internal/test/realzk"
 )
 
 // realClient starts a client of a real server. Its session outlives any stall of the machine.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/docent-zk/docent/discovery"
 	"github.com/docent-zk/docent/framework"
-	"github.com/docent-zk/docent/internal/realzk"
+	"github.com/docent-zk/docent/internal/test/realzk"
 	"github.com/docent-zk/docent/retry"
 )
 

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-zk/docent/framework"
-	"github.com/docent-zk/docent/internal/realzk"
 	"github.com/docent-zk/docent/internal/recipekit"
+	"github.com/docent-zk/docent/internal/test/realzk"
 	"github.com/docent-zk/docent/zktest"
 )
 

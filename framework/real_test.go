@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-zk/docent/framework"
-	"github.com/docent-zk/docent/internal/realzk"
 	"github.com/docent-zk/docent/internal/recipekit"
+	"github.com/docent-zk/docent/internal/test/realzk"
 )
 
 // The tests in this file hold the framework to its word on real ZooKeeper servers.

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-zk/docent/framework"
-	"github.com/docent-zk/docent/internal/realzk"
+	"github.com/docent-zk/docent/internal/test/realzk"
 )
 
 // awaitServers waits until a client chooses from these servers.

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-zk/docent/framework"
-	"github.com/docent-zk/docent/internal/realzk"
 	"github.com/docent-zk/docent/internal/sessionfile"
+	"github.com/docent-zk/docent/internal/test/realzk"
 )
 
 // A real server closes the old session, or says that it is over, or that the password is wrong. The new one begins behind that.

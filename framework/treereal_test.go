@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-zk/docent/framework"
-	"github.com/docent-zk/docent/internal/realzk"
+	"github.com/docent-zk/docent/internal/test/realzk"
 )
 
 // The tests in this file hold tree watches to their word on real ZooKeeper servers.

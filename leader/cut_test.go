@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-zk/docent/framework"
-	"github.com/docent-zk/docent/internal/sim"
+	"github.com/docent-zk/docent/internal/test/sim"
 	"github.com/docent-zk/docent/leader"
 	"github.com/docent-zk/docent/zktest"
 )

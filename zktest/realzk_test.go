@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/docent-zk/docent/internal/realzk"
+	"github.com/docent-zk/docent/internal/test/realzk"
 )
 
 // TestConformanceReal runs the same scripts against a real server: what is on file is what that one says.

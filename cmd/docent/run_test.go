@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/docent-zk/docent/internal/realzk"
+	"github.com/docent-zk/docent/internal/test/realzk"
 	"github.com/docent-zk/docent/leader"
 	"github.com/docent-zk/docent/lock"
 	"github.com/docent-zk/docent/zktest"

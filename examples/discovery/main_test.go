@@ -11,7 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/docent-zk/docent/examples/internal/stage"
-	"github.com/docent-zk/docent/internal/realzk"
+	"github.com/docent-zk/docent/internal/test/realzk"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(realzk.Main(m)) }

@@ -1,5 +1,5 @@
 // Package telemetry reports spans and metrics to OpenTelemetry. No other package imports OpenTelemetry, and this one imports only
-// its API. docs/telemetry.md lists all spans and metrics, which internal/telemetry/emitted compares with the spans and metrics that docent emits.
+// its API. docs/telemetry.md lists all spans and metrics, which internal/test/emitted compares with the spans and metrics that docent emits.
 //
 //	caller's span
 //	  +-- lock.acquire ------------------ events: queued, rank, suspended, reconnected, lost, connected

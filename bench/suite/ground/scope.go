@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/docent-zk/docent/internal/realzk"
+	"github.com/docent-zk/docent/internal/test/realzk"
 )
 
 // Scope is what has to be given back: servers, relays, directories.
