@@ -15,6 +15,17 @@ import (
 // defaultPort is ZooKeeper's client port.
 const defaultPort = "2181"
 
+// ParseConnectString parses a connect string by the rules of Config.ConnectString. It returns the servers as "host:port",
+// in the given order, and the chroot, which is "/" if the string has none. The error lists every mistake. Names are not
+// resolved.
+func ParseConnectString(s string) (servers []string, chroot string, err error) {
+	servers, space, err := parseConnectString(s)
+	if err != nil {
+		return nil, "", err
+	}
+	return servers, space.name(), nil
+}
+
 // parseConnectString parses ZooKeeper's form "host:port,host:port/chroot". The port defaults to 2181; IPv6 addresses
 // are in brackets. The error lists every mistake. Ambiguous strings are refused.
 func parseConnectString(s string) (servers []string, chroot space, err error) {

@@ -77,5 +77,5 @@ func (m *Mutex) holder(get acquireFunc) attempt[*Held] {
 // Contenders lists the queue in order; the first contender holds the lock. The list is a snapshot, which may be out of
 // date when it is returned.
 func (m *Mutex) Contenders(ctx context.Context) ([]Contender, error) {
-	return m.recipe.contenders(ctx, m.queue)
+	return m.recipe.contenders(ctx, m.queue, 0)
 }

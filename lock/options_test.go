@@ -29,6 +29,8 @@ func TestContenders(t *testing.T) {
 		assert.Equal(t, first.Token(), list[0].Token)
 		assert.Equal(t, w.session(a), list[0].Session)
 		assert.Equal(t, w.session(b), list[1].Session)
+		assert.Equal(t, []any{1, true, lock.Exclusive, 2, false, lock.Exclusive},
+			[]any{list[0].Position, list[0].Holds, list[0].Kind, list[1].Position, list[1].Holds, list[1].Kind})
 		assert.Equal(t, "first", string(list[0].Data))
 		assert.Equal(t, "second", string(list[1].Data))
 		assert.WithinDuration(t, since, list[0].Since, 5*time.Millisecond)

@@ -66,7 +66,8 @@ func (r recipe) progressed() func(ahead int) {
 // wrap prefixes an error with the recipe's name and path, as framework.Client.Run does.
 func (r recipe) wrap(err error) error { return fmt.Errorf("%s %s: %w", r.name, r.path, err) }
 
-func (r recipe) contenders(ctx context.Context, q contend.Queue) ([]Contender, error) {
+// contenders lists a queue. permits is the limit of a semaphore.
+func (r recipe) contenders(ctx context.Context, q contend.Queue, permits int) ([]Contender, error) {
 	if err := recipekit.Usable(r.cli); err != nil {
 		return nil, r.wrap(err)
 	}
@@ -74,7 +75,7 @@ func (r recipe) contenders(ctx context.Context, q contend.Queue) ([]Contender, e
 	if err != nil {
 		return nil, r.wrap(err)
 	}
-	return contenders(list, r.cli.State().SessionID), nil
+	return contenders(list, r.cli.State().SessionID, permits), nil
 }
 
 // invalid returns what is wrong with the paths and options, or nil.

@@ -265,6 +265,8 @@ func TestReadWriteContendersAndOptions(t *testing.T) {
 			assert.Contains(t, held.Path(), "-__READ__")
 		}
 		assert.Contains(t, list[2].Path, "-__WRIT__")
+		assert.Equal(t, []bool{true, true, false}, []bool{list[0].Holds, list[1].Holds, list[2].Holds})
+		assert.Equal(t, "[read read exclusive]", fmt.Sprint([]lock.Kind{list[0].Kind, list[1].Kind, list[2].Kind}))
 		_, err = lock.NewRW(w.Connect("b"), path).TryLock(t.Context())
 		assert.ErrorIs(t, err, lock.ErrLocked)
 		_, err = w.Connect("c").Get(t.Context(), list[2].Path)

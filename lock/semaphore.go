@@ -134,8 +134,29 @@ func (s *Semaphore) SetLimit(ctx context.Context, limit int) error {
 	}
 }
 
-// Contenders lists the nodes in path/leases in order. The first ones, as many as the limit allows, hold permits; the
-// others wait. The list is a snapshot, which may be out of date when it is returned.
+// Limit returns the limit: the fixed one, or the shared one as it is stored now. It returns framework.ErrNoNode if the
+// node of the shared limit does not exist.
+func (s *Semaphore) Limit(ctx context.Context) (int, error) {
+	if !s.shared {
+		return s.pool.Limit.Fixed, nil
+	}
+	if err := recipekit.Usable(s.recipe.cli); err != nil {
+		return 0, s.recipe.wrap(err)
+	}
+	limit, err := s.pool.Limit.Read(ctx, s.recipe.cli)
+	if err != nil {
+		return 0, s.recipe.wrap(err)
+	}
+	return limit, nil
+}
+
+// Contenders lists the nodes in path/leases in order, one for each permit. The first ones, as many as the limit allows,
+// hold permits. The others belong to the contender that waits next; further contenders queue in path/locks. The list is a
+// snapshot, which may be out of date when it is returned.
 func (s *Semaphore) Contenders(ctx context.Context) ([]Contender, error) {
-	return s.recipe.contenders(ctx, s.pool.Leases)
+	limit, err := s.Limit(ctx)
+	if err != nil && !errors.Is(err, framework.ErrNoNode) { // without a limit, nobody holds a permit
+		return nil, err
+	}
+	return s.recipe.contenders(ctx, s.pool.Leases, limit)
 }

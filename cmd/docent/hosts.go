@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/docent-zk/docent/framework"
 )
 
 // server is one entry of the connect string.
@@ -19,14 +21,11 @@ func (s server) String() string { return net.JoinHostPort(s.host, s.port) }
 
 // named are the servers of the connect string, which is valid.
 func (a *app) named() []server {
-	list, _, _ := strings.Cut(a.flags.servers, "/")
-	var all []server
-	for entry := range strings.SplitSeq(list, ",") {
-		host, port, err := net.SplitHostPort(entry)
-		if err != nil { // there is no port
-			host, port = strings.Trim(entry, "[]"), "2181"
-		}
-		all = append(all, server{host, port})
+	list, _, _ := framework.ParseConnectString(a.flags.servers)
+	all := make([]server, len(list))
+	for i, address := range list {
+		host, port, _ := net.SplitHostPort(address)
+		all[i] = server{host, port}
 	}
 	return all
 }

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -143,7 +143,7 @@ func (w *who) look(ctx context.Context, names []string) error {
 	case found["lock"]:
 		w.kind = "lock"
 		list, err := lock.New(w.cli, w.path).Contenders(ctx)
-		w.add(list, "lock", "holds", 1)
+		w.add(list, "lock", "holds")
 		return err
 	case slices.Contains(names, "leases"):
 		return w.semaphore(ctx)
@@ -152,11 +152,11 @@ func (w *who) look(ctx context.Context, names []string) error {
 	return w.present(ctx, w.path, rest)
 }
 
-// add adds the contenders of a queue, of which the first n are in the state of those who have what they want.
-func (w *who) add(list []lock.Contender, kind, has string, n int) {
-	for i, c := range list {
+// add adds the contenders of a queue. has is the state of those that have what they want.
+func (w *who) add(list []lock.Contender, kind, has string) {
+	for _, c := range list {
 		state := "waits"
-		if i < n {
+		if c.Holds && has != "" {
 			state = has
 		}
 		w.list = append(w.list, newContender(state, kind, string(c.Data), c.Session, c.Since, c.Token, c.Path))
@@ -175,20 +175,11 @@ func (w *who) readWrite(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	kinds := make([]string, len(list))
+	w.add(list, "write", "holds")
 	for i, c := range list {
-		kinds[i] = cmp.Or(kindOf(c.Path), "write")
-		if kinds[i] == "lock" { // kazoo's write lock has the name of its lock
-			kinds[i] = "write"
+		if c.Kind == lock.Read {
+			w.list[i].Kind = "read"
 		}
-	}
-	holders := min(len(list), 1)
-	for holders < len(list) && kinds[0] == "read" && kinds[holders] == "read" {
-		holders++
-	}
-	w.add(list, "", "holds", holders)
-	for i := range w.list {
-		w.list[i].Kind = kinds[i]
 	}
 	return nil
 }
@@ -210,7 +201,11 @@ func (w *who) election(ctx context.Context) error {
 // the nodes of the first one in the queue may be permits that it holds or that it waits for.
 func (w *who) semaphore(ctx context.Context) error {
 	w.kind = "semaphore"
-	permits, err := lock.NewSemaphore(w.cli, w.path, max(w.permits, 1)).Contenders(ctx)
+	limit := w.permits
+	if limit == 0 {
+		limit = math.MaxInt32
+	}
+	permits, err := lock.NewSemaphore(w.cli, w.path, limit).Contenders(ctx)
 	if err != nil {
 		return err
 	}
@@ -218,11 +213,7 @@ func (w *who) semaphore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n := w.permits
-	if n == 0 {
-		n = len(permits)
-	}
-	w.add(permits, "permit", "holds", n)
+	w.add(permits, "permit", "holds")
 	if w.permits == 0 && len(queue) > 0 {
 		for i, c := range w.list {
 			if c.id == queue[0].Session {
@@ -230,7 +221,7 @@ func (w *who) semaphore(ctx context.Context) error {
 			}
 		}
 	}
-	w.add(queue, "queue", "", 0)
+	w.add(queue, "queue", "")
 	return nil
 }
 

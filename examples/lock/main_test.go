@@ -28,7 +28,7 @@ func play(t *testing.T, zk string) {
 		require.Contains(t, out.String(), part)
 	}
 	// A process that is held up where its trust ends learns it with the end of the session.
-	require.Regexp(t, "anna's context ends: (no answer from the servers|session is lost)", out.String())
+	require.Regexp(t, "anna's context ends: (the servers have not replied|session is lost)", out.String())
 }
 
 func TestOnZktest(t *testing.T) {

@@ -28,11 +28,18 @@
 //
 // # Queues
 //
-// All that is shown is what the clients know anyway, and costs no request to the servers; but for a queue, which is read when
-// it is asked for, with ?queue=PATH&client=NUMBER: one list and one read for each of the first 50 places, within
-// [Options.QueueTimeout]. The places are shown in the order in which they were taken, whoever's clients they are: docent's,
-// Curator's, kazoo's, go-zookeeper's. Only queues that a recipe of the client stands in, or has stood in, can be asked for: the
-// page cannot read other nodes.
+// What the page shows is known to the clients and costs no request to the servers, with one exception: a queue is read when
+// it is requested, with ?queue=PATH&client=NUMBER. That takes one list and one read of the first 50 places, within
+// [Options.QueueTimeout], at most once a second however many pages are open. The places are in the order of the queue. They can belong
+// to clients of docent, Curator, kazoo or go-zookeeper. Only queues in which a recipe of the client is, or was, can be
+// requested: the page cannot read other nodes.
+//
+// # Problems
+//
+// A client without a connection shows that as its only problem, with the number of recipes that wait for it. Recipes with problems come
+// first. A cache lists the nodes that it could not read or decode, and a service the instances that were skipped or ejected, each with
+// the reason. The page shows at most five problems of a client, 20 nodes of a kind and 200 recipes. The JSON has all problems and
+// recipes.
 //
 // # Access
 //

@@ -64,6 +64,10 @@ var arguments = map[string]any{
 		{"an identity without a scheme", configured(func(c *framework.Config) { c.Auth = []framework.Auth{{}} })},
 		{"an invalid policy", configured(func(c *framework.Config) { c.RetryPolicy = retry.NTimes(-1, 0) })},
 	},
+	"framework.ParseConnectString": []misuse{{"an empty string", func(context.Context, *framework.Client) error {
+		_, _, err := framework.ParseConnectString("")
+		return err
+	}}},
 	"framework.OpenACL":    none,
 	"framework.CreatorACL": none,
 	"framework.DigestACL":  valid("it returns a list that servers check"),

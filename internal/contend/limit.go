@@ -25,12 +25,17 @@ func DecodeCount(data []byte) (int, error) {
 // EncodeCount encodes a count for DecodeCount.
 func EncodeCount(n int32) []byte { return binary.BigEndian.AppendUint32(nil, uint32(n)) }
 
-// read returns the limit.
-func (l Limit) read(ctx context.Context, s *framework.Session) (int, error) {
+// getter is a client, or one of its sessions.
+type getter interface {
+	Get(ctx context.Context, path string) (framework.Node, error)
+}
+
+// Read returns the limit.
+func (l Limit) Read(ctx context.Context, from getter) (int, error) {
 	if l.Path == "" {
 		return l.Fixed, nil
 	}
-	node, err := s.Get(ctx, l.Path)
+	node, err := from.Get(ctx, l.Path)
 	if err != nil {
 		return 0, fmt.Errorf("limit: %w", err)
 	}

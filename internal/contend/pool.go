@@ -24,7 +24,7 @@ type Pool struct {
 // TryAcquire acquires n permits if they are free, and returns [ErrTaken] otherwise. It creates nodes only if there is
 // room. It waits for permits whose nodes this client is removing.
 func (p Pool) TryAcquire(ctx context.Context, s *framework.Session, holding framework.Policy, n int) (*Bundle, error) {
-	limit, err := p.Limit.read(ctx, s)
+	limit, err := p.Limit.Read(ctx, s)
 	if err == nil {
 		err = p.room(ctx, s, limit, n)
 	}
@@ -171,7 +171,7 @@ func (p Pool) attempt(ctx context.Context, s *framework.Session, n int, turn *Pl
 
 // wait returns nil when the batch holds permits. names is the last list of the pool.
 func (p Pool) wait(ctx context.Context, s *framework.Session, b batch, turn *Place, names []string) error {
-	limit, err := p.Limit.read(ctx, s)
+	limit, err := p.Limit.Read(ctx, s)
 	if err != nil {
 		return err
 	}

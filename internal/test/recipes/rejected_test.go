@@ -44,6 +44,6 @@ func TestARejectedConfigurationIsShown(t *testing.T) {
 			assert.Contains(t, page, "value cache /app: rejected")
 			assert.Contains(t, page, "data of /app, version 1: there is no value in the data: it is null")
 		}
-		assert.Contains(t, get(debugpage.Handler(cli)), "ready all the same")
+		assert.Contains(t, get(debugpage.Handler(cli)), "still ready")
 	})
 }

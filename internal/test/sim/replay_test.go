@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -51,12 +52,17 @@ type story struct {
 
 func tellPlay(t *testing.T, seed uint64) (s story) {
 	sum := fnv.New64a()
+	var mu sync.Mutex // lines come from the server and from the play
 	bubble(t, func(*testing.T) {
 		p := DrawPlay(seed, wantedRoles()...)
 		err := p.Run(func(line string) {
+			mu.Lock()
+			defer mu.Unlock()
 			s.lines = append(s.lines, line)
 			_, _ = io.WriteString(sum, line)
 		})
+		mu.Lock()
+		defer mu.Unlock()
 		_, _ = io.WriteString(sum, fmt.Sprint(err))
 	})
 	s.digest = sum.Sum64()
