@@ -81,8 +81,8 @@ var arguments = map[string]any{
 	"framework.WithACL":      acl,
 	"framework.ContextError": valid("it reads a context"),
 	"framework.WithCancelCause": []misuse{{"a nil context", func(context.Context, *framework.Client) error {
-		return panicOf(func() { framework.WithCancelCause(nil) })
-	}}}, //nolint:staticcheck // on purpose
+		return panicOf(func() { framework.WithCancelCause(nil) }) //nolint:staticcheck // on purpose
+	}}},
 	"framework.CreateOp": []misuse{
 		{"an empty path", multi(framework.CreateOp("", nil, framework.Persistent))},
 		{"an unknown mode", multi(framework.CreateOp("/x", nil, framework.Mode(99)))},

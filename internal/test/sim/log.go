@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -227,11 +226,4 @@ func (l *Log) Ephemerals(under string) []Life {
 func (l *Log) stands(path string, czxid int64) bool {
 	life := l.alive[path]
 	return life != nil && life.Czxid == czxid
-}
-
-// dirNames lists the directories in which there ever was a node.
-func (l *Log) dirNames() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return slices.Sorted(maps.Keys(l.dirs))
 }
