@@ -49,11 +49,11 @@ type StateChange struct {
 	Previous State // the state before
 	// Epoch is the number of the client's session, counted from 1. It is 0 before the first attempt to open one.
 	Epoch uint64
-	// SessionID is the session's id; 0 before the first session.
+	// SessionID is the session's id; 0 before the first session, and in Closed.
 	SessionID int64
-	// Server is the address of the current or last server; empty if there was none yet.
+	// Server is the address of the current or last server; empty if there was none yet, and in Closed.
 	Server string
-	// Timeout is the session timeout that the server granted; 0 before the first session.
+	// Timeout is the session timeout that the server granted; 0 before the first session, and in Closed.
 	Timeout time.Duration
 	// Time is when the client noticed the change, with a monotonic reading.
 	Time time.Time

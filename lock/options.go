@@ -70,7 +70,8 @@ func Shared() Option {
 // Progress calls f while Lock waits, each time the known number of contenders ahead changes: first when Lock has
 // queued, then as the queue ahead gets shorter. Numbers can be skipped, because a waiter watches only the nearest
 // contenders. If several goroutines of one client wait, those behind the first learn of changes when the first one
-// does. For a [Semaphore], f counts the contenders ahead in the queue for permits.
+// does. f is not called with 0: Lock returns then. For a [Semaphore], f counts the contenders ahead in the queue for
+// permits, without the holders. It is not called for the first contender in that queue, which waits for permits only.
 //
 // f runs in the goroutine of Lock, which continues when f has returned.
 func Progress(f func(ahead int)) Option {
