@@ -99,7 +99,7 @@ func (h *handler) read(ctx context.Context, cli *framework.Client, dir string, q
 		return err
 	}
 	order, others := competing.Arrange(names)
-	order = firsts(order)
+	order = seqnode.Places(order)
 	q.Total, q.Others = len(order), len(others)
 	order = order[:min(len(order), maxPlaces)]
 	if len(order) == 0 {
@@ -150,19 +150,6 @@ func (h *handler) owners() map[int64]string {
 	}
 	delete(owners, 0)
 	return owners
-}
-
-// firsts leaves out nodes that stand for the place of another one: they have its GUID.
-func firsts(order []seqnode.Name) []seqnode.Name {
-	seen := make(map[string]bool)
-	list := order[:0]
-	for _, n := range order {
-		if n.GUID == "" || !seen[n.GUID] {
-			list = append(list, n)
-		}
-		seen[n.GUID] = true
-	}
-	return list
 }
 
 // cast says what the places of a queue do, one after the other.

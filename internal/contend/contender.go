@@ -30,7 +30,7 @@ func (q Queue) Contenders(ctx context.Context, cli *framework.Client) ([]Contend
 	if err != nil {
 		return nil, err
 	}
-	return q.read(ctx, cli, places(q.arrange(names)))
+	return q.read(ctx, cli, seqnode.Places(q.arrange(names)))
 }
 
 // readAtOnce is how many nodes of a queue are read in one request.
@@ -87,14 +87,4 @@ func ContenderOf(node framework.Node) Contender {
 		Path: node.Path, Kind: seqnode.Parse(base(node.Path)).Kind, Data: node.Data, Session: node.Stat.EphemeralOwner, Token: seqnode.Token(node.Stat.Czxid, 0),
 		Since: time.UnixMilli(node.Stat.Ctime),
 	}
-}
-
-// places removes names that belong to the place of another name.
-func places(order []seqnode.Name) []seqnode.Name {
-	seen := make(map[string]bool)
-	return slices.DeleteFunc(order, func(n seqnode.Name) bool {
-		again := seen[n.GUID]
-		seen[n.GUID] = n.GUID != ""
-		return again
-	})
 }

@@ -185,7 +185,7 @@ func (p *Place) nextAhead(names []string) (path string, ahead int, err error) {
 		return "", 0, err
 	}
 	path = framework.Join(p.queue.Dir, before[len(before)-1].Full)
-	return path, len(places(before)), nil
+	return path, len(seqnode.Places(before)), nil
 }
 
 // name returns the name of the place's node, the first one if there are several.

@@ -116,7 +116,7 @@ func (t *transfer) gone(order []seqnode.Name) error {
 
 // try hands the place over in the listed queue. It reports whether to list again.
 func (t *transfer) try(ctx context.Context, order []seqnode.Name, own int) (again bool, err error) {
-	line, err := t.place.queue.read(ctx, t.place.session, places(slices.Clone(order)))
+	line, err := t.place.queue.read(ctx, t.place.session, seqnode.Places(slices.Clone(order)))
 	if err != nil {
 		return false, err
 	}

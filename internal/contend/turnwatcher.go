@@ -257,7 +257,7 @@ func (t *turnWatcher) remove(on int, paths ...string) (known bool, err error) {
 
 // see notes the nodes that may be left ahead.
 func (t *turnWatcher) see(ahead []seqnode.Name) {
-	t.ahead, t.rank = ahead, len(places(slices.Clone(ahead)))
+	t.ahead, t.rank = ahead, len(seqnode.Places(slices.Clone(ahead)))
 }
 
 // list takes ahead from a list that was asked for after the one with that number.

@@ -59,3 +59,14 @@ func rotate(names []Name, n int) {
 	head := slices.Clone(names[:n])
 	copy(names[copy(names, names[n:]):], head)
 }
+
+// Places returns the names without those that belong to the place of an earlier name: they have its GUID. It works in the
+// memory of names.
+func Places(names []Name) []Name {
+	seen := make(map[string]bool)
+	return slices.DeleteFunc(names, func(n Name) bool {
+		again := seen[n.GUID]
+		seen[n.GUID] = n.GUID != ""
+		return again
+	})
+}

@@ -162,3 +162,16 @@ func TestSortFollowsTheCounter(t *testing.T) {
 		require.True(t, slices.IsSortedFunc(got, seqnode.Compare))
 	}
 }
+
+func TestPlacesLeavesOutFurtherNodesOfOnePlace(t *testing.T) {
+	const guid = "0f8b3c1e-5d0a-4a53-9d5c-2f3f0a7f1e11"
+	var names []seqnode.Name
+	for _, name := range []string{"lock-0000000001", "_c_" + guid + "-latch-0000000002", "_c_" + guid + "-lock-0000000003", "lock-0000000004"} {
+		names = append(names, seqnode.Parse(name))
+	}
+	var left []int32
+	for _, n := range seqnode.Places(names) {
+		left = append(left, n.Seq)
+	}
+	assert.Equal(t, []int32{1, 2, 4}, left)
+}
